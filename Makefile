@@ -1,0 +1,45 @@
+# Everything is set up in .venv on first use; nothing is installed elsewhere.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: help demo up test check format lint types bench clean
+
+help:  ## show these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY)  ## run the main job from end to end on this machine, and prove its sums
+	@$(BIN)/astakos-worker demo
+
+up: $(READY)  ## the same stack, left running; Ctrl-C ends it
+	@$(BIN)/astakos-worker up
+
+test: $(READY)  ## the whole test suite
+	$(BIN)/python -m pytest
+
+check: lint types test  ## format, lint, types, tests
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+format: $(READY)  ## format the code and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## remove what was made here, the environment too
+	rm -rf $(VENV) run build dist .mypy_cache .ruff_cache .hypothesis
+
+# Installed once; again only when what is to be installed has changed.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3'; exit 1; }
+	@echo 'Setting up $(VENV) (once, about a minute) ...'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
