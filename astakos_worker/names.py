@@ -1,0 +1,27 @@
+"""What things are called on the wire: patterns of names, queues and tasks.
+
+Imported by every layer; imports nothing.
+"""
+
+#: Names of services (lanes) and namespaces.
+NAME = r"^[a-z][a-z0-9_-]{0,31}$"
+
+# Each has workers, and so threads, of its own: a lane on a hung Astakos starves nobody (F75).
+COMMISSIONS = "astakos.commissions"
+LOOKUPS = "astakos.lookups"
+SWEEP = "astakos.sweep"
+
+# Wake-ups: the work itself is in the ledger.
+WAKE_ISSUE = "astakos.issue"
+WAKE_ACCEPT = "astakos.accept"
+WAKE_REJECT = "astakos.reject"
+WAKE_DRIVE = "astakos.drive"
+
+# Whole requests, for programs without this package.
+ISSUE_COMMISSION = "astakos.issue_commission"
+ACCEPT_COMMISSION = "astakos.accept_commission"
+REJECT_COMMISSION = "astakos.reject_commission"
+RESOLVE_COMMISSIONS = "astakos.resolve_commissions"
+
+RECONCILE = "astakos.reconcile"
+LOOKUP = "astakos.lookup."

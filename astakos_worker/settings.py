@@ -1,0 +1,225 @@
+"""The settings of workers and services: read from the environment, frozen, checked.
+
+Each field is an environment variable with the prefix `ASTAKOS_`: `lease` is `ASTAKOS_LEASE`,
+and a service's token file `ASTAKOS_SERVICES__CYCLADES__TOKEN_FILE`. Times are seconds.
+Nothing here opens a connection, and no token leaves a `SecretStr`.
+"""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    computed_field,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from astakos_worker.names import NAME
+
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+Seconds = Annotated[float, Field(gt=0)]
+
+#: The scaled times of a demonstration and of the tests (`ASTAKOS_TIMES=demo`).
+DEMO_TIMES: dict[str, float] = {
+    "connect_timeout": 1,
+    "request_deadline": 2,
+    "astakos_work": 2,
+    "slack": 1,
+    "carry_seconds": 2,
+    "lease": 8,
+    "longest_task": 6,
+    "visibility_timeout": 20,
+    "drive": 1,
+    "sweep": 3,
+    "grace": 5,
+    "quarantine": 10,
+    "hold_deadline": 30,
+    "backoff_first": 0.2,
+    "backoff_cap": 2,
+    "refusal_window": 6,
+}
+
+
+class ServiceSettings(BaseModel):
+    """One named service: its Astakos, and the token that only workers hold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    auth_url: str
+    token: SecretStr | None = None
+    #: Read again when the file changes, so that a token is rotated without a restart (F60).
+    token_file: Path | None = None
+    #: A bundle of certificates for an Astakos with a private authority.
+    ca_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_token(self) -> Self:
+        if (self.token is None) == (self.token_file is None):
+            raise ValueError("give either TOKEN or TOKEN_FILE")
+        return self
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. `Settings()` reads the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ASTAKOS_", env_nested_delimiter="__", frozen=True, extra="ignore"
+    )
+
+    #: `demo` scales the times below, for demonstrations and tests.
+    times: Literal["production", "demo"] = "production"
+
+    #: Two ledgers on one component token differ in it, and are foreign to each other (F70).
+    namespace: Name = "default"
+    #: The named service that `Commissions()` and `Lookups()` speak for when told no other.
+    service: Name = "default"
+    #: The named services that a worker serves; the service's side needs none.
+    services: dict[Name, ServiceSettings] = Field(default_factory=dict)
+
+    broker_url: str = "redis://127.0.0.1:6379/0"
+    ledger_url: str = "redis://127.0.0.1:6379/1"
+    #: Where results are kept; the broker's server when empty.
+    result_backend: str = ""
+    #: Another `celeryconfig.py` than the one that came along.
+    celeryconfig: Path | None = None
+
+    # One request to Astakos.
+    connect_timeout: Seconds = 3
+    request_deadline: Seconds = 15
+    #: The longest that Astakos may still work on a request that its client gave up on.
+    astakos_work: Seconds = 60
+    slack: Seconds = 10
+
+    # One carry: the work of one wake-up.
+    carry_records: Annotated[int, Field(ge=1)] = 50
+    carry_seconds: Seconds = 10
+    #: Records marked, sent and recorded together; as many are ambiguous after a `kill -9`.
+    run: Annotated[int, Field(ge=1, le=16)] = 8
+    lease: Seconds = 60
+    longest_task: Seconds = 40
+    visibility_timeout: Annotated[int, Field(gt=0)] = 300
+
+    # Who is awake on a lane.
+    carriers: Annotated[int, Field(ge=1)] = 8
+    #: A lane wants one more carrier for each so many records that are due.
+    records_per_carrier: Annotated[int, Field(ge=1)] = 16
+    heartbeat: Seconds = 1
+    forgotten_after: Seconds = 4
+    #: So long a wake-up that was promised counts as a carrier.
+    promise: Seconds = 2
+    drive: Seconds = 2
+    #: Off: every call sends its own message, and Flower shows a row for each.
+    coalesce: bool = True
+
+    settle_batch: Annotated[int, Field(ge=1, le=500)] = 50
+    settle_wait: Seconds = 0.1
+
+    # The sweep.
+    sweep: Seconds = 60
+    grace: Seconds = 600
+    quarantine: Seconds = 3600
+    brake_share: Annotated[float, Field(gt=0, le=1)] = 0.1
+    brake_floor: Annotated[int, Field(ge=0)] = 20
+
+    # Retries.
+    backoff_first: Seconds = 0.5
+    backoff_cap: Seconds = 60
+    #: So long a 404 on an issue and a failing accept are taken for a quota synchronisation.
+    refusal_window: Seconds = 300
+
+    # How long things are kept.
+    retention: Seconds = 7 * 86400
+    bare_retention: Seconds = 3600
+    awaited: Seconds = 3600
+    hold_deadline: Seconds = 3600
+
+    #: The longest that a service's call waits for the ledger or the broker.
+    patience: Seconds = 1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _scaled(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("times") == "demo":
+            return {**DEMO_TIMES, **data}
+        return data
+
+    @field_validator("broker_url", "ledger_url")
+    @classmethod
+    def _redis(cls, url: str) -> str:
+        if url.split("://", 1)[0] not in {"redis", "rediss", "sentinel", "unix"}:
+            raise ValueError("must be a redis://, rediss://, unix:// or sentinel:// URL")
+        return url
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
+    @property
+    def quiet_horizon(self) -> float:
+        """Seconds after `send_until` when no ghost of a request can still be executed."""
+        return self.request_deadline + self.astakos_work + self.slack
+
+    @model_validator(mode="after")
+    def _times_fit(self) -> Self:
+        """Each limit ends before the next one begins, or work would be done twice at once."""
+        ladder = [
+            ("connect_timeout", self.connect_timeout),
+            ("request_deadline", self.request_deadline),
+            ("longest_task", self.longest_task),
+            ("lease", self.lease),
+            ("visibility_timeout", self.visibility_timeout),
+        ]
+        for (low, a), (high, b) in zip(ladder, ladder[1:], strict=False):
+            if not a < b:
+                raise ValueError(f"{low} ({a:g} s) must be less than {high} ({b:g} s)")
+        if not self.carry_seconds + 2 * self.request_deadline <= self.longest_task:
+            raise ValueError(
+                f"carry_seconds ({self.carry_seconds:g} s) and two requests of request_deadline "
+                f"({self.request_deadline:g} s) must fit into longest_task "
+                f"({self.longest_task:g} s)"
+            )
+        if not self.heartbeat * 2 < self.forgotten_after:
+            raise ValueError("forgotten_after must be more than twice the heartbeat")
+        if not self.retention > 10 * self.visibility_timeout:
+            raise ValueError("retention must exceed ten times visibility_timeout (F57)")
+        return self
+
+    def for_service(self, name: str) -> ServiceSettings:
+        """Return the settings of a named service; `KeyError` says which ones there are."""
+        try:
+            return self.services[name]
+        except KeyError:
+            known = ", ".join(sorted(self.services)) or "none"
+            variable = f"ASTAKOS_SERVICES__{name.upper()}__AUTH_URL"
+            raise KeyError(
+                f"no service {name!r} is configured (there are: {known}); set {variable}"
+            ) from None
+
+
+def celery_values(settings: Settings) -> dict[str, Any]:
+    """Load `celeryconfig.py` and return its values.
+
+    The file is loaded by its path: a service that has a `celeryconfig` of its own must not
+    have it taken for ours.
+    """
+    here = Path(__file__).resolve().parent
+    beside = here / "celeryconfig.py"  # in an installation
+    above = here.parent / "celeryconfig.py"  # in a checkout
+    path = settings.celeryconfig or (beside if beside.exists() else above)
+    spec = importlib.util.spec_from_file_location("_astakos_celeryconfig", path)
+    if spec is None or spec.loader is None or not path.exists():
+        raise FileNotFoundError(f"{path} is no Python file; set ASTAKOS_CELERYCONFIG")
+    module = importlib.util.module_from_spec(spec)
+    module.settings = settings  # type: ignore[attr-defined]  # what the file computes from
+    spec.loader.exec_module(module)
+    return {name: value for name, value in vars(module).items() if _is_value(name, value)}
+
+
+def _is_value(name: str, value: Any) -> bool:
+    plain = not (callable(value) or isinstance(value, ModuleType))
+    return plain and name.islower() and name[0] != "_" and name != "settings"
