@@ -6,6 +6,7 @@ Nothing here opens a connection, and no token leaves a `SecretStr`.
 """
 
 import importlib.util
+import itertools
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal, Self
@@ -174,7 +175,7 @@ class Settings(BaseSettings):
             ("lease", self.lease),
             ("visibility_timeout", self.visibility_timeout),
         ]
-        for (low, a), (high, b) in zip(ladder, ladder[1:], strict=False):
+        for (low, a), (high, b) in itertools.pairwise(ladder):
             if not a < b:
                 raise ValueError(f"{low} ({a:g} s) must be less than {high} ({b:g} s)")
         if not self.carry_seconds + 2 * self.request_deadline <= self.longest_task:

@@ -1,0 +1,207 @@
+"""What a ledger is: the values that go in and out, and the calls that both stores answer.
+
+`store.py` keeps it in Redis, `memory.py` in a dictionary; `tests/integration/test_ledger.py`
+holds both to the same contract. A ledger knows keys, versions, leases and due times; it knows
+no rule about states.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from astakos_worker.ledger.record import Decision, Record
+
+#: What is due in `settle` goes out in batches; what is due in `issue` goes one by one.
+Queue = Literal["settle", "issue"]
+
+
+class LedgerError(Exception):
+    """Raised when the ledger cannot be used as it is."""
+
+
+class UnavailableError(LedgerError):
+    """Raised when the ledger did not answer; whether it wrote is not known."""
+
+
+class FullError(LedgerError):
+    """Raised when the ledger's memory is nearly full and a new commission is refused (F79)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waking:
+    """When a wake-up is wanted. Seconds."""
+
+    carriers: int = 8  # awake on a lane at once, at most
+    per_carrier: int = 16  # due records for which one more is wanted
+    promise: float = 2.0  # a wake-up that was promised counts for so long
+    forgotten: float = 4.0  # a carrier that does not beat is forgotten after
+    coalesce: bool = True  # off: every call wants its own message
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record as read: with the version to write against, the fence, and the decision's cell."""
+
+    record: Record
+    version: int
+    fence: int = 0
+    cell: Decision | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One conditional write: replaces the record if `version` is still the one in the ledger.
+
+    `fence` is that of the holder. With `must_hold` the write is refused when another has
+    claimed the record since: nothing is announced by who may be too late. `keep` seconds renew
+    the holder's lease; None gives it back, and the record is due when it says itself.
+    """
+
+    record: Record
+    version: int  # 0: must not exist
+    fence: int | None = None  # None: not a holder, a live lease is left alone
+    must_hold: bool = False
+    keep: float | None = None
+    cell: Decision | None = None  # set at creation, or with `reset`
+    reset: bool = False  # a key in use again: the cell is emptied
+    ring: bool = False  # ask whether a wake-up is wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a `Write` or a decision."""
+
+    done: bool
+    entry: Entry | None  # as it is now; None: there is none
+    ring: bool = False  # a wake-up is wanted, and is promised now
+    clash: str | None = None  # the key that had this serial before
+
+
+#: Why a claim came back with nothing.
+Nothing = Literal["", "idle", "full", "resting"]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Records that are now leased to a carrier, or why there are none.
+
+    With no entries the carrier has been signed off in the same step (F76).
+    """
+
+    entries: tuple[Entry, ...] = ()
+    queue: Queue = "issue"
+    why: Nothing = ""
+    ring: bool = False  # more is due than the carriers awake can bear
+    trial: int = 0  # the lane comes out of its so-manieth rest: is Astakos back?
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a carrier asks of a claim."""
+
+    lane: str
+    carrier: str
+    lease: float
+    issues: int = 8  # at most so many to issue
+    settles: int = 50  # or so many to settle
+    settle_wait: float = 0.1  # a decided one waits no longer for company
+    own: str | None = None  # this key first, if it is due
+    wake: str | None = None  # the promise that this carrier keeps
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """How a lane stands. Seconds and counts."""
+
+    name: str
+    due: int = 0  # records due now
+    open: int = 0
+    held: int = 0  # open records that have a serial
+    awake: int = 0
+    oldest_due: float = 0.0
+    resting: float = 0.0  # the lane is left alone for so many seconds more
+    reason: str = ""
+    alarms: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What we remember of a serial that no record has: when first seen, under which name."""
+
+    first: float
+    name: str | None = None
+
+
+class Clock(Protocol):
+    """The time that everybody shares: the store's."""
+
+    def now(self) -> float:
+        """Return seconds since the epoch."""
+
+
+class Ledger(Protocol):
+    """The four primitives, and what is read besides."""
+
+    clock: Clock
+
+    def cas(self, writes: Sequence[Write]) -> list[Verdict]:
+        """Write each whose version still stands; one round trip."""
+
+    def claim(self, asked: Asked, writes: Sequence[Write] = ()) -> tuple[Claim, list[Verdict]]:
+        """Write, then lease what is most overdue or sign off as awake; one round trip."""
+
+    def sign_off(self, lane: str, carrier: str) -> bool:
+        """Say that a carrier goes; True: it is to ring, since more is due."""
+
+    def decide(self, lane: str, decisions: Mapping[str, Decision]) -> dict[str, Verdict]:
+        """Set the write-once cell of each key; one round trip. Unknown key: no entry."""
+
+    def beat(
+        self, carriers: Mapping[str, Sequence[str]], driver: str, lease: float
+    ) -> dict[str, int]:
+        """Say who is awake, per lane; whoever drives learns where to ring how often."""
+
+    def get(self, lane: str, keys: Iterable[str]) -> dict[str, Entry]:
+        """Return the records of these keys, as far as there are any."""
+
+    def find(self, lane: str, serials: Iterable[int]) -> dict[int, str]:
+        """Return the keys whose records have these serials, twins included."""
+
+    def held(self, lane: str, above: int = 0, limit: int = 500) -> list[tuple[int, str]]:
+        """Return (serial, key) of open records with serials above this one, in order."""
+
+    def expired(self, lane: str, limit: int = 500) -> list[str]:
+        """Return keys of open records whose deadline has passed."""
+
+    def lane(self, name: str) -> Lane:
+        """Return how a lane stands."""
+
+    def lanes(self) -> list[str]:
+        """Return the lanes that ever had a record."""
+
+    def rest(self, lane: str, seconds: float, reason: str) -> None:
+        """Let nobody work on a lane for a while; then one carrier tries with one record."""
+
+    def rested(self, lane: str) -> None:
+        """Say that Astakos answers again."""
+
+    def alarm(self, lane: str, name: str, text: str | None) -> None:
+        """Raise an alarm for operators, or with None end it."""
+
+    def hold(self, name: str, holder: str, lease: float) -> bool:
+        """Take or renew a named lease; False: another has it."""
+
+    def release(self, name: str, holder: str) -> None:
+        """Give a named lease back."""
+
+    def sights(self, lane: str, serials: Sequence[int]) -> dict[int, Sight]:
+        """Return what is remembered of these serials; new ones are remembered as of now."""
+
+    def named(self, lane: str, names: Mapping[int, str]) -> None:
+        """Remember the names of serials."""
+
+    def forget(self, lane: str, listed: Iterable[int]) -> None:
+        """Forget all serials but those that are listed."""
+
+    def watch(self, lane: str, key: str, seconds: float) -> Entry | None:
+        """Have changes of a record published for a while; return it as it is."""

@@ -1,0 +1,22 @@
+-- Set the write-once cell of a record. Python judges what that means.
+-- Returns {now, ring, version, body, fence, cell}; no version: there is no such record.
+
+local key, cell, ring_id = ARGV[1], ARGV[2], ARGV[3]
+
+local R = record(key)
+local is = redis.call('HMGET', R, 'ver', 'body', 'fence', 'cell', 'open', 'watched')
+if not is[1] then return {NOW, 0, false, false, false, false} end
+
+local rings = 0
+if is[5] == '1' and not is[4] then
+  redis.call('HSET', R, 'cell', cell)
+  is[4] = cell
+  redis.call('INCR', P .. 'writes')
+  -- What is due or leased already will be looked at by who looks at it anyway.
+  if not redis.call('ZSCORE', SETTLE, key) and not redis.call('ZSCORE', ISSUE, key) then
+    redis.call('ZADD', SETTLE, NOW, key)
+  end
+  if tonumber(is[6] or 0) > NOW then redis.call('PUBLISH', P .. 'changed', key) end
+end
+if is[5] == '1' then rings = ring(ring_id, ARGV[4], ARGV[5], ARGV[6], ARGV[7]) end
+return {NOW, rings, is[1], is[2], is[3], is[4]}

@@ -1,0 +1,291 @@
+"""One commission's record: a value, its JSON, its fingerprint and the tag in its wire name.
+
+Nothing here has an effect, and nothing here decides what happens next: that is `states.py`.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal, NamedTuple
+from urllib.parse import quote, unquote
+
+#: The newest schema that this code reads and writes. Newer records are left alone (F78).
+SCHEMA = 1
+
+#: Astakos keeps so many characters of a name (the protocol, section 10.6).
+NAME_LIMIT = 4096
+
+#: Longest idempotency key, in characters.
+KEY_LIMIT = 200
+
+Verb = Literal["accept", "reject"]
+
+#: An error as the client's `to_dict()` gives it; the ledger does not look inside.
+Fault = Mapping[str, Any]
+
+
+class State(StrEnum):
+    """Where a commission is on its way. `states.py` has the transitions."""
+
+    AWAITED = "awaited"  # a decision came by name before the request
+    QUEUED = "queued"  # not sent, or known not to have arrived
+    ISSUING = "issuing"  # a POST was announced and is not accounted for
+    PENDING = "pending"  # Astakos holds it under our serial
+    SETTLING = "settling"  # decided, and sending that decision was announced
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    REFUSED = "refused"  # Astakos said no: quota, bad request
+    CANCELLED = "cancelled"  # rejected before it was issued
+    VANISHED = "vanished"  # somebody else settled it: an alarm
+    CONFLICT = "conflict"  # two decisions, or a serial that is not ours: an alarm
+    UNKNOWN = "unknown"  # a bare serial that Astakos does not know
+    MERGED = "merged"  # a bare serial that turned out to be a keyed commission's
+    DEAD = "dead"  # needs a person
+
+
+OPEN = frozenset({State.AWAITED, State.QUEUED, State.ISSUING, State.PENDING, State.SETTLING})
+CLOSED = frozenset(State) - OPEN
+
+
+class Provision(NamedTuple):
+    """So much of a resource for a holder: `quantity` > 0 takes, < 0 gives back."""
+
+    holder: str  # "user:<uuid>" or "project:<uuid>"
+    source: str | None  # "project:<uuid>" for a user's holding, None for a project's
+    resource: str
+    quantity: int
+
+    def wire(self) -> dict[str, str | int | None]:
+        """Return the form of the API."""
+        return self._asdict()
+
+
+def merge(provisions: Iterable[Provision]) -> tuple[Provision, ...]:
+    """Sum what names the same holding, in order of first appearance, as Astakos does."""
+    sums: dict[tuple[str, str | None, str], int] = {}
+    for holder, source, resource, quantity in provisions:
+        sums[holder, source, resource] = sums.get((holder, source, resource), 0) + quantity
+    return tuple(Provision(*holding, quantity) for holding, quantity in sums.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be issued. `name` is the caller's text, without the tag."""
+
+    provisions: tuple[Provision, ...]
+    name: str = ""
+    force: bool = False
+
+
+def fingerprint(service: str, request: Request) -> str:
+    """Return the same 16 digits for the same contents, in whatever order they were given.
+
+    Name, deadline, decision and call-back are not in it: on a replay the first ones stand (F3).
+    """
+    provisions = sorted(merge(request.provisions), key=lambda p: (p.holder, p.source or "", p[2:]))
+    text = json.dumps([service, provisions, request.force], separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Tag(NamedTuple):
+    """The thread by which a lost answer is found again: the last part of a wire name."""
+
+    namespace: str
+    key: str
+    incarnation: str
+    fingerprint: str
+
+    def __str__(self) -> str:
+        return (
+            f"[astakos1 {self.namespace} {quote(self.key, safe='')} "
+            f"{self.incarnation} {self.fingerprint}]"
+        )
+
+
+_TAG = re.compile(
+    r"\[astakos1 ([a-z][a-z0-9_.-]*) ([A-Za-z0-9_.~%-]+) ([0-9a-f]{8}) ([0-9a-f]{16})\]\Z"
+)
+
+
+def read_tag(wire_name: str) -> Tag | None:
+    """Return the tag at the very end of a name; a caller's text may hold fake ones (F22)."""
+    found = _TAG.search(wire_name)
+    if found is None:
+        return None
+    namespace, key, incarnation, print_ = found.groups()
+    return Tag(namespace, unquote(key), incarnation, print_)
+
+
+def wire_name(text: str, tag: Tag) -> str:
+    """Return the text with its tag; `ValueError` if Astakos would not keep all of it."""
+    name = f"{text} {tag}" if text else str(tag)
+    if len(name) > NAME_LIMIT:
+        room = NAME_LIMIT - len(str(tag)) - 1
+        raise ValueError(f"name has {len(text)} characters; with this key {room} fit")
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Accept or reject, with why and when. Written once."""
+
+    verb: Verb
+    reason: str = ""
+    at: float = 0.0
+
+
+class Twin(NamedTuple):
+    """A second serial that Astakos holds for one key; `done` once it is rejected."""
+
+    serial: int
+    done: bool = False
+
+
+class Note(NamedTuple):
+    """One line of a record's history."""
+
+    at: float
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Everything that is known of one commission. Times are seconds of the store's clock."""
+
+    key: str
+    service: str
+    incarnation: str
+    state: State
+    created: float
+    request: Request | None = None  # None: awaited, or a bare serial
+    serial: int | None = None
+    decision: Decision | None = None
+    deadline: float | None = None  # undecided until then: rejected as expired
+    #: When it is to be looked at next; None: when something happens to it.
+    due: float | None = None
+
+    # Issue: how often a POST was announced, and what is not accounted for.
+    marks: int = 0
+    send_until: float | None = None  # the announced POST is not sent after this
+    quiet_at: float | None = None  # a list started after this proves that it was not done
+    doubts: int = 0  # announced POSTs that a probe proved not done
+    verdict: Fault | None = None  # a refusal that waits for a probe (F13)
+
+    # Settle: how often sending the decision was announced, and how often it was not sent.
+    settles: int = 0
+    unsent: int = 0
+    twins: tuple[Twin, ...] = ()
+
+    attempts: int = 0  # failures since the last progress, for the back-off
+    failing_since: float | None = None
+    error: Fault | None = None
+    callback: str | None = None  # a Celery task to be told of the outcome
+    told: str | None = None  # the last state that it was told
+    closed: float | None = None
+    history: tuple[Note, ...] = field(default=(), repr=False)
+
+    def tag(self, namespace: str) -> Tag:
+        """Return the tag that ends the commission's wire name."""
+        return Tag(namespace, self.key, self.incarnation, self.fingerprint)
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the fingerprint of the request; zeros where there is none."""
+        return fingerprint(self.service, self.request) if self.request else "0" * 16
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether something is still to be done: a twin keeps a closed one open."""
+        return self.state in OPEN or self.twins_due or self.tell_due
+
+    @property
+    def twins_due(self) -> bool:
+        """Return whether a twin is still to be rejected."""
+        return any(not twin.done for twin in self.twins)
+
+    @property
+    def tell_due(self) -> bool:
+        """Return whether the call-back has not been told yet of how it ended."""
+        return self.callback is not None and self.state in CLOSED and self.told != self.state
+
+    @property
+    def bare(self) -> bool:
+        """Return whether this is a serial that somebody else's client issued."""
+        return is_bare(self.key)
+
+    def __post_init__(self) -> None:
+        if self.state not in State:
+            raise ValueError(f"{self.state!r} is no state")
+
+
+# A caller's key is printable, so none can look like this one.
+_BARE = "\x1f"
+
+
+def bare_key(serial: int) -> str:
+    """Return the reserved key of a serial that no record of ours has."""
+    return f"{_BARE}{serial}"
+
+
+def is_bare(key: str) -> bool:
+    """Return whether a key is one of `bare_key`."""
+    return key.startswith(_BARE)
+
+
+def shown(key: str) -> str:
+    """Return a key as a person reads it."""
+    return f"serial {key[1:]}" if is_bare(key) else key
+
+
+class NewerSchemaError(ValueError):
+    """Raised when a record was written by a newer version of this package."""
+
+
+def dump(record: Record) -> str:
+    """Return a record as JSON; what has its default is left out."""
+    out: dict[str, Any] = {"schema": SCHEMA}
+    for name, value in _fields(record):
+        if not value:
+            continue
+        if name == "request":
+            out[name] = {"provisions": value.provisions, "name": value.name, "force": value.force}
+        elif name == "decision":
+            out[name] = [value.verb, value.reason, value.at]
+        else:
+            out[name] = value
+    return json.dumps(out, separators=(",", ":"), ensure_ascii=False)
+
+
+def load(text: str | bytes) -> Record:
+    """Return the record of `dump`; `NewerSchemaError` for one of a newer schema."""
+    raw = json.loads(text)
+    schema = raw.pop("schema")
+    if schema > SCHEMA:
+        raise NewerSchemaError(f"schema {schema} is newer than {SCHEMA}")
+    raw["state"] = State(raw["state"])
+    if request := raw.get("request"):
+        provisions = tuple(Provision(*each) for each in request["provisions"])
+        raw["request"] = Request(provisions, request["name"], request["force"])
+    if decision := raw.get("decision"):
+        raw["decision"] = Decision(*decision)
+    raw["twins"] = tuple(Twin(*each) for each in raw.get("twins", ()))
+    raw["history"] = tuple(Note(*each) for each in raw.get("history", ()))
+    raw.setdefault("created", 0.0)
+    return Record(**raw)
+
+
+def dump_decision(decision: Decision) -> str:
+    """Return a decision as the text of the write-once cell."""
+    return json.dumps([decision.verb, decision.reason, decision.at], ensure_ascii=False)
+
+
+def load_decision(text: str | bytes | None) -> Decision | None:
+    """Return the decision in a cell, if there is one."""
+    return Decision(*json.loads(text)) if text else None
+
+
+def _fields(record: Record) -> Iterable[tuple[str, Any]]:
+    return ((name, getattr(record, name)) for name in Record.__dataclass_fields__)

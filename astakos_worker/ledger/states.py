@@ -1,0 +1,520 @@
+"""The state machine of a commission: `transition(record, event, now) -> record`, pure.
+
+This is the one place that knows the rules about states. An event that does not fit the record
+raises `NotNow`: somebody else has been faster, and the event means nothing any more.
+"""
+
+from dataclasses import dataclass, replace
+
+from astakos_worker.ledger.record import (
+    CLOSED,
+    OPEN,
+    Decision,
+    Fault,
+    Note,
+    Record,
+    Request,
+    State,
+    Twin,
+)
+
+#: Lines of history that are kept: the first ones tell how it began, the last how it goes.
+_FIRST, _LAST = 4, 20
+
+
+class NotNow(Exception):  # noqa: N818  # it is no failure: an event came too late
+    """Raised when an event does not fit the state that the record is in."""
+
+
+# --- Events: each is a fact, told by whoever saw it -------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """The request of an awaited commission came."""
+
+    request: Request
+    incarnation: str
+    deadline: float | None = None
+    callback: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The write-once cell holds this decision."""
+
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A POST is about to be sent, by `send_until` at the latest."""
+
+    send_until: float
+    quiet_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """The POST of this mark certainly never left."""
+
+    mark: int
+    due: float
+    fault: Fault | None = None  # None: handed back, nobody's failure
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """Whether the POST of this mark was executed is not known; look for it at `due`."""
+
+    mark: int
+    due: float
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Astakos executed nothing, and says so in its own words."""
+
+    mark: int
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """Astakos executed nothing, and may answer otherwise later (F14)."""
+
+    mark: int
+    due: float
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """Astakos holds this serial for us: from an answer, a probe or the sweep."""
+
+    serial: int
+    how: str = "issued"
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A list that was started at `listed` does not hold the POST of this mark."""
+
+    mark: int
+    listed: float
+    due: float
+
+
+@dataclass(frozen=True, slots=True)
+class SettleMarked:
+    """The decision is about to be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettleUnsent:
+    """The decision was certainly not executed; try again at `due`."""
+
+    due: float
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SettleFailed:
+    """The decision may have been executed, or was not for a reason of its own."""
+
+    due: float
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Astakos executed the decision."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettleNotFound:
+    """Astakos does not know the serial any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class TwinSettled:
+    """A twin is rejected, or gone."""
+
+    serial: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """The sweep found it gone, undecided by us (F69)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resurfaced:
+    """A serial that we hold as settled is pending again in Astakos (F43)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflicted:
+    """Two truths about one commission; a person has to look."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A bare serial's record belongs to the commission of this key."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Absorbed:
+    """A bare serial's sends were for this commission."""
+
+    settles: int
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """It cannot go on without a person."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """Nothing can be done before `due`."""
+
+    due: float
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The call-back has been handed to the broker."""
+
+    state: State
+
+
+Event = (
+    Requested
+    | Decided
+    | Marked
+    | Unsent
+    | Doubtful
+    | Refused
+    | Declined
+    | Issued
+    | Absent
+    | SettleMarked
+    | SettleUnsent
+    | SettleFailed
+    | Settled
+    | SettleNotFound
+    | TwinSettled
+    | Vanished
+    | Resurfaced
+    | Conflicted
+    | Merged
+    | Absorbed
+    | Died
+    | Postponed
+    | Told
+)
+
+
+# --- Making a record --------------------------------------------------------------------------
+
+
+def queued(
+    key: str,
+    service: str,
+    incarnation: str,
+    request: Request,
+    *,
+    now: float,
+    decision: Decision | None = None,
+    deadline: float | None = None,
+    callback: str | None = None,
+) -> Record:
+    """Return the record of a new commission, due at once."""
+    return Record(
+        key,
+        service,
+        incarnation,
+        State.QUEUED,
+        now,
+        request=request,
+        decision=decision,
+        deadline=deadline,
+        callback=callback,
+        due=now,
+        history=(Note(now, "queued"),),
+    )
+
+
+def awaited(
+    key: str, service: str, incarnation: str, decision: Decision, *, now: float, until: float
+) -> Record:
+    """Return the record of a decision whose request has not come yet (F77)."""
+    return Record(
+        key,
+        service,
+        incarnation,
+        State.AWAITED,
+        now,
+        decision=decision,
+        due=until,
+        history=(Note(now, f"{decision.verb} awaits its request"),),
+    )
+
+
+def bare(
+    key: str, service: str, incarnation: str, *, serial: int, decision: Decision, now: float
+) -> Record:
+    """Return the record of a decided serial that no record of ours has."""
+    return Record(
+        key,
+        service,
+        incarnation,
+        State.PENDING,
+        now,
+        serial=serial,
+        decision=decision,
+        due=now,
+        history=(Note(now, f"{decision.verb} of a bare serial"),),
+    )
+
+
+# --- Transitions ------------------------------------------------------------------------------
+
+
+def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C901, PLR0911, PLR0912, PLR0915
+    """Return the record after the event; the very same one if the event says nothing new.
+
+    One arm an event: this is the table of the machine, and reads as one.
+    """
+    state = record.state
+    match event:
+        case Requested(request, incarnation, deadline, callback):
+            _fits(record, event, State.AWAITED)
+            after = replace(
+                record,
+                state=State.QUEUED,
+                request=request,
+                incarnation=incarnation,
+                deadline=deadline,
+                callback=callback,
+                due=now,
+            )
+            return _noted(_cancelled_if_rejected(after, now), now, "its request came")
+        case Decided(decision):
+            return _decided(record, decision, now)
+        case Marked(send_until, quiet_at):
+            _fits(record, event, State.QUEUED)
+            if record.decision and record.decision.verb == "reject":
+                raise NotNow(f"{record.key!r} was rejected before it was issued")
+            return _noted(
+                replace(
+                    record,
+                    state=State.ISSUING,
+                    marks=record.marks + 1,
+                    send_until=send_until,
+                    quiet_at=quiet_at,
+                ),
+                now,
+                f"issuing, attempt {record.marks + 1}",
+            )
+        case Unsent(mark, due, fault):
+            _fits_mark(record, event, mark)
+            after = _queued_again(record, due, now)
+            if fault is None:
+                return after
+            return _noted(_failed(after, fault, now), now, f"not sent: {_said(fault)}")
+        case Doubtful(mark, due, fault):
+            _fits_mark(record, event, mark)
+            after = _failed(replace(record, due=due), fault, now)
+            return _noted(after, now, f"ambiguous: {_said(fault)}")
+        case Declined(mark, due, fault):
+            _fits_mark(record, event, mark)
+            after = _failed(_queued_again(record, due, now), fault, now)
+            return _noted(after, now, f"declined for now: {_said(fault)}")
+        case Refused(mark, fault):
+            _fits_mark(record, event, mark)
+            if record.doubts:  # it may be our own ghost that holds the quota (F13)
+                after = replace(record, verdict=fault, quiet_at=now, due=now)
+                return _noted(after, now, f"refused, to be probed: {_said(fault)}")
+            return _close(replace(record, error=fault), State.REFUSED, now)
+        case Issued(serial, how):
+            return _issued(record, serial, how, now)
+        case Absent(mark, listed, due):
+            _fits_mark(record, event, mark)
+            if record.quiet_at is None or listed < record.quiet_at:
+                raise NotNow(f"a list of {listed} proves nothing before {record.quiet_at}")
+            if record.verdict is not None:
+                return _close(replace(record, error=record.verdict), State.REFUSED, now)
+            after = replace(_queued_again(record, due, now), doubts=record.doubts + 1)
+            return _noted(after, now, "not there: to be issued again")
+        case SettleMarked():
+            _fits(record, event, State.PENDING, State.SETTLING)
+            if record.decision is None:
+                raise NotNow(f"{record.key!r} is not decided")
+            return _noted(
+                replace(record, state=State.SETTLING, settles=record.settles + 1),
+                now,
+                f"{record.decision.verb} sent, attempt {record.settles + 1}",
+            )
+        case SettleUnsent(due, fault):
+            _fits(record, event, State.SETTLING)
+            after = replace(record, unsent=record.unsent + 1, due=due)
+            return _failed(after, fault, now) if fault else after
+        case SettleFailed(due, fault):
+            _fits(record, event, State.SETTLING)
+            after = _failed(replace(record, due=due), fault, now)
+            return _noted(after, now, f"not settled: {_said(fault)}")
+        case Settled():
+            _fits(record, event, State.SETTLING)
+            return _close(record, _decided_state(record), now)
+        case SettleNotFound():
+            _fits(record, event, State.SETTLING)
+            if record.settles - record.unsent > 1:  # an earlier send did it (F24)
+                return _close(record, _decided_state(record), now)
+            return _close(record, State.UNKNOWN if record.bare else State.VANISHED, now)
+        case TwinSettled(serial):
+            twins = tuple(Twin(t.serial, t.done or t.serial == serial) for t in record.twins)
+            if twins == record.twins:
+                return record
+            after = replace(record, twins=twins)
+            return _noted(_rest(after), now, f"twin {serial} rejected")
+        case Vanished():
+            _fits(record, event, State.PENDING)
+            if record.decision is not None:
+                raise NotNow(f"{record.key!r} has been decided meanwhile")
+            return _close(record, State.VANISHED, now)
+        case Resurfaced():
+            _fits(record, event, State.ACCEPTED, State.REJECTED)
+            after = replace(record, state=State.SETTLING, due=now, closed=None)
+            return _noted(after, now, "pending again in Astakos: to be settled again")
+        case Conflicted(fault):
+            if state is State.CONFLICT:
+                return record
+            return _close(replace(record, error=fault), State.CONFLICT, now)
+        case Merged(key):
+            if not record.bare or state is State.MERGED:
+                raise NotNow(f"{record.key!r} is no bare serial")
+            return _close(replace(record, error={"merged": key}), State.MERGED, now)
+        case Absorbed(settles):
+            return replace(record, settles=record.settles + settles)
+        case Died(fault):
+            _fits(record, event, *OPEN)
+            return _close(replace(record, error=fault), State.DEAD, now)
+        case Postponed(due, fault):
+            after = replace(record, due=due)
+            return _failed(after, fault, now) if fault else after
+        case Told(told):
+            return _rest(replace(record, told=told))
+
+
+def _decided(record: Record, decision: Decision, now: float) -> Record:
+    if record.state in CLOSED and record.decision is None:
+        return record  # it ended before anyone decided
+    if record.decision is not None:
+        if record.decision.verb != decision.verb:
+            raise NotNow(f"{record.key!r} has been decided: {record.decision.verb}")
+        return record
+    due = now if record.state is State.PENDING else record.due
+    why = f" ({decision.reason})" if decision.reason else ""
+    after = _noted(
+        replace(record, decision=decision, due=due), now, f"{decision.verb} decided{why}"
+    )
+    return _cancelled_if_rejected(after, now)
+
+
+def _cancelled_if_rejected(record: Record, now: float) -> Record:
+    rejected = record.decision is not None and record.decision.verb == "reject"
+    if record.state is State.QUEUED and rejected:
+        return _close(record, State.CANCELLED, now)
+    return record
+
+
+def _issued(record: Record, serial: int, how: str, now: float) -> Record:
+    if record.serial == serial or any(twin.serial == serial for twin in record.twins):
+        return record
+    if record.serial is None and record.state in {State.QUEUED, State.ISSUING}:
+        after = replace(
+            record,
+            state=State.PENDING,
+            serial=serial,
+            due=now if record.decision else None,
+            attempts=0,
+            failing_since=None,
+            verdict=None,
+            error=None,
+        )
+        return _noted(after, now, f"{how}: serial {serial}")
+    after = replace(record, twins=(*record.twins, Twin(serial)), due=now)
+    return _noted(after, now, f"{how}: twin {serial}")
+
+
+def _queued_again(record: Record, due: float, now: float) -> Record:
+    return _cancelled_if_rejected(replace(record, state=State.QUEUED, due=due), now)
+
+
+def _failed(record: Record, fault: Fault, now: float) -> Record:
+    return replace(
+        record,
+        error=fault,
+        attempts=record.attempts + 1,
+        failing_since=record.failing_since or now,
+    )
+
+
+def _close(record: Record, state: State, now: float) -> Record:
+    succeeded = state in {State.ACCEPTED, State.REJECTED, State.CANCELLED}
+    after = replace(
+        record,
+        state=state,
+        closed=now,
+        error=None if succeeded else record.error,
+        attempts=0,
+        failing_since=None,
+    )
+    return _noted(_rest(after, now), now, str(state))
+
+
+def _rest(record: Record, now: float | None = None) -> Record:
+    """Return a closed record due only while something is left to do for it."""
+    if record.state in OPEN:
+        return record
+    if not (record.twins_due or record.tell_due):
+        return replace(record, due=None)
+    return record if now is None else replace(record, due=now)
+
+
+def _decided_state(record: Record) -> State:
+    if record.decision is None:
+        raise NotNow(f"{record.key!r} is not decided")
+    return State.ACCEPTED if record.decision.verb == "accept" else State.REJECTED
+
+
+def _fits(record: Record, event: Event, *states: State) -> None:
+    if record.state not in states:
+        raise NotNow(f"{record.key!r} is {record.state}: {type(event).__name__} does not apply")
+
+
+def _fits_mark(record: Record, event: Event, mark: int) -> None:
+    _fits(record, event, State.ISSUING)
+    if record.marks != mark:
+        raise NotNow(f"{record.key!r} is at attempt {record.marks}, not {mark}")
+
+
+def _said(fault: Fault) -> str:
+    return str(fault.get("message") or fault.get("details") or fault.get("kind") or fault)[:200]
+
+
+def _noted(record: Record, now: float, what: str) -> Record:
+    history = (*record.history, Note(round(now, 3), what))
+    if len(history) > _FIRST + _LAST:
+        history = (*history[:_FIRST], *history[-_LAST:])
+    return replace(record, history=history)

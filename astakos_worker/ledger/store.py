@@ -1,0 +1,433 @@
+"""The ledger in Redis or Valkey. Each primitive is one small script in a file beside this one.
+
+Every call is one round trip. Versions make writes safe to repeat: one whose answer was lost
+and that is sent again finds its own record and succeeds.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import redis
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+from astakos_worker.ledger.clock import StoreClock
+from astakos_worker.ledger.contract import (
+    Asked,
+    Claim,
+    Entry,
+    FullError,
+    Lane,
+    LedgerError,
+    Queue,
+    Sight,
+    UnavailableError,
+    Verdict,
+    Waking,
+    Write,
+)
+from astakos_worker.ledger.record import (
+    NewerSchemaError,
+    Record,
+    State,
+    dump,
+    dump_decision,
+    is_bare,
+    load,
+    load_decision,
+)
+
+_SCRIPTS = ("cas", "claim", "decide", "beat", "sign_off", "rest", "watch", "hold")
+
+_Call = tuple[str, str, list[Any]]  # script, KEYS[1], ARGV
+
+
+def connect(url: str, *, patience: float, connections: int = 64) -> "redis.Redis":
+    """Return a pooled connection that never waits longer than a few times `patience` seconds.
+
+    Only a broken connection is tried again: all calls may be repeated.
+    """
+    return redis.Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_timeout=patience,
+        socket_connect_timeout=patience,
+        socket_keepalive=True,
+        health_check_interval=10,
+        max_connections=connections,
+        retry=Retry(ExponentialBackoff(cap=0.1, base=0.02), 2, (redis.ConnectionError,)),
+    )
+
+
+class RedisLedger:
+    """The ledger of one namespace on a Redis or Valkey server (no Cluster)."""
+
+    def __init__(
+        self,
+        server: "redis.Redis",
+        namespace: str,
+        *,
+        waking: Waking | None = None,
+        retention: float = 7 * 86400,
+        bare_retention: float = 3600,
+    ) -> None:
+        self.clock = StoreClock()
+        self._server = server
+        self._prefix = f"astakos:{namespace}:"
+        self._waking = waking or Waking()
+        self._retention = retention
+        self._bare_retention = bare_retention
+        here = Path(__file__).parent
+        shared = (here / "lane.lua").read_text()
+        self._texts = {
+            name: (here / f"{name}.lua").read_text()
+            if name == "hold"
+            else shared + (here / f"{name}.lua").read_text()
+            for name in _SCRIPTS
+        }
+        self._shas: dict[str, str] = {}
+        self._lanes_known: set[str] = set()
+
+    # --- The four primitives ------------------------------------------------------------------
+
+    def cas(self, writes: Sequence[Write]) -> list[Verdict]:
+        """Write each whose version still stands; one round trip."""
+        replies = self._run([self._cas_call(write) for write in writes])
+        return [self._verdict(w, r) for w, r in zip(writes, replies, strict=True)]
+
+    def claim(self, asked: Asked, writes: Sequence[Write] = ()) -> tuple[Claim, list[Verdict]]:
+        """Write, then lease what is most overdue or sign off as awake; one round trip."""
+        waking = self._waking
+        claim: _Call = (
+            "claim",
+            self._lane_prefix(asked.lane),
+            [
+                asked.carrier,
+                _ms(asked.lease),
+                asked.issues,
+                asked.settles,
+                _ms(asked.settle_wait),
+                asked.own or "",
+                asked.wake or "",
+                *self._policy(),
+                _ms(waking.forgotten),
+            ],
+        )
+        *replies, reply = self._run([*(self._cas_call(write) for write in writes), claim])
+        verdicts = [self._verdict(w, r) for w, r in zip(writes, replies, strict=True)]
+        why, now, ring, trial, queue, *rows = reply
+        self.clock.saw(now)
+        entries = tuple(e for row in rows if (e := self._entry(*row[1:])) is not None)
+        return Claim(entries, queue or "issue", why, bool(ring), trial), verdicts
+
+    def sign_off(self, lane: str, carrier: str) -> bool:
+        """Say that a carrier goes; True: it is to ring, since more is due."""
+        args = [carrier, *self._policy()]
+        [(_, ring)] = self._run([("sign_off", self._lane_prefix(lane), args)])
+        return bool(ring)
+
+    def decide(self, lane: str, decisions: Mapping[str, Any]) -> dict[str, Verdict]:
+        """Set the write-once cell of each key; one round trip. Unknown key: no entry."""
+        prefix = self._lane_prefix(lane)
+        replies = self._run(
+            [
+                ("decide", prefix, [key, dump_decision(d), f"{key}!", *self._policy()])
+                for key, d in decisions.items()
+            ]
+        )
+        verdicts = {}
+        for key, (now, ring, *row) in zip(decisions, replies, strict=True):
+            self.clock.saw(now)
+            entry = self._entry(*row) if row[0] else None
+            verdicts[key] = Verdict(entry is not None, entry, bool(ring))
+        return verdicts
+
+    def beat(
+        self, carriers: Mapping[str, Sequence[str]], driver: str, lease: float
+    ) -> dict[str, int]:
+        """Say who is awake, per lane; whoever drives learns where to ring how often."""
+        drives = self.hold("drive", driver, lease)
+        lanes = sorted(set(self.lanes()) | set(carriers)) if drives else sorted(carriers)
+        forgotten = _ms(self._waking.forgotten)
+        replies = self._run(
+            [
+                (
+                    "beat",
+                    self._lane_prefix(lane),
+                    [int(drives), forgotten, *self._policy(), *carriers.get(lane, ())],
+                )
+                for lane in lanes
+            ]
+        )
+        return {lane: rings for lane, (_, rings) in zip(lanes, replies, strict=True) if rings}
+
+    # --- Reading ------------------------------------------------------------------------------
+
+    def get(self, lane: str, keys: Iterable[str]) -> dict[str, Entry]:
+        """Return the records of these keys, as far as there are any."""
+        wanted = list(keys)
+        prefix = self._lane_prefix(lane)
+
+        def ask(pipe: Any) -> None:
+            for key in wanted:
+                pipe.hmget(f"{prefix}r:{key}", "ver", "body", "fence", "cell")
+
+        rows = self._pipe(ask)
+        found = {k: self._entry(*row) for k, row in zip(wanted, rows, strict=True) if row[0]}
+        return {key: entry for key, entry in found.items() if entry is not None}
+
+    def find(self, lane: str, serials: Iterable[int]) -> dict[int, str]:
+        """Return the keys whose records have these serials, twins included."""
+        wanted = list(serials)
+        if not wanted:
+            return {}
+        prefix = self._lane_prefix(lane)
+        keys = self._call(lambda: self._server.mget([f"{prefix}s:{n}" for n in wanted]))
+        return {n: key for n, key in zip(wanted, keys, strict=True) if key}
+
+    def held(self, lane: str, above: int = 0, limit: int = 500) -> list[tuple[int, str]]:
+        """Return (serial, key) of open records with serials above this one, in order."""
+        name = f"{self._lane_prefix(lane)}held"
+        rows = self._call(
+            lambda: self._server.zrangebyscore(name, f"({above}", "+inf", 0, limit, withscores=True)
+        )
+        return [(int(serial), key) for key, serial in rows]
+
+    def expired(self, lane: str, limit: int = 500) -> list[str]:
+        """Return keys of open records whose deadline has passed."""
+        name = f"{self._lane_prefix(lane)}open"
+        now = _ms(self.clock.now())
+        rows = self._call(lambda: self._server.zrangebyscore(name, "-inf", now, 0, limit))
+        return list(rows)
+
+    def lanes(self) -> list[str]:
+        """Return the lanes that ever had a record."""
+        return sorted(self._call(lambda: self._server.smembers(f"{self._prefix}lanes")))
+
+    def lane(self, name: str) -> Lane:
+        """Return how a lane stands."""
+        prefix = self._lane_prefix(name)
+        self._run([("beat", prefix, [0, 0, *self._policy()])])  # for the store's time
+        now = _ms(self.clock.now())
+
+        def ask(pipe: Any) -> None:
+            for queue in ("settle", "issue"):
+                pipe.zcount(f"{prefix}due:{queue}", "-inf", now)
+                pipe.zrange(f"{prefix}due:{queue}", 0, 0, withscores=True)
+            pipe.zcard(f"{prefix}open")
+            pipe.zcard(f"{prefix}held")
+            pipe.zcount(f"{prefix}awake", now, "+inf")
+            pipe.hgetall(f"{prefix}lane")
+            pipe.hgetall(f"{prefix}alarms")
+
+        settles, first_settle, issues, first_issue, opened, held, awake, rest, alarms = self._pipe(
+            ask
+        )
+        oldest = min([at for _, at in (*first_settle, *first_issue)], default=now)
+        return Lane(
+            name,
+            due=settles + issues,
+            open=opened,
+            held=held,
+            awake=awake,
+            oldest_due=max(0.0, (now - oldest) / 1000),
+            resting=max(0.0, (float(rest.get("until", 0)) - now) / 1000),
+            reason=rest.get("reason", ""),
+            alarms=alarms,
+        )
+
+    # --- Lanes at rest, alarms, named leases --------------------------------------------------
+
+    def rest(self, lane: str, seconds: float, reason: str) -> None:
+        """Let nobody work on a lane for a while; then one carrier tries with one record."""
+        self._run([("rest", self._lane_prefix(lane), [_ms(seconds), reason])])
+
+    def rested(self, lane: str) -> None:
+        """Say that Astakos answers again."""
+        self._run([("rest", self._lane_prefix(lane), [""])])
+
+    def alarm(self, lane: str, name: str, text: str | None) -> None:
+        """Raise an alarm for operators, or with None end it."""
+        alarms = f"{self._lane_prefix(lane)}alarms"
+        if text is None:
+            self._call(lambda: self._server.hdel(alarms, name))
+        else:
+            self._call(lambda: self._server.hset(alarms, name, text))
+
+    def hold(self, name: str, holder: str, lease: float) -> bool:
+        """Take or renew a named lease; False: another has it."""
+        [held] = self._run([("hold", f"{self._prefix}lease:{name}", [holder, _ms(lease)])])
+        return bool(held)
+
+    def release(self, name: str, holder: str) -> None:
+        """Give a named lease back."""
+        self._run([("hold", f"{self._prefix}lease:{name}", [holder, ""])])
+
+    # --- What the sweep remembers -------------------------------------------------------------
+
+    def sights(self, lane: str, serials: Sequence[int]) -> dict[int, Sight]:
+        """Return what is remembered of these serials; new ones are remembered as of now."""
+        if not serials:
+            return {}
+        prefix = self._lane_prefix(lane)
+        fields = [str(n) for n in serials]
+        now = self.clock.now()
+
+        def ask(pipe: Any) -> None:
+            for each in fields:
+                pipe.hsetnx(f"{prefix}seen", each, f"{now:.3f}")
+            pipe.hmget(f"{prefix}seen", fields)
+            pipe.hmget(f"{prefix}names", fields)
+
+        *_, firsts, names = self._pipe(ask)
+        return {
+            n: Sight(float(first), name)
+            for n, first, name in zip(serials, firsts, names, strict=True)
+        }
+
+    def named(self, lane: str, names: Mapping[int, str]) -> None:
+        """Remember the names of serials."""
+        if names:
+            mapping: dict[Any, Any] = {str(n): name for n, name in names.items()}
+            key = f"{self._lane_prefix(lane)}names"
+            self._call(lambda: self._server.hset(key, mapping=mapping))
+
+    def forget(self, lane: str, listed: Iterable[int]) -> None:
+        """Forget all serials but those that are listed."""
+        prefix = self._lane_prefix(lane)
+        keep = {str(n) for n in listed}
+        gone = [n for n, _ in self._server.hscan_iter(f"{prefix}seen") if n not in keep]
+        for i in range(0, len(gone), 500):
+            chunk = gone[i : i + 500]
+
+            def ask(pipe: Any, chunk: list[str] = chunk) -> None:
+                pipe.hdel(f"{prefix}seen", *chunk)
+                pipe.hdel(f"{prefix}names", *chunk)
+
+            self._pipe(ask)
+
+    # --- Watching -----------------------------------------------------------------------------
+
+    def watch(self, lane: str, key: str, seconds: float) -> Entry | None:
+        """Have changes of a record published for a while; return it as it is."""
+        [row] = self._run([("watch", self._lane_prefix(lane), [key, _ms(seconds)])])
+        return self._entry(*row) if row[0] else None
+
+    def channel(self, lane: str) -> str:
+        """Return the channel on which the keys of watched records are published."""
+        return f"{self._lane_prefix(lane)}changed"
+
+    # --- Inside -------------------------------------------------------------------------------
+
+    def _lane_prefix(self, lane: str) -> str:
+        return f"{self._prefix}{lane}:"
+
+    def _policy(self) -> list[Any]:
+        w = self._waking
+        return [w.carriers, w.per_carrier, _ms(w.promise), int(w.coalesce)]
+
+    def _cas_call(self, write: Write) -> _Call:
+        record = write.record
+        if record.service not in self._lanes_known:
+            self._call(lambda: self._server.sadd(f"{self._prefix}lanes", record.service))
+            self._lanes_known.add(record.service)
+        keep = self._bare_retention if is_bare(record.key) else self._retention
+        serials = [n for n in (record.serial, *(t.serial for t in record.twins)) if n is not None]
+        deadline = "inf" if record.deadline is None else _ms(record.deadline)
+        args = [
+            record.key,
+            write.version,
+            dump(record),
+            queue_of(record),
+            "" if record.due is None else _ms(record.due),
+            ",".join(map(str, serials)),
+            deadline if record.is_open else "",
+            _ms(keep),
+            "" if write.fence is None else write.fence,
+            int(write.must_hold),
+            "" if write.keep is None else _ms(write.keep),
+            "" if write.cell is None else dump_decision(write.cell),
+            int(write.reset),
+            int(record.decision is not None),
+            f"{record.key}?" if write.ring else "",
+            *self._policy(),
+        ]
+        return "cas", self._lane_prefix(record.service), args
+
+    def _verdict(self, write: Write, reply: list[Any]) -> Verdict:
+        done, now, ring, clash, version, body, fence, cell = reply
+        self.clock.saw(now)
+        if done:
+            entry = Entry(write.record, version, int(fence or 0), load_decision(cell))
+            return Verdict(True, entry, bool(ring), clash)
+        if version is None:
+            return Verdict(False, None)
+        # The same write, sent again because its answer was lost, has been done.
+        again = int(version) == write.version + 1 and body == dump(write.record)
+        return Verdict(again, self._entry(version, body, fence, cell))
+
+    def _entry(self, version: Any, body: Any, fence: Any, cell: Any) -> Entry | None:
+        try:
+            record = load(body)
+        except NewerSchemaError:
+            return None  # left for a newer worker, untouched (F78)
+        return Entry(record, int(version), int(fence or 0), load_decision(cell))
+
+    def _run(self, calls: Sequence[_Call]) -> list[Any]:
+        """Run scripts in one round trip; load them first where the server does not know them."""
+        if not calls:
+            return []
+
+        def ask(pipe: Any) -> None:
+            for name, key, args in calls:
+                pipe.evalsha(self._shas[name], 1, key, *args)
+
+        if not self._shas:
+            self._load()
+        replies = self._pipe(ask, raise_on_error=False)
+        if any(isinstance(reply, redis.exceptions.NoScriptError) for reply in replies):
+            self._load()  # the server was replaced; repeating is safe, see above
+            replies = self._pipe(ask, raise_on_error=False)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                _translate(reply)
+        return replies
+
+    def _load(self) -> None:
+        def ask(pipe: Any) -> None:
+            for text in self._texts.values():
+                pipe.script_load(text)
+
+        self._shas = dict(zip(self._texts, self._pipe(ask), strict=True))
+
+    def _pipe(self, ask: Callable[[Any], None], *, raise_on_error: bool = True) -> list[Any]:
+        pipe = self._server.pipeline(transaction=False)
+        ask(pipe)
+        replies: list[Any] = self._call(lambda: pipe.execute(raise_on_error=raise_on_error))
+        return replies
+
+    @staticmethod
+    def _call(do: Callable[[], Any]) -> Any:
+        try:
+            return do()
+        except redis.RedisError as error:
+            _translate(error)
+
+
+def queue_of(record: Record) -> Queue:
+    """Return where a record waits: to be settled with others, or to be issued."""
+    settles = record.state in {State.PENDING, State.SETTLING} or record.twins_due
+    return "settle" if settles else "issue"
+
+
+def _translate(error: Exception) -> Any:
+    if isinstance(error, redis.exceptions.OutOfMemoryError):
+        raise FullError("the ledger's memory is full: no new commissions are taken") from error
+    if isinstance(error, redis.ConnectionError | redis.TimeoutError):
+        raise UnavailableError(f"the ledger does not answer: {error}") from error
+    raise LedgerError(f"the ledger refused: {error}") from error
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
