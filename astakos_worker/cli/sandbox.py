@@ -1,0 +1,94 @@
+"""`astakos-worker sandbox`: a stand-in Astakos in the foreground."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from astakos_worker.sandbox.server import SandboxServer
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command("sandbox")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=5000, show_default=True, help="Port; 0 chooses a free one.")
+@click.option("--seed", type=_FILE, help="TOML file to start from; the shipped one if left out.")
+@click.option("--state", type=_FILE, help="File in which commissions outlive the sandbox.")
+@click.option("--cost", type=click.Choice(["none", "real"]), default="none", show_default=True)
+@click.option("--delay", type=click.FloatRange(min=0), default=0.0, help="Seconds, every request.")
+@click.option("--faults", type=_FILE, help="TOML file of fault rules.")
+@click.option("--base-path", default="", help="A path before /identity and the others.")
+@click.option("--keep-alive", default=75, show_default=True, help="Seconds, idle connections.")
+@click.option("--access-log/--no-access-log", default=True, help="A line for each request.")
+@click.option("--show-tokens", is_flag=True, help="Print the seed's (fake) tokens.")
+def command(  # noqa: PLR0917 # click calls it by name
+    host: str,
+    port: int,
+    seed: Path | None,
+    state: Path | None,
+    cost: str,
+    delay: float,
+    faults: Path | None,
+    base_path: str,
+    keep_alive: int,
+    access_log: bool,
+    show_tokens: bool,
+) -> None:
+    """Run a stand-in Astakos, to try things and to test against."""
+    try:
+        from astakos_worker.sandbox.cost import PRESETS  # noqa: PLC0415 # see below
+        from astakos_worker.sandbox.errors import SandboxError  # noqa: PLC0415 # see below
+        from astakos_worker.sandbox.fault_file import load_faults  # noqa: PLC0415 # see below
+        from astakos_worker.sandbox.faults import Rule  # noqa: PLC0415 # see below
+        from astakos_worker.sandbox.server import SandboxServer  # noqa: PLC0415 # see below
+    except ModuleNotFoundError as missing:
+        # The server is an extra, which `--help` and the other commands do without.
+        raise click.ClickException(
+            f"{missing.name} is not installed; install astakos-worker[sandbox]"
+        ) from missing
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
+    if access_log:
+        logging.getLogger("astakos_worker.sandbox.access").setLevel(logging.INFO)
+    try:
+        rules, fault_seed = load_faults(faults) if faults is not None else ((), 0)
+        if delay:
+            rules = (*rules, Rule.of({"kind": "delay", "seconds": delay}))
+        server = SandboxServer(
+            seed,
+            host=host,
+            port=port,
+            state=state,
+            cost=PRESETS[cost],
+            faults=rules,
+            fault_seed=fault_seed,
+            base_path=base_path,
+            keep_alive=keep_alive,
+            access_log=access_log,
+        )
+        server.serve(lambda: _announce(server, show_tokens=show_tokens))
+    except SandboxError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _announce(server: SandboxServer, *, show_tokens: bool) -> None:
+    world = server.sandbox.astakos.world
+    click.echo(f"auth URL:  {server.auth_url}")
+    click.echo(f"control:   {server.url}/_control/")
+    names = ", ".join(world.components)
+    click.echo(f"tokens of: {names}, and {len(world.users)} users")
+    if show_tokens:
+        width = max(map(len, world.components), default=0)
+        for component in world.components.values():
+            click.echo(f"  {component.name:{width}}  {component.token}")
+        for user in world.users.values():
+            click.echo(f"  {user.username}  {user.uuid}  {user.token}")
+    else:
+        click.echo(
+            f"           (--show-tokens prints them; so does GET {server.url}/_control/world)"
+        )
+    click.echo("Ctrl-C ends it.")

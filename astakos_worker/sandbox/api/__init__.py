@@ -1,0 +1,1 @@
+"""The calls of the Astakos API, one module for each part of it."""

@@ -1,0 +1,87 @@
+"""What the sandbox saw: requests by route, how many at once, and every commission's events.
+
+The journal is what lets a test say "one request per key, nothing issued twice". It is bounded, so
+that a sandbox that runs for weeks does not grow for ever, and says how much it has forgotten.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from astakos_worker.sandbox.quota import Commission
+
+LONGEST_JOURNAL: Final = 500_000
+
+
+class Event(StrEnum):
+    """What can happen to a commission."""
+
+    ISSUED = "issued"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+class Entry(NamedTuple):
+    """One event of one commission; `sequence` counts from 1 and never repeats."""
+
+    sequence: int
+    event: Event
+    serial: int
+    component: str
+    name: str
+
+
+class Audit:
+    """Counters of requests, and the journal of commissions."""
+
+    def __init__(self, longest: int = LONGEST_JOURNAL) -> None:
+        self.requests: Counter[tuple[str, str]] = Counter()
+        self.in_flight: Counter[str] = Counter()
+        self.most_in_flight: Counter[str] = Counter()
+        self.events: Counter[Event] = Counter()
+        self.journal: deque[Entry] = deque(maxlen=longest)
+        self.last_sequence = 0
+
+    def enter(self, route: str) -> None:
+        """Count a request that has come in."""
+        for name in (route, "all"):
+            self.in_flight[name] += 1
+            self.most_in_flight[name] = max(self.most_in_flight[name], self.in_flight[name])
+
+    def leave(self, route: str, outcome: str) -> None:
+        """Count how a request ended: its status, or what became of its connection."""
+        for name in (route, "all"):
+            self.in_flight[name] -= 1
+        self.requests[route, outcome] += 1
+
+    def note(self, event: Event, commissions: Iterable[Commission]) -> None:
+        """Enter one event for each commission."""
+        for commission in commissions:
+            self.last_sequence += 1
+            self.events[event] += 1
+            self.journal.append(
+                Entry(
+                    self.last_sequence,
+                    event,
+                    commission.serial,
+                    commission.component,
+                    commission.name,
+                )
+            )
+
+    def recall(self, entries: Iterable[Entry], last_sequence: int) -> None:
+        """Take over the journal of an earlier run."""
+        self.journal.clear()
+        self.journal.extend(entries)
+        self.events = Counter(entry.event for entry in self.journal)
+        self.last_sequence = last_sequence
+
+    @property
+    def forgotten(self) -> int:
+        """How many events have fallen out of the journal."""
+        return self.last_sequence - len(self.journal)

@@ -1,0 +1,152 @@
+"""What work costs: milliseconds per request and per serial, on so many servers, under row locks.
+
+The real Astakos locks the holdings of every holder that a request names, so requests that share a
+user or a project go one after another while others pass (the protocol, section 10.9). Without a
+model nothing waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Final, Self
+
+from astakos_worker.sandbox.errors import FaultRuleError
+from astakos_worker.sandbox.operation import Load, Work
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# After a pause of this machine the servers do not work off more than this at once.
+_LONGEST_CATCH_UP: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class CostModel:
+    """Milliseconds of work, and who may do it at the same time."""
+
+    read_ms: float = 0.0
+    issue_ms: float = 0.0
+    # What accepting in the same request adds.
+    auto_accept_ms: float = 0.0
+    resolve_ms: float = 0.0
+    serial_ms: float = 0.0
+    servers: int = 1
+    # Burn CPU instead of waiting: then this process is the one server there is.
+    burn: bool = False
+
+    @classmethod
+    def of(cls, values: Mapping[str, object]) -> Self:
+        """A model from a JSON object."""
+        known = {field.name: field.type for field in fields(cls)}
+        for name, value in values.items():
+            wanted = known.get(name)
+            if wanted is None:
+                raise FaultRuleError(
+                    f"a cost model has no {name!r}; it has: {', '.join(sorted(known))}"
+                )
+            fits = {
+                "bool": isinstance(value, bool),
+                "int": type(value) is int and value >= 1,
+                "float": type(value) in {int, float} and value >= 0,  # type: ignore[operator]
+            }
+            if not fits[str(wanted)]:
+                raise FaultRuleError(f"the cost model's {name} cannot be {value!r}")
+        return cls(**values)  # type: ignore[arg-type] # checked just above
+
+    def seconds(self, load: Load) -> float:
+        """How long a server works on it."""
+        return {
+            Work.READ: self.read_ms,
+            Work.ISSUE: self.issue_ms,
+            Work.ISSUE_AND_ACCEPT: self.issue_ms + self.auto_accept_ms,
+            Work.RESOLVE: self.resolve_ms + self.serial_ms * load.serials,
+        }[load.work] / 1000
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing costs anything."""
+        return not any(
+            (self.read_ms, self.issue_ms, self.auto_accept_ms, self.resolve_ms, self.serial_ms)
+        )
+
+    def describe(self) -> dict[str, object]:
+        """The model as JSON."""
+        return asdict(self)
+
+
+FREE: Final = CostModel()
+# CPU of server and database as measured on a running Astakos (the protocol, section 10).
+REAL: Final = CostModel(
+    read_ms=2.6, issue_ms=3.7, auto_accept_ms=3.6, resolve_ms=3.2, serial_ms=1.8
+)
+PRESETS: Final = {"none": FREE, "real": REAL}
+
+
+@dataclass(eq=False, slots=True)
+class _Ticket:
+    """One request on its way through the servers."""
+
+    holders: frozenset[str]
+    seconds: float
+    done: asyncio.Future[None]
+    ends: float = 0.0
+
+
+class Servers:
+    """So many servers, and the row locks that they share; first come, first served.
+
+    A request that waits for a lock does not occupy a server. The end of one piece of work is the
+    beginning of the next, whenever the event loop gets round to it: timers that fire a little late
+    do not add up.
+    """
+
+    def __init__(self, model: CostModel = FREE) -> None:
+        self.model = model
+        self._free = model.servers
+        self._locked: set[str] = set()
+        self._waiting: deque[_Ticket] = deque()
+
+    async def work(self, load: Load) -> None:
+        """Return when the work would have been done."""
+        if self.model.is_free:
+            return
+        seconds = self.model.seconds(load)
+        if self.model.burn:
+            _burn(seconds)
+            return
+        loop = asyncio.get_running_loop()
+        ticket = _Ticket(load.holders, seconds, loop.create_future())
+        self._waiting.append(ticket)
+        self._begin_what_can(loop.time())
+        await ticket.done
+
+    def _begin_what_can(self, now: float) -> None:
+        spoken_for = set(self._locked)
+        for ticket in list(self._waiting):
+            if not self._free:
+                return
+            if spoken_for.isdisjoint(ticket.holders):
+                self._waiting.remove(ticket)
+                self._locked |= ticket.holders
+                self._free -= 1
+                ticket.ends = now + ticket.seconds
+                asyncio.get_running_loop().call_at(ticket.ends, self._end, ticket)
+            # Who waits for a row is before those who come for it later.
+            spoken_for |= ticket.holders
+
+    def _end(self, ticket: _Ticket) -> None:
+        self._locked -= ticket.holders
+        self._free += 1
+        if not ticket.done.done():
+            ticket.done.set_result(None)
+        now = asyncio.get_running_loop().time()
+        self._begin_what_can(max(ticket.ends, now - _LONGEST_CATCH_UP))
+
+
+def _burn(seconds: float) -> None:
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass

@@ -1,0 +1,99 @@
+"""How an answer travels: whole, in part, drop by drop, or not at all.
+
+ASGI has no word for cutting a connection, so the server hands its transport along in the scope
+(`server.py` puts it there).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from astakos_worker.sandbox.wire import Reply, headers_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+    from typing import Any
+
+    Scope = MutableMapping[str, Any]
+    Message = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+
+TRANSPORT: Final = "astakos_worker.transport"
+# What becomes of a connection that gets no status, as the counters call it.
+CUT: Final = "cut"
+HUNG: Final = "hung"
+
+
+class Delivery:
+    """The way back to one client; each method returns what the counters call the outcome."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, closing: asyncio.Event) -> None:
+        self._transport: asyncio.Transport = scope["extensions"][TRANSPORT]
+        self._receive = receive
+        self._send = send
+        self._closing = closing
+
+    async def send(self, reply: Reply) -> str:
+        """Answer properly."""
+        await self._start(reply)
+        await self._send({"type": "http.response.body", "body": reply.body})
+        return str(reply.status)
+
+    async def cut(self) -> str:
+        """Drop the connection without a word."""
+        self._transport.abort()
+        await self._gone()
+        return CUT
+
+    async def hang(self) -> str:
+        """Never answer, until the client gives up or the sandbox ends."""
+        gone = asyncio.ensure_future(self._gone())
+        closing = asyncio.ensure_future(self._closing.wait())
+        await asyncio.wait({gone, closing}, return_when=asyncio.FIRST_COMPLETED)
+        closing.cancel()
+        if not gone.done():
+            self._transport.abort()
+            await gone
+        return HUNG
+
+    async def truncate(self, reply: Reply) -> str:
+        """Promise the whole body, send half of it, and close the connection."""
+        await self._start(reply)
+        half = reply.body[: len(reply.body) // 2]
+        await self._send({"type": "http.response.body", "body": half, "more_body": True})
+        # Closing, unlike aborting, lets what was written arrive.
+        self._transport.close()
+        await self._gone()
+        return CUT
+
+    async def trickle(self, reply: Reply, seconds: float) -> str:
+        """Send the headers at once and the body one byte at a time."""
+        await self._start(reply)
+        for position in range(len(reply.body)):
+            await self.pause(seconds)
+            byte = reply.body[position : position + 1]
+            await self._send({"type": "http.response.body", "body": byte, "more_body": True})
+        await self._send({"type": "http.response.body", "body": b""})
+        return str(reply.status)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, but not for longer than the sandbox lives."""
+        if seconds > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), seconds)
+
+    async def _start(self, reply: Reply) -> None:
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": reply.status,
+                "headers": headers_of(reply),
+            }
+        )
+
+    async def _gone(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass

@@ -1,0 +1,235 @@
+"""Which fault befalls a request: a decision from rules, counts, time and seeded chance.
+
+Pure: a plan is asked about each request in turn and answers with a value; what comes of it is done
+elsewhere. Each rule draws from a random source of its own, so that adding a rule does not change
+what another does.
+"""
+
+from __future__ import annotations
+
+import difflib
+import random
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Final, Self
+
+from astakos_worker.sandbox.errors import FaultRuleError
+from astakos_worker.sandbox.routes import ROUTE_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class Kind(StrEnum):
+    """What can go wrong. *Before* means that the work is not done, *after* that it is."""
+
+    # Before the request is looked at.
+    DELAY = "delay"
+    # In place of the work.
+    CUT_BEFORE = "cut-before"
+    ERROR_BEFORE = "error-before"
+    HANG_BEFORE = "hang-before"
+    PROXY_PAGE = "proxy-page"
+    TOKEN_REVOKED = "token-revoked"  # noqa: S105 # no password
+    NO_HOLDING = "no-holding"
+    GHOST = "ghost"
+    # After the work, in place of its answer.
+    DELAY_AFTER = "delay-after"
+    CUT_AFTER = "cut-after"
+    ERROR_AFTER = "error-after"
+    HANG = "hang"
+    EMPTY_LIST = "empty-list"
+    STALE_DATA = "stale-data"
+    TRUNCATE = "truncate"
+    GARBLE = "garble"
+    TRICKLE = "trickle"
+
+
+DELAYS: Final = frozenset({Kind.DELAY, Kind.DELAY_AFTER})
+BEFORE: Final = frozenset(
+    {
+        Kind.CUT_BEFORE,
+        Kind.ERROR_BEFORE,
+        Kind.HANG_BEFORE,
+        Kind.PROXY_PAGE,
+        Kind.TOKEN_REVOKED,
+        Kind.NO_HOLDING,
+        Kind.GHOST,
+    }
+)
+
+# Kinds that make sense on some routes only, and are confined to them.
+ONLY_ON: Final[dict[Kind, tuple[str, ...]]] = {
+    Kind.EMPTY_LIST: ("commissions.list",),
+    Kind.NO_HOLDING: ("commissions.issue",),
+    Kind.STALE_DATA: ("commissions.issue",),
+}
+
+_DEFAULT_STATUS: Final = {Kind.ERROR_BEFORE: 500, Kind.ERROR_AFTER: 500, Kind.PROXY_PAGE: 404}
+_DEFAULT_SECONDS: Final = {Kind.GHOST: 1.0, Kind.TRICKLE: 1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One fault, and which requests it befalls.
+
+    `route` is a route's name or a pattern (`commissions.*`). Of the requests that match, the first
+    `skip` are spared, then each is hit with `probability`, until `count` have been. `begin` and
+    `end` are seconds since the rules were set.
+    """
+
+    kind: Kind
+    route: str = "*"
+    probability: float = 1.0
+    count: int | None = None
+    skip: int = 0
+    begin: float = 0.0
+    end: float | None = None
+    # Seconds: how long a delay is, when a ghost works, how far apart trickled bytes are.
+    seconds: float = 0.0
+    # Up to so many seconds more, at random.
+    spread: float = 0.0
+    status: int = 0
+    # Whether a 5xx comes as a proxy's page; None: a 500 does not, the others do.
+    html: bool | None = None
+
+    @classmethod
+    def of(cls, values: Mapping[str, object]) -> Self:
+        """A rule from a JSON object or a TOML table."""
+        known = {field.name for field in fields(cls)}
+        for name in values:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, 1) or sorted(known)
+                raise FaultRuleError(
+                    f"a fault rule has no {name!r}; did you mean {' or '.join(close)}?"
+                )
+        try:
+            kind = Kind(str(values.get("kind")))
+        except ValueError:
+            raise FaultRuleError(
+                f"{values.get('kind')!r} is no kind of fault; use one of: {', '.join(Kind)}"
+            ) from None
+        defaults = {
+            "seconds": _DEFAULT_SECONDS.get(kind, 0.0),
+            "status": _DEFAULT_STATUS.get(kind, 0),
+        }
+        rule = cls(**{**defaults, **values, "kind": kind})  # type: ignore[arg-type] # next line
+        rule.check()
+        return rule
+
+    def check(self) -> None:
+        """Complain of values that make no sense."""
+        numbers = (self.probability, self.begin, self.seconds, self.spread, self.skip)
+        optional = (self.count, self.end)
+        if not all(_is_number(value) for value in numbers) or not all(
+            value is None or _is_number(value) for value in optional
+        ):
+            raise FaultRuleError(f"a fault rule of kind {self.kind} has a number below 0, or none")
+        if self.probability > 1:
+            raise FaultRuleError("the probability of a fault is between 0 and 1")
+        if self.kind in _DEFAULT_STATUS and not (
+            type(self.status) is int and 400 <= self.status <= 599
+        ):
+            raise FaultRuleError(f"the status of {self.kind} is between 400 and 599")
+        if not any(fnmatchcase(name, self.route) for name in ROUTE_NAMES):
+            raise FaultRuleError(
+                f"{self.route!r} matches no route; the routes are: {', '.join(ROUTE_NAMES)}"
+            )
+
+    def matches(self, route: str, elapsed: float) -> bool:
+        """Whether a request that comes now is one that this rule is about."""
+        only = ONLY_ON.get(self.kind)
+        return (
+            fnmatchcase(route, self.route)
+            and (only is None or route in only)
+            and elapsed >= self.begin
+            and (self.end is None or elapsed < self.end)
+        )
+
+    @property
+    def sends_page(self) -> bool:
+        """Whether the error comes as an HTML page, as from a proxy."""
+        if self.html is not None:
+            return self.html
+        return self.kind is Kind.PROXY_PAGE or self.status > 500
+
+    def describe(self) -> dict[str, object]:
+        """The rule as JSON, without what it leaves at its default."""
+        return {
+            field.name: value
+            for field, value in zip(fields(self), asdict(self).values(), strict=True)
+            if value != field.default
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What befalls one request; `fault` None: it is served."""
+
+    fault: Rule | None = None
+    # Seconds before the work and after it.
+    delay: float = 0.0
+    delay_after: float = 0.0
+
+
+UNHARMED: Final = Decision()
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What has become of a rule so far."""
+
+    random: random.Random
+    seen: int = 0
+    hits: int = 0
+
+
+class FaultPlan:
+    """The rules in force, and how often each has struck."""
+
+    def __init__(self, rules: Iterable[Rule] = (), *, seed: int = 0, now: float = 0.0) -> None:
+        self.rules = tuple(rules)
+        self.seed = seed
+        self._since = now
+        self._tallies = [
+            _Tally(random.Random(f"{seed}/{number}"))  # noqa: S311 # reproducible on purpose
+            for number, _ in enumerate(self.rules)
+        ]
+
+    @property
+    def hits(self) -> list[int]:
+        """How often each rule has struck."""
+        return [tally.hits for tally in self._tallies]
+
+    def decide(self, route: str, now: float) -> Decision:
+        """What befalls a request: all delays that strike, and the first other fault that does."""
+        if not self.rules:
+            return UNHARMED
+        elapsed = now - self._since
+        fault: Rule | None = None
+        delays = dict.fromkeys(DELAYS, 0.0)
+        for rule, tally in zip(self.rules, self._tallies, strict=True):
+            if rule.kind in DELAYS:
+                if self._strikes(rule, tally, route, elapsed):
+                    extra = tally.random.uniform(0, rule.spread)
+                    delays[rule.kind] += rule.seconds + extra
+            elif fault is None and self._strikes(rule, tally, route, elapsed):
+                fault = rule
+        return Decision(fault, delays[Kind.DELAY], delays[Kind.DELAY_AFTER])
+
+    @staticmethod
+    def _strikes(rule: Rule, tally: _Tally, route: str, elapsed: float) -> bool:
+        if not rule.matches(route, elapsed):
+            return False
+        tally.seen += 1
+        if tally.seen <= rule.skip or (rule.count is not None and tally.hits >= rule.count):
+            return False
+        if rule.probability < 1 and tally.random.random() >= rule.probability:
+            return False
+        tally.hits += 1
+        return True
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0

@@ -1,0 +1,83 @@
+"""One running sandbox: the stand-in Astakos, what goes wrong with it and what its work costs.
+
+The application serves it, the control interface steers it. It knows neither HTTP nor sockets.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from astakos_worker.sandbox.astakos import Astakos
+from astakos_worker.sandbox.cost import FREE, CostModel, Servers
+from astakos_worker.sandbox.errors import UnknownNameError
+from astakos_worker.sandbox.faults import FaultPlan, Rule
+from astakos_worker.sandbox.seed import load_seed
+from astakos_worker.sandbox.snapshot import dump_world, load_world
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from astakos_worker.sandbox.state import StateFile
+
+
+class Sandbox:
+    """A stand-in that misbehaves on request and can be put back to an earlier state."""
+
+    def __init__(
+        self,
+        seed: Path | str | None = None,
+        *,
+        cost: CostModel = FREE,
+        faults: Sequence[Rule] = (),
+        fault_seed: int = 0,
+    ) -> None:
+        self._seed = seed
+        self._first = (cost, tuple(faults), fault_seed)
+        self._snapshots: dict[str, dict[str, object]] = {}
+        self.astakos = Astakos(load_seed(seed))
+        self.faults = FaultPlan()
+        self.servers = Servers()
+        self._calm_down()
+
+    def keep_in(self, file: StateFile) -> None:
+        """Go on from what a state file holds, if anything, and keep there what happens."""
+        self.astakos = file.read() or self.astakos
+        file.rewrite(self.astakos)
+        self.astakos.recorder = file
+
+    def set_faults(self, rules: Sequence[Rule], seed: int = 0) -> None:
+        """Put other rules in force; their counts and times begin now."""
+        self.faults = FaultPlan(rules, seed=seed, now=time.monotonic())
+
+    def set_cost(self, model: CostModel) -> None:
+        """Change what work costs, for requests that come from now on."""
+        self.servers = Servers(model)
+
+    def reset(self) -> None:
+        """Back to the seed, and to the faults and costs of the start; the audit is emptied."""
+        recorder = self.astakos.recorder
+        self.astakos = Astakos(load_seed(self._seed), recorder=recorder)
+        recorder.rewrite(self.astakos)
+        self._calm_down()
+
+    def take_snapshot(self, name: str) -> None:
+        """Remember everything that Astakos knows, under a name."""
+        self._snapshots[name] = dump_world(self.astakos.world)
+
+    def restore_snapshot(self, name: str) -> None:
+        """Forget what happened since a snapshot, as a restored backup does: serials come again.
+
+        The audit is not Astakos' and goes on.
+        """
+        if name not in self._snapshots:
+            known = ", ".join(sorted(self._snapshots)) or "none yet"
+            raise UnknownNameError(f"there is no snapshot {name!r}; there is: {known}")
+        self.astakos.world = load_world(self._snapshots[name])
+        self.astakos.changed()
+
+    def _calm_down(self) -> None:
+        cost, rules, seed = self._first
+        self.set_cost(cost)
+        self.set_faults(rules, seed)

@@ -1,0 +1,215 @@
+"""The sandbox behind a socket: in the foreground, or in a thread of somebody else's process.
+
+    with SandboxServer() as sandbox:
+        client = AstakosClient(token, sandbox.auth_url)
+
+The socket listens before anything else happens, so whoever is told the address can connect.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from astakos_worker.sandbox.app import Application
+from astakos_worker.sandbox.control_client import ControlClient
+from astakos_worker.sandbox.cost import FREE, CostModel
+from astakos_worker.sandbox.delivery import TRANSPORT
+from astakos_worker.sandbox.errors import CannotListenError, SandboxError
+from astakos_worker.sandbox.sandbox import Sandbox
+from astakos_worker.sandbox.state import StateFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+    from types import FrameType, TracebackType
+
+    from astakos_worker.sandbox.faults import Rule
+
+_BACKLOG = 2048
+# Seconds within which a sandbox starts or stops, or something is wrong.
+_PATIENCE = 10.0
+# Longer than clients keep a connection idle; tests of stale connections set it shorter.
+KEEP_ALIVE = 75
+
+
+class _Protocol(HttpToolsProtocol):
+    """Hands the transport to the application, which has connections to cut."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        # What an extension may hold is narrower in uvicorn's types than in ASGI.
+        self.scope["extensions"] = cast("Any", {TRANSPORT: self.transport})
+
+
+class _Server(uvicorn.Server):
+    """Ends quietly on a signal, and says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, application: Application) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+        self._application = application
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 # uvicorn's
+        # Not kept to be raised again afterwards: Ctrl-C is the proper way to end a sandbox.
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._application.close()
+        await super().shutdown(sockets)
+
+
+class SandboxServer:
+    """A sandbox and its HTTP server; `port` 0 chooses a free one.
+
+    `state` names a file that outlives the server. `keep_alive` is how many seconds an idle
+    connection is kept open.
+    """
+
+    def __init__(
+        self,
+        seed: Path | str | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        state: Path | None = None,
+        cost: CostModel = FREE,
+        faults: Sequence[Rule] = (),
+        fault_seed: int = 0,
+        base_path: str = "",
+        keep_alive: int = KEEP_ALIVE,
+        access_log: bool = False,
+    ) -> None:
+        self.sandbox = Sandbox(seed, cost=cost, faults=faults, fault_seed=fault_seed)
+        self._host = host
+        self._port = port
+        self._base_path = base_path.rstrip("/")
+        self._state = state
+        self._keep_alive = keep_alive
+        self._access_log = access_log
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on; known once it has started."""
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """Where the sandbox is, any site prefix included."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}{self._base_path}"
+
+    @property
+    def auth_url(self) -> str:
+        """What clients are configured with."""
+        return f"{self.url}/identity/v2.0"
+
+    @property
+    def control(self) -> ControlClient:
+        """A client of the control interface."""
+        return ControlClient(self.url)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Serve in a thread; returns when requests are answered."""
+        server, serve = self._prepare()
+        self._server = server
+        self._thread = threading.Thread(target=serve, name="astakos-sandbox", daemon=True)
+        self._thread.start()
+        if not server.ready.wait(_PATIENCE):
+            self.stop()
+            raise SandboxError(f"the sandbox on {self.url} did not start; its log says why")
+
+    def stop(self) -> None:
+        """End it, letting go of whatever waits; address and state file are kept for a restart."""
+        if self._thread is None or self._server is None:
+            return
+        self._server.should_exit = True
+        self._thread.join(_PATIENCE)
+        self._thread = None
+
+    def serve(self, announce: Callable[[], None]) -> None:
+        """Serve until SIGINT or SIGTERM; `announce` is called once the address is known."""
+        _, serve = self._prepare()
+        announce()
+        serve()
+
+    def _prepare(self) -> tuple[_Server, Callable[[], None]]:
+        """Take the address first: a sandbox that cannot have it must not touch the state."""
+        listener = self._listen()
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(listener.close)
+            state = None
+            if self._state is not None:
+                state = StateFile(self._state)
+                on_failure.callback(state.close)
+                self.sandbox.keep_in(state)
+            server = self._build_server()
+            on_failure.pop_all()
+
+        def serve() -> None:
+            try:
+                server.run(sockets=[listener])
+            finally:
+                listener.close()
+                if state is not None:
+                    state.close()
+
+        return server, serve
+
+    def _listen(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        try:
+            listener = socket.create_server(
+                (self._host, self._port), family=family, backlog=_BACKLOG
+            )
+        except OSError as cause:
+            raise CannotListenError(
+                f"cannot listen on {self._host}, port {self._port} ({cause.strerror}); end what "
+                f"uses it, or give another port (0 chooses a free one)"
+            ) from cause
+        self._port = listener.getsockname()[1]
+        return listener
+
+    def _build_server(self) -> _Server:
+        application = Application(
+            self.sandbox, base_path=self._base_path, access_log=self._access_log
+        )
+        config = uvicorn.Config(
+            application,
+            http=_Protocol,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            # Logging is the business of whoever starts the sandbox; ours never shows a query.
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=self._keep_alive,
+            timeout_graceful_shutdown=1,
+            backlog=_BACKLOG,
+        )
+        return _Server(config, application)

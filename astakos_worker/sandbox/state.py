@@ -1,0 +1,175 @@
+"""A state file: what Astakos knows outlives the sandbox, `kill -9` included.
+
+One JSON object a line, written before the answer is given: first the whole, then what happened
+since. A start reads it and writes it afresh. Nothing is synced to the disk: a power cut may lose
+the last moments, the death of the process loses nothing that was acknowledged.
+
+Faults, costs and snapshots are not in it: they belong to a run.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from astakos_worker.sandbox.astakos import Astakos
+from astakos_worker.sandbox.audit import Entry, Event
+from astakos_worker.sandbox.errors import SandboxError, StateFileError
+from astakos_worker.sandbox.quota import Provision
+from astakos_worker.sandbox.snapshot import dump_commission, dump_world, load_world
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from astakos_worker.sandbox.quota import Commission
+    from astakos_worker.sandbox.world import World
+
+# When so many bytes have been added, the file is written afresh.
+_LONGEST_TAIL: Final = 128 << 20
+
+
+class StateFile:
+    """The file, held by one sandbox at a time; a `Recorder`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._tail = 0
+        self._file = -1
+        self._lock = self._take_lock()
+
+    def read(self) -> Astakos | None:
+        """What an earlier sandbox left, or None if there is nothing.
+
+        Raises `StateFileError` if it makes no sense, but for a last line that was cut short.
+        """
+        try:
+            lines = self._path.read_bytes().splitlines(keepends=True)
+        except FileNotFoundError:
+            return None
+        except OSError as cause:
+            raise StateFileError(f"the state file {self._path} cannot be read: {cause}") from cause
+        astakos: Astakos | None = None
+        for number, line in enumerate(lines, 1):
+            if number == len(lines) and not line.endswith(b"\n"):
+                # Cut short by the end of the process, hence never acknowledged.
+                break
+            try:
+                astakos = _replay(astakos, json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError, SandboxError) as cause:
+                raise StateFileError(
+                    f"{self._path}, line {number}, is no state of a sandbox ({cause!r}); "
+                    f"give another file, or remove this one to begin with the seed"
+                ) from cause
+        return astakos
+
+    def rewrite(self, astakos: Astakos) -> None:
+        """Write the whole afresh, the audit's journal included; the old file stays until then."""
+        whole = {
+            "world": dump_world(astakos.world),
+            "journal": [list(entry) for entry in astakos.audit.journal],
+            "last_sequence": astakos.audit.last_sequence,
+        }
+        fresh = self._path.with_name(self._path.name + ".new")
+        try:
+            fresh.write_text(json.dumps(whole) + "\n", encoding="utf-8")
+            fresh.replace(self._path)
+            self._close_file()
+            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+        except OSError as cause:
+            raise StateFileError(
+                f"the state file {self._path} cannot be written: {cause}"
+            ) from cause
+        self._tail = 0
+
+    def issued(self, commission: Commission, *, auto_accept: bool) -> None:
+        """A commission was issued."""
+        self._add({"issued": dump_commission(commission), "auto_accept": auto_accept})
+
+    def resolved(
+        self, component: str, accepted: Iterable[Commission], rejected: Iterable[Commission]
+    ) -> None:
+        """Commissions were resolved."""
+        self._add(
+            {
+                "component": component,
+                "accepted": [commission.serial for commission in accepted],
+                "rejected": [commission.serial for commission in rejected],
+            }
+        )
+
+    def changed(self, astakos: Astakos) -> None:
+        """Something other than a commission changed: the world is kept whole."""
+        self._add({"world": dump_world(astakos.world)})
+        if self._tail > _LONGEST_TAIL:
+            self.rewrite(astakos)
+
+    def close(self) -> None:
+        """Let another sandbox have the file."""
+        self._close_file()
+        os.close(self._lock)
+
+    def _add(self, record: dict[str, object]) -> None:
+        line = json.dumps(record).encode() + b"\n"
+        # In one piece: a line is there or it is not, also when the process is killed.
+        self._tail += os.write(self._file, line)
+
+    def _close_file(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _take_lock(self) -> int:
+        name = self._path.with_name(self._path.name + ".lock")
+        try:
+            lock = os.open(name, os.O_WRONLY | os.O_CREAT, 0o600)
+        except OSError as cause:
+            raise StateFileError(
+                f"the state file {self._path} cannot be used ({cause}); give a path in a folder "
+                f"that is there and can be written to"
+            ) from cause
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as cause:
+            os.close(lock)
+            raise StateFileError(
+                f"another sandbox is using the state file {self._path}; end it, or give another"
+            ) from cause
+        return lock
+
+
+def _replay(astakos: Astakos | None, record: dict[str, Any]) -> Astakos:
+    if "world" in record:
+        return _replay_whole(astakos, record)
+    if astakos is None:
+        raise StateFileError("the first line must be the whole")
+    if "issued" in record:
+        values = record["issued"]
+        book = astakos.world.book
+        book.next_serial = values["serial"]
+        # It fitted when it was issued; what the limits are by now does not matter.
+        astakos.issue(
+            values["component"],
+            [Provision(*provision) for provision in values["provisions"]],
+            at=datetime.fromisoformat(values["issue_time"]),
+            name=values["name"],
+            force=True,
+            auto_accept=record["auto_accept"],
+        )
+    else:
+        astakos.resolve_many(record["component"], record["accepted"], record["rejected"])
+    return astakos
+
+
+def _replay_whole(astakos: Astakos | None, record: dict[str, Any]) -> Astakos:
+    world: World = load_world(record["world"])
+    if astakos is None:
+        astakos = Astakos(world)
+    astakos.world = world
+    if "journal" in record:
+        entries = [Entry(number, Event(event), *rest) for number, event, *rest in record["journal"]]
+        astakos.audit.recall(entries, record["last_sequence"])
+    return astakos

@@ -1,0 +1,319 @@
+"""Who and what there is: users, components, services, resources, projects, memberships.
+
+The world decides the limits of holdings (the protocol, section 1.4) and leaves usage alone; what
+is taken from the holdings is the quota book's business. Nothing here knows HTTP or files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from astakos_worker.sandbox.errors import UnknownNameError
+from astakos_worker.sandbox.quota import INT64_MAX, HoldingKey, QuotaBook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+
+class ProjectState(StrEnum):
+    """The states of a project."""
+
+    UNINITIALIZED = "uninitialized"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    TERMINATED = "terminated"
+    DELETED = "deleted"
+
+    @property
+    def is_initialized(self) -> bool:
+        """Whether the project was ever approved, and so has holdings."""
+        return self in {ProjectState.ACTIVE, ProjectState.SUSPENDED, ProjectState.TERMINATED}
+
+
+class MembershipState(StrEnum):
+    """The states of a membership."""
+
+    REQUESTED = "requested"
+    ACCEPTED = "accepted"
+    LEAVE_REQUESTED = "leave_requested"
+    SUSPENDED = "suspended"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    REMOVED = "removed"
+
+    @property
+    def is_actually_accepted(self) -> bool:
+        """Whether the member may draw on the project."""
+        return self in {MembershipState.ACCEPTED, MembershipState.LEAVE_REQUESTED}
+
+
+@dataclass(slots=True)
+class User:
+    """A person with a token of their own; `username` is the display name, in lower case."""
+
+    uuid: str
+    username: str
+    first_name: str
+    last_name: str
+    token: str = field(repr=False)
+    default_project: str
+    token_expires: datetime
+    is_active: bool = True
+    email_verified: bool = True
+    has_signed_terms: bool = True
+    is_revoked: bool = False
+    groups: tuple[str, ...] = ("default",)
+
+    @property
+    def full_name(self) -> str:
+        """First and last name, as the identity API shows it."""
+        return f"{self.first_name} {self.last_name}"
+
+
+@dataclass(slots=True)
+class Component:
+    """A service provider such as cyclades; its token is what services call Astakos with."""
+
+    name: str
+    token: str = field(repr=False)
+    url: str | None = None
+    token_expires: datetime | None = None
+    is_revoked: bool = False
+
+
+@dataclass(slots=True)
+class Service:
+    """A catalog entry; an endpoint's `publicURL` may be a path below the sandbox's own address."""
+
+    name: str
+    type: str
+    component: str
+    endpoints: tuple[dict[str, str], ...] = ()
+
+
+@dataclass(slots=True)
+class Resource:
+    """Something that is counted."""
+
+    name: str
+    service: str
+    description: str = ""
+    unit: str | None = None
+    api_visible: bool = True
+    ui_visible: bool = True
+    system_default: int = INT64_MAX
+    project_default: int = 0
+
+
+@dataclass(slots=True)
+class Capacity:
+    """How much of one resource a project has, and how much of it one member may take."""
+
+    project: int
+    member: int
+
+
+@dataclass(slots=True)
+class Project:
+    """A source of quota; a system project's uuid is its only member's."""
+
+    uuid: str
+    name: str
+    state: ProjectState
+    is_system: bool
+    owner: str | None
+    capacities: dict[str, Capacity]
+
+
+@dataclass(slots=True)
+class Membership:
+    """One user's standing in one project; the row is kept for ever."""
+
+    id: int
+    user: str
+    project: str
+    state: MembershipState
+    was_accepted: bool = False
+
+
+class World:
+    """Everything that Astakos knows, the quota book included."""
+
+    def __init__(self) -> None:
+        self.components: dict[str, Component] = {}
+        self.services: dict[str, Service] = {}
+        self.resources: dict[str, Resource] = {}
+        self.users: dict[str, User] = {}
+        self.projects: dict[str, Project] = {}
+        self.memberships: dict[int, Membership] = {}
+        self.book = QuotaBook()
+        self._users_by_token: dict[str, User] = {}
+        self._users_by_name: dict[str, User] = {}
+        self._components_by_token: dict[str, Component] = {}
+        self._members: dict[str, dict[str, Membership]] = {}
+        self._projects_of: dict[str, dict[str, Membership]] = {}
+
+    # Adding
+
+    def add_component(self, component: Component) -> None:
+        """Add a component, or replace the one of that name."""
+        former = self.components.get(component.name)
+        if former is not None:
+            self._components_by_token.pop(former.token, None)
+        self.components[component.name] = component
+        self._components_by_token[component.token] = component
+
+    def add_service(self, service: Service) -> None:
+        """Add a service of a component that is there."""
+        self.component(service.component)
+        self.services[service.name] = service
+
+    def add_resource(self, resource: Resource) -> None:
+        """Register a resource; projects that are there get holdings for it at once."""
+        if resource.service not in self.services:
+            raise UnknownNameError(f"there is no service {resource.service!r}")
+        self.resources[resource.name] = resource
+        for project in self.projects.values():
+            if project.is_system:
+                limit = resource.system_default
+                project.capacities.setdefault(resource.name, Capacity(limit, limit))
+            else:
+                limit = resource.project_default
+                project.capacities.setdefault(resource.name, Capacity(limit, limit))
+            self.recompute(project)
+
+    def add_user(self, user: User, limits: dict[str, int]) -> None:
+        """Add a user with their system project; `limits` overrides the resources' defaults."""
+        self.restore_user(user)
+        system = {name: resource.system_default for name, resource in self.resources.items()}
+        capacities = {name: Capacity(n, n) for name, n in {**system, **limits}.items()}
+        self.add_project(
+            Project(
+                uuid=user.uuid,
+                name=f"system:{user.uuid}",
+                state=ProjectState.ACTIVE,
+                is_system=True,
+                owner=None,
+                capacities=capacities,
+            )
+        )
+        self.set_membership(user.uuid, user.uuid, MembershipState.ACCEPTED)
+
+    def restore_user(self, user: User) -> None:
+        """Enter a user without making a system project."""
+        self.users[user.uuid] = user
+        self._users_by_token[user.token] = user
+        self._users_by_name[user.username] = user
+
+    def add_project(self, project: Project) -> None:
+        """Add a project; resources that it does not mention get their default."""
+        for name, resource in self.resources.items():
+            limit = resource.project_default
+            project.capacities.setdefault(name, Capacity(limit, limit))
+        self.projects[project.uuid] = project
+        self.recompute(project)
+
+    def set_membership(self, user: str, project: str, state: MembershipState) -> Membership:
+        """Put a user's membership into a state, making the row on first use."""
+        row = self._members.get(project, {}).get(user)
+        if row is None:
+            row = Membership(len(self.memberships) + 1, user, project, state)
+            self.restore_membership(row)
+        row.state = state
+        row.was_accepted = row.was_accepted or state.is_actually_accepted
+        self.recompute(self.projects[project])
+        return row
+
+    def restore_membership(self, row: Membership) -> None:
+        """Enter a membership row as it is."""
+        self.memberships[row.id] = row
+        self._members.setdefault(row.project, {})[row.user] = row
+        self._projects_of.setdefault(row.user, {})[row.project] = row
+
+    def recompute(self, project: Project) -> None:
+        """Set the limits of a project's holdings afresh (the protocol, section 1.4)."""
+        if not project.state.is_initialized:
+            return
+        active = project.state is ProjectState.ACTIVE
+        rows = [row for row in self._members.get(project.uuid, {}).values() if row.was_accepted]
+        for resource, capacity in project.capacities.items():
+            self.book.set_limit(
+                project_holding(project.uuid, resource), capacity.project if active else 0
+            )
+            for row in rows:
+                may_draw = active and row.state.is_actually_accepted
+                self.book.set_limit(
+                    member_holding(row.user, project.uuid, resource),
+                    capacity.member if may_draw else 0,
+                )
+
+    # Finding
+
+    def component(self, name: str) -> Component:
+        """The component of that name."""
+        try:
+            return self.components[name]
+        except KeyError:
+            known = ", ".join(sorted(self.components)) or "none at all"
+            raise UnknownNameError(f"there is no component {name!r}; there is: {known}") from None
+
+    def component_by_token(self, token: str) -> Component | None:
+        """The component that a token belongs to, unless it was revoked."""
+        component = self._components_by_token.get(token)
+        return None if component is None or component.is_revoked else component
+
+    def user(self, uuid_or_name: str) -> User:
+        """The user of that uuid or name."""
+        found = self.users.get(uuid_or_name) or self.user_by_name(uuid_or_name)
+        if found is None:
+            raise UnknownNameError(f"there is no user {uuid_or_name!r}")
+        return found
+
+    def user_by_token(self, token: str) -> User | None:
+        """The user that a token belongs to, unless it was revoked."""
+        user = self._users_by_token.get(token)
+        return None if user is None or user.is_revoked else user
+
+    def user_by_name(self, name: str) -> User | None:
+        """The user of that display name, in any spelling."""
+        return self._users_by_name.get(name.lower())
+
+    def memberships_of(self, user: str) -> Iterator[tuple[Project, Membership]]:
+        """The projects in which a user has a row, with that row."""
+        for uuid, row in self._projects_of.get(user, {}).items():
+            yield self.projects[uuid], row
+
+    def resources_of(self, component: str) -> list[Resource]:
+        """The resources that come from a component's services, visible or not."""
+        return [
+            resource
+            for resource in self.resources.values()
+            if self.services[resource.service].component == component
+        ]
+
+    # Tokens
+
+    def change_user_token(self, user: User, token: str) -> None:
+        """Give a user another token; the old one ceases to work."""
+        self._users_by_token.pop(user.token, None)
+        user.token = token
+        self._users_by_token[token] = user
+
+    def change_component_token(self, component: Component, token: str) -> None:
+        """Give a component another token; the old one ceases to work."""
+        self._components_by_token.pop(component.token, None)
+        component.token = token
+        self._components_by_token[token] = component
+
+
+def member_holding(user: str, project: str, resource: str) -> HoldingKey:
+    """The key of what a user has taken from a project."""
+    return HoldingKey(f"user:{user}", f"project:{project}", resource)
+
+
+def project_holding(project: str, resource: str) -> HoldingKey:
+    """The key of what all members together have taken."""
+    return HoldingKey(f"project:{project}", None, resource)
