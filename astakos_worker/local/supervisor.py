@@ -1,0 +1,101 @@
+"""Keeps processes up: one that dies is started again, with back-off.
+
+All starts happen in one thread that lives until the last process has ended, because a leash is
+tied to the thread that started it.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from astakos_worker.local.process import Process, end
+
+_LOOK = 0.1
+#: Seconds before the first restart, and at most.
+FIRST, CAP = 0.2, 5.0
+#: One that ran so long begins with the first delay again.
+SETTLED = 10.0
+
+
+def backoff(deaths: int) -> float:
+    """Seconds to wait after so many deaths in quick succession."""
+    return min(CAP, FIRST * 2.0 ** min(max(deaths - 1, 0), 10))
+
+
+class _Watch:
+    """What the supervisor remembers of one process."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.started = time.monotonic()
+        self.deaths = 0
+        self.due: float | None = None
+
+    def look(self, now: float) -> None:
+        if self.process.alive:
+            return
+        if self.due is None:
+            self.deaths = 1 if now - self.started > SETTLED else self.deaths + 1
+            self.due = now + backoff(self.deaths)
+        elif now >= self.due:
+            self.process.start()
+            self.started, self.due = now, None
+
+
+class Supervisor:
+    """A thread that starts processes, and starts those again that are to be kept."""
+
+    def __init__(self) -> None:
+        self._watched: list[_Watch] = []
+        self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
+        self._thread.start()
+
+    def start(self, processes: Iterable[Process]) -> None:
+        """Start them, and return when they are; what keeps one from starting is raised here."""
+        for process in processes:
+            self._order(process.start)
+
+    def keep(self, processes: Iterable[Process]) -> None:
+        """From now on, start them again when they die."""
+        watched = [_Watch(process) for process in processes]
+        self._order(lambda: self._watched.extend(watched))
+
+    def leave(self) -> None:
+        """From now on, let them die."""
+        self._order(self._watched.clear)
+
+    def close(self, processes: Iterable[Process], grace: float) -> None:
+        """End these processes, and then the thread."""
+        self.leave()
+        end(processes, grace)
+        self._over.set()
+        self._thread.join()
+
+    def _order(self, order: Callable[[], None]) -> None:
+        done = threading.Event()
+        failure: list[BaseException] = []
+
+        def carry_out() -> None:
+            try:
+                order()
+            # Whatever it is, it belongs to the thread that gave the order.
+            except BaseException as error:  # noqa: BLE001
+                failure.append(error)
+            finally:
+                done.set()
+
+        self._orders.put(carry_out)
+        done.wait()
+        if failure:
+            raise failure[0]
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            try:
+                self._orders.get(timeout=_LOOK)()
+            except queue.Empty:
+                for watch in self._watched:
+                    watch.look(time.monotonic())
