@@ -46,6 +46,7 @@ class Entry:
     version: int
     fence: int = 0
     cell: Decision | None = None
+    leased: float = 0.0  # until then a worker has it in hand; as `get` found it
 
 
 @dataclass(frozen=True, slots=True)

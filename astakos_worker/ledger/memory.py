@@ -37,7 +37,7 @@ class _Row:
     expires: float = math.inf
 
     def entry(self) -> Entry:
-        return Entry(self.record, self.version, self.fence, self.cell)
+        return Entry(self.record, self.version, self.fence, self.cell, self.lease)
 
 
 class _Lane:
@@ -177,6 +177,7 @@ class MemoryLedger:
                 (row.record.deadline, key)
                 for key, row in self._at(lane).rows.items()
                 if row.record.is_open
+                and row.record.decision is None
                 and row.record.deadline is not None
                 and row.record.deadline <= now
             )

@@ -191,6 +191,11 @@ class Postponed:
 
 
 @dataclass(frozen=True, slots=True)
+class Released:
+    """Whoever had it in hand found nothing to do."""
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """The call-back has been handed to the broker."""
 
@@ -220,6 +225,7 @@ Event = (
     | Absorbed
     | Died
     | Postponed
+    | Released
     | Told
 )
 
@@ -412,6 +418,8 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
         case Postponed(due, fault):
             after = replace(record, due=due)
             return _failed(after, fault, now) if fault else after
+        case Released():
+            return _rest(record)
         case Told(told):
             return _rest(replace(record, told=told))
 
@@ -462,11 +470,13 @@ def _queued_again(record: Record, due: float, now: float) -> Record:
 
 
 def _failed(record: Record, fault: Fault, now: float) -> Record:
+    """Return the record with one more failure; `failing_since` is of this kind of failure."""
+    same = record.error is not None and record.error.get("class") == fault.get("class")
     return replace(
         record,
         error=fault,
         attempts=record.attempts + 1,
-        failing_since=record.failing_since or now,
+        failing_since=(record.failing_since if same else None) or now,
     )
 
 
@@ -484,12 +494,11 @@ def _close(record: Record, state: State, now: float) -> Record:
 
 
 def _rest(record: Record, now: float | None = None) -> Record:
-    """Return a closed record due only while something is left to do for it."""
-    if record.state in OPEN:
-        return record
-    if not (record.twins_due or record.tell_due):
-        return replace(record, due=None)
-    return record if now is None else replace(record, due=now)
+    """Return the record due only if something is left to do for it; at `now` if that is new."""
+    if record.twins_due or record.tell_due:
+        return record if now is None else replace(record, due=now)
+    idle = record.state in CLOSED or (record.state is State.PENDING and record.decision is None)
+    return replace(record, due=None) if idle else record
 
 
 def _decided_state(record: Record) -> State:
@@ -510,7 +519,7 @@ def _fits_mark(record: Record, event: Event, mark: int) -> None:
 
 
 def _said(fault: Fault) -> str:
-    return str(fault.get("message") or fault.get("details") or fault.get("kind") or fault)[:200]
+    return f"{fault.get('class', 'error')}: {fault.get('message', '')}"[:200]
 
 
 def _noted(record: Record, now: float, what: str) -> Record:

@@ -171,7 +171,7 @@ class RedisLedger:
 
         def ask(pipe: Any) -> None:
             for key in wanted:
-                pipe.hmget(f"{prefix}r:{key}", "ver", "body", "fence", "cell")
+                pipe.hmget(f"{prefix}r:{key}", "ver", "body", "fence", "cell", "lease")
 
         rows = self._pipe(ask)
         found = {k: self._entry(*row) for k, row in zip(wanted, rows, strict=True) if row[0]}
@@ -334,7 +334,8 @@ class RedisLedger:
             self._lanes_known.add(record.service)
         keep = self._bare_retention if is_bare(record.key) else self._retention
         serials = [n for n in (record.serial, *(t.serial for t in record.twins)) if n is not None]
-        deadline = "inf" if record.deadline is None else _ms(record.deadline)
+        expires = record.deadline if record.decision is None else None
+        deadline = "inf" if expires is None else _ms(expires)
         args = [
             record.key,
             write.version,
@@ -367,12 +368,14 @@ class RedisLedger:
         again = int(version) == write.version + 1 and body == dump(write.record)
         return Verdict(again, self._entry(version, body, fence, cell))
 
-    def _entry(self, version: Any, body: Any, fence: Any, cell: Any) -> Entry | None:
+    @staticmethod
+    def _entry(version: Any, body: Any, fence: Any, cell: Any, lease: Any = 0) -> Entry | None:
         try:
             record = load(body)
         except NewerSchemaError:
             return None  # left for a newer worker, untouched (F78)
-        return Entry(record, int(version), int(fence or 0), load_decision(cell))
+        leased = float(lease or 0) / 1000
+        return Entry(record, int(version), int(fence or 0), load_decision(cell), leased)
 
     def _run(self, calls: Sequence[_Call]) -> list[Any]:
         """Run scripts in one round trip; load them first where the server does not know them."""

@@ -1,0 +1,136 @@
+"""Writing events into the ledger: applied, and where somebody was faster, applied again.
+
+Rule 8 of the design: a holder whose version is stale reloads, applies its event to what is
+there now, and tries again. An event that no longer fits (`NotNow`) is dropped: another has
+taken over. What announces a send must hold the record, and is dropped at once if it does not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from astakos_worker.engine.judge import plain_fault
+from astakos_worker.ledger.contract import Asked, Claim, Entry, Ledger, Verdict, Write
+from astakos_worker.ledger.record import is_bare
+from astakos_worker.ledger.states import (
+    Absorbed,
+    Conflicted,
+    Decided,
+    Event,
+    Merged,
+    NotNow,
+    transition,
+)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One event to be recorded for one commission, by its holder unless said otherwise."""
+
+    entry: Entry
+    event: Event | None  # None: the record is only given back
+    announces: bool = False  # a send follows: only who holds the record may
+    keep: float | None = None
+    holder: bool = True
+
+
+class Journal:
+    """Records steps. All of one call travel in one round trip, but for what is contended."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def write(self, steps: Sequence[Step]) -> list[Entry | None]:
+        """Record the steps; return each record as it is then, None where it was dropped."""
+        pairs = self._prepared(steps)
+        verdicts = self._ledger.cas([write for _, write in pairs if write is not None])
+        return self._settled(pairs, verdicts)
+
+    def claim(self, asked: Asked, steps: Sequence[Step]) -> tuple[Claim, list[Entry | None]]:
+        """Record the steps and claim what comes next, in one round trip."""
+        pairs = self._prepared(steps)
+        writes = [write for _, write in pairs if write is not None]
+        claim, verdicts = self._ledger.claim(asked, writes)
+        entries = self._settled(pairs, verdicts)
+        return replace(claim, entries=tuple(self.current(e) for e in claim.entries)), entries
+
+    def current(self, entry: Entry) -> Entry:
+        """Return the entry with what its cell holds applied to its record."""
+        if entry.cell is None:
+            return entry
+        try:
+            record = transition(entry.record, Decided(entry.cell), self._ledger.clock.now())
+        except NotNow:  # the record has had its decision from elsewhere, and that one stands
+            return entry
+        return replace(entry, record=record)
+
+    def _prepared(self, steps: Sequence[Step]) -> list[tuple[Step, Write | None]]:
+        return [(step, self._write(step, step.entry)) for step in steps]
+
+    def _write(self, step: Step, entry: Entry) -> Write | None:
+        entry = self.current(entry)
+        record = entry.record
+        if step.event is not None:
+            try:
+                record = transition(record, step.event, self._ledger.clock.now())
+            except NotNow as late:
+                log.info("event_dropped", reason=str(late))
+                return None
+        return Write(
+            record,
+            entry.version,
+            fence=step.entry.fence if step.holder else None,
+            must_hold=step.announces,
+            keep=step.keep,
+        )
+
+    def _settled(
+        self, pairs: Sequence[tuple[Step, Write | None]], verdicts: Sequence[Verdict]
+    ) -> list[Entry | None]:
+        answers = iter(verdicts)
+        out: list[Entry | None] = []
+        for step, write in pairs:
+            verdict = next(answers) if write is not None else None
+            while verdict is not None and not verdict.done:
+                if step.announces or verdict.entry is None:
+                    log.info("record_overtaken", key=step.entry.record.key)
+                    verdict = None
+                    break
+                again = self._write(step, verdict.entry)
+                verdict = self._ledger.cas([again])[0] if again is not None else None
+            if verdict is None or verdict.entry is None:
+                out.append(None)
+                continue
+            if verdict.clash is not None:
+                self._merge(verdict.entry, verdict.clash)
+            out.append(self.current(verdict.entry))
+        return out
+
+    def _merge(self, entry: Entry, other: str) -> None:
+        """Let a keyed commission take over the bare serial's record that had its serial first."""
+        lane, key = entry.record.service, entry.record.key
+        if is_bare(key) or not is_bare(other):
+            fault = plain_fault("Conflict", f"{other!r} has the same serial")
+            log.error("conflict", lane=lane, key=key, other=other)
+            self._ledger.alarm(lane, "conflict", f"{key!r} and {other!r} have the same serial")
+            self.write([Step(entry, Conflicted(fault), holder=False)])
+            return
+        bare = self._ledger.get(lane, [other]).get(other)
+        if bare is None:
+            return
+        bare = self.current(bare)
+        self.write([Step(entry, Absorbed(bare.record.settles), holder=False)])
+        decision = bare.record.decision
+        if decision is not None:
+            verdict = self._ledger.decide(lane, {key: decision})[key]
+            held = verdict.entry.cell if verdict.entry else None
+            if held is not None and held.verb != decision.verb:
+                fault = plain_fault("Conflict", f"decided both ways: {held.verb}, {decision.verb}")
+                self._ledger.alarm(lane, "conflict", f"{key!r} was decided both ways")
+                self.write([Step(bare, Conflicted(fault), holder=False)])
+                self.write([Step(entry, Conflicted(fault), holder=False)])
+                return
+        self.write([Step(bare, Merged(key), holder=False)])

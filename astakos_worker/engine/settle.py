@@ -1,0 +1,209 @@
+"""Decided commissions to their end: many at once, each by its own row of the answer.
+
+The decision, and that it is about to be sent, are in the ledger before it is sent. So a serial
+that Astakos does not know after an earlier send is done (F24), and one on its very first send
+is an alarm (F25). A batch that fails as a whole is halved until the culprit is alone (F27).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from astakos_worker.engine.breaker import Breaker
+from astakos_worker.engine.journal import Journal, Step
+from astakos_worker.engine.judge import (
+    Health,
+    health_of,
+    is_poison,
+    is_too_large,
+    plain_fault,
+    settle_failed,
+)
+from astakos_worker.engine.ports import Astakos, Draw, Limits
+from astakos_worker.ledger.contract import Clock, Entry
+from astakos_worker.ledger.record import Record, State
+from astakos_worker.ledger.states import (
+    Event,
+    Postponed,
+    Settled,
+    SettleFailed,
+    SettleMarked,
+    SettleNotFound,
+    SettleUnsent,
+    TwinSettled,
+)
+from astakosclient.errors import AstakosClientException
+
+#: A batch of so many of which not one is known belongs to another token (F25).
+_ALL_UNKNOWN = 5
+#: Seconds that a smaller batch size, forced by a proxy, is kept.
+_REMEMBERED = 60.0
+
+
+@dataclass(slots=True)
+class Settler:
+    """Sends decisions in batches. Remembers what size a proxy lets through."""
+
+    astakos: Astakos
+    journal: Journal
+    clock: Clock
+    limits: Limits
+    draw: Draw
+    _size: int = 0
+    _size_until: float = field(default=0.0)
+
+    def run(self, entries: Sequence[Entry], breaker: Breaker, out: list[Step]) -> None:
+        """Send the decisions of these records, and append what is to be recorded to `out`."""
+        size = self._batch_size()
+        ordered = sorted(entries, key=_holder)
+        waiting = [ordered[i : i + size] for i in range(0, len(ordered), size)][::-1]
+        while waiting:
+            batch = waiting.pop()
+            if breaker.open:
+                out.extend(Step(entry, None) for entry in batch)
+                continue
+            halves = self._batch(batch, breaker, out)
+            waiting.extend(reversed(halves))
+
+    def _batch(
+        self, entries: Sequence[Entry], breaker: Breaker, out: list[Step]
+    ) -> list[list[Entry]]:
+        """Send one batch; return the halves that are to be sent again on their own."""
+        steps = [Step(e, _mark(e.record), announces=True, keep=self.limits.lease) for e in entries]
+        marked = [entry for entry in self.journal.write(steps) if entry is not None]
+        marked, apart = _distinct(marked)
+        out.extend(Step(entry, _not_now(entry.record, self.clock.now())) for entry in apart)
+        accept = [e.record.serial for e in marked if _verb(e.record) == "accept"]
+        reject = [e.record.serial for e in marked if _verb(e.record) == "reject"]
+        reject += [t.serial for e in marked for t in e.record.twins if not t.done]
+        if not marked:
+            return []
+        try:
+            reply = self.astakos.resolve_commissions(
+                [n for n in accept if n is not None], [n for n in reject if n is not None]
+            )
+        except AstakosClientException as error:
+            return self._failed(error, marked, breaker, out)
+        breaker.answered()
+        rows = _rows(reply)
+        first = [
+            e for e in marked if _settles(e.record) and e.record.settles - e.record.unsent == 1
+        ]
+        if len(rows) >= _ALL_UNKNOWN and set(rows.values()) == {"unknown"} and first:
+            breaker.trip(
+                "token",
+                f"Astakos knows none of {len(rows)} serials; is the token another component's?",
+            )
+            now = self.clock.now()
+            out.extend(Step(entry, _not_now(entry.record, now)) for entry in marked)
+            return []
+        for entry in marked:
+            out.extend(self._judged(entry, rows))
+        return []
+
+    def _judged(self, entry: Entry, rows: Mapping[int, str]) -> list[Step]:
+        record, now = entry.record, self.clock.now()
+        steps = [
+            Step(entry, TwinSettled(twin.serial))
+            for twin in record.twins
+            if not twin.done and rows.get(twin.serial) in {"rejected", "unknown"}
+        ]
+        if record.serial is None or not _settles(record):
+            return steps or [self._later(entry, now, "no answer for its twin")]
+        row = rows.get(record.serial)
+        wanted = "accepted" if _verb(record) == "accept" else "rejected"
+        if row == wanted:
+            steps.append(Step(entry, Settled()))
+        elif row == "unknown":
+            steps.append(Step(entry, SettleNotFound()))
+        else:
+            steps.append(self._later(entry, now, f"Astakos answered {row or 'nothing'} for it"))
+        return steps
+
+    def _later(self, entry: Entry, now: float, why: str) -> Step:
+        due = now + self.limits.backoff(entry.record.attempts, self.draw)
+        fault = plain_fault("NotSettled", why)
+        if not _settles(entry.record):
+            return Step(entry, Postponed(due, fault))
+        return Step(entry, SettleFailed(due, fault))
+
+    def _failed(
+        self,
+        error: AstakosClientException,
+        marked: list[Entry],
+        breaker: Breaker,
+        out: list[Step],
+    ) -> list[list[Entry]]:
+        now = self.clock.now()
+        splits = is_poison(error) or is_too_large(error)
+        if splits and len(marked) > 1:
+            half = len(marked) // 2
+            if is_too_large(error):
+                self._size, self._size_until = half, now + _REMEMBERED
+            # It may have been executed: that it was sent stays recorded, and is sent again.
+            return [marked[:half], marked[half:]]
+        if not splits:
+            breaker.failed(error)
+        elif health_of(error) is not Health.PROXY:
+            breaker.answered()
+        for entry in marked:
+            event: Event = settle_failed(error, entry.record, now, self.limits, self.draw)
+            if not _settles(entry.record):
+                event = Postponed(now + self.limits.backoff(entry.record.attempts, self.draw))
+            out.append(Step(entry, event))
+        return []
+
+    def _batch_size(self) -> int:
+        if self._size and self.clock.now() < self._size_until:
+            return self._size
+        return self.limits.settle_batch
+
+
+def _settles(record: Record) -> bool:
+    """Return whether its own serial is to be settled, and not only a twin of it."""
+    return record.decision is not None and record.state in {State.PENDING, State.SETTLING}
+
+
+def _mark(record: Record) -> Event | None:
+    return SettleMarked() if _settles(record) else None
+
+
+def _not_now(record: Record, now: float) -> Event:
+    return SettleUnsent(now) if _settles(record) else Postponed(now)
+
+
+def _verb(record: Record) -> str | None:
+    return record.decision.verb if record.decision and _settles(record) else None
+
+
+def _holder(entry: Entry) -> str:
+    request = entry.record.request
+    return request.provisions[0].holder if request and request.provisions else ""
+
+
+def _distinct(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
+    """Part the entries so that no serial is named twice in one request (F23, F28)."""
+    seen: set[int] = set()
+    together, apart = [], []
+    for entry in entries:
+        record = entry.record
+        serials = {t.serial for t in record.twins if not t.done}
+        if record.serial is not None and _settles(record):
+            serials.add(record.serial)
+        if serials & seen:
+            apart.append(entry)
+        else:
+            seen |= serials
+            together.append(entry)
+    return together, apart
+
+
+def _rows(reply: Mapping[str, Any]) -> dict[int, str]:
+    """Return what became of each serial; rows that make no sense are left out."""
+    rows: dict[int, str] = {}
+    for name in ("accepted", "rejected"):
+        rows.update(dict.fromkeys(reply.get(name) or (), name))
+    for pair in reply.get("failed") or ():
+        serial, fault = pair
+        rows[serial] = "unknown" if "itemNotFound" in fault else "failed"
+    return rows
