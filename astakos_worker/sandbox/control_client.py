@@ -174,6 +174,10 @@ class ControlClient:
         """Move the sandbox's own clock."""
         self._ask("POST", "clock/advance", json={"seconds": seconds})
 
+    def outage(self, seconds: float) -> None:
+        """Refuse connections for so long, and drop those there are, as a restart does."""
+        self._ask("POST", "outage", json={"seconds": seconds})
+
     def reset(self) -> None:
         """Back to the seed and to the faults and costs of the start; counters from zero."""
         self._ask("POST", "reset")

@@ -40,6 +40,10 @@ class UnknownNameError(SandboxError):
     """Raised when a user, component, holding or snapshot is named that is not there."""
 
 
+class NameTakenError(SandboxError):
+    """Raised when a name, uuid or token is to be given that somebody else has."""
+
+
 class QuotaRefusalError(SandboxError):
     """Raised when the arithmetic refuses an issue; nothing has changed then.
 

@@ -16,7 +16,7 @@ from astakos_worker.sandbox.seed import load_seed
 from astakos_worker.sandbox.snapshot import dump_world, load_world
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from astakos_worker.sandbox.state import StateFile
@@ -39,6 +39,8 @@ class Sandbox:
         self.astakos = Astakos(load_seed(seed))
         self.faults = FaultPlan()
         self.servers = Servers()
+        # Whoever serves the sandbox from a socket says how to close it for a while.
+        self.begin_outage: Callable[[float], None] | None = None
         self._calm_down()
 
     def keep_in(self, file: StateFile) -> None:

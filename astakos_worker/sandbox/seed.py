@@ -14,7 +14,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid5
 
-from astakos_worker.sandbox.errors import SeedError, UnknownNameError
+from astakos_worker.sandbox.errors import NameTakenError, SeedError, UnknownNameError
 from astakos_worker.sandbox.quota import INT64_MAX
 from astakos_worker.sandbox.toml_table import Document, Table
 from astakos_worker.sandbox.world import (
@@ -98,11 +98,10 @@ def _add_component(world: World, table: Table) -> None:
     expired = table.get("expired", bool, default=False)
     url = table.optional("url", str, None)
     table.finish()
-    if name in world.components:
-        raise table.complaint("name", f"there is a component {name!r} already; names are unique")
-    if world.component_by_token(token):
-        raise table.complaint("token", "another component has this token; give each its own")
-    world.add_component(Component(name, token, url, LONG_AGO if expired else None))
+    try:
+        world.add_component(Component(name, token, url, LONG_AGO if expired else None))
+    except NameTakenError as cause:
+        raise table.complaint("", str(cause)) from cause
 
 
 def _add_service(world: World, table: Table) -> None:
@@ -173,11 +172,10 @@ def _add_users(world: World, table: Table) -> None:
             email_verified=verified,
             has_signed_terms=signed,
         )
-        if world.user_by_name(username) or user.uuid in world.users:
-            raise table.complaint("name", f"there is a user {username!r} already")
-        if world.user_by_token(user.token):
-            raise table.complaint("token", f"another user has the token of {username!r} already")
-        world.add_user(user, limits)
+        try:
+            world.add_user(user, limits)
+        except NameTakenError as cause:
+            raise table.complaint("", str(cause)) from cause
 
 
 def _add_project(world: World, table: Table) -> None:

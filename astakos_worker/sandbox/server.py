@@ -8,6 +8,7 @@ The socket listens before anything else happens, so whoever is told the address 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -48,12 +49,16 @@ class _Protocol(HttpToolsProtocol):
 
 
 class _Server(uvicorn.Server):
-    """Ends quietly on a signal, and says when it is ready."""
+    """Ends quietly on a signal, says when it is ready, and can be away for a while."""
 
-    def __init__(self, config: uvicorn.Config, application: Application) -> None:
+    def __init__(
+        self, config: uvicorn.Config, application: Application, listen: Callable[[], socket.socket]
+    ) -> None:
         super().__init__(config)
         self.ready = threading.Event()
         self._application = application
+        self._listen = listen
+        self._outage: asyncio.Task[None] | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 # uvicorn's
         # Not kept to be raised again afterwards: Ctrl-C is the proper way to end a sandbox.
@@ -64,8 +69,25 @@ class _Server(uvicorn.Server):
         self.ready.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._outage is not None:
+            self._outage.cancel()
         self._application.close()
         await super().shutdown(sockets)
+
+    def begin_outage(self, seconds: float) -> None:
+        """Be away from the next turn of the loop on: who asked for it still gets an answer."""
+        if self._outage is not None:
+            self._outage.cancel()
+        self._outage = asyncio.get_running_loop().create_task(self._be_away(seconds))
+
+    async def _be_away(self, seconds: float) -> None:
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            # Closed, not aborted: what was written still arrives.
+            connection.transport.close()
+        await asyncio.sleep(seconds)
+        await super().startup([self._listen()])
 
 
 class SandboxServer:
@@ -167,6 +189,7 @@ class SandboxServer:
                 on_failure.callback(state.close)
                 self.sandbox.keep_in(state)
             server = self._build_server()
+            self.sandbox.begin_outage = server.begin_outage
             on_failure.pop_all()
 
         def serve() -> None:
@@ -212,4 +235,4 @@ class SandboxServer:
             timeout_graceful_shutdown=1,
             backlog=_BACKLOG,
         )
-        return _Server(config, application)
+        return _Server(config, application, self._listen)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from astakos_worker.sandbox.errors import UnknownNameError
+from astakos_worker.sandbox.errors import NameTakenError, UnknownNameError
 from astakos_worker.sandbox.quota import INT64_MAX, HoldingKey, QuotaBook
 
 if TYPE_CHECKING:
@@ -159,10 +159,11 @@ class World:
     # Adding
 
     def add_component(self, component: Component) -> None:
-        """Add a component, or replace the one of that name."""
-        former = self.components.get(component.name)
-        if former is not None:
-            self._components_by_token.pop(former.token, None)
+        """Add a component whose name and token are its own."""
+        if component.name in self.components:
+            raise NameTakenError(f"there is a component {component.name!r} already")
+        if component.token in self._components_by_token:
+            raise NameTakenError("another component has that token; give each its own")
         self.components[component.name] = component
         self._components_by_token[component.token] = component
 
@@ -187,6 +188,10 @@ class World:
 
     def add_user(self, user: User, limits: dict[str, int]) -> None:
         """Add a user with their system project; `limits` overrides the resources' defaults."""
+        if user.uuid in self.users or user.username in self._users_by_name:
+            raise NameTakenError(f"there is a user {user.username!r} already, or that uuid")
+        if user.token in self._users_by_token:
+            raise NameTakenError("another user has that token; give each their own")
         self.restore_user(user)
         system = {name: resource.system_default for name, resource in self.resources.items()}
         capacities = {name: Capacity(n, n) for name, n in {**system, **limits}.items()}
@@ -298,12 +303,16 @@ class World:
 
     def change_user_token(self, user: User, token: str) -> None:
         """Give a user another token; the old one ceases to work."""
+        if self._users_by_token.get(token, user) is not user:
+            raise NameTakenError("another user has that token; give each their own")
         self._users_by_token.pop(user.token, None)
         user.token = token
         self._users_by_token[token] = user
 
     def change_component_token(self, component: Component, token: str) -> None:
         """Give a component another token; the old one ceases to work."""
+        if self._components_by_token.get(token, component) is not component:
+            raise NameTakenError("another component has that token; give each its own")
         self._components_by_token.pop(component.token, None)
         component.token = token
         self._components_by_token[token] = component
