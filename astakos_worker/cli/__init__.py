@@ -1,0 +1,96 @@
+"""The operator's command: `astakos-worker`.
+
+Subcommands are modules beside this file, each with a `command`, and are imported when they are
+called: a worker's host need not have what only the sandbox needs. An error is one red line;
+`--debug` shows where it came from.
+"""
+
+import importlib
+import importlib.util
+import sys
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+#: What each does, in the order in which a newcomer meets them.
+COMMANDS = {
+    "demo": "Run the main job from end to end on this machine, and prove its sums.",
+    "up": "Run the whole stack on this machine until Ctrl-C.",
+    "sandbox": "Run a stand-in Astakos alone.",
+    "show": "Show commissions, from their request to their end.",
+    "issue": "Issue a commission.",
+    "accept": "Accept commissions.",
+    "reject": "Reject commissions.",
+    "reconcile": "Bring Astakos' pending commissions and the ledger together.",
+    "health": "Say whether this host's workers consume; for compose and systemd.",
+}
+#: Packages that are not of the base installation, and the extra that brings them.
+EXTRAS = {"starlette": "sandbox", "uvicorn": "sandbox", "httptools": "sandbox"}
+_OURS = {"astakos_worker", "astakosclient"}
+#: An extra that covers whatever a command may miss.
+_ALL = "local"
+
+
+class Commands(click.Group):
+    """A group whose commands are modules, imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands whose modules are there."""
+        del ctx
+        return [name for name in COMMANDS if importlib.util.find_spec(f"{__name__}.{name}")]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; None if there is no such."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = importlib.import_module(f"{__name__}.{cmd_name}")
+        command = module.command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{module.__name__}.command is no command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; turn whatever it raises into one line for a person."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        # The outermost place: there is nobody else to tell what went wrong.
+        except Exception as error:
+            if ctx.params["debug"]:
+                raise
+            _explain(error)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(package_name="astakos-worker", prog_name="astakos-worker")
+def main(debug: bool) -> None:
+    """Quota commissions of Synnefo services, carried out exactly once over Celery."""
+    del debug  # read from the context where errors are told
+
+
+def _explain(error: Exception) -> NoReturn:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    missing = (error.name or "").partition(".")[0] if isinstance(error, ImportError) else ""
+    if missing and missing not in _OURS:
+        extra = EXTRAS.get(missing, _ALL)
+        console.print(
+            Text(f"this command needs: pip install 'astakos-worker[{extra}]'", style="red")
+        )
+        console.print(Text(f"({missing} is not installed)"))
+        sys.exit(2)
+    headline, _, rest = str(error).partition("\n")
+    if isinstance(error, KeyError):  # its text is the repr of its key
+        headline = str(error.args[0]) if error.args else ""
+    console.print(Text(headline or type(error).__name__, style="red"))
+    if rest:
+        console.print(Text(rest))
+    sys.exit(1)

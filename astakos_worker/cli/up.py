@@ -1,0 +1,108 @@
+"""`astakos-worker up`: the local stack in the foreground, until Ctrl-C."""
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from kombu.utils.url import sanitize_url
+from rich.console import Console
+from rich.table import Table
+
+from astakos_worker.local import LocalStack
+
+_PORT = click.IntRange(1, 65535)
+
+
+@click.command("up")
+@click.option(
+    "--directory",
+    "-d",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("run"),
+    show_default=True,
+    help="Where data, logs and the sandbox's token are kept, from one run to the next.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Worker processes for commissions.",
+)
+@click.option("--broker-port", type=_PORT, help="Port of the broker; a free one if left out.")
+@click.option("--sandbox-port", type=_PORT, help="Port of the sandbox; a free one if left out.")
+@click.option("--flower-port", type=_PORT, help="Port of Flower; a free one if left out.")
+@click.option("--flower/--no-flower", default=True, help="With or without Flower.")
+def command(  # noqa: PLR0917 # click calls it by name
+    directory: Path,
+    workers: int,
+    broker_port: int | None,
+    sandbox_port: int | None,
+    flower_port: int | None,
+    flower: bool,
+) -> None:
+    """Run the whole stack on this machine until Ctrl-C.
+
+    Broker and ledger (an embedded Valkey), a stand-in Astakos, workers, beat and Flower, all on
+    loopback; each is started again if it dies. A broker or an Astakos that the environment
+    names is used instead: ASTAKOS_BROKER_URL, ASTAKOS_LEDGER_URL,
+    ASTAKOS_SERVICES__DEFAULT__AUTH_URL and ..__TOKEN_FILE.
+    """
+    console = Console(soft_wrap=True)
+    ports = {"broker": broker_port, "sandbox": sandbox_port, "flower": flower_port}
+    stack = LocalStack(
+        directory,
+        flower=flower,
+        workers=workers,
+        ports={name: port for name, port in ports.items() if port},
+    )
+    with _interrupted_once(), contextlib.suppress(KeyboardInterrupt):
+        console.print("Starting ...", style="dim")
+        with stack:
+            console.print(_addresses(stack))
+            console.print("\nFor a service on this machine:", style="bold")
+            # What the environment names, perhaps with a password in it, the reader has.
+            for name in sorted(stack.env.keys() - os.environ.keys()):
+                console.print(f"export {name}={stack.env[name]}", highlight=False)
+            console.print("\nCtrl-C ends it all.", style="dim")
+            threading.Event().wait()
+
+
+@contextlib.contextmanager
+def _interrupted_once() -> Iterator[None]:
+    """Have Ctrl-C, a service manager's SIGTERM and a closed terminal interrupt us, once.
+
+    A second one while everything is being ended would leave it half done; that takes seconds
+    at most.
+    """
+    asked = threading.Event()
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def interrupt(*_: object) -> None:
+        if not asked.is_set():
+            asked.set()
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _addresses(stack: LocalStack) -> Table:
+    table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    table.add_row("Broker", sanitize_url(stack.broker_url))
+    table.add_row("Ledger", sanitize_url(stack.ledger_url))
+    table.add_row("Astakos", stack.auth_url + (" (sandbox)" if stack.sandbox_url else ""))
+    if stack.flower_url:
+        table.add_row("Flower", stack.flower_url)
+    table.add_row("Logs", f"{stack.directory}/*.log")
+    return table
