@@ -1,0 +1,130 @@
+"""Seeds: what the shipped one holds, what the compact forms mean, how mistakes are reported."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from astakos_worker.sandbox.errors import SeedError
+from astakos_worker.sandbox.quota import INT64_MAX
+from astakos_worker.sandbox.seed import load_seed, project_uuid, user_uuid
+from astakos_worker.sandbox.world import member_holding, project_holding
+
+BASE = """
+[[component]]
+name = "cyclades"
+token = "fake"
+
+[[service]]
+name = "compute"
+type = "compute"
+component = "cyclades"
+
+[[resource]]
+name = "cyclades.vm"
+service = "compute"
+"""
+
+
+def test_the_shipped_seed_has_twenty_users_with_room_in_their_own_and_a_shared_project():
+    world = load_seed()
+    shared = project_uuid("shared.example.org")
+    for number in range(1, 21):
+        user = user_uuid(f"user{number:02d}@example.org")
+        assert world.users[user].token == f"sandbox-token-of-user{number:02d}"
+        for project in (user, shared):
+            assert world.book.holdings[member_holding(user, project, "cyclades.vm")].limit >= 1000
+
+
+def test_the_shipped_seed_has_users_with_little_quota():
+    world = load_seed()
+    tiny = user_uuid("tiny1@example.org")
+    assert world.book.holdings[member_holding(tiny, tiny, "cyclades.vm")].limit == 2
+
+
+def test_the_shipped_seed_has_the_components_and_the_resources_of_synnefo():
+    world = load_seed()
+    assert set(world.components) == {"astakos", "cyclades", "pithos"}
+    assert set(world.resources) == {
+        "cyclades.vm",
+        "cyclades.cpu",
+        "cyclades.ram",
+        "cyclades.disk",
+        "cyclades.floating_ip",
+        "cyclades.network.private",
+        "pithos.diskspace",
+        "astakos.pending_app",
+    }
+
+
+def test_a_seed_makes_the_same_world_each_time():
+    assert set(load_seed().users) == set(load_seed().users)
+    assert UUID(user_uuid("User01@Example.org")) == UUID(user_uuid("user01@example.org"))
+
+
+def test_a_system_project_has_the_uuid_of_its_user_and_the_defaults_of_the_resources():
+    world = load_seed(BASE + '[[users]]\nname = "A@x.org"\ntoken = "t"\n')
+    user = user_uuid("a@x.org")
+    assert world.projects[user].is_system
+    assert world.book.holdings[member_holding(user, user, "cyclades.vm")].limit == INT64_MAX
+    assert world.book.holdings[project_holding(user, "cyclades.vm")].limit == INT64_MAX
+
+
+def test_a_suspended_project_has_holdings_of_limit_zero():
+    world = load_seed(
+        BASE
+        + '[[users]]\nname = "a@x.org"\ntoken = "t"\n'
+        + '[[project]]\nname = "p.org"\nstate = "suspended"\nmembers = ["*"]\n'
+        + '[project.resources]\n"cyclades.vm" = { project = 9, member = 3 }\n'
+    )
+    project, user = project_uuid("p.org"), user_uuid("a@x.org")
+    assert world.book.holdings[member_holding(user, project, "cyclades.vm")].limit == 0
+    assert world.book.holdings[project_holding(project, "cyclades.vm")].limit == 0
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("7", 7), ('"7"', 7), ('"2 KiB"', 2048), ('"20GiB"', 20 << 30), ('"unlimited"', INT64_MAX)],
+)
+def test_quantities_may_be_written_with_binary_units(written, meant):
+    users = f'[[users]]\nname = "a@x.org"\ntoken = "t"\nlimits = {{ "cyclades.vm" = {written} }}\n'
+    user = user_uuid("a@x.org")
+    holding = member_holding(user, user, "cyclades.vm")
+    assert load_seed(BASE + users).book.holdings[holding].limit == meant
+
+
+def users(text):
+    return BASE + f'[[users]]\nname = "a@x.org"\ntoken = "t"\n{text}\n'
+
+
+@pytest.mark.parametrize(
+    ("seed", "complaint"),
+    [
+        ("name = \n", "not valid TOML.*line 1"),
+        ("[[user]]\n", "line 1: 'user' is unknown; did you mean 'users'"),
+        ("\n[users]\n", r"line 2: write \[\[users\]\], with two brackets"),
+        (users("tokn = 1"), r"line 14 \(\[\[users\]\] number 1\), key 'tokn'.*mean 'token'"),
+        (users("count = true"), "'count': must be a whole number, not True"),
+        (users("count = 3"), "'name': needs a number such as %02d"),
+        (users("limits = {vm = 1}"), "'vm': is no resource; add a"),
+        (users('limits = {"cyclades.vm" = "2 MB"}'), "'2 MB' is no quantity; write"),
+        (users('limits = {"cyclades.vm" = -1}'), "must be between 0 and"),
+        (users('[[users]]\nname = "A@x.org"\ntoken = "u"'), r"line 17.*there is a user 'a@x.org'"),
+        (users('[[users]]\nname = "b@x.org"\ntoken = "t"'), "another user has that token"),
+        (users('[[project]]\nname = "p.org"\nstate = "on"'), "'state': must be one of: uninit"),
+        (users('[[project]]\nname = "p.org"\nmembers = ["z*"]'), "no user matches 'z\\*'"),
+        (users('[[project]]\nname = "p.org"\nowner = "z"'), "there is no user 'z'"),
+        ('[[service]]\nname = "s"\ntype = "t"\ncomponent = "c"', "no component 'c'.*add a"),
+        ('[[resource]]\nname = "r"\nservice = "s"', "no service 's'.*add a"),
+        ('[[component]]\nname = "c"', "'token': is missing; give it a string"),
+    ],
+)
+def test_a_mistake_in_a_seed_is_reported_with_its_place_and_its_remedy(seed, complaint):
+    with pytest.raises(SeedError, match=complaint):
+        load_seed(seed)
+
+
+def test_a_seed_that_is_not_there_says_so(tmp_path):
+    with pytest.raises(SeedError, match=r"nowhere\.toml cannot be read.*leave it out"):
+        load_seed(tmp_path / "nowhere.toml")
