@@ -1,0 +1,249 @@
+"""Calls about users and what they have: identity, catalogs, quotas, resources, services."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import functools
+import time
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote, quote_plus, urlencode
+
+from astakosclient.caller import Caller
+from astakosclient.endpoints import OAUTH2, Endpoints
+from astakosclient.errors import BadValue, NoEndpoints, NoUserName, NoUUID
+from astakosclient.transport import Request, encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from astakosclient.replies import Figures, ProjectFigures, Resource
+
+FORM_HEADERS = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+class AccountCalls(Caller):
+    """Identity, catalogs, quotas, resources, services, feedback."""
+
+    def authenticate(self, tenant_name: str | None = None) -> dict[str, Any]:
+        """Return `{"access": {"token": ..., "user": ..., "serviceCatalog": [...]}}`.
+
+        `tenant_name`, if given, must be the user's own uuid. The reply holds the token.
+        """
+        auth: dict[str, Any] = {"token": {"id": self.token}}
+        if tenant_name is not None:
+            auth["tenantName"] = tenant_name
+        deadline = time.monotonic() + self._limits.total_timeout
+        reply = self._ask_catalog(deadline, encoded({"auth": auth}))
+        if self._catalog is None:
+            # Without an entry the login is good all the same; calls that need it will say so.
+            with contextlib.suppress(NoEndpoints):
+                self._catalog = Endpoints.of(reply)
+        return reply
+
+    def get_endpoints(self, extra: bool = False) -> dict[str, Any]:
+        """Return the catalog, `{"access": {"serviceCatalog": [...]}}`; see `parse_endpoints`.
+
+        With `extra`, a catalog without an OAuth 2 endpoint is a `NoEndpoints`.
+        """
+        reply = self._ask_catalog(time.monotonic() + self._limits.total_timeout)
+        self._catalog = found = Endpoints.of(reply)
+        if extra and found.oauth2 is None:
+            raise NoEndpoints(ep_name=OAUTH2)
+        return reply
+
+    def validate_token(self, token_id: str, belongs_to: str | None = None) -> dict[str, Any]:
+        """Return whose the OAuth 2 access token is; unknown or expired: `NotFound`.
+
+        With `belongs_to`, it must start with the token's scope.
+        """
+        part = quote(_given("token_id", token_id), safe="")
+        request = Request(
+            "GET",
+            f"{self._auth.path}/tokens/{part}{_query(belongsTo=belongs_to)}",
+            dict,
+            safe=True,
+            secrets=(token_id, part),
+        )
+        deadline = time.monotonic() + self._limits.total_timeout
+        reply: dict[str, Any] = self._transport.call(request, self._headers, deadline)
+        return reply
+
+    def get_token(
+        self, grant_type: str, client_id: str, client_secret: str, **body_params: str
+    ) -> dict[str, Any]:
+        """Exchange an OAuth 2 code: `{"access_token", "token_type", "expires_in"}`.
+
+        `body_params` are the form's other fields: `code`, `redirect_uri`. A code works once, so
+        nothing is sent twice. The user's own token is not sent along.
+        """
+        form = urlencode({"grant_type": grant_type, "client_id": client_id, **body_params})
+        basic = base64.b64encode(f"{client_id}:{client_secret}".encode()).decode()
+        deadline = time.monotonic() + self._limits.total_timeout
+        self._discovered(deadline)
+        request = Request(
+            "POST",
+            self.api_oauth2_token,
+            dict,
+            form.encode(),
+            {**FORM_HEADERS, "Authorization": f"Basic {basic}"},
+            secrets=(basic, client_secret, quote_plus(client_secret), *body_params.values()),
+        )
+        own = {name: text for name, text in self._headers.items() if name != "X-Auth-Token"}
+        reply: dict[str, Any] = self._transport.call(request, own, deadline)
+        return reply
+
+    def get_usernames(self, uuids: Iterable[str]) -> dict[str, str]:
+        """Return `{uuid: name}` of those that exist. With a user's token."""
+        return self._names(lambda: self.api_user_catalogs, uuids)
+
+    def service_get_usernames(self, uuids: Iterable[str] | None) -> dict[str, str]:
+        """Return `{uuid: name}` of those that exist; None: of all. With a component's token."""
+        return self._names(lambda: self.api_service_user_catalogs, uuids)
+
+    def get_username(self, uuid: str) -> str:
+        """Return the name of a user, or raise `NoUserName`. With a user's token."""
+        return _name_in(self.get_usernames([_given("uuid", uuid)]), uuid)
+
+    def service_get_username(self, uuid: str) -> str:
+        """Return the name of a user, or raise `NoUserName`. With a component's token."""
+        return _name_in(self.service_get_usernames([_given("uuid", uuid)]), uuid)
+
+    def get_uuids(self, display_names: Iterable[str]) -> dict[str, str]:
+        """Return `{name as given: uuid}` of those that exist. With a user's token."""
+        return self._uuids(lambda: self.api_user_catalogs, display_names)
+
+    def service_get_uuids(self, uuids: Iterable[str]) -> dict[str, str]:
+        """Return `{name as given: uuid}` of those that exist. With a component's token.
+
+        `uuids` are names: the argument is called so in the user's document.
+        """
+        return self._uuids(lambda: self.api_service_user_catalogs, uuids)
+
+    def get_uuid(self, display_name: str) -> str:
+        """Return the uuid of a user, in whatever case the name is, or raise `NoUUID`."""
+        return _uuid_in(self.get_uuids([_given("display_name", display_name)]), display_name)
+
+    def service_get_uuid(self, uuid: str) -> str:
+        """Return the uuid of the user of that name, or raise `NoUUID`. With a component's token.
+
+        `uuid` is a name: the argument is called so in the user's document.
+        """
+        return _uuid_in(self.service_get_uuids([_given("the name", uuid)]), uuid)
+
+    def _names(self, where: Callable[[], str], uuids: Iterable[str] | None) -> dict[str, str]:
+        body = {"uuids": _listed("uuids", uuids)}
+        return self._catalog_of(where, body, "uuid_catalog")
+
+    def _uuids(self, where: Callable[[], str], names: Iterable[str] | None) -> dict[str, str]:
+        body = {"displaynames": _listed("display_names", names)}
+        return self._catalog_of(where, body, "displayname_catalog")
+
+    def _catalog_of(self, where: Callable[[], str], body: object, name: str) -> dict[str, str]:
+        lacks = functools.partial(_lacks_catalog, name)
+        reply = self._call("POST", where, dict, body, safe=True, flaw=lacks)
+        return cast("dict[str, str]", reply[name])
+
+    def get_services(self) -> list[dict[str, Any]]:
+        """Return the registered components, as the web interface lists them."""
+        return cast("list[dict[str, Any]]", self._call("GET", lambda: self.api_get_services, list))
+
+    def get_resources(self) -> dict[str, Resource]:
+        """Return `{resource: {"service", "description", "unit", ...}}`."""
+        return cast("dict[str, Resource]", self._call("GET", lambda: self.api_resources, dict))
+
+    def get_quotas(self) -> dict[str, dict[str, Figures]]:
+        """Return the user's quotas, `{project: {resource: figures}}`."""
+        found = self._call("GET", lambda: self.api_quotas, dict)
+        return cast("dict[str, dict[str, Figures]]", found)
+
+    def service_get_quotas(
+        self,
+        user: str | Iterable[str] | None = None,
+        project_id: str | Iterable[str] | None = None,
+        project: str | Iterable[str] | None = None,
+    ) -> dict[str, dict[str, dict[str, Figures]]]:
+        """Return `{user: {project: {resource: figures}}}` for the component's resources.
+
+        One uuid or several narrow it down; none of the users known: `NotFound`. `project` is
+        the old name of `project_id`. Of no users or projects at all (an empty list), nothing is
+        asked, and the answer is empty.
+        """
+        wanted = project if project_id is None else project_id
+        query = _query(user=user, project=wanted)
+        if query is None:
+            return {}
+        found = self._call("GET", lambda: f"{self.api_service_quotas}{query}", dict)
+        return cast("dict[str, dict[str, dict[str, Figures]]]", found)
+
+    def service_get_project_quotas(
+        self,
+        project_id: str | Iterable[str] | None = None,
+        project: str | Iterable[str] | None = None,
+    ) -> dict[str, dict[str, ProjectFigures]]:
+        """Return `{project: {resource: figures}}`, of all members together.
+
+        Arguments as for `service_get_quotas`; none of the projects known: `NotFound`.
+        """
+        query = _query(project=project if project_id is None else project_id)
+        if query is None:
+            return {}
+        found = self._call("GET", lambda: f"{self.api_service_project_quotas}{query}", dict)
+        return cast("dict[str, dict[str, ProjectFigures]]", found)
+
+    def send_feedback(self, message: str, data: str) -> None:
+        """Send a message to the operators; `data` tells about the program it comes from."""
+        form = {"feedback_msg": _given("message", message), "feedback_data": _given("data", data)}
+        content = urlencode(form).encode()
+        self._call("POST", lambda: self.api_feedback, None, content, headers=FORM_HEADERS)
+
+    def set_default_project(self, project_id: str) -> None:
+        """Make a project the one that the user's new things are charged to."""
+        self._call("POST", lambda: self.api_default_project, None, {"project_id": project_id})
+
+
+def _given(what: str, value: str) -> str:
+    if not isinstance(value, str):
+        raise BadValue(f"{what} must be a string, not {value!r}")
+    return value
+
+
+def _listed(what: str, values: Iterable[str] | None) -> list[str] | None:
+    if values is None:
+        return None
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise BadValue(f"{what} must be a list of strings, not {values!r}")
+    listed = list(values)
+    if not all(isinstance(value, str) for value in listed):
+        raise BadValue(f"{what} must be a list of strings, not {listed!r}")
+    return listed
+
+
+def _query(**filters: str | Iterable[str] | None) -> str | None:
+    """Return a query with lists comma-joined, or None if one of them asks for nothing at all."""
+    parts = []
+    for name, value in filters.items():
+        if value is None:
+            continue
+        values = [value] if isinstance(value, str) else _listed(name, value)
+        if not values:
+            return None
+        parts.append(f"{name}={quote(','.join(values), safe='')}")
+    return f"?{'&'.join(parts)}" if parts else ""
+
+
+def _lacks_catalog(name: str, reply: Mapping[str, Any]) -> str | None:
+    return None if isinstance(reply.get(name), dict) else f"the reply has no {name}"
+
+
+def _name_in(catalog: Mapping[str, str], uuid: str) -> str:
+    if uuid not in catalog:
+        raise NoUserName(uuid)
+    return catalog[uuid]
+
+
+def _uuid_in(catalog: Mapping[str, str], name: str) -> str:
+    if name not in catalog:
+        raise NoUUID(name)
+    return catalog[name]

@@ -1,0 +1,242 @@
+"""What every call of the API shares: whose token, which host, how long, and discovery.
+
+Nothing is opened before the first call. The catalog is asked for once for an instance, by
+whichever thread comes first. All that one call does, discovery included, ends by one deadline.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from astakosclient.addresses import Addresses
+from astakosclient.endpoints import Endpoints, identity_url
+from astakosclient.errors import AstakosClientException, BadValue, Outcome
+from astakosclient.transport import Limits, Request, Transport, encoded
+from astakosclient.wire import redacted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Unpack
+
+    from astakosclient.transport import OverLimit
+
+JSON_HEADERS = {"Content-Type": "application/json"}
+_HIDDEN = {"x-auth-token", "authorization", "proxy-authorization", "cookie"}
+
+
+class _Process:
+    """What must not be shared with a forked child: sockets, and locks that it may find held."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+        self.discovery = threading.Lock()
+
+
+class Caller(Addresses):
+    """One token at one Astakos. All methods may be called from many threads at once."""
+
+    def __init__(  # noqa: PLR0917 - the user's document fixes the order
+        self,
+        token: str,
+        auth_url: str,
+        retry: int = 0,
+        use_pool: bool = False,
+        pool_size: int = 8,
+        logger: logging.Logger | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        connect_timeout: float = 3.0,
+        total_timeout: float = 15.0,
+        fresh_within: float = 1.0,
+        verify: bool | str = True,
+    ) -> None:
+        """Keep the settings; nothing is sent yet.
+
+        `token` is a user's or a component's; `auth_url` the identity URL, or the bare host of
+        one. `retry` extra attempts are made where they can do no harm. With `use_pool`, up to
+        `pool_size` connections are kept, and no more are opened at once. `headers` go with every
+        request. Times are in seconds: `connect_timeout` for all addresses of the host together,
+        `total_timeout` for one call with all that belongs to it. A request that needs a fresh
+        connection takes a kept one that was used within `fresh_within` seconds: less than the
+        server's keep-alive. `verify` is True, the path of authorities to trust, or False.
+        """
+        self._auth = identity_url(auth_url)
+        self._headers = {
+            "Accept": "application/json",
+            "User-Agent": "astakosclient",
+            **{
+                _text(name, "a header"): _text(value, name)
+                for name, value in (headers or {}).items()
+            },
+        }
+        self.token = token
+        self.auth_url = self._auth.geturl()
+        if isinstance(verify, str | os.PathLike):
+            verify = os.fspath(verify)
+            if not Path(verify).exists():
+                raise BadValue(f"verify: there is no file or folder {verify}")
+        self._verify = verify
+        self._limits = Limits(
+            connect_timeout=_positive("connect_timeout", connect_timeout),
+            total_timeout=_positive("total_timeout", total_timeout),
+            fresh_within=_positive("fresh_within", fresh_within),
+            retry=max(int(retry), 0),
+            use_pool=bool(use_pool),
+            pool_size=int(_positive("pool_size", pool_size)),
+        )
+        self._logger = logger or logging.getLogger("astakosclient")
+        self._processes: dict[int, _Process] = {}
+        self._catalog: Endpoints | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.auth_url}>"
+
+    @property
+    def token(self) -> str:
+        """The token; another may be set, and the next call uses it."""
+        return self._headers["X-Auth-Token"]
+
+    @token.setter
+    def token(self, token: str) -> None:
+        if not token:
+            raise BadValue("token must be a non-empty string")
+        self._headers = {**self._headers, "X-Auth-Token": _text(token, "token", shown=False)}
+
+    @property
+    def log_request(self) -> dict[str, Any]:
+        """This thread's last request: method, path, headers, body; without its secrets."""
+        request, _ = self._transport.last
+        if request is None:
+            return {}
+        secrets = (self.token, *request.secrets)
+        return {
+            "method": request.method,
+            "path": redacted(request.path, secrets),
+            "headers": {
+                name: "***" if name.lower() in _HIDDEN else redacted(value, secrets)
+                for name, value in {**self._headers, **request.headers}.items()
+            },
+            "body": redacted((request.body or b"").decode(), secrets),
+        }
+
+    @property
+    def log_response(self) -> dict[str, Any]:
+        """The reply to `log_request`: status, message, data; empty if none came."""
+        request, reply = self._transport.last
+        if request is None or reply is None:
+            return {}
+        text = reply.body.decode("utf-8", "replace")
+        return {
+            "status": reply.status,
+            "message": reply.reason,
+            "data": redacted(text, (self.token, *request.secrets)),
+        }
+
+    def close(self) -> None:
+        """Close the idle connections. The client stays usable."""
+        if os.getpid() in self._processes:
+            self._transport.close()
+
+    @property
+    def _process(self) -> _Process:
+        pid = os.getpid()
+        process = self._processes.get(pid)
+        if process is None:
+            made = _Process(Transport(self._auth, self._limits, self._verify, self._logger))
+            process = self._processes.setdefault(pid, made)
+            # After a fork the parent's sockets are closed here, and stay open there.
+            for other in [one for one in self._processes if one != pid]:
+                self._processes.pop(other, None)
+        return process
+
+    @property
+    def _transport(self) -> Transport:
+        return self._process.transport
+
+    @property
+    def _endpoints(self) -> Endpoints:
+        return self._discovered(time.monotonic() + self._limits.total_timeout)
+
+    def _discovered(self, deadline: float) -> Endpoints:
+        if self._catalog is not None:
+            return self._catalog
+        lock = self._process.discovery
+        if not lock.acquire(timeout=max(deadline - time.monotonic(), 0)):
+            late = TimeoutError("another thread is still waiting for the catalog")
+            raise AstakosClientException(str(late), errobject=late, outcome=Outcome.NOT_SENT)
+        try:
+            if self._catalog is None:
+                self._catalog = Endpoints.of(self._ask_catalog(deadline))
+            return self._catalog
+        except AstakosClientException as error:
+            # Whatever became of discovery, the call that wanted it was never sent.
+            error.outcome = Outcome.NOT_SENT
+            raise
+        finally:
+            lock.release()
+
+    def _ask_catalog(self, deadline: float, body: bytes | None = None) -> dict[str, Any]:
+        reply: dict[str, Any] = self._transport.call(
+            Request(
+                "POST",
+                f"{self._auth.path}/tokens",
+                dict,
+                body,
+                JSON_HEADERS if body else {},
+                safe=True,
+            ),
+            self._headers,
+            deadline,
+        )
+        return reply
+
+    def _call(
+        self,
+        method: str,
+        where: Callable[[], str],
+        expects: type[dict[str, Any] | list[Any]] | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        **about: Unpack[_About],
+    ) -> Any:
+        """Send one request and return its answer. `where` is asked once there is a catalog."""
+        deadline = time.monotonic() + self._limits.total_timeout
+        headers = headers or {}
+        content: bytes | None
+        if body is None or isinstance(body, bytes):
+            content = body
+        else:
+            content, headers = encoded(body), JSON_HEADERS
+        self._discovered(deadline)
+        about.setdefault("safe", method == "GET")
+        request = Request(method, where(), expects, content, headers, **about)
+        return self._transport.call(request, self._headers, deadline)
+
+
+class _About(TypedDict, total=False):
+    """The rest of what a `Request` can say."""
+
+    safe: bool
+    fresh: bool
+    bare_404: bool
+    flaw: Callable[[Any], str | None]
+    over_limit: OverLimit
+
+
+def _text(value: object, what: str, *, shown: bool = True) -> str:
+    """Return a header's value, or `BadValue`; http.client would name a bad token in its error."""
+    if not isinstance(value, str) or not value.isprintable() or not value.isascii():
+        named = f" {value!r}" if shown else ""
+        raise BadValue(f"{what}{named} must be of printable ASCII characters")
+    return value
+
+
+def _positive(what: str, value: float) -> float:
+    if isinstance(value, bool) or not value > 0:
+        raise BadValue(f"{what} must be more than nothing, not {value!r}")
+    return value

@@ -1,0 +1,242 @@
+"""Provisions and the bodies of issue requests: from a caller's arguments to JSON. Pure.
+
+Whatever cannot be right is refused here with `BadValue`, before there is any traffic. Astakos
+would answer some of it with a 500, after which nobody knows what became of the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from astakosclient.errors import BadValue
+
+if TYPE_CHECKING:
+    from astakosclient.replies import Provision
+
+LONGEST_NAME = 4096
+_LARGEST = 2**63 - 1
+
+
+def member_provision(holder: str, source: str, resource: str, quantity: int) -> Provision:
+    """Return what `holder`, a user, takes from the project `source`."""
+    return {
+        "holder": f"user:{holder}",
+        "source": f"project:{source}",
+        "resource": resource,
+        "quantity": quantity,
+    }
+
+
+def project_provision(project: str, resource: str, quantity: int) -> Provision:
+    """Return what all of a project's members together take."""
+    return {
+        "holder": f"project:{project}",
+        "source": None,
+        "resource": resource,
+        "quantity": quantity,
+    }
+
+
+def mk_provisions(holder: str, source: str, resource: str, quantity: int) -> list[Provision]:
+    """Return the pair that charges the user `holder` and the project `source` alike."""
+    _strings("mk_provisions", holder, source, resource)
+    return [
+        member_provision(holder, source, resource, quantity),
+        project_provision(source, resource, quantity),
+    ]
+
+
+def _strings(what: str, *parts: object) -> None:
+    if not all(isinstance(part, str) and part for part in parts):
+        raise BadValue(f"{what}: uuids and resources must be non-empty strings, not {parts!r}")
+
+
+def _keyed(
+    provisions: object, arity: int, shape: str, make: Callable[..., Iterable[Provision]]
+) -> list[Provision]:
+    """Return what `make` makes of each key and quantity of a mapping with keys of `shape`."""
+    if not isinstance(provisions, Mapping):
+        raise BadValue(f"provisions must be a dict {{{shape}: quantity}}, not {provisions!r}")
+    made: list[Provision] = []
+    for key, quantity in provisions.items():
+        if not isinstance(key, tuple) or len(key) != arity:
+            raise BadValue(f"each key of the provisions must be {shape}, not {key!r}")
+        _strings(shape, *key)
+        made.extend(make(*key, quantity))
+    return made
+
+
+def generic_provisions(user_provisions: object, project_provisions: object) -> list[Provision]:
+    """Return both dicts as they are given, with nothing paired."""
+    return [
+        *_keyed(
+            user_provisions,
+            3,
+            "(user, project, resource)",
+            lambda user, project, resource, q: [member_provision(user, project, resource, q)],
+        ),
+        *_keyed(
+            project_provisions,
+            2,
+            "(project, resource)",
+            lambda project, resource, q: [project_provision(project, resource, q)],
+        ),
+    ]
+
+
+def reassignment_provisions(holder: object, provisions: object) -> list[Provision]:
+    """Return what moves each quantity from one project to another: four provisions a key."""
+    _strings("holder", holder)
+
+    def move(old: str, new: str, resource: str, quantity: int) -> list[Provision]:
+        return [
+            *mk_provisions(str(holder), old, resource, -_quantity(quantity)),
+            *mk_provisions(str(holder), new, resource, quantity),
+        ]
+
+    return _keyed(provisions, 3, "(from_project, to_project, resource)", move)
+
+
+class OneCommission(NamedTuple):
+    """The arguments of `issue_one_commission`, whichever form they came in."""
+
+    provisions: list[Provision]
+    name: object
+    force: object
+    auto_accept: object
+
+
+def one_commission(
+    holder: object, source: object, provisions: object, options: tuple[object, object, object]
+) -> OneCommission:
+    """Tell the two forms of `issue_one_commission` apart (the protocol, section 4.5).
+
+    `(holder, source, {resource: q}, name, force, auto_accept)` is the user's document's;
+    `(holder, {(source, resource): q}, name, force, auto_accept)` the later one. By position, the
+    later one's arguments arrive one place early, and are put right here.
+    """
+    if holder is None:
+        raise BadValue("holder must be a user's uuid, not None")
+    _strings("holder", holder)
+    pairs: object
+    if isinstance(source, Mapping):
+        pairs, options = source, _one_place_early(provisions, *options)
+    elif source is None:
+        pairs = provisions
+    elif isinstance(source, str) and isinstance(provisions, Mapping):
+        if not all(isinstance(resource, str) for resource in provisions):
+            raise BadValue("with a source, the keys of the provisions must be resources")
+        pairs = {(source, resource): quantity for resource, quantity in provisions.items()}
+    else:
+        raise BadValue("give (holder, source, {resource: q}) or (holder, {(source, resource): q})")
+    made = _keyed(
+        pairs,
+        2,
+        "(source, resource)",
+        lambda project, resource, q: mk_provisions(str(holder), project, resource, q),
+    )
+    return OneCommission(made, *options)
+
+
+def _one_place_early(
+    first: object, second: object, third: object, fourth: object
+) -> tuple[object, object, object]:
+    """Return name, force and auto_accept, given the slots that they slipped into.
+
+    The slots are those of provisions, name, force and auto_accept. Arguments given by keyword
+    are in the right one, so a name in the second slot is a name, and a boolean is `force`.
+    """
+    if first is None:
+        return second, third, fourth
+    if second == "":
+        return first, third, fourth
+    if isinstance(second, bool):
+        return first, second, third or fourth
+    raise BadValue(f"issue_one_commission got two names, {first!r} and {second!r}")
+
+
+def commission_body(
+    provisions: Sequence[Provision], name: object, force: object, auto_accept: object
+) -> dict[str, Any]:
+    """Return the body of an issue request, with everything in it checked."""
+    if isinstance(provisions, str | Mapping) or not isinstance(provisions, Sequence):
+        raise BadValue(f"provisions must be a list of provisions, not {provisions!r}")
+    for flag, value in (("force", force), ("auto_accept", auto_accept)):
+        if not isinstance(value, bool):
+            raise BadValue(f"{flag} must be True or False, not {value!r}")
+    return {
+        "name": _name(name),
+        "force": force,
+        "auto_accept": auto_accept,
+        "provisions": [_checked(provision) for provision in provisions],
+    }
+
+
+def _name(name: object) -> str:
+    if not isinstance(name, str):
+        raise BadValue(f"name must be a string, not {name!r}")
+    if len(name) > LONGEST_NAME:
+        raise BadValue(f"name has {len(name)} characters; {LONGEST_NAME} is the most")
+    if "\0" in name:
+        raise BadValue("name must not contain a NUL character")
+    return name
+
+
+def _quantity(quantity: object) -> int:
+    if not isinstance(quantity, int) or isinstance(quantity, bool):
+        raise BadValue(f"a quantity must be an integer, not {quantity!r}")
+    if abs(quantity) > _LARGEST:
+        raise BadValue(f"the quantity {quantity} does not fit into 64 bits")
+    return quantity
+
+
+def _checked(provision: object) -> dict[str, Any]:
+    if not isinstance(provision, Mapping):
+        raise BadValue(f"a provision must be a dict, not {provision!r}")
+    try:
+        holder, source = provision["holder"], provision["source"]
+        resource, quantity = provision["resource"], provision["quantity"]
+    except KeyError as missing:
+        raise BadValue(f"the provision {dict(provision)!r} lacks {missing}") from None
+    if not isinstance(holder, str) or not isinstance(resource, str):
+        raise BadValue(f"holder and resource must be strings in {dict(provision)!r}")
+    if source is not None and not isinstance(source, str):
+        raise BadValue(f"source must be a string or None in {dict(provision)!r}")
+    return {
+        "holder": holder,
+        "source": source,
+        "resource": resource,
+        "quantity": _quantity(quantity),
+    }
+
+
+def merged(provisions: Iterable[Provision]) -> list[Provision]:
+    """Return the provisions as Astakos sees them: one for each counter, quantities summed."""
+    sums: dict[tuple[str, str | None, str], int] = {}
+    for one in provisions:
+        key = (one["holder"], one["source"], one["resource"])
+        sums[key] = sums.get(key, 0) + one["quantity"]
+    return [
+        {"holder": holder, "source": source, "resource": resource, "quantity": quantity}
+        for (holder, source, resource), quantity in sums.items()
+    ]
+
+
+def serials(given: object, what: str) -> list[int]:
+    """Return serials to send, each once and in order; a boolean or a string: `BadValue`.
+
+    Astakos reads `true` as 1, and would settle somebody else's commission.
+    """
+    if given is None or isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise BadValue(f"{what} must be a list of serials, not {given!r}")
+    return list(dict.fromkeys(serial(one) for one in given))
+
+
+def serial(given: object) -> int:
+    """Return a serial as a positive integer; digits in a string will do, as they always did."""
+    if isinstance(given, str) and given.isascii() and given.isdigit():
+        given = int(given)
+    if not isinstance(given, int) or isinstance(given, bool) or given <= 0:
+        raise BadValue(f"a serial must be a positive integer, not {given!r}")
+    return given

@@ -1,0 +1,116 @@
+"""Where the parts of an Astakos are: what a catalog says, read without touching it. Pure.
+
+Only the *paths* of the catalog's URLs count. Every request goes to the scheme and host of the
+authentication URL, whatever host the catalog names (the protocol, section 2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urlsplit
+
+from astakosclient.errors import BadValue, NoEndpoints
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from astakosclient.replies import CatalogEntry
+
+IDENTITY = "/identity/v2.0"
+ACCOUNT = ("astakos_account", "v1.0")
+OAUTH2 = "astakos_oauth2"
+
+
+def identity_url(auth_url: object) -> SplitResult:
+    """Return `auth_url` taken apart, with its path for tokens; a bare host gets the usual one."""
+    if not isinstance(auth_url, str):
+        raise BadValue("auth_url must be a URL, for example https://accounts.example.org")
+    try:
+        url = urlsplit(auth_url.strip())
+        host, _ = url.hostname, url.port
+        if host:
+            host.encode("idna")
+    except ValueError:
+        raise BadValue("auth_url is not a URL") from None
+    if url.scheme not in {"http", "https"}:
+        raise BadValue(f"auth_url has the scheme {url.scheme!r}; it must be http or https")
+    if not host:
+        raise BadValue("auth_url names no host")
+    if url.username is not None or url.query or url.fragment:
+        raise BadValue("auth_url must be scheme, host and path alone")
+    return url._replace(path=url.path.rstrip("/") or IDENTITY)
+
+
+def parse_endpoints(
+    endpoints: Mapping[str, Any],
+    ep_name: str | None = None,
+    ep_type: str | None = None,
+    ep_region: str | None = None,
+    ep_version_id: str | None = None,
+) -> list[CatalogEntry]:
+    """Return the catalog entries of `endpoints` that match all of the given criteria.
+
+    `endpoints` is the whole reply of `get_endpoints` or `authenticate` and is left as it is.
+    Name and type choose entries; region and version choose among the endpoints of an entry, and
+    an entry that keeps none is left out. No match, or no catalog: `NoEndpoints`.
+    """
+    nothing = NoEndpoints(ep_name, ep_type, ep_region, ep_version_id)
+    try:
+        catalog: list[CatalogEntry] = endpoints["access"]["serviceCatalog"]
+        found = [
+            entry
+            for entry in catalog
+            if ep_name in (None, entry.get("name")) and ep_type in (None, entry.get("type"))
+        ]
+        if ep_region is not None or ep_version_id is not None:
+            found = [
+                {**entry, "endpoints": kept}
+                for entry in found
+                if (kept := _placed(entry, ep_region, ep_version_id))
+            ]
+    except (KeyError, TypeError, AttributeError):
+        raise nothing from None
+    if not found:
+        raise nothing
+    return found
+
+
+def _placed(entry: CatalogEntry, region: str | None, version: str | None) -> list[dict[str, Any]]:
+    return [
+        endpoint
+        for endpoint in entry.get("endpoints", [])
+        if region in (None, endpoint.get("region")) and version in (None, endpoint.get("versionId"))
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """The URLs that a catalog gives for account calls, the web interface and OAuth 2."""
+
+    account: str
+    ui: str | None
+    oauth2: str | None
+
+    @classmethod
+    def of(cls, reply: Mapping[str, Any]) -> Endpoints:
+        """Read the reply of a tokens call; no `astakos_account` v1.0 in it: `NoEndpoints`."""
+        name, version = ACCOUNT
+        account = parse_endpoints(reply, ep_name=name, ep_version_id=version)[0]["endpoints"][0]
+        public, ui = account.get("publicURL"), account.get("SNF:uiURL")
+        if not isinstance(public, str):
+            raise NoEndpoints(ep_name=name, ep_version_id=version)
+        try:
+            oauth2 = parse_endpoints(reply, ep_name=OAUTH2)[0]["endpoints"][0]["publicURL"]
+        except (NoEndpoints, LookupError):
+            oauth2 = None  # an older server; missed only by those who ask for it
+        return cls(
+            account=public,
+            ui=ui if isinstance(ui, str) else None,
+            oauth2=oauth2 if isinstance(oauth2, str) else None,
+        )
+
+
+def path_of(url: str) -> str:
+    """Return the path of a catalog's URL, without a slash at its end."""
+    return urlsplit(url).path.rstrip("/")
