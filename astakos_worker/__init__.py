@@ -1,1 +1,35 @@
+"""Exactly-once quota commissions for the services of a Synnefo cloud."""
+
+# What a service's code needs; workers and operators have `astakos_worker.app` and the command.
+from astakos_worker.commissions import Commission, Commissions
+from astakos_worker.errors import (
+    CommissionError,
+    CommissionFailed,
+    DecisionConflict,
+    KeyConflict,
+    LedgerFull,
+    OutcomeTimeout,
+    Unavailable,
+    UnknownKey,
+)
+from astakos_worker.lookups import Lookups
+from astakos_worker.outcomes import Outcome
+from astakos_worker.settings import Settings
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Commission",
+    "CommissionError",
+    "CommissionFailed",
+    "Commissions",
+    "DecisionConflict",
+    "KeyConflict",
+    "LedgerFull",
+    "Lookups",
+    "Outcome",
+    "OutcomeTimeout",
+    "Settings",
+    "Unavailable",
+    "UnknownKey",
+]

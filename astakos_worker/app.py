@@ -1,12 +1,42 @@
 """The Celery application: `celery -A astakos_worker.app worker`.
 
-Importing this module reads the environment and opens nothing.
+Importing this module reads the environment and opens nothing. What a worker process holds is
+made when its first task runs or the worker is ready, whichever is first, so after any fork.
 """
 
-from celery import Celery
+from typing import Any
 
+from celery import Celery
+from celery.signals import worker_process_init, worker_ready, worker_shutdown
+
+from astakos_worker.observe.logs import configure_logs
+from astakos_worker.runtime import Runtime, runtime
 from astakos_worker.settings import Settings, celery_values
+from astakos_worker.tasks import commissions, lookups, sweep, wakeups
 
 settings = Settings()
 app = Celery("astakos_worker")
 app.conf.update(celery_values(settings))
+
+
+def here() -> Runtime:
+    """Return what this process holds."""
+    return runtime(settings, app)
+
+
+for shells in (wakeups, commissions, lookups, sweep):
+    shells.register(app, here)
+
+
+@worker_ready.connect
+@worker_process_init.connect
+def _start(**_: Any) -> None:
+    here()
+
+
+@worker_shutdown.connect
+def _stop(**_: Any) -> None:
+    here().stop()
+
+
+configure_logs()

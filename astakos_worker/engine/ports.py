@@ -10,7 +10,7 @@ class Astakos(Protocol):
 
     def issue_provisions(
         self,
-        provisions: Sequence[Mapping[str, Any]],
+        provisions: Sequence[Any],
         name: str = "",
         force: bool = False,
         *,

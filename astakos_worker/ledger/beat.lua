@@ -7,11 +7,13 @@ for i = 7, #ARGV do
 end
 if not drives then return {NOW, 0} end
 
-redis.call('ZREMRANGEBYSCORE', PROMISED, '-inf', NOW)
+redis.call('ZREMRANGEBYSCORE', PROMISED, '-inf', '(' .. NOW)
 redis.call('ZREMRANGEBYSCORE', AWAKE, '-inf', NOW - 60000)
 local rings = 0
-while rings < tonumber(ARGV[3])
-    and ring('drive:' .. NOW .. ':' .. rings, ARGV[3], ARGV[4], ARGV[5], '1') == 1 do
-  rings = rings + 1
+for i = 0, tonumber(ARGV[3]) - 1 do
+  if not redis.call('ZSCORE', PROMISED, driven(i)) then
+    if ring(driven(i), ARGV[3], ARGV[4], ARGV[5], '1') == 0 then break end
+    rings = rings + 1
+  end
 end
 return {NOW, rings}

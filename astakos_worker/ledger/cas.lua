@@ -3,20 +3,63 @@
 
 local key, expected, body = ARGV[1], ARGV[2], ARGV[3]
 local queue, due_at = ARGV[4], ARGV[5]           -- '' : not due
-local serials, deadline, ttl = ARGV[6], ARGV[7], ARGV[8]  -- deadline '': closed, and expires
+local serials = ARGV[6]                          -- its own (or '') first, then its twins
+local deadline, ttl = ARGV[7], ARGV[8]           -- deadline '': closed, and expires
 local fence, must_hold, keep = ARGV[9], ARGV[10] == '1', ARGV[11]
-local cell, reset, knows = ARGV[12], ARGV[13] == '1', ARGV[14] == '1'
+local cell, reset, verb = ARGV[12], ARGV[13] == '1', ARGV[14]  -- verb: the decision it knows
 local ring_id = ARGV[15]
 
 local R = record(key)
 local was = redis.call('HMGET', R, 'ver', 'body', 'fence', 'cell', 'lease', 'watched')
-if (was[1] or '0') ~= expected or (must_hold and was[3] ~= fence) then
-  return {0, NOW, 0, false, was[1], was[2], was[3], was[4]}
+was[3] = was[3] or '0'
+
+-- Whether a bare serial has a record that has not been merged into the one whose it is.
+local function unmerged(bare)
+  local its = redis.call('HGET', record(bare), 'body')
+  return its and cjson.decode(its).state ~= 'merged'
 end
 
-if reset then
-  redis.call('HDEL', R, 'cell')
-  was[4] = false
+-- Who else has one of the serials. Told until they are one: an answer that says so may be lost.
+local clash = false
+for serial in string.gmatch(serials, '%d+') do
+  local other = redis.call('GET', P .. 's:' .. serial)
+  local bare = '\31' .. serial
+  if other and other ~= key then
+    clash = other
+  elseif key ~= bare and unmerged(bare) then
+    clash = bare
+  end
+end
+
+local may = not must_hold or was[3] == fence
+-- A decision goes through the cell: a writer that did not look there has to judge again.
+local cell_verb = was[4] and not reset and string.match(was[4], '"(%a+)"')
+local agrees = verb == '' or not cell_verb or cell_verb == verb
+if (was[1] or '0') ~= expected or not may or not agrees then
+  if not may or was[1] ~= tostring(expected + 1) or was[2] ~= body then
+    return {0, NOW, 0, clash, was[1], was[2], was[3], was[4]}
+  end
+  -- This very write has been done and its answer was lost, the wake-up that it promised too.
+  local rings = 0
+  if ring_id ~= '' then
+    redis.call('ZREM', PROMISED, ring_id)
+    rings = ring(ring_id, ARGV[16], ARGV[17], ARGV[18], ARGV[19])
+  end
+  return {1, NOW, rings, clash, was[1], was[2], was[3], was[4]}
+end
+
+if reset and was[1] then
+  -- A new life: who held or decided the old one has no say in it, and its serials are not its.
+  was[3] = tostring(redis.call('HINCRBY', R, 'fence', 1))
+  redis.call('HDEL', R, 'cell', 'lease')
+  was[4], was[5] = false, false
+  local old = cjson.decode(was[2])
+  local its = {old.serial}
+  for _, twin in ipairs(old.twins or {}) do its[#its + 1] = twin[1] end
+  for _, serial in ipairs(its) do
+    local index = P .. 's:' .. string.format('%d', serial)
+    if redis.call('GET', index) == key then redis.call('DEL', index) end
+  end
 end
 if cell ~= '' and not was[4] then
   redis.call('HSET', R, 'cell', cell)
@@ -25,16 +68,22 @@ end
 local open = deadline ~= ''
 local version = tonumber(expected) + 1
 redis.call('HSET', R, 'ver', version, 'body', body, 'open', open and 1 or 0)
+if version == 1 then
+  local all, lane = string.match(P, '^(.*:)([^:]+):$')
+  redis.call('SADD', all .. 'lanes', lane)
+end
 
 -- A live lease is its holder's alone: what another writes changes neither it nor the due time.
 local holds = fence ~= '' and was[3] == fence
 if holds or tonumber(was[5] or 0) <= NOW then
   local lease = 0
-  if keep ~= '' then
+  if keep ~= '' and (holds or version == 1) then
     lease = NOW + keep
     due_at = lease
-  elseif due_at == '' and open and was[4] and not knows then
+  elseif due_at == '' and open and was[4] and verb == '' then
     due_at = NOW  -- decided under the lease, and the writer has not seen it
+  elseif due_at ~= '' and tonumber(due_at) <= NOW + 10 then
+    due_at = math.min(NOW, tonumber(due_at))  -- the writer's clock estimates ours: it meant now
   end
   redis.call('HSET', R, 'lease', lease)
   redis.call('ZREM', queue == 'issue' and SETTLE or ISSUE, key)
@@ -45,17 +94,13 @@ if holds or tonumber(was[5] or 0) <= NOW then
   end
 end
 
-local clash = false
-local held = false
 for serial in string.gmatch(serials, '%d+') do
   local index = P .. 's:' .. serial
   local other = redis.call('GET', index)
-  if other and other ~= key then clash = other end
   -- A bare serial gives way to the commission whose it is.
   if not other or other == key or string.byte(other) == 31 then
     if open then redis.call('SET', index, key) else redis.call('SET', index, key, 'PX', ttl) end
   end
-  if not held then held = serial end
 end
 
 if open then
@@ -65,6 +110,7 @@ else
   redis.call('PEXPIRE', R, ttl)
   redis.call('ZREM', OPEN, key)
 end
+local held = string.match(serials, '^%d+')
 if open and held then redis.call('ZADD', HELD, held, key) else redis.call('ZREM', HELD, key) end
 
 redis.call('INCR', P .. 'writes')
@@ -72,4 +118,4 @@ if tonumber(was[6] or 0) > NOW then redis.call('PUBLISH', P .. 'changed', key) e
 
 local rings = 0
 if ring_id ~= '' then rings = ring(ring_id, ARGV[16], ARGV[17], ARGV[18], ARGV[19]) end
-return {1, NOW, rings, clash, version, false, was[3], was[4]}
+return {1, NOW, rings, clash, version, body, was[3], was[4]}

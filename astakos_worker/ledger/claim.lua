@@ -5,17 +5,24 @@
 local carrier, lease = ARGV[1], tonumber(ARGV[2])
 local issues, settles, settle_wait = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local own, wake = ARGV[6], ARGV[7]
-local carriers, forgotten = tonumber(ARGV[8]), tonumber(ARGV[12])
+local carriers, forgotten, schema = tonumber(ARGV[8]), tonumber(ARGV[12]), ARGV[13]
 
-if wake ~= '' then redis.call('ZREM', PROMISED, wake) end
+if wake == 'drive' then
+  -- Which of the drive's promises it keeps does not matter.
+  for i = 0, carriers - 1 do
+    if redis.call('ZREM', PROMISED, driven(i)) == 1 then break end
+  end
+elseif wake ~= '' then
+  redis.call('ZREM', PROMISED, wake)
+end
 
 local function sign_off(why)
   redis.call('ZREM', AWAKE, carrier)
   return {why, NOW, 0, 0, ''}
 end
 
-local function alive(who)
-  return who and who ~= carrier and tonumber(redis.call('ZSCORE', AWAKE, who) or 0) >= NOW
+local function awake(who)
+  return who and tonumber(redis.call('ZSCORE', AWAKE, who) or 0) >= NOW
 end
 
 -- A lane that rested is tried by one carrier with one record.
@@ -23,58 +30,67 @@ local trial = 0
 local till = redis.call('HGET', LANE, 'until')
 if till then
   if tonumber(till) > NOW then return sign_off('resting') end
-  if alive(redis.call('GET', P .. 'trial')) then return sign_off('resting') end
+  local trier = redis.call('GET', P .. 'trial')
+  if trier ~= carrier and awake(trier) then return sign_off('resting') end
   redis.call('SET', P .. 'trial', carrier)
   trial = tonumber(redis.call('HGET', LANE, 'level') or 1)
   issues, settles = 1, 1
 end
 
-if tonumber(redis.call('ZSCORE', AWAKE, carrier) or 0) < NOW
-    and redis.call('ZCOUNT', AWAKE, NOW, '+inf') >= carriers then
-  return sign_off('full')
-end
+-- Also for one that counts as awake: it may have been forgotten for a while and replaced.
+local others = redis.call('ZCOUNT', AWAKE, NOW, '+inf') - (awake(carrier) and 1 or 0)
+if others >= carriers then return sign_off('full') end
 
 -- One settler a lane; its last batch is recorded by the time that it asks again.
-local may_settle = not alive(redis.call('GET', P .. 'settler'))
+local settler = redis.call('GET', P .. 'settler')
+local may_settle = settler == carrier or not awake(settler)
 if may_settle then redis.call('DEL', P .. 'settler') end
 
-local queue = ISSUE
-local decided, waiting = due(SETTLE), due(ISSUE)
-if decided > 0 and may_settle then
-  local oldest = redis.call('ZRANGE', SETTLE, 0, 0, 'WITHSCORES')
-  if waiting == 0 or decided >= settles or NOW - tonumber(oldest[2]) >= settle_wait then
-    queue = SETTLE
-    redis.call('SET', P .. 'settler', carrier)
-  end
-end
+local HEAD = 5
+local out = {'', NOW, 0, trial, ''}
 
-local n = queue == SETTLE and settles or issues
-local keys = redis.call('ZRANGEBYSCORE', queue, '-inf', NOW, 'LIMIT', 0, n)
-if own ~= '' and n > 0 then
-  local at = redis.call('ZSCORE', queue, own)
-  if at and tonumber(at) <= NOW then
-    local first = {own}
-    for _, key in ipairs(keys) do
-      if key ~= own and #first < n then first[#first + 1] = key end
+-- Lease up to n records of a queue, its own first. Newer ones are passed over where they are.
+local function fill(queue, n)
+  local passed = 0
+  local function take(key)
+    local R = record(key)
+    local is = redis.call('HMGET', R, 'ver', 'body', 'cell', 'open')
+    if is[4] ~= '1' then
+      redis.call('ZREM', queue, key)  -- expired, or closed by one that did not hold it
+    elseif newer(is[2], schema) then
+      passed = passed + 1
+    else
+      local fence = redis.call('HINCRBY', R, 'fence', 1)
+      redis.call('HSET', R, 'lease', NOW + lease)
+      redis.call('ZADD', queue, NOW + lease, key)
+      out[#out + 1] = {key, is[1], is[2], tostring(fence), is[3]}
     end
-    keys = first
   end
+  local at = own ~= '' and n > 0 and redis.call('ZSCORE', queue, own)
+  if at and tonumber(at) <= NOW then
+    take(own)
+    passed = 0
+  end
+  local keys = {own}
+  while #out - HEAD < n and #keys > 0 do
+    keys = redis.call('ZRANGEBYSCORE', queue, '-inf', NOW, 'LIMIT', passed, n - #out + HEAD)
+    for _, key in ipairs(keys) do take(key) end
+  end
+  if #out == HEAD then return end
+  out[5] = queue == SETTLE and 'settle' or 'issue'
+  if queue == SETTLE then redis.call('SET', P .. 'settler', carrier) end
 end
 
-local out = {'', NOW, 0, trial, queue == SETTLE and 'settle' or 'issue'}
-for _, key in ipairs(keys) do
-  local R = record(key)
-  local is = redis.call('HMGET', R, 'ver', 'body', 'cell')
-  if is[1] then
-    local fence = redis.call('HINCRBY', R, 'fence', 1)
-    redis.call('HSET', R, 'lease', NOW + lease)
-    redis.call('ZADD', queue, NOW + lease, key)
-    out[#out + 1] = {key, is[1], is[2], tostring(fence), is[3]}
-  else
-    redis.call('ZREM', queue, key)
-  end
+local decided, waiting = due(SETTLE), due(ISSUE)
+local ripe = may_settle and decided > 0
+if ripe and waiting > 0 and decided < settles then
+  local oldest = redis.call('ZRANGE', SETTLE, 0, 0, 'WITHSCORES')
+  ripe = NOW - tonumber(oldest[2]) >= settle_wait
 end
-if #out == 5 then
+if ripe then fill(SETTLE, settles) end
+if #out == HEAD then fill(ISSUE, issues) end
+if #out == HEAD and may_settle and not ripe then fill(SETTLE, settles) end
+if #out == HEAD then
   -- Decided ones that another settler has in hand, or that wait for company, are its own next.
   return sign_off('idle')
 end

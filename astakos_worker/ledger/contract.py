@@ -143,7 +143,9 @@ class Clock(Protocol):
 class Ledger(Protocol):
     """The four primitives, and what is read besides."""
 
-    clock: Clock
+    @property
+    def clock(self) -> Clock:
+        """The store's time."""
 
     def cas(self, writes: Sequence[Write]) -> list[Verdict]:
         """Write each whose version still stands; one round trip."""
@@ -158,7 +160,7 @@ class Ledger(Protocol):
         """Set the write-once cell of each key; one round trip. Unknown key: no entry."""
 
     def beat(
-        self, carriers: Mapping[str, Sequence[str]], driver: str, lease: float
+        self, carriers: Mapping[str, Sequence[str]], driver: str | None, lease: float
     ) -> dict[str, int]:
         """Say who is awake, per lane; whoever drives learns where to ring how often."""
 

@@ -1,11 +1,13 @@
 -- Set the write-once cell of a record. Python judges what that means.
--- Returns {now, ring, version, body, fence, cell}; no version: there is no such record.
+-- Returns {now, ring, newer, version, body, fence, cell}; no version: there is no such record,
+-- or it is left for a newer worker.
 
-local key, cell, ring_id = ARGV[1], ARGV[2], ARGV[3]
+local key, cell, ring_id, schema = ARGV[1], ARGV[2], ARGV[3], ARGV[8]
 
 local R = record(key)
 local is = redis.call('HMGET', R, 'ver', 'body', 'fence', 'cell', 'open', 'watched')
-if not is[1] then return {NOW, 0, false, false, false, false} end
+if not is[1] then return {NOW, 0, 0, false, false, false, false} end
+if newer(is[2], schema) then return {NOW, 0, 1, false, false, false, false} end
 
 local rings = 0
 if is[5] == '1' and not is[4] then
@@ -19,4 +21,4 @@ if is[5] == '1' and not is[4] then
   if tonumber(is[6] or 0) > NOW then redis.call('PUBLISH', P .. 'changed', key) end
 end
 if is[5] == '1' then rings = ring(ring_id, ARGV[4], ARGV[5], ARGV[6], ARGV[7]) end
-return {NOW, rings, is[1], is[2], is[3], is[4]}
+return {NOW, rings, 0, is[1], is[2], is[3], is[4]}

@@ -5,7 +5,7 @@ local P = KEYS[1]
 local SETTLE, ISSUE = P .. 'due:settle', P .. 'due:issue'  -- key -> when it is due
 local AWAKE = P .. 'awake'        -- carrier -> when it is forgotten
 local PROMISED = P .. 'promised'  -- wake-up -> when it no longer counts
-local OPEN = P .. 'open'          -- key -> its deadline
+local OPEN = P .. 'open'          -- key -> its deadline, while it is undecided
 local HELD = P .. 'held'          -- key -> its serial, while it is open
 local LANE = P .. 'lane'          -- until, level, reason: the lane rests
 
@@ -20,13 +20,27 @@ local function record(key)
   return P .. 'r:' .. key
 end
 
+-- Whether a body is of a newer schema, and so left for a newer worker (F78). It says so first.
+local function newer(body, schema)
+  return tonumber(string.match(body, '^{"schema":(%d+)')) > tonumber(schema)
+end
+
+-- The promises of the drive; no caller's key starts like this.
+local function driven(i)
+  return '\31drive:' .. i
+end
+
 -- Whether a wake-up is wanted. If so it is promised, and counts as a carrier for a while.
 local function ring(id, carriers, per_carrier, promise, coalesce)
-  if tonumber(redis.call('HGET', LANE, 'until') or 0) > NOW then return 0 end
-  local backlog = due(SETTLE) + due(ISSUE)
-  if backlog == 0 then return 0 end
+  local till = redis.call('HGET', LANE, 'until')
+  if till and tonumber(till) > NOW then return 0 end
+  local decided, waiting = due(SETTLE), due(ISSUE)
+  if decided + waiting == 0 then return 0 end
   if coalesce ~= '0' then
+    -- One carrier settles for all: a second one would find nothing to do. One tries a lane.
+    local backlog = waiting + math.min(decided, tonumber(per_carrier))
     local wanted = math.min(tonumber(carriers), math.ceil(backlog / tonumber(per_carrier)))
+    if till then wanted = 1 end
     local awake = redis.call('ZCOUNT', AWAKE, NOW, '+inf')
         + redis.call('ZCOUNT', PROMISED, NOW, '+inf')
     if awake >= wanted then return 0 end

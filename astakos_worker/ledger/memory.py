@@ -121,7 +121,7 @@ class MemoryLedger:
             return {key: self._decide(lane, key, d) for key, d in decisions.items()}
 
     def beat(
-        self, carriers: Mapping[str, Sequence[str]], driver: str, lease: float
+        self, carriers: Mapping[str, Sequence[str]], driver: str | None, lease: float
     ) -> dict[str, int]:
         """Say who is awake, per lane; whoever drives learns where to ring how often."""
         with self._lock:
@@ -131,7 +131,7 @@ class MemoryLedger:
                 for name in names:
                     if name in at.awake:
                         at.awake[name] = now + self._waking.forgotten
-            if not self.hold("drive", driver, lease):
+            if driver is None or not self.hold("drive", driver, lease):
                 return {}
             rings = {}
             for lane, at in self._lanes.items():

@@ -144,10 +144,10 @@ class RedisLedger:
         return verdicts
 
     def beat(
-        self, carriers: Mapping[str, Sequence[str]], driver: str, lease: float
+        self, carriers: Mapping[str, Sequence[str]], driver: str | None, lease: float
     ) -> dict[str, int]:
         """Say who is awake, per lane; whoever drives learns where to ring how often."""
-        drives = self.hold("drive", driver, lease)
+        drives = driver is not None and self.hold("drive", driver, lease)
         lanes = sorted(set(self.lanes()) | set(carriers)) if drives else sorted(carriers)
         forgotten = _ms(self._waking.forgotten)
         replies = self._run(

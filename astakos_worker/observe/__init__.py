@@ -1,0 +1,1 @@
+"""What operators see: the format of logs, and later metrics."""

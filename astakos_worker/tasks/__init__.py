@@ -1,0 +1,1 @@
+"""The Celery tasks: shells that unpack a message, call what does the work, and return."""

@@ -1,0 +1,199 @@
+"""The service's side of look-ups: asked of the workers, who hold the token, and waited for.
+
+Look-ups change nothing, so one that gets no answer is simply asked again within its caller's
+time-out: a lost message costs time.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeVar
+from uuid import uuid4
+
+import structlog
+from celery import Celery
+
+from astakos_worker import names, requests
+from astakos_worker.errors import Unavailable
+from astakos_worker.settings import Settings, celery_values
+from astakos_worker.waking import BROKER_AWAY, producer
+from astakosclient.errors import AstakosClientException, BadValue, NoUserName, NoUUID
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+#: A look-up without an answer is asked again so many times within its time-out.
+_TRIES = 3
+#: Seconds between two looks for an answer: quick at first, then with patience.
+_FIRST_LOOK, _LONGEST_LOOK = 0.002, 0.05
+
+
+class Asks(Protocol):
+    """Asks the workers."""
+
+    def ask(self, what: str, kwargs: dict[str, Any], timeout: float) -> Any:
+        """Return the task's result; `TimeoutError` if there is none in time."""
+
+
+class Lookups:
+    """Asks Astakos, through the workers, with the token of one named service.
+
+    Each method raises what the client would raise, and `Unavailable` when there is no answer
+    within `timeout` seconds.
+    """
+
+    def __init__(
+        self,
+        service: str | None = None,
+        *,
+        settings: Settings | None = None,
+        timeout: float = 10.0,
+        asks: Asks | None = None,
+    ) -> None:
+        self._settings = settings or Settings()
+        self.service = service or self._settings.service
+        self._timeout = requests.checked_seconds("timeout", timeout)
+        self._given = asks
+        self._asker: tuple[int, Asks] | None = None
+
+    def usernames(self, uuids: Iterable[str]) -> dict[str, str]:
+        """Return `{uuid: user name}`; unknown uuids are absent (F64)."""
+        return self._ask("usernames", dict, uuids=_strings("uuids", uuids))
+
+    def username(self, uuid: str) -> str:
+        """Return the name of one user; `NoUserName` if there is none."""
+        found = self.usernames([uuid])
+        if uuid not in found:
+            raise NoUserName(uuid)
+        return found[uuid]
+
+    def uuids(self, display_names: Iterable[str]) -> dict[str, str]:
+        """Return `{user name: uuid}`; unknown names are absent (F64)."""
+        return self._ask("uuids", dict, display_names=_strings("display_names", display_names))
+
+    def uuid(self, display_name: str) -> str:
+        """Return the uuid of one user; `NoUUID` if there is none."""
+        found = self.uuids([display_name])
+        if display_name not in found:
+            raise NoUUID(display_name)
+        return found[display_name]
+
+    def quotas(
+        self, user: str | Iterable[str] | None = None, project: str | Iterable[str] | None = None
+    ) -> dict[str, dict[str, dict[str, dict[str, int]]]]:
+        """Return `{user: {project: {resource: figures}}}` for the service's own resources.
+
+        Figures are `limit`, `usage`, `pending` of the member and, with the prefix `project_`,
+        of the project.
+        """
+        return self._ask(
+            "quotas", dict, user=_some("user", user), project_id=_some("project", project)
+        )
+
+    def project_quotas(
+        self, project: str | Iterable[str] | None = None
+    ) -> dict[str, dict[str, dict[str, int]]]:
+        """Return `{project: {resource: figures}}`; figures as in `quotas`, of the project."""
+        return self._ask("project_quotas", dict, project_id=_some("project", project))
+
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """Return `{resource: description}` of all visible resources."""
+        return self._ask("resources", dict)
+
+    def services(self) -> list[dict[str, Any]]:
+        """Return the registered services."""
+        return self._ask("services", list)
+
+    def endpoints(self) -> dict[str, Any]:
+        """Return the public catalog; `astakosclient.parse_endpoints` picks from it."""
+        return self._ask("endpoints", dict)
+
+    def pending_commissions(self) -> list[int]:
+        """Return the serials that Astakos holds as pending for the service's token."""
+        return self._ask("pending_commissions", list)
+
+    def commission_info(self, serial: int) -> dict[str, Any]:
+        """Return a pending commission; `NotFound` for one that is resolved or unknown."""
+        return self._ask("commission_info", dict, serial=requests.checked_serial(serial))
+
+    def _ask(self, what: str, kind: Callable[[Any], T], **kwargs: Any) -> T:
+        try:
+            answer = self._asking.ask(what, {"service": self.service, **kwargs}, self._timeout)
+        except TimeoutError as error:
+            text = f"no answer to {what!r} within {self._timeout:g} s: {error}"
+            raise Unavailable(what, text) from error
+        if "error" in answer:
+            raise AstakosClientException.from_dict(answer["error"])
+        return kind(answer["value"])
+
+    @property
+    def _asking(self) -> Asks:
+        if self._given is not None:
+            return self._given
+        pid = os.getpid()
+        if self._asker is None or self._asker[0] != pid:
+            self._asker = pid, Asker(self._settings)
+        return self._asker[1]
+
+
+class Asker:
+    """Sends look-ups as Celery tasks and reads their results."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._producer = producer(settings)
+        # Read by a second application: the one that sends then keeps no subscription a task.
+        self._reader = Celery("astakos_worker.reader", set_as_current=False)
+        self._reader.conf.update(celery_values(settings))
+
+    def ask(self, what: str, kwargs: dict[str, Any], timeout: float) -> Any:
+        """Return the task's result; ask again where an answer does not come."""
+        end = time.monotonic() + timeout
+        task_id, wait = "", timeout / _TRIES
+        while (now := time.monotonic()) < end:
+            task_id = task_id or str(uuid4())
+            try:
+                self._producer.send_task(
+                    names.LOOKUP + what,
+                    kwargs=kwargs,
+                    task_id=task_id,
+                    queue=names.LOOKUPS,
+                    expires=timeout,
+                    retry=False,
+                )
+                answer = self._result(task_id, min(end, now + wait))
+            except BROKER_AWAY as error:
+                log.warning("broker_away", task=what, error=type(error).__name__)
+                time.sleep(min(_LONGEST_LOOK, max(0.0, end - now)))
+                continue
+            if answer is not None:
+                return answer
+            # Under the same id: a first answer that is only late is an answer.
+        raise TimeoutError("the workers are away, or Astakos does not answer them")
+
+    def _result(self, task_id: str, until: float) -> Any:
+        look = _FIRST_LOOK
+        while time.monotonic() < until:
+            meta = self._reader.backend.get_task_meta(task_id)
+            if meta["status"] == "SUCCESS":
+                return meta["result"]
+            if meta["status"] in {"FAILURE", "REVOKED"}:
+                raise TimeoutError(f"the task failed: {meta['result']}")
+            time.sleep(look)
+            look = min(_LONGEST_LOOK, look * 1.5)
+        return None
+
+
+def _strings(label: str, values: Iterable[str]) -> list[str]:
+    if isinstance(values, str):
+        raise BadValue(f"{label} must be a list of strings, not one string")
+    listed = list(values)
+    if not all(isinstance(value, str) for value in listed):
+        raise BadValue(f"{label} must be a list of strings: {listed!r:.200}")
+    return listed
+
+
+def _some(label: str, values: str | Iterable[str] | None) -> list[str] | None:
+    if values is None:
+        return None
+    return _strings(label, [values] if isinstance(values, str) else values)

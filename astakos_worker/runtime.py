@@ -1,0 +1,181 @@
+"""What one worker process holds: its ledger, clients, carriers and heartbeat. Built after a fork.
+
+The only module-level state of the workers is here, behind `runtime()`.
+"""
+
+import os
+import random
+import socket
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+from celery import Celery
+
+from astakos_worker.clients import Clients
+from astakos_worker.commissions import Commissions
+from astakos_worker.connect import Connected, ledger_of
+from astakos_worker.engine.carry import Carried, Carrier
+from astakos_worker.engine.ports import Limits
+from astakos_worker.engine.sweep import Report, Sweep
+from astakos_worker.ledger.contract import LedgerError
+from astakos_worker.ledger.store import connect
+from astakos_worker.settings import Settings
+from astakos_worker.waking import Waker
+from astakos_worker.watching import RedisListener, Watcher
+
+log = structlog.get_logger(__name__)
+
+#: Seconds that a worker waits for one answer of the ledger; services have less patience.
+_PATIENCE = 5.0
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return the engine's numbers."""
+    return Limits(
+        namespace=settings.namespace,
+        quiet_horizon=settings.quiet_horizon,
+        carry_records=settings.carry_records,
+        carry_seconds=settings.carry_seconds,
+        run=settings.run,
+        lease=settings.lease,
+        settle_batch=settings.settle_batch,
+        settle_wait=settings.settle_wait,
+        backoff_first=settings.backoff_first,
+        backoff_cap=settings.backoff_cap,
+        refusal_window=settings.refusal_window,
+        grace=settings.grace,
+        quarantine=settings.quarantine,
+        brake_share=settings.brake_share,
+        brake_floor=settings.brake_floor,
+        sweep_lease=max(settings.lease, settings.sweep),
+    )
+
+
+class Runtime:
+    """Everything that tasks need, and the heartbeat."""
+
+    def __init__(self, settings: Settings, app: Celery) -> None:
+        self.settings = settings
+        self.limits = limits_of(settings)
+        self.clients = Clients(settings)
+        self.ledger = ledger_of(settings, patience=_PATIENCE)
+        self.waker = Waker(app)
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        listener = RedisListener(
+            connect(settings.ledger_url, patience=_PATIENCE), self.ledger.channel
+        )
+        self._parts = Connected(self.ledger, self.waker, Watcher(self.ledger, listener))
+        self._awake: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._beating: threading.Thread | None = None
+
+    def commissions(self, service: str) -> Commissions:
+        """Return the service's side, for requests that came as messages."""
+        return Commissions(service, settings=self.settings, parts=self._parts)
+
+    def carry(
+        self, service: str, carrier: str, *, own: str | None = None, wake: str | None = None
+    ) -> Carried:
+        """Work on a lane as a carrier of this process."""
+        worker = Carrier(
+            self.clients.of(service),
+            self.ledger,
+            self.ledger.clock,
+            self.limits,
+            random.random,
+            self.waker.ring,
+            self.waker.tell,
+        )
+        name = f"{self.name}:{carrier}"
+        with self._counted(service, name):
+            return worker.carry(service, name, own=own, wake=wake)
+
+    def sweep(self, service: str, holder: str, *, fix: bool = True) -> Report:
+        """Sweep a lane."""
+        sweep = Sweep(
+            self.clients.of(service),
+            self.ledger,
+            self.ledger.clock,
+            self.limits,
+            self.waker.ring,
+        )
+        return sweep.sweep(service, f"{self.name}:{holder}", fix=fix)
+
+    # --- The heartbeat ------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the heartbeat, once."""
+        with self._lock:
+            if self._beating is None:
+                self._beating = threading.Thread(
+                    target=self._beat, name="astakos-heartbeat", daemon=True
+                )
+                self._beating.start()
+
+    def stop(self) -> None:
+        """End the heartbeat."""
+        self._stop.set()
+
+    def _beat(self) -> None:
+        """Say who is awake, and now and then drive; an outage of the ledger ends neither."""
+        settings = self.settings
+        since_drive = settings.drive
+        while not self._stop.wait(settings.heartbeat):
+            since_drive += settings.heartbeat
+            drives = since_drive >= settings.drive
+            try:
+                rings = self.ledger.beat(
+                    self._awake_now(), self.name if drives else None, 2 * settings.drive
+                )
+            except LedgerError as error:
+                log.warning("heartbeat_missed", error=str(error))
+                continue
+            if drives:
+                since_drive = 0.0
+            for service, times in rings.items():
+                for _ in range(times):
+                    self.waker.ring(service)
+
+    def _awake_now(self) -> dict[str, list[str]]:
+        with self._lock:
+            return {lane: list(names) for lane, names in self._awake.items() if names}
+
+    @contextmanager
+    def _counted(self, service: str, name: str) -> Iterator[None]:
+        with self._lock:
+            self._awake[service][name] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._awake[service][name]
+
+
+_lock = threading.Lock()
+_made: dict[int, Runtime] = {}
+
+
+def runtime(settings: Settings, app: Celery) -> Runtime:
+    """Return this process' runtime; the first call makes it and starts its heartbeat."""
+    pid = os.getpid()
+    made = _made.get(pid)
+    if made is None:
+        with _lock:
+            made = _made.get(pid)
+            if made is None:
+                made = _made[pid] = Runtime(settings, app)
+                made.start()
+    return made
+
+
+def _forget() -> None:
+    global _lock  # noqa: PLW0603  # the parent's lock may be held by a thread that is not here
+    _lock = threading.Lock()
+    _made.clear()
+
+
+os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,60 @@
+"""Reading requests that came as plain JSON, from programs that have no part of this package.
+
+JSON has no tuples, so provisions are lists of objects here. What does not fit raises
+`BadValue`; the task's result says so, and the message is done with (F51).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from astakos_worker import requests
+from astakos_worker.ledger.record import Request
+from astakosclient.errors import BadValue
+
+_COMMON = {"name", "force"}
+
+
+def generic_request(message: Mapping[str, Any]) -> Request:
+    """Return the request of a message: one of three forms.
+
+    `user`, `project`, `provisions: {resource: quantity}`; or `user_provisions` and
+    `project_provisions`, lists of `{"user", "project", "resource", "quantity"}` (no user in the
+    latter); or `user` and `reassign`, a list of `{"from", "to", "resource", "quantity"}`.
+    """
+    common = {"name": message.get("name", ""), "force": message.get("force", False)}
+    given = message.keys() - _COMMON
+    if given == {"user", "project", "provisions"}:
+        return requests.one(message["user"], message["project"], message["provisions"], **common)
+    if given and given <= {"user_provisions", "project_provisions"}:
+        return requests.generic(
+            _table(message, "user_provisions", ("user", "project", "resource")),
+            _table(message, "project_provisions", ("project", "resource")),
+            **common,
+        )
+    if given == {"user", "reassign"}:
+        moves = _table(message, "reassign", ("from", "to", "resource"))
+        return requests.reassignment(message["user"], moves, **common)
+    raise BadValue(
+        "give user, project and provisions; or user_provisions and/or project_provisions; "
+        f"or user and reassign; not {', '.join(sorted(given)) or 'nothing'}"
+    )
+
+
+def items(message: Mapping[str, Any], label: str) -> list[Any]:
+    """Return a list of keys and serials."""
+    listed = message.get(label, [])
+    if not isinstance(listed, list):
+        raise BadValue(f"{label} must be a list, not {type(listed).__name__}")
+    return listed
+
+
+def _table(message: Mapping[str, Any], label: str, fields: tuple[str, ...]) -> dict[Any, int]:
+    table: dict[Any, int] = {}
+    for row in items(message, label):
+        if not isinstance(row, Mapping) or row.keys() != {*fields, "quantity"}:
+            raise BadValue(f"{label}: each must be an object of {', '.join(fields)}, quantity")
+        key = tuple(row[field] for field in fields)
+        if any(not isinstance(part, str) for part in key):
+            raise BadValue(f"{label}: {', '.join(fields)} must be strings")
+        table[key] = table.get(key, 0) + requests.checked_quantity(row["resource"], row["quantity"])
+    return table

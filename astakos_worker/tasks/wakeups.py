@@ -1,0 +1,32 @@
+"""Wake-ups: a message names a commission or a lane; the work itself is in the ledger."""
+
+from collections.abc import Callable
+from typing import Any
+
+from celery import Celery
+
+from astakos_worker import names
+from astakos_worker.runtime import Runtime
+from astakos_worker.tasks.results import SHOWN, carried, own_id
+
+#: A promised wake-up is named after its key and the kind of call that promised it.
+_PROMISES = {names.WAKE_ISSUE: "?", names.WAKE_ACCEPT: "!", names.WAKE_REJECT: "!"}
+
+
+def register(app: Celery, runtime: Callable[[], Runtime]) -> None:
+    """Add the tasks to an application."""
+    for name, mark in _PROMISES.items():
+        _add(app, runtime, name, mark)
+
+    @app.task(name=names.WAKE_DRIVE, ignore_result=True, resultrepr_maxsize=SHOWN)
+    def drive(service: str) -> dict[str, Any]:
+        run = runtime()
+        return carried(run, service, None, run.carry(service, own_id()))
+
+
+def _add(app: Celery, runtime: Callable[[], Runtime], name: str, mark: str) -> None:
+    @app.task(name=name, ignore_result=True, resultrepr_maxsize=SHOWN)
+    def wake(service: str, key: str) -> dict[str, Any]:
+        run = runtime()
+        done = run.carry(service, own_id(), own=key, wake=key + mark)
+        return carried(run, service, key, done)
