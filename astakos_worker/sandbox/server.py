@@ -56,6 +56,7 @@ class _Server(uvicorn.Server):
     ) -> None:
         super().__init__(config)
         self.ready = threading.Event()
+        self.on_ready: Callable[[], None] = self.ready.set
         self._application = application
         self._listen = listen
         self._outage: asyncio.Task[None] | None = None
@@ -66,7 +67,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self.ready.set()
+        self.on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._outage is not None:
@@ -173,9 +174,9 @@ class SandboxServer:
         self._thread = None
 
     def serve(self, announce: Callable[[], None]) -> None:
-        """Serve until SIGINT or SIGTERM; `announce` is called once the address is known."""
-        _, serve = self._prepare()
-        announce()
+        """Serve until SIGINT or SIGTERM; `announce` is called once requests are answered."""
+        server, serve = self._prepare()
+        server.on_ready = announce
         serve()
 
     def _prepare(self) -> tuple[_Server, Callable[[], None]]:
