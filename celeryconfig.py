@@ -6,7 +6,7 @@ inequalities between them are checked in one place. Use another file with
 `ASTAKOS_CELERYCONFIG=/path/to/celeryconfig.py`.
 """
 
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from astakos_worker import names
 from astakos_worker.settings import Settings
@@ -78,7 +78,11 @@ accept_content = ["json"]
 result_accept_content = ["json"]
 
 task_default_queue = names.COMMISSIONS
-task_queues = [Queue(name) for name in (names.COMMISSIONS, names.LOOKUPS, names.SWEEP)]
+# Each has an exchange and a key of its own: with the default ones all would get every message.
+task_queues = [
+    Queue(name, Exchange(name), routing_key=name)
+    for name in (names.COMMISSIONS, names.LOOKUPS, names.SWEEP)
+]
 task_routes = {
     names.RECONCILE: {"queue": names.SWEEP},
     names.LOOKUP + "*": {"queue": names.LOOKUPS},

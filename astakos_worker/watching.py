@@ -82,18 +82,25 @@ class RedisListener:
             if lane in self._lanes:
                 return
             self._lanes.add(lane)
+        subscribed = threading.Event()
         name = f"astakos-listener-{lane}"
-        threading.Thread(target=self._hear, args=(lane, heard), name=name, daemon=True).start()
+        arguments = (lane, heard, subscribed)
+        threading.Thread(target=self._hear, args=arguments, name=name, daemon=True).start()
+        subscribed.wait(_POLL)  # or the first change is found by a poll only
 
-    def _hear(self, lane: str, heard: Callable[[str], None]) -> None:
+    def _hear(self, lane: str, heard: Callable[[str], None], subscribed: threading.Event) -> None:
         while True:
             try:
                 subscription: Any = self._server.pubsub
-                with subscription(ignore_subscribe_messages=True) as pubsub:
+                with subscription() as pubsub:
                     pubsub.subscribe(self._channel(lane))
                     while True:
                         message = pubsub.get_message(timeout=_POLL)
-                        if message is not None:
+                        if message is None:
+                            continue
+                        if message["type"] == "message":
                             heard(str(message["data"]))
+                        else:
+                            subscribed.set()
             except (redis.RedisError, OSError):
                 time.sleep(_POLL)  # the waiting ones poll meanwhile
