@@ -10,10 +10,5 @@ if not drives then return {NOW, 0} end
 redis.call('ZREMRANGEBYSCORE', PROMISED, '-inf', '(' .. NOW)
 redis.call('ZREMRANGEBYSCORE', AWAKE, '-inf', NOW - 60000)
 local rings = 0
-for i = 0, tonumber(ARGV[3]) - 1 do
-  if not redis.call('ZSCORE', PROMISED, driven(i)) then
-    if ring(driven(i), ARGV[3], ARGV[4], ARGV[5], '1') == 0 then break end
-    rings = rings + 1
-  end
-end
+while ring_anyone(ARGV[3], ARGV[4], ARGV[5]) == 1 do rings = rings + 1 end
 return {NOW, rings}

@@ -19,16 +19,19 @@ local function unmerged(bare)
   return its and cjson.decode(its).state ~= 'merged'
 end
 
--- Who else has one of the serials. Told until they are one: an answer that says so may be lost.
-local clash = false
-for serial in string.gmatch(serials, '%d+') do
-  local other = redis.call('GET', P .. 's:' .. serial)
-  local bare = '\31' .. serial
-  if other and other ~= key then
-    clash = other
-  elseif key ~= bare and unmerged(bare) then
-    clash = bare
+-- Who had one of the serials before this write.
+local function clashing(done)
+  local clash = false
+  for serial in string.gmatch(serials, '%d+') do
+    local other = redis.call('GET', P .. 's:' .. serial)
+    local bare = '\31' .. serial
+    if other and other ~= key then
+      clash = other
+    elseif done and key ~= bare and unmerged(bare) then
+      clash = bare
+    end
   end
+  return clash
 end
 
 local may = not must_hold or was[3] == fence
@@ -37,15 +40,15 @@ local cell_verb = was[4] and not reset and string.match(was[4], '"(%a+)"')
 local agrees = verb == '' or not cell_verb or cell_verb == verb
 if (was[1] or '0') ~= expected or not may or not agrees then
   if not may or was[1] ~= tostring(expected + 1) or was[2] ~= body then
-    return {0, NOW, 0, clash, was[1], was[2], was[3], was[4]}
+    return {0, NOW, 0, false, was[1], was[2], was[3], was[4]}
   end
-  -- This very write has been done and its answer was lost, the wake-up that it promised too.
+  -- This very write has been done, and what was answered is lost: so it is answered again.
   local rings = 0
   if ring_id ~= '' then
     redis.call('ZREM', PROMISED, ring_id)
     rings = ring(ring_id, ARGV[16], ARGV[17], ARGV[18], ARGV[19])
   end
-  return {1, NOW, rings, clash, was[1], was[2], was[3], was[4]}
+  return {1, NOW, rings, clashing(true), was[1], was[2], was[3], was[4]}
 end
 
 if reset and was[1] then
@@ -94,6 +97,7 @@ if holds or tonumber(was[5] or 0) <= NOW then
   end
 end
 
+local clash = clashing(false)
 for serial in string.gmatch(serials, '%d+') do
   local index = P .. 's:' .. serial
   local other = redis.call('GET', index)

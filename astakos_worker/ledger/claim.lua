@@ -7,10 +7,10 @@ local issues, settles, settle_wait = tonumber(ARGV[3]), tonumber(ARGV[4]), tonum
 local own, wake = ARGV[6], ARGV[7]
 local carriers, forgotten, schema = tonumber(ARGV[8]), tonumber(ARGV[12]), ARGV[13]
 
-if wake == 'drive' then
-  -- Which of the drive's promises it keeps does not matter.
+if wake == 'anyone' then
+  -- Which of these promises it keeps does not matter.
   for i = 0, carriers - 1 do
-    if redis.call('ZREM', PROMISED, driven(i)) == 1 then break end
+    if redis.call('ZREM', PROMISED, anyone(i)) == 1 then break end
   end
 elseif wake ~= '' then
   redis.call('ZREM', PROMISED, wake)
@@ -95,5 +95,5 @@ if #out == HEAD then
   return sign_off('idle')
 end
 redis.call('ZADD', AWAKE, NOW + forgotten, carrier)
-out[3] = ring(carrier .. '+', ARGV[8], ARGV[9], ARGV[10], '1')
+out[3] = ring_anyone(ARGV[8], ARGV[9], ARGV[10])
 return out

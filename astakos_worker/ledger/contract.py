@@ -1,6 +1,6 @@
 """What a ledger is: the values that go in and out, and the calls that both stores answer.
 
-`store.py` keeps it in Redis, `memory.py` in a dictionary; `tests/integration/test_ledger.py`
+`store.py` keeps it in Redis, `memory.py` in a dictionary; `tests/integration/ledger`
 holds both to the same contract. A ledger knows keys, versions, leases and due times; it knows
 no rule about states.
 """
@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from astakos_worker.ledger.record import Decision, Record
+
+#: What a carrier names as its promise that was rung for by `beat`, `claim` or `sign_off`.
+ANYONE = "anyone"
 
 #: What is due in `settle` goes out in batches; what is due in `issue` goes one by one.
 Queue = Literal["settle", "issue"]
@@ -55,7 +58,8 @@ class Write:
 
     `fence` is that of the holder. With `must_hold` the write is refused when another has
     claimed the record since: nothing is announced by who may be too late. `keep` seconds renew
-    the holder's lease; None gives it back, and the record is due when it says itself.
+    the holder's lease; None gives it back, and the record is due when it says itself. A record
+    that says another decision than the cell is refused: the cell was there first.
     """
 
     record: Record
@@ -63,7 +67,7 @@ class Write:
     fence: int | None = None  # None: not a holder, a live lease is left alone
     must_hold: bool = False
     keep: float | None = None
-    cell: Decision | None = None  # set at creation, or with `reset`
+    cell: Decision | None = None  # where it is empty; None: the record's own decision
     reset: bool = False  # a key in use again: the cell is emptied
     ring: bool = False  # ask whether a wake-up is wanted
 
@@ -76,6 +80,7 @@ class Verdict:
     entry: Entry | None  # as it is now; None: there is none
     ring: bool = False  # a wake-up is wanted, and is promised now
     clash: str | None = None  # the key that had this serial before
+    newer: bool = False  # there is one, but a newer version wrote it: it is left alone (F78)
 
 
 #: Why a claim came back with nothing.
@@ -107,7 +112,7 @@ class Asked:
     settles: int = 50  # or so many to settle
     settle_wait: float = 0.1  # a decided one waits no longer for company
     own: str | None = None  # this key first, if it is due
-    wake: str | None = None  # the promise that this carrier keeps
+    wake: str | None = None  # the promise that this carrier keeps; `ANYONE`
 
 
 @dataclass(frozen=True, slots=True)

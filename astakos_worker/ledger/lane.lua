@@ -25,9 +25,9 @@ local function newer(body, schema)
   return tonumber(string.match(body, '^{"schema":(%d+)')) > tonumber(schema)
 end
 
--- The promises of the drive; no caller's key starts like this.
-local function driven(i)
-  return '\31drive:' .. i
+-- Promises of wake-ups that are for whatever is due; no caller's key starts like this.
+local function anyone(i)
+  return '\31any:' .. i
 end
 
 -- Whether a wake-up is wanted. If so it is promised, and counts as a carrier for a while.
@@ -47,4 +47,14 @@ local function ring(id, carriers, per_carrier, promise, coalesce)
   end
   redis.call('ZADD', PROMISED, NOW + promise, id)
   return 1
+end
+
+-- The same for whatever is due, under a name that no standing promise has.
+local function ring_anyone(carriers, per_carrier, promise)
+  for i = 0, tonumber(carriers) - 1 do
+    if tonumber(redis.call('ZSCORE', PROMISED, anyone(i)) or 0) < NOW then
+      return ring(anyone(i), carriers, per_carrier, promise, '1')
+    end
+  end
+  return 0
 end

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from astakos_worker.ledger.contract import (
+    ANYONE,
     Asked,
     Claim,
     Clock,
@@ -20,7 +21,7 @@ from astakos_worker.ledger.contract import (
     Waking,
     Write,
 )
-from astakos_worker.ledger.record import Decision, Record, is_bare
+from astakos_worker.ledger.record import Decision, Record, State, bare_key, is_bare
 from astakos_worker.ledger.store import queue_of
 
 
@@ -39,11 +40,16 @@ class _Row:
     def entry(self) -> Entry:
         return Entry(self.record, self.version, self.fence, self.cell, self.lease)
 
+    def serials(self) -> list[int]:
+        own = () if self.record.serial is None else (self.record.serial,)
+        return [*own, *(twin.serial for twin in self.record.twins)]
+
 
 class _Lane:
     """What one lane's keys hold."""
 
     def __init__(self) -> None:
+        self.used = False  # it has had a record
         self.rows: dict[str, _Row] = {}
         self.serials: dict[int, str] = {}
         self.awake: dict[str, float] = {}
@@ -60,15 +66,25 @@ class _Lane:
         rows = [
             (row.due, key)
             for key, row in self.rows.items()
-            if row.queue == queue and row.due is not None and row.due <= now
+            if row.queue == queue
+            and row.due is not None
+            and row.due <= now
+            and row.record.is_open  # one that was closed by who did not hold it is left out
         ]
         return [key for _, key in sorted(rows)]
+
+    def purge(self, key: str) -> None:
+        """Forget a record and the serials that it has in the index."""
+        row = self.rows.pop(key)
+        for serial in row.serials():
+            if self.serials.get(serial) == key:
+                del self.serials[serial]
 
     def awake_now(self, now: float) -> int:
         return sum(till >= now for till in self.awake.values())
 
-    def alive(self, who: str | None, me: str, now: float) -> bool:
-        return who is not None and who != me and self.awake.get(who, 0.0) >= now
+    def is_awake(self, who: str | None, now: float) -> bool:
+        return who is not None and self.awake.get(who, 0.0) >= now
 
 
 class MemoryLedger:
@@ -90,7 +106,6 @@ class MemoryLedger:
         self._changed = changed
         self._lanes: dict[str, _Lane] = {}
         self._leases: dict[str, tuple[str, float]] = {}
-        self._rung = 0
         self._lock = threading.RLock()
 
     # --- The four primitives ------------------------------------------------------------------
@@ -113,7 +128,7 @@ class MemoryLedger:
             at.awake.pop(carrier, None)
             at.settler = None if at.settler == carrier else at.settler
             at.trier = None if at.trier == carrier else at.trier
-            return self._ring(at, f"{carrier}+", coalesce=True)
+            return self._ring_anyone(at)
 
     def decide(self, lane: str, decisions: Mapping[str, Decision]) -> dict[str, Verdict]:
         """Set the write-once cell of each key. Unknown key: no entry."""
@@ -136,7 +151,7 @@ class MemoryLedger:
             rings = {}
             for lane, at in self._lanes.items():
                 n = 0
-                while n < self._waking.carriers and self._ring(at, f"drive:{n}", coalesce=True):
+                while self._ring_anyone(at):
                     n += 1
                 if n:
                     rings[lane] = n
@@ -186,14 +201,14 @@ class MemoryLedger:
     def lanes(self) -> list[str]:
         """Return the lanes that ever had a record."""
         with self._lock:
-            return sorted(self._lanes)
+            return sorted(name for name, at in self._lanes.items() if at.used)
 
     def lane(self, name: str) -> Lane:
         """Return how a lane stands."""
         with self._lock:
             at, now = self._at(name), self.clock.now()
-            dues = [r.due for r in at.rows.values() if r.due is not None]
-            opened = [r.record for r in at.rows.values() if r.record.is_open]
+            opened = [row.record for row in at.rows.values() if row.record.is_open]
+            dues = [r.due for r in at.rows.values() if r.due is not None and r.record.is_open]
             return Lane(
                 name,
                 due=sum(due <= now for due in dues),
@@ -211,9 +226,12 @@ class MemoryLedger:
     def rest(self, lane: str, seconds: float, reason: str) -> None:
         """Let nobody work on a lane for a while; then one carrier tries with one record."""
         with self._lock:
-            at = self._at(lane)
-            at.until, at.reason, at.trier = self.clock.now() + seconds, reason, None
-            at.level += 1
+            at, now = self._at(lane), self.clock.now()
+            at.trier = None
+            if at.until is None or at.until <= now:
+                at.level += 1
+            if at.until is None or now + seconds > at.until:
+                at.until, at.reason = now + seconds, reason
 
     def rested(self, lane: str) -> None:
         """Say that Astakos answers again."""
@@ -284,7 +302,7 @@ class MemoryLedger:
         rows = self._at(lane).rows
         row = rows.get(key)
         if row is not None and row.expires <= self.clock.now():
-            del rows[key]
+            self._at(lane).purge(key)
             return None
         return row
 
@@ -292,19 +310,28 @@ class MemoryLedger:
         record, now = write.record, self.clock.now()
         at = self._at(record.service)
         row = self._row(record.service, record.key)
-        if (row.version if row else 0) != write.version or (
-            write.must_hold and (row is None or row.fence != write.fence)
-        ):
-            return Verdict(False, row.entry() if row else None)
+        may = not write.must_hold or (row.fence if row else 0) == write.fence
+        cell = row.cell if row and not write.reset else None
+        agrees = cell is None or record.decision is None or cell.verb == record.decision.verb
+        if (row.version if row else 0) != write.version or not may or not agrees:
+            again = row is not None and row.version == write.version + 1 and row.record == record
+            if row is None or not may or not again:
+                return Verdict(False, row.entry() if row else None)
+            if write.ring:
+                at.promised.pop(f"{record.key}?", None)
+            ring = write.ring and self._ring(at, f"{record.key}?")
+            return Verdict(True, row.entry(), ring, self._unmerged(at, row))
         if row is None:
-            row = at.rows[record.key] = _Row(record)
+            row, at.used = _Row(record), True
+        elif write.reset:
+            at.purge(record.key)
+            row.fence, row.lease = row.fence + 1, 0.0
+        at.rows[record.key] = row
         row.record, row.version = record, row.version + 1
-        if write.reset:
-            row.cell = None
-        row.cell = row.cell or write.cell
+        row.cell = cell or write.cell or record.decision
 
         self._move(row, write, now)
-        clash = self._index(at, record)
+        clash = self._index(at, row)
         keep = self._bare_retention if is_bare(record.key) else self._retention
         row.expires = math.inf if record.is_open else now + keep
         if row.watched > now:
@@ -320,55 +347,63 @@ class MemoryLedger:
         if not holds and row.lease > now:
             return
         row.lease, row.due = 0.0, record.due
-        if write.keep is not None:
+        if write.keep is not None and (holds or row.version == 1):
             row.lease = row.due = now + write.keep
         elif row.due is None and record.is_open and row.cell and record.decision is None:
             row.due = now  # decided under the lease, and the writer has not seen it
         row.queue = queue_of(record)
 
-    @staticmethod
-    def _index(at: _Lane, record: Record) -> str | None:
+    def _index(self, at: _Lane, row: _Row) -> str | None:
         """Enter the record's serials; return the key that had one of them."""
         clash = None
-        for serial in (record.serial, *(twin.serial for twin in record.twins)):
-            if serial is None:
-                continue
+        for serial in row.serials():
             other = at.serials.get(serial)
-            if other is not None and other != record.key:
+            if other is not None and at.rows[other].expires <= self.clock.now():
+                at.purge(other)
+                other = None
+            if other is not None and other != row.record.key:
                 clash = other
             if other is None or is_bare(other):
-                at.serials[serial] = record.key
+                at.serials[serial] = row.record.key
+        return clash
+
+    @staticmethod
+    def _unmerged(at: _Lane, row: _Row) -> str | None:
+        """Return who had one of the serials before, for a write whose answer was lost."""
+        clash = None
+        for serial in row.serials():
+            other, bare = at.serials.get(serial), at.rows.get(bare_key(serial))
+            if other is not None and other != row.record.key:
+                clash = other
+            elif bare is not None and bare is not row and bare.record.state is not State.MERGED:
+                clash = bare_key(serial)
         return clash
 
     def _claim(self, asked: Asked) -> Claim:
         at, now, me = self._at(asked.lane), self.clock.now(), asked.carrier
-        if asked.wake is not None:
-            at.promised.pop(asked.wake, None)
+        at.promised.pop(self._promise(at, asked.wake), None)
         issues, settles, trial = asked.issues, asked.settles, 0
         if at.until is not None:
-            if at.until > now or at.alive(at.trier, me, now):
+            if at.until > now or (at.trier != me and at.is_awake(at.trier, now)):
                 at.awake.pop(me, None)
                 return Claim(why="resting")
             at.trier, trial, issues, settles = me, at.level, 1, 1
-        if at.awake.get(me, 0.0) < now and at.awake_now(now) >= self._waking.carriers:
+        if at.awake_now(now) - at.is_awake(me, now) >= self._waking.carriers:
             at.awake.pop(me, None)
             return Claim(why="full")
 
-        may_settle = not at.alive(at.settler, me, now)
+        may_settle = at.settler == me or not at.is_awake(at.settler, now)
         if may_settle:
             at.settler = None
         queue: Queue = "issue"
-        keys, waiting = at.due("settle", now), at.due("issue", now)
-        ripe = bool(keys) and (
-            not waiting
-            or len(keys) >= settles
-            or now - (at.rows[keys[0]].due or now) >= asked.settle_wait
+        decided, keys, n = at.due("settle", now), at.due("issue", now), issues
+        ripe = bool(decided) and (
+            not keys
+            or len(decided) >= settles
+            or now - (at.rows[decided[0]].due or 0.0) >= asked.settle_wait
         )
-        n = settles
         if may_settle and ripe:
-            queue, at.settler = "settle", me
-        else:
-            keys, n = waiting, issues
+            queue, at.settler, keys, n = "settle", me, decided, settles
         if asked.own in keys:
             keys = [asked.own, *(key for key in keys if key != asked.own)]
         entries = []
@@ -381,8 +416,7 @@ class MemoryLedger:
             at.awake.pop(me, None)
             return Claim(why="idle")
         at.awake[me] = now + self._waking.forgotten
-        ring = self._ring(at, f"{me}+", coalesce=True)
-        return Claim(tuple(entries), queue, "", ring, trial)
+        return Claim(tuple(entries), queue, "", self._ring_anyone(at), trial)
 
     def _decide(self, lane: str, key: str, decision: Decision) -> Verdict:
         row = self._row(lane, key)
@@ -404,13 +438,32 @@ class MemoryLedger:
         now, waking = self.clock.now(), self._waking
         if at.until is not None and at.until > now:
             return False
-        backlog = len(at.due("settle", now)) + len(at.due("issue", now))
-        if not backlog:
+        decided, waiting = len(at.due("settle", now)), len(at.due("issue", now))
+        if not decided + waiting:
             return False
         if waking.coalesce if coalesce is None else coalesce:
+            backlog = waiting + min(decided, waking.per_carrier)  # one settles for all
             wanted = min(waking.carriers, math.ceil(backlog / waking.per_carrier))
+            wanted = wanted if at.until is None else 1  # and one tries a lane
             promised = sum(till >= now for till in at.promised.values())
             if at.awake_now(now) + promised >= wanted:
                 return False
         at.promised[name] = now + waking.promise
         return True
+
+    def _promise(self, at: _Lane, wake: str | None) -> str:
+        """Return the promise that a carrier keeps; which one of any for anyone matters not."""
+        anyones = map(_anyone, range(self._waking.carriers))
+        return next(filter(at.promised.get, anyones), "") if wake == ANYONE else wake or ""
+
+    def _ring_anyone(self, at: _Lane) -> bool:
+        """Promise a wake-up for whatever is due, under a name that no standing promise has."""
+        now = self.clock.now()
+        for i in range(self._waking.carriers):
+            if at.promised.get(_anyone(i), 0.0) < now:
+                return self._ring(at, _anyone(i), coalesce=True)
+        return False
+
+
+def _anyone(i: int) -> str:
+    return f"\x1fany:{i}"

@@ -6,7 +6,7 @@ and that is sent again finds its own record and succeeds.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import redis
 from redis.backoff import ExponentialBackoff
@@ -28,6 +28,8 @@ from astakos_worker.ledger.contract import (
     Write,
 )
 from astakos_worker.ledger.record import (
+    SCHEMA,
+    Decision,
     NewerSchemaError,
     Record,
     State,
@@ -38,7 +40,20 @@ from astakos_worker.ledger.record import (
     load_decision,
 )
 
-_SCRIPTS = ("cas", "claim", "decide", "beat", "sign_off", "rest", "watch", "hold")
+#: Scripts by name: the file, and whether it also writes when the server's memory is full. Only
+#: what makes a new commission does not (F79).
+_SCRIPTS: Final = {
+    "create": ("cas", False),
+    "cas": ("cas", True),
+    "claim": ("claim", True),
+    "decide": ("decide", True),
+    "beat": ("beat", True),
+    "sign_off": ("sign_off", True),
+    "rest": ("rest", True),
+    "watch": ("watch", True),
+    "hold": ("hold", True),
+}
+_WHEN_FULL: Final = "#!lua flags=allow-oom\n"
 
 _Call = tuple[str, str, list[Any]]  # script, KEYS[1], ARGV
 
@@ -46,10 +61,12 @@ _Call = tuple[str, str, list[Any]]  # script, KEYS[1], ARGV
 def connect(url: str, *, patience: float, connections: int = 64) -> "redis.Redis":
     """Return a pooled connection that never waits longer than a few times `patience` seconds.
 
-    Only a broken connection is tried again: all calls may be repeated.
+    Only a broken connection is tried again: all calls may be repeated. Threads beyond the
+    number of connections wait for one as long.
     """
-    return redis.Redis.from_url(
+    pool = redis.BlockingConnectionPool.from_url(
         url,
+        timeout=patience,
         decode_responses=True,
         socket_timeout=patience,
         socket_connect_timeout=patience,
@@ -58,6 +75,7 @@ def connect(url: str, *, patience: float, connections: int = 64) -> "redis.Redis
         max_connections=connections,
         retry=Retry(ExponentialBackoff(cap=0.1, base=0.02), 2, (redis.ConnectionError,)),
     )
+    return redis.Redis.from_pool(pool)
 
 
 class RedisLedger:
@@ -72,7 +90,7 @@ class RedisLedger:
         retention: float = 7 * 86400,
         bare_retention: float = 3600,
     ) -> None:
-        self.clock = StoreClock()
+        self.clock = StoreClock(self._time)
         self._server = server
         self._prefix = f"astakos:{namespace}:"
         self._waking = waking or Waking()
@@ -80,14 +98,12 @@ class RedisLedger:
         self._bare_retention = bare_retention
         here = Path(__file__).parent
         shared = (here / "lane.lua").read_text()
-        self._texts = {
-            name: (here / f"{name}.lua").read_text()
-            if name == "hold"
-            else shared + (here / f"{name}.lua").read_text()
-            for name in _SCRIPTS
-        }
+        self._texts = {}
+        for name, (file, when_full) in _SCRIPTS.items():
+            text = (here / f"{file}.lua").read_text()
+            text = text if name == "hold" else shared + text
+            self._texts[name] = _WHEN_FULL + text if when_full else text
         self._shas: dict[str, str] = {}
-        self._lanes_known: set[str] = set()
 
     # --- The four primitives ------------------------------------------------------------------
 
@@ -112,6 +128,7 @@ class RedisLedger:
                 asked.wake or "",
                 *self._policy(),
                 _ms(waking.forgotten),
+                SCHEMA,
             ],
         )
         *replies, reply = self._run([*(self._cas_call(write) for write in writes), claim])
@@ -127,20 +144,20 @@ class RedisLedger:
         [(_, ring)] = self._run([("sign_off", self._lane_prefix(lane), args)])
         return bool(ring)
 
-    def decide(self, lane: str, decisions: Mapping[str, Any]) -> dict[str, Verdict]:
+    def decide(self, lane: str, decisions: Mapping[str, Decision]) -> dict[str, Verdict]:
         """Set the write-once cell of each key; one round trip. Unknown key: no entry."""
         prefix = self._lane_prefix(lane)
         replies = self._run(
             [
-                ("decide", prefix, [key, dump_decision(d), f"{key}!", *self._policy()])
+                ("decide", prefix, [key, dump_decision(d), f"{key}!", *self._policy(), SCHEMA])
                 for key, d in decisions.items()
             ]
         )
         verdicts = {}
-        for key, (now, ring, *row) in zip(decisions, replies, strict=True):
+        for key, (now, ring, newer, *row) in zip(decisions, replies, strict=True):
             self.clock.saw(now)
             entry = self._entry(*row) if row[0] else None
-            verdicts[key] = Verdict(entry is not None, entry, bool(ring))
+            verdicts[key] = Verdict(entry is not None, entry, bool(ring), newer=bool(newer))
         return verdicts
 
     def beat(
@@ -160,6 +177,8 @@ class RedisLedger:
                 for lane in lanes
             ]
         )
+        for now, _ in replies:
+            self.clock.saw(now)
         return {lane: rings for lane, (_, rings) in zip(lanes, replies, strict=True) if rings}
 
     # --- Reading ------------------------------------------------------------------------------
@@ -208,8 +227,7 @@ class RedisLedger:
     def lane(self, name: str) -> Lane:
         """Return how a lane stands."""
         prefix = self._lane_prefix(name)
-        self._run([("beat", prefix, [0, 0, *self._policy()])])  # for the store's time
-        now = _ms(self.clock.now())
+        now = self._time()
 
         def ask(pipe: Any) -> None:
             for queue in ("settle", "issue"):
@@ -297,7 +315,8 @@ class RedisLedger:
         """Forget all serials but those that are listed."""
         prefix = self._lane_prefix(lane)
         keep = {str(n) for n in listed}
-        gone = [n for n, _ in self._server.hscan_iter(f"{prefix}seen") if n not in keep]
+        seen = self._call(lambda: [n for n, _ in self._server.hscan_iter(f"{prefix}seen")])
+        gone = [n for n in seen if n not in keep]
         for i in range(0, len(gone), 500):
             chunk = gone[i : i + 500]
 
@@ -320,6 +339,11 @@ class RedisLedger:
 
     # --- Inside -------------------------------------------------------------------------------
 
+    def _time(self) -> int:
+        """Return the store's time in milliseconds."""
+        seconds, micros = self._call(self._server.time)
+        return int(seconds) * 1000 + int(micros) // 1000
+
     def _lane_prefix(self, lane: str) -> str:
         return f"{self._prefix}{lane}:"
 
@@ -329,11 +353,10 @@ class RedisLedger:
 
     def _cas_call(self, write: Write) -> _Call:
         record = write.record
-        if record.service not in self._lanes_known:
-            self._call(lambda: self._server.sadd(f"{self._prefix}lanes", record.service))
-            self._lanes_known.add(record.service)
         keep = self._bare_retention if is_bare(record.key) else self._retention
-        serials = [n for n in (record.serial, *(t.serial for t in record.twins)) if n is not None]
+        own = "" if record.serial is None else record.serial
+        decision = record.decision
+        cell = write.cell or decision
         expires = record.deadline if record.decision is None else None
         deadline = "inf" if expires is None else _ms(expires)
         args = [
@@ -342,31 +365,29 @@ class RedisLedger:
             dump(record),
             queue_of(record),
             "" if record.due is None else _ms(record.due),
-            ",".join(map(str, serials)),
+            ",".join(map(str, (own, *(twin.serial for twin in record.twins)))),
             deadline if record.is_open else "",
             _ms(keep),
             "" if write.fence is None else write.fence,
             int(write.must_hold),
             "" if write.keep is None else _ms(write.keep),
-            "" if write.cell is None else dump_decision(write.cell),
+            "" if cell is None else dump_decision(cell),
             int(write.reset),
-            int(record.decision is not None),
+            "" if decision is None else decision.verb,
             f"{record.key}?" if write.ring else "",
             *self._policy(),
         ]
-        return "cas", self._lane_prefix(record.service), args
+        new = record.request is not None and (write.version == 0 or write.reset)
+        return "create" if new else "cas", self._lane_prefix(record.service), args
 
     def _verdict(self, write: Write, reply: list[Any]) -> Verdict:
         done, now, ring, clash, version, body, fence, cell = reply
         self.clock.saw(now)
         if done:
-            entry = Entry(write.record, version, int(fence or 0), load_decision(cell))
+            entry = Entry(write.record, int(version), int(fence), load_decision(cell))
             return Verdict(True, entry, bool(ring), clash)
-        if version is None:
-            return Verdict(False, None)
-        # The same write, sent again because its answer was lost, has been done.
-        again = int(version) == write.version + 1 and body == dump(write.record)
-        return Verdict(again, self._entry(version, body, fence, cell))
+        there = None if version is None else self._entry(version, body, fence, cell)
+        return Verdict(False, there, newer=version is not None and there is None)
 
     @staticmethod
     def _entry(version: Any, body: Any, fence: Any, cell: Any, lease: Any = 0) -> Entry | None:
@@ -427,7 +448,8 @@ def queue_of(record: Record) -> Queue:
 def _translate(error: Exception) -> Any:
     if isinstance(error, redis.exceptions.OutOfMemoryError):
         raise FullError("the ledger's memory is full: no new commissions are taken") from error
-    if isinstance(error, redis.ConnectionError | redis.TimeoutError):
+    away = redis.ConnectionError | redis.TimeoutError | redis.exceptions.ReadOnlyError
+    if isinstance(error, away):  # read-only: it was demoted, and another one has taken over
         raise UnavailableError(f"the ledger does not answer: {error}") from error
     raise LedgerError(f"the ledger refused: {error}") from error
 
