@@ -20,9 +20,7 @@ COMMANDS = {
     "up": "Run the whole stack on this machine until Ctrl-C.",
     "sandbox": "Run a stand-in Astakos alone.",
     "show": "Show commissions, from their request to their end.",
-    "issue": "Issue a commission.",
-    "accept": "Accept commissions.",
-    "reject": "Reject commissions.",
+    "status": "Show how the lanes stand, and their alarms.",
     "reconcile": "Bring Astakos' pending commissions and the ledger together.",
     "health": "Say whether this host's workers consume; for compose and systemd.",
 }

@@ -1,0 +1,83 @@
+"""`astakos-worker show`: what happened to a commission, from its request to its end."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from astakos_worker.commissions import Commissions
+from astakos_worker.errors import UnknownKey
+from astakos_worker.ledger.record import Record, dump, shown
+
+
+@click.command("show")
+@click.argument("keys", nargs=-1)
+@click.option("--serial", "serials", type=int, multiple=True, help="By serial instead of by key.")
+@click.option("--service", help="The named service; ASTAKOS_SERVICE if left out.")
+@click.option("--json", "as_json", is_flag=True, help="The records as JSON, one a line.")
+def command(
+    keys: tuple[str, ...], serials: tuple[int, ...], service: str | None, as_json: bool
+) -> None:
+    """Show commissions by their keys: state, serial, decision, and what happened when.
+
+    Exit status 1 if one of them is not in the ledger.
+    """
+    if not keys and not serials:
+        raise click.UsageError("name a key, or a serial with --serial")
+    commissions = Commissions(service)
+    console = Console()
+    missing = False
+    named: list[str | int] = [*keys, *serials]
+    for which in named:
+        try:
+            record, version = commissions.history(which)
+        except UnknownKey as error:
+            missing = True
+            Console(stderr=True).print(Text(str(error), style="red"))
+            continue
+        if as_json:
+            print(json.dumps({**json.loads(dump(record)), "version": version}))  # noqa: T201
+        else:
+            console.print(_picture(record))
+    sys.exit(1 if missing else 0)
+
+
+def _picture(record: Record) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", justify="right")
+    table.add_column(overflow="fold")
+    for name, value in _facts(record):
+        table.add_row(name, Text(str(value)))
+    for note in record.history:
+        table.add_row(Text(_time(note.at), style="dim"), Text(note.what))
+    return table
+
+
+def _facts(record: Record) -> list[tuple[str, Any]]:
+    facts: list[tuple[str, Any]] = [("key", shown(record.key)), ("state", record.state)]
+    if record.serial is not None:
+        facts.append(("serial", record.serial))
+    if record.decision is not None:
+        why = f" ({record.decision.reason})" if record.decision.reason else ""
+        facts.append(("decision", f"{record.decision.verb}{why}"))
+    if record.deadline is not None:
+        facts.append(("deadline", _time(record.deadline)))
+    if record.request is not None:
+        facts.append(("name", record.request.name or "-"))
+        facts += [
+            ("provision", f"{p.holder} {p.source or '-'} {p.resource} {p.quantity:+d}")
+            for p in record.request.provisions
+        ]
+    facts += [("twin", f"{t.serial} {'rejected' if t.done else 'open'}") for t in record.twins]
+    if record.error:
+        facts.append(("error", f"{record.error.get('class')}: {record.error.get('message')}"))
+    return facts
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
