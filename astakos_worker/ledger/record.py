@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 from urllib.parse import quote, unquote
@@ -246,9 +246,10 @@ class NewerSchemaError(ValueError):
 
 def dump(record: Record) -> str:
     """Return a record as JSON; what has its default is left out."""
-    out: dict[str, Any] = {"schema": SCHEMA}
-    for name, value in _fields(record):
-        if not value:
+    out: dict[str, Any] = {"schema": SCHEMA}  # first: scripts look for it there
+    for each in fields(Record):
+        name, value = each.name, getattr(record, each.name)
+        if value == each.default:
             continue
         if name == "request":
             out[name] = {"provisions": value.provisions, "name": value.name, "force": value.force}
@@ -256,7 +257,7 @@ def dump(record: Record) -> str:
             out[name] = [value.verb, value.reason, value.at]
         else:
             out[name] = value
-    return json.dumps(out, separators=(",", ":"), ensure_ascii=False)
+    return _json(out)
 
 
 def load(text: str | bytes) -> Record:
@@ -273,13 +274,12 @@ def load(text: str | bytes) -> Record:
         raw["decision"] = Decision(*decision)
     raw["twins"] = tuple(Twin(*each) for each in raw.get("twins", ()))
     raw["history"] = tuple(Note(*each) for each in raw.get("history", ()))
-    raw.setdefault("created", 0.0)
     return Record(**raw)
 
 
 def dump_decision(decision: Decision) -> str:
     """Return a decision as the text of the write-once cell."""
-    return json.dumps([decision.verb, decision.reason, decision.at], ensure_ascii=False)
+    return _json([decision.verb, decision.reason, decision.at])
 
 
 def load_decision(text: str | bytes | None) -> Decision | None:
@@ -287,5 +287,10 @@ def load_decision(text: str | bytes | None) -> Decision | None:
     return Decision(*json.loads(text)) if text else None
 
 
-def _fields(record: Record) -> Iterable[tuple[str, Any]]:
-    return ((name, getattr(record, name)) for name in Record.__dataclass_fields__)
+def _json(value: Any) -> str:
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a lone surrogate, from an error text of Astakos or a proxy
+        return json.dumps(value, separators=(",", ":"))
+    return text

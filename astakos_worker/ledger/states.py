@@ -314,7 +314,7 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
                 callback=callback,
                 due=now,
             )
-            return _noted(_cancelled_if_rejected(after, now), now, "its request came")
+            return _cancelled_if_rejected(_noted(after, now, "its request came"), now)
         case Decided(decision):
             return _decided(record, decision, now)
         case Marked(send_until, quiet_at):
@@ -328,24 +328,26 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
                     marks=record.marks + 1,
                     send_until=send_until,
                     quiet_at=quiet_at,
+                    verdict=None,
                 ),
                 now,
                 f"issuing, attempt {record.marks + 1}",
             )
         case Unsent(mark, due, fault):
             _fits_mark(record, event, mark)
-            after = _queued_again(record, due, now)
-            if fault is None:
-                return after
-            return _noted(_failed(after, fault, now), now, f"not sent: {_said(fault)}")
+            after = replace(record, state=State.QUEUED, due=due)
+            if fault is not None:
+                after = _noted(_failed(after, fault, now), now, f"not sent: {_said(fault)}")
+            return _cancelled_if_rejected(after, now)
         case Doubtful(mark, due, fault):
             _fits_mark(record, event, mark)
             after = _failed(replace(record, due=due), fault, now)
             return _noted(after, now, f"ambiguous: {_said(fault)}")
         case Declined(mark, due, fault):
             _fits_mark(record, event, mark)
-            after = _failed(_queued_again(record, due, now), fault, now)
-            return _noted(after, now, f"declined for now: {_said(fault)}")
+            after = _failed(replace(record, state=State.QUEUED, due=due), fault, now)
+            after = _noted(after, now, f"declined for now: {_said(fault)}")
+            return _cancelled_if_rejected(after, now)
         case Refused(mark, fault):
             _fits_mark(record, event, mark)
             if record.doubts:  # it may be our own ghost that holds the quota (F13)
@@ -360,8 +362,8 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
                 raise NotNow(f"a list of {listed} proves nothing before {record.quiet_at}")
             if record.verdict is not None:
                 return _close(replace(record, error=record.verdict), State.REFUSED, now)
-            after = replace(_queued_again(record, due, now), doubts=record.doubts + 1)
-            return _noted(after, now, "not there: to be issued again")
+            after = replace(record, state=State.QUEUED, due=due, doubts=record.doubts + 1)
+            return _cancelled_if_rejected(_noted(after, now, "not there"), now)
         case SettleMarked():
             _fits(record, event, State.PENDING, State.SETTLING)
             if record.decision is None:
@@ -399,9 +401,10 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
                 raise NotNow(f"{record.key!r} has been decided meanwhile")
             return _close(record, State.VANISHED, now)
         case Resurfaced():
-            _fits(record, event, State.ACCEPTED, State.REJECTED)
-            after = replace(record, state=State.SETTLING, due=now, closed=None)
-            return _noted(after, now, "pending again in Astakos: to be settled again")
+            _fits(record, event, State.ACCEPTED, State.REJECTED, State.VANISHED)
+            again = State.SETTLING if record.decision else State.PENDING
+            after = _rest(replace(record, state=again, due=now, closed=None))
+            return _noted(after, now, "pending again in Astakos")
         case Conflicted(fault):
             if state is State.CONFLICT:
                 return record
@@ -416,6 +419,8 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
             _fits(record, event, *OPEN)
             return _close(replace(record, error=fault), State.DEAD, now)
         case Postponed(due, fault):
+            if not record.is_open:
+                raise NotNow(f"{record.key!r} is {state}, and nothing is left to do for it")
             after = replace(record, due=due)
             return _failed(after, fault, now) if fault else after
         case Released():
@@ -463,10 +468,6 @@ def _issued(record: Record, serial: int, how: str, now: float) -> Record:
         return _noted(after, now, f"{how}: serial {serial}")
     after = replace(record, twins=(*record.twins, Twin(serial)), due=now)
     return _noted(after, now, f"{how}: twin {serial}")
-
-
-def _queued_again(record: Record, due: float, now: float) -> Record:
-    return _cancelled_if_rejected(replace(record, state=State.QUEUED, due=due), now)
 
 
 def _failed(record: Record, fault: Fault, now: float) -> Record:
