@@ -328,7 +328,9 @@ class Commissions:
         )
         try:
             commission.outcome(timeout)
-        except OutcomeTimeout as error:
+        except (AstakosClientException, CommissionFailed):
+            raise  # it has ended: there is nothing to reject
+        except BaseException as error:
             self._insist(commission.key, "reject", limit, error)
             raise
         try:

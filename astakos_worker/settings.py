@@ -155,8 +155,8 @@ class Settings(BaseSettings):
     @field_validator("broker_url", "ledger_url")
     @classmethod
     def _redis(cls, url: str) -> str:
-        if url.split("://", 1)[0] not in {"redis", "rediss", "sentinel", "unix"}:
-            raise ValueError("must be a redis://, rediss://, unix:// or sentinel:// URL")
+        if url.split("://", 1)[0] not in {"redis", "rediss", "unix"}:
+            raise ValueError("must be a redis://, rediss:// or unix:// URL")
         return url
 
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property

@@ -65,6 +65,8 @@ def judge(  # noqa: PLR0911  # one return a rule
         return Finding("reject", "a late ghost of an earlier use of its key")
     if entry.leased > now:
         return Finding("leave", "a worker has it in hand")
+    if stranger.serial in {record.serial, *(twin.serial for twin in record.twins)}:
+        return Finding("leave", "recorded while the list was read")
     if record.serial is None and record.state in {State.QUEUED, State.ISSUING}:
         return Finding("adopt", "its answer was lost")
     return Finding("twin", f"its key is {record.state} with serial {record.serial}")
