@@ -13,6 +13,7 @@ from typing import Protocol
 
 from astakos_worker import names, requests
 from astakos_worker.errors import (
+    CommissionFailed,
     DecisionConflict,
     KeyConflict,
     LedgerFull,
