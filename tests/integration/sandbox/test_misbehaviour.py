@@ -54,10 +54,10 @@ def test_an_answer_never_comes(call, kind, done):
             headers={"X-Auth-Token": "sandbox-token-of-cyclades"},
             timeout=0.3,
         )
-    assert len(call.pending()) == done
     # The client's giving up is noticed, so nothing is left hanging in the sandbox.
     wait_until(lambda: outcomes(call) == {"hung": 1})
     assert call.control.audit()["in_flight"] == {}
+    assert len(call.pending()) == done
 
 
 def test_a_delay_holds_the_request_up_and_the_answer_still_comes(call):
@@ -69,7 +69,8 @@ def test_a_delay_holds_the_request_up_and_the_answer_still_comes(call):
 
 def test_after_a_delay_before_the_work_it_is_done_though_the_client_has_gone(call):
     """A ghost with a hanging client: the other kind has its connection cut."""
-    call.control.set_faults({"kind": "delay", "route": ISSUE, "seconds": 0.4})
+    call.control.set_faults({"kind": "delay", "route": ISSUE, "seconds": 0.5})
+    began = time.monotonic()
     with pytest.raises(requests.ReadTimeout):
         requests.post(
             f"{call.server.url}/account/v1.0/commissions",
@@ -77,15 +78,16 @@ def test_after_a_delay_before_the_work_it_is_done_though_the_client_has_gone(cal
             headers={"X-Auth-Token": "sandbox-token-of-cyclades"},
             timeout=0.1,
         )
-    assert call.pending() == []
+    assert call.pending() == [] or time.monotonic() - began > 0.5
     wait_until(lambda: call.pending() == [1])
 
 
 def test_a_ghost_s_connection_is_cut_and_its_work_is_done_later(call):
-    call.control.set_faults({"kind": "ghost", "route": ISSUE, "seconds": 0.3, "count": 1})
+    call.control.set_faults({"kind": "ghost", "route": ISSUE, "seconds": 0.5, "count": 1})
+    began = time.monotonic()
     with pytest.raises(requests.ConnectionError):
         call.issue(call.vm(1))
-    assert call.pending() == []
+    assert call.pending() == [] or time.monotonic() - began > 0.5
     wait_until(lambda: call.pending() == [1])
 
 
@@ -175,13 +177,19 @@ def test_an_answer_trickles(call):
     assert time.monotonic() - began >= 0.02 * len('{"serial": 1}')
 
 
-def test_an_outage_refuses_connections_and_ends(call):
-    kept = socket.create_connection(("127.0.0.1", call.server.port), timeout=10)
-    with kept:
-        call.control.outage(0.3)
+def test_an_outage_drops_connections_refuses_new_ones_and_ends(call):
+    address = ("127.0.0.1", call.server.port)
+    with socket.create_connection(address, timeout=10) as kept:
+        began = time.monotonic()
+        call.control.outage(0.5)
         assert kept.recv(1) == b""
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", call.server.port), timeout=10).close()
+    try:
+        socket.create_connection(address, timeout=10).close()
+    except ConnectionRefusedError:
+        refused = True
+    else:
+        refused = False
+    assert refused or time.monotonic() - began > 0.5
 
     def is_back():
         try:

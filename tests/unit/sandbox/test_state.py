@@ -92,6 +92,27 @@ def test_a_commission_issued_below_an_old_limit_survives_a_lower_one(start):
     assert everything(start()) == before
 
 
+def test_a_forced_commission_survives_though_it_is_beyond_the_limit(start):
+    sandbox = start()
+    issue(sandbox, 10**9, force=True)
+    before = everything(sandbox)
+    assert everything(start()) == before
+
+
+def test_serials_go_on_after_the_last_even_if_nothing_is_pending(start):
+    sandbox = start()
+    issue(sandbox, 1, auto_accept=True)
+    start()
+    assert issue(start(), 1) == 2
+
+
+def test_a_gap_in_the_serials_stays_a_gap(start):
+    sandbox = start()
+    sandbox.astakos.world.book.next_serial = 7
+    assert issue(sandbox, 1) == 7
+    assert start().astakos.world.book.pending("cyclades") == [7]
+
+
 def test_a_reset_is_kept_too(start):
     sandbox = start()
     issue(sandbox, 1)
