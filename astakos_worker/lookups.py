@@ -123,6 +123,8 @@ class Lookups:
         except TimeoutError as error:
             text = f"no answer to {what!r} within {self._timeout:g} s: {error}"
             raise Unavailable(what, text) from error
+        except _TaskFailedError as error:
+            raise Unavailable(what, f"no answer to {what!r}: {error}") from error
         if "error" in answer:
             raise AstakosClientException.from_dict(answer["error"])
         return kind(answer["value"])
@@ -178,10 +180,14 @@ class Asker:
             if meta["status"] == "SUCCESS":
                 return meta["result"]
             if meta["status"] in {"FAILURE", "REVOKED"}:
-                raise TimeoutError(f"the task failed: {meta['result']}")
+                raise _TaskFailedError(f"the task failed: {meta['result']}")
             time.sleep(look)
             look = min(_LONGEST_LOOK, look * 1.5)
         return None
+
+
+class _TaskFailedError(Exception):
+    """Raised when a worker could not even ask: the same again would fail the same way."""
 
 
 def _strings(label: str, values: Iterable[str]) -> list[str]:

@@ -23,6 +23,9 @@ LOOKUPS = {
     "commission_info": "get_commission_info",
 }
 
+#: Where the client's argument has another name: the user's document calls it so.
+_CALLED = {("uuids", "display_names"): "uuids"}
+
 
 def register(app: Celery, runtime: Callable[[], Runtime]) -> None:
     """Add the tasks to an application."""
@@ -36,6 +39,7 @@ def _add(app: Celery, runtime: Callable[[], Runtime], name: str, method: str) ->
         run = runtime()
         client = run.clients.of(service or run.settings.service)
         try:
-            return {"value": getattr(client, method)(**arguments)}
+            given = {_CALLED.get((name, label), label): arguments[label] for label in arguments}
+            return {"value": getattr(client, method)(**given)}
         except AstakosClientException as error:
             return {"error": fault_of(error)}
