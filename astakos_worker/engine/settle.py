@@ -202,8 +202,9 @@ def _rows(reply: Mapping[str, Any]) -> dict[int, str]:
     """Return what became of each serial; rows that make no sense are left out."""
     rows: dict[int, str] = {}
     for name in ("accepted", "rejected"):
-        rows.update(dict.fromkeys(reply.get(name) or (), name))
+        rows.update({n: name for n in reply.get(name) or () if type(n) is int})
     for pair in reply.get("failed") or ():
-        serial, fault = pair
-        rows[serial] = "unknown" if "itemNotFound" in fault else "failed"
+        match pair:
+            case [int(serial), {**fault}]:
+                rows[serial] = "unknown" if "itemNotFound" in fault else "failed"
     return rows
