@@ -41,9 +41,10 @@ class Request:
 
     method: str
     path: str
-    query_string: bytes = b""
-    headers: Mapping[bytes, bytes] = field(default_factory=dict)
-    body: bytes = b""
+    # Query, headers and body may hold a token.
+    query_string: bytes = field(default=b"", repr=False)
+    headers: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
     base_url: str = ""
     # What the path names: a serial, say.
     argument: str = ""
