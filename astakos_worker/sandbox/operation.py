@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from astakos_worker.sandbox.astakos import Astakos
+    from astakos_worker.sandbox.records import Component, User
     from astakos_worker.sandbox.wire import Reply, Request
-    from astakos_worker.sandbox.world import Component, User
 
 
 class Work(StrEnum):

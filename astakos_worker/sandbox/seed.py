@@ -16,8 +16,7 @@ from uuid import UUID, uuid5
 
 from astakos_worker.sandbox.errors import NameTakenError, SeedError, UnknownNameError
 from astakos_worker.sandbox.quota import INT64_MAX
-from astakos_worker.sandbox.toml_table import Document, Table
-from astakos_worker.sandbox.world import (
+from astakos_worker.sandbox.records import (
     Capacity,
     Component,
     MembershipState,
@@ -26,8 +25,9 @@ from astakos_worker.sandbox.world import (
     Resource,
     Service,
     User,
-    World,
 )
+from astakos_worker.sandbox.toml_table import Document, Table
+from astakos_worker.sandbox.world import World
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from astakos_worker.sandbox.errors import StateFileError
 from astakos_worker.sandbox.quota import Commission, Holding, HoldingKey, Provision
-from astakos_worker.sandbox.world import (
+from astakos_worker.sandbox.records import (
     Capacity,
     Component,
     Membership,
@@ -21,8 +21,8 @@ from astakos_worker.sandbox.world import (
     Resource,
     Service,
     User,
-    World,
 )
+from astakos_worker.sandbox.world import World
 
 VERSION: Final = 1
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from astakos_worker.sandbox.astakos import Astakos
-    from astakos_worker.sandbox.world import Component, User, World
+    from astakos_worker.sandbox.records import Component, User
+    from astakos_worker.sandbox.world import World
 
 
 @dataclass(frozen=True, slots=True)

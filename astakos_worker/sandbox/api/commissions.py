@@ -27,7 +27,7 @@ from astakos_worker.sandbox.wire import (
 
 if TYPE_CHECKING:
     from astakos_worker.sandbox.astakos import Astakos
-    from astakos_worker.sandbox.world import Component
+    from astakos_worker.sandbox.records import Component
 
 # More digits than the largest serial has.
 _MOST_DIGITS: Final = 19

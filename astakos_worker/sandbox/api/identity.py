@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.operation import PublicOperation, valid_user
+from astakos_worker.sandbox.records import ProjectState
 from astakos_worker.sandbox.wire import Reply, Request, iso_time, reply_json
-from astakos_worker.sandbox.world import ProjectState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from astakos_worker.sandbox.astakos import Astakos
-    from astakos_worker.sandbox.world import Service, User, World
+    from astakos_worker.sandbox.records import Service, User
+    from astakos_worker.sandbox.world import World
 
 _CALLBACK: Final = re.compile(r"[\w.$]+", re.ASCII)
 

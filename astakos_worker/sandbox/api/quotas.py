@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.operation import ComponentOperation, PublicOperation, UserOperation
+from astakos_worker.sandbox.records import ProjectState
 from astakos_worker.sandbox.wire import Reply, Request, reply_json
-from astakos_worker.sandbox.world import ProjectState, member_holding, project_holding
+from astakos_worker.sandbox.world import member_holding, project_holding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from astakos_worker.sandbox.astakos import Astakos
-    from astakos_worker.sandbox.world import Component, Project, Resource, User, World
+    from astakos_worker.sandbox.records import Component, Project, Resource, User
+    from astakos_worker.sandbox.world import World
 
     Figures = dict[str, int]
     ByResource = dict[str, Figures]

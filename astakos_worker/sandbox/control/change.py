@@ -11,9 +11,9 @@ from astakos_worker.sandbox.cost import PRESETS, CostModel
 from astakos_worker.sandbox.errors import ControlError
 from astakos_worker.sandbox.faults import Rule
 from astakos_worker.sandbox.quota import INT64_MAX, HoldingKey
+from astakos_worker.sandbox.records import Component, User
 from astakos_worker.sandbox.seed import NEVER, user_uuid
 from astakos_worker.sandbox.wire import iso_time
-from astakos_worker.sandbox.world import Component, User
 
 if TYPE_CHECKING:
     from astakos_worker.sandbox.sandbox import Sandbox

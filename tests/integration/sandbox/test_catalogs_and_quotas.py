@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from astakos_worker.sandbox.records import MembershipState
 from astakos_worker.sandbox.seed import project_uuid, user_uuid
-from astakos_worker.sandbox.world import MembershipState
 
 USER_TOKEN = "sandbox-token-of-user01"
 TINY = user_uuid("tiny1@example.org")

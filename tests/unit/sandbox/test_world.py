@@ -8,16 +8,15 @@ import pytest
 
 from astakos_worker.sandbox.errors import NameTakenError, UnknownNameError
 from astakos_worker.sandbox.quota import Holding, Provision
-from astakos_worker.sandbox.seed import load_seed, project_uuid, user_uuid
-from astakos_worker.sandbox.world import (
+from astakos_worker.sandbox.records import (
     Component,
     MembershipState,
     ProjectState,
     Resource,
     Service,
-    member_holding,
-    project_holding,
 )
+from astakos_worker.sandbox.seed import load_seed, project_uuid, user_uuid
+from astakos_worker.sandbox.world import member_holding, project_holding
 
 USER = user_uuid("user05@example.org")
 PROJECT = project_uuid("crowded.example.org")
