@@ -426,6 +426,8 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
         case Released():
             return _rest(record)
         case Told(told):
+            if record.told == state:
+                return record  # one of an earlier end came late
             return _rest(replace(record, told=told))
 
 

@@ -1,0 +1,73 @@
+"""Records in every state, each brought there by the events that bring one there."""
+
+from functools import reduce
+
+from astakos_worker.ledger import states
+from astakos_worker.ledger.record import (
+    Decision,
+    Provision,
+    Record,
+    Request,
+    State,
+    bare_key,
+)
+from astakos_worker.ledger.states import transition
+
+NOW = 1000.0
+HORIZON = 60.0
+ACCEPT, REJECT = Decision("accept", "", NOW), Decision("reject", "", NOW)
+FAULT = {"class": "Unreachable", "message": "no answer"}
+VERDICT = {"class": "QuotaLimit", "message": "over limit"}
+REQUEST = Request((Provision("user:u", "project:p", "cyclades.vm", 1),), "a server")
+
+MARKED = states.Marked(NOW + 10, NOW + HORIZON)
+DOUBTFUL = states.Doubtful(1, NOW + 1, FAULT)
+ABSENT = states.Absent(1, NOW + HORIZON, NOW + HORIZON)
+ISSUED = states.Issued(7)
+ACCEPTED, REJECTED = states.Decided(ACCEPT), states.Decided(REJECT)
+SETTLES = states.SettleMarked()
+
+
+def fresh(**more):
+    """A commission as its caller enqueued it."""
+    return states.queued("key", "cyclades", "0a1b2c3d", REQUEST, now=NOW, **more)
+
+
+def awaited(decision=ACCEPT):
+    """A decision that came by name before its request."""
+    return states.awaited("key", "cyclades", "0a1b2c3d", decision, now=NOW, until=NOW + 3600)
+
+
+def bare(decision=ACCEPT):
+    """A decided serial that nobody's record has."""
+    return states.bare(bare_key(7), "cyclades", "0a1b2c3d", serial=7, decision=decision, now=NOW)
+
+
+def after(record, *events, now=NOW):
+    """The record when all of that has happened to it."""
+    return reduce(lambda each, event: transition(each, event, now), events, record)
+
+
+_SETTLED = (ISSUED, SETTLES, states.Settled())
+_WAYS = {
+    State.AWAITED: (awaited, ()),
+    State.QUEUED: (fresh, ()),
+    State.ISSUING: (fresh, (MARKED,)),
+    State.PENDING: (fresh, (MARKED, ISSUED)),
+    State.SETTLING: (fresh, (ACCEPTED, MARKED, ISSUED, SETTLES)),
+    State.ACCEPTED: (fresh, (ACCEPTED, MARKED, *_SETTLED)),
+    State.REJECTED: (fresh, (MARKED, REJECTED, *_SETTLED)),
+    State.REFUSED: (fresh, (MARKED, states.Refused(1, VERDICT))),
+    State.CANCELLED: (fresh, (REJECTED,)),
+    State.VANISHED: (fresh, (MARKED, ISSUED, states.Vanished())),
+    State.CONFLICT: (fresh, (MARKED, ISSUED, states.Conflicted(FAULT))),
+    State.UNKNOWN: (bare, (SETTLES, states.SettleNotFound())),
+    State.MERGED: (bare, (states.Merged("key"),)),
+    State.DEAD: (fresh, (states.Died(FAULT),)),
+}
+
+
+def at(state: State) -> Record:
+    """A record in this state."""
+    begin, events = _WAYS[state]
+    return after(begin(), *events)

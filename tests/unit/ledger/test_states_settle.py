@@ -1,0 +1,216 @@
+"""One decision and no other, sent until Astakos has it."""
+
+import pytest
+
+from astakos_worker.ledger import states
+from astakos_worker.ledger.record import Decision, State
+from astakos_worker.ledger.states import NotNow, transition
+from tests.unit.ledger.records import (
+    ACCEPT,
+    ACCEPTED,
+    FAULT,
+    ISSUED,
+    MARKED,
+    NOW,
+    REJECTED,
+    SETTLES,
+    after,
+    at,
+    bare,
+    fresh,
+)
+
+PENDING = after(fresh(), MARKED, ISSUED)
+
+
+def test_a_decision_makes_a_pending_commission_due():
+    record = transition(PENDING, ACCEPTED, NOW + 4)
+    assert (record.state, record.decision, record.due) == (State.PENDING, ACCEPT, NOW + 4)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(ACCEPTED, REJECTED), (REJECTED, ACCEPTED)], ids=["accept", "reject"]
+)
+def test_the_first_decision_stands_and_the_other_is_refused(first, second):
+    """F23: at every moment until it is settled, and afterwards."""
+    record = after(PENDING, first)
+    for event in (SETTLES, states.Settled()):
+        with pytest.raises(NotNow, match="has been decided"):
+            transition(record, second, NOW)
+        record = after(record, event)
+    with pytest.raises(NotNow, match="has been decided"):
+        transition(record, second, NOW)
+    assert record.decision == first.decision
+
+
+def test_the_same_decision_again_changes_nothing_not_even_its_reason():
+    record = after(PENDING, ACCEPTED)
+    again = states.Decided(Decision("accept", "another reason", NOW + 9))
+    assert transition(record, again, NOW + 9) is record
+
+
+def test_a_decision_after_an_end_without_one_changes_nothing():
+    record = at(State.REFUSED)
+    assert transition(record, ACCEPTED, NOW) is record
+
+
+def test_an_undecided_commission_is_not_settled():
+    with pytest.raises(NotNow, match="not decided"):
+        transition(PENDING, SETTLES, NOW)
+
+
+def test_that_a_decision_is_about_to_be_sent_is_counted():
+    record = after(PENDING, ACCEPTED, SETTLES, SETTLES)
+    assert (record.state, record.settles) == (State.SETTLING, 2)
+
+
+@pytest.mark.parametrize(
+    ("decided", "state"),
+    [(ACCEPTED, State.ACCEPTED), (REJECTED, State.REJECTED)],
+    ids=["accept", "reject"],
+)
+def test_a_settled_commission_ends_as_decided(decided, state):
+    failed = states.SettleFailed(NOW + 1, FAULT)
+    record = transition(
+        after(PENDING, decided, SETTLES, failed, SETTLES), states.Settled(), NOW + 3
+    )
+    assert (record.state, record.closed, record.due) == (state, NOW + 3, None)
+    assert (record.error, record.attempts, record.failing_since) == (None, 0, None)
+
+
+def test_a_settle_that_failed_is_due_again_with_its_error():
+    """F24, F26."""
+    record = after(PENDING, ACCEPTED, SETTLES, states.SettleFailed(NOW + 8, FAULT))
+    assert (record.state, record.due, record.error) == (State.SETTLING, NOW + 8, FAULT)
+    assert (record.attempts, record.failing_since, record.unsent) == (1, NOW, 0)
+
+
+def test_a_settle_that_was_not_sent_may_or_may_not_be_a_failure():
+    sent = after(PENDING, ACCEPTED, SETTLES)
+    handed_back = after(sent, states.SettleUnsent(NOW + 8))
+    assert (handed_back.unsent, handed_back.attempts, handed_back.error) == (1, 0, None)
+    failed = after(sent, states.SettleUnsent(NOW + 8, FAULT))
+    assert (failed.unsent, failed.attempts, failed.error) == (1, 1, FAULT)
+
+
+# --- Not found --------------------------------------------------------------------------------
+
+
+def test_not_found_on_the_very_first_send_is_an_alarm():
+    """F25."""
+    record = after(PENDING, ACCEPTED, SETTLES, states.SettleNotFound())
+    assert record.state is State.VANISHED
+
+
+@pytest.mark.parametrize("lost", [None, states.SettleFailed(NOW, FAULT)], ids=["other", "lost"])
+def test_not_found_after_another_send_is_done_as_decided(lost):
+    """F24, F25: an answer that was lost, or another settler's send."""
+    first = [SETTLES, lost] if lost else [SETTLES]
+    record = after(PENDING, REJECTED, *first, SETTLES, states.SettleNotFound())
+    assert record.state is State.REJECTED
+
+
+def test_a_send_that_certainly_never_left_is_none():
+    """F25: first is judged without what was not sent."""
+    unsent = states.SettleUnsent(NOW)
+    record = after(PENDING, ACCEPTED, SETTLES, unsent, SETTLES, unsent, SETTLES)
+    assert after(record, states.SettleNotFound()).state is State.VANISHED
+    assert after(record, SETTLES, states.SettleNotFound()).state is State.ACCEPTED
+
+
+def test_first_is_judged_by_all_that_is_recorded_when_the_answer_is_in():
+    """F25: of two settlers, the one that was executed second hears "not found"."""
+    one = after(PENDING, ACCEPTED, SETTLES)
+    both = after(one, SETTLES)
+    assert after(one, states.SettleNotFound()).state is State.VANISHED
+    assert after(both, states.SettleNotFound()).state is State.ACCEPTED
+
+
+def test_a_bare_serial_that_astakos_does_not_know_is_unknown_and_no_alarm():
+    record = after(bare(), SETTLES, states.SettleNotFound())
+    assert (record.state, record.due) == (State.UNKNOWN, None)
+
+
+def test_the_sends_of_a_bare_serial_count_for_the_commission_whose_it_is():
+    record = after(PENDING, states.Absorbed(1), ACCEPTED, SETTLES, states.SettleNotFound())
+    assert record.state is State.ACCEPTED
+
+
+def test_a_bare_serial_is_merged_once_and_nothing_else_is():
+    record = after(bare(), states.Merged("key"))
+    assert (record.state, record.error, record.due) == (State.MERGED, {"merged": "key"}, None)
+    with pytest.raises(NotNow):
+        transition(record, states.Merged("key"), NOW)
+    with pytest.raises(NotNow):
+        transition(PENDING, states.Merged("key"), NOW)
+
+
+# --- The sweep --------------------------------------------------------------------------------
+
+
+def test_what_was_decided_meanwhile_has_not_vanished():
+    """F69: its own settle will tell."""
+    with pytest.raises(NotNow, match="decided meanwhile"):
+        transition(after(PENDING, ACCEPTED), states.Vanished(), NOW)
+
+
+@pytest.mark.parametrize("state", [State.ACCEPTED, State.REJECTED])
+def test_what_a_restored_astakos_holds_again_is_settled_again_as_decided(state):
+    """F43: and "not found" is no alarm then."""
+    record = transition(at(state), states.Resurfaced(), NOW + 9)
+    assert (record.state, record.due, record.closed) == (State.SETTLING, NOW + 9, None)
+    assert after(record, SETTLES, states.Settled()).state is state
+    assert after(record, SETTLES, states.SettleNotFound()).state is state
+
+
+def test_what_vanished_decided_and_is_there_again_is_settled_as_decided():
+    """F43."""
+    record = after(PENDING, REJECTED, SETTLES, states.SettleNotFound(), states.Resurfaced())
+    assert (record.state, record.due) == (State.SETTLING, NOW)
+    assert after(record, SETTLES, states.Settled()).state is State.REJECTED
+
+
+def test_what_vanished_undecided_and_is_there_again_waits_for_its_decision():
+    """F43."""
+    record = after(at(State.VANISHED), states.Resurfaced())
+    assert (record.state, record.due, record.closed) == (State.PENDING, None, None)
+    assert after(record, ACCEPTED).due == NOW
+
+
+def test_a_conflict_keeps_its_first_reason():
+    record = at(State.CONFLICT)
+    assert record.error == FAULT
+    assert transition(record, states.Conflicted({"class": "Other"}), NOW) is record
+
+
+# --- Call-backs -------------------------------------------------------------------------------
+
+
+def test_a_commission_with_a_call_back_is_due_until_that_was_told():
+    record = after(fresh(callback="shop.settled"), REJECTED)
+    assert record.tell_due and record.is_open and record.due == NOW
+    later = transition(record, states.Postponed(NOW + 5, FAULT), NOW)
+    assert (later.due, later.attempts) == (NOW + 5, 1)
+    told = after(later, states.Told(State.CANCELLED))
+    assert (told.due, told.is_open, told.told) == (None, False, State.CANCELLED)
+
+
+def test_a_call_back_that_was_told_of_an_earlier_state_is_told_again():
+    told = states.Told(State.VANISHED)
+    record = after(fresh(callback="shop.settled"), MARKED, ISSUED, states.Vanished(), told)
+    assert not record.is_open
+    again = after(record, states.Resurfaced(), ACCEPTED, SETTLES, states.Settled())
+    assert again.tell_due and again.due == NOW
+
+
+def test_word_of_an_earlier_end_that_comes_late_is_not_told_over_the_last_one():
+    told = states.Told(State.CANCELLED)
+    record = after(fresh(callback="shop.settled"), REJECTED, told)
+    assert transition(record, states.Told(State.VANISHED), NOW) is record
+
+
+def test_a_record_that_is_given_back_is_due_only_if_something_is_left_to_do():
+    assert after(PENDING, states.Postponed(NOW + 3), states.Released()).due is None
+    assert after(fresh(), states.Released()).due == NOW
+    twin = after(PENDING, states.Issued(8), states.Released())
+    assert twin.due == NOW
