@@ -6,6 +6,7 @@ from typing import Any
 from celery import Celery
 
 from astakos_worker import names
+from astakos_worker.ledger.contract import ANYONE
 from astakos_worker.runtime import Runtime
 from astakos_worker.tasks.results import SHOWN, carried, own_id
 
@@ -21,7 +22,7 @@ def register(app: Celery, runtime: Callable[[], Runtime]) -> None:
     @app.task(name=names.WAKE_DRIVE, ignore_result=True, resultrepr_maxsize=SHOWN)
     def drive(service: str) -> dict[str, Any]:
         run = runtime()
-        return carried(run, service, None, run.carry(service, own_id()))
+        return carried(run, service, None, run.carry(service, own_id(), wake=ANYONE))
 
 
 def _add(app: Celery, runtime: Callable[[], Runtime], name: str, mark: str) -> None:
