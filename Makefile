@@ -19,6 +19,10 @@ up: $(READY)  ## the same stack, left running; Ctrl-C ends it
 test: $(READY)  ## the whole test suite
 	$(BIN)/python -m pytest
 
+bench: $(READY)  ## what the sandbox and the ledger can do on this machine
+	$(BIN)/python bench/sandbox_issue.py
+	$(BIN)/python bench/ledger.py
+
 check: lint types test  ## format, lint, types, tests
 
 lint: $(READY)

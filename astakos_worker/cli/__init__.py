@@ -25,7 +25,7 @@ COMMANDS = {
     "health": "Say whether this host's workers consume; for compose and systemd.",
 }
 #: Packages that are not of the base installation, and the extra that brings them.
-EXTRAS = {"starlette": "sandbox", "uvicorn": "sandbox", "httptools": "sandbox"}
+EXTRAS = {"uvicorn": "sandbox", "uvloop": "sandbox", "httptools": "sandbox"}
 _OURS = {"astakos_worker", "astakosclient"}
 #: An extra that covers whatever a command may miss.
 _ALL = "local"
