@@ -65,7 +65,7 @@ class Teller:
             states.Released,
             lambda: states.Told(self.random.choice([record.state, State.ACCEPTED])),
         ]
-        return self.random.choice(likely if self.random.random() < 0.7 else anything)()
+        return self.random.choice(likely if self.random.random() < 0.9 else anything)()
 
     def of_a_mark(self, record):
         """What is learnt of the latest mark, and now and then of the one before it."""
