@@ -28,6 +28,8 @@ class Teller:
             callback = self.random.choice([None, "shop.settled"])
             decided = self.random.choice([None, self.decision()])
             record = fresh(decision=decided, callback=callback)
+            if self.random.random() < 0.5 and not (decided and decided.verb == "reject"):
+                record = after(record, states.Marked(0, 0), states.Absent(1, 0, 0))
         else:
             record = begin(self.decision())
         story = []
@@ -46,7 +48,7 @@ class Teller:
         followers = {
             State.AWAITED: [self.requested],
             State.QUEUED: [self.marked],
-            State.ISSUING: [self.issued, self.decided, *self.of_a_mark(record)],
+            State.ISSUING: [self.issued, self.decided, *2 * self.of_a_mark(record)],
             State.PENDING: [self.decided, self.issued, states.SettleMarked, states.Vanished],
             State.SETTLING: self.of_a_settle(),
         }
