@@ -138,9 +138,10 @@ class Caller(Addresses):
         }
 
     def close(self) -> None:
-        """Close the idle connections. The client stays usable."""
-        if os.getpid() in self._processes:
-            self._transport.close()
+        """Close the idle connections. The client stays usable, and opens others."""
+        process = self._processes.pop(os.getpid(), None)
+        if process is not None:
+            process.transport.close()
 
     @property
     def _process(self) -> _Process:

@@ -126,7 +126,9 @@ def plain_cause(error: BaseException | None) -> BaseException | None:
         return None
     kind = next(one for one in type(error).__mro__ if one.__module__ == "builtins")
     scalars = all(arg is None or isinstance(arg, str | int | float) for arg in error.args)
-    return _made(kind, error.args if scalars else (str(error),))
+    plain = _made(kind, error.args) if scalars else None
+    # Some, of ssl say, tell the same arguments in other words than their base does.
+    return plain if str(plain) == str(error) else _made(kind, (str(error),))
 
 
 def _cause_from(saved: Mapping[str, Any] | None) -> BaseException | None:

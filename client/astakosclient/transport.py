@@ -176,14 +176,14 @@ class Transport:
     ) -> None:
         self.limits = limits
         self._logger = logger
-        self._adapter = TimedAdapter(verify=verify, keep=limits.use_pool, size=limits.pool_size)
         origin = f"{base.scheme}://{base.netloc}"
-        session = requests.Session()
-        session.mount(origin, self._adapter)
-        # What the environment says of proxies is looked up here, not once for every request.
-        settings = session.merge_environment_settings(origin, {}, None, verify, None)
+        # The environment (proxies, authorities) is asked here, not once for every request; and
+        # of all that a session does for a request only its adapter's pool is needed, at half
+        # of the cost.
+        settings = requests.Session().merge_environment_settings(origin, {}, None, verify, None)
+        proxies, verify = settings["proxies"], settings["verify"] or False
+        self._adapter = TimedAdapter(verify=verify, keep=limits.use_pool, size=limits.pool_size)
         sample = requests.Request("GET", origin).prepare()
-        proxies = settings["proxies"]
         self._pool = self._adapter.pool_for(sample, verify, proxies)
         forwarded = self._adapter.request_url(sample, proxies) != "/"
         self._prefix = origin if forwarded else ""
@@ -196,7 +196,7 @@ class Transport:
         return getattr(self._last, "pair", (None, None))
 
     def close(self) -> None:
-        """Close the idle connections; the next request opens one again."""
+        """Close the idle connections."""
         self._adapter.close()
 
     def call(self, request: Request, headers: Mapping[str, str], deadline: float) -> Any:
@@ -258,6 +258,7 @@ class Transport:
             try:
                 return self._send(request, headers, exchange)
             except (HTTPError, RequestException, OSError):
+                exchange.abandon()
                 # A kept connection that the server closed in the very moment is nobody's
                 # fault; another is tried at once where that can do no harm.
                 stale = exchange.reused and not exchange.answered
@@ -267,6 +268,7 @@ class Transport:
                 exchange.max_idle, exchange.reused, exchange.sent = -1.0, False, False
                 return self._send(request, headers, exchange)
         except (HTTPError, RequestException, OSError) as error:
+            exchange.abandon()
             cause = _cause(error, exchange, self.limits)
             outcome = Outcome.AMBIGUOUS if exchange.sent else Outcome.NOT_SENT
             raise ConnectionError(cause, outcome=outcome) from cause
@@ -284,6 +286,7 @@ class Transport:
             retries=False,
             redirect=False,
             assert_same_host=False,
+            decode_content=False,  # none was asked for
             timeout=None,  # each socket keeps to what the exchange has left
         )
         announced = "content-length" in answer.headers or answer.chunked

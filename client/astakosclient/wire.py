@@ -16,6 +16,7 @@ import socket
 import ssl
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from requests.adapters import HTTPAdapter
@@ -46,6 +47,7 @@ class Exchange:
         "reused",
         "secrets",
         "sent",
+        "sock",
     )
 
     def __init__(
@@ -62,6 +64,7 @@ class Exchange:
         self.keep = keep
         self.max_idle = max_idle
         self.secrets = secrets
+        self.sock: object = None
         self.connected = self.reused = self.sent = self.answered = False
 
     def left(self) -> float:
@@ -70,6 +73,11 @@ class Exchange:
         if left <= 0:
             raise TimeoutError("the deadline of the request has passed")
         return left
+
+    def abandon(self) -> None:
+        """Close the socket for good. After some garbled answers urllib3 leaves it open."""
+        if isinstance(self.sock, socket.socket) and (number := self.sock.detach()) >= 0:
+            os.close(number)
 
     def __enter__(self) -> Self:
         _in_hand.exchange = self
@@ -179,6 +187,7 @@ class _TimedConnection(HTTPConnection):
                 _in_hand.exchange.sent = _in_hand.exchange.answered = False
         if _in_hand.exchange is not None:
             _in_hand.exchange.connected = True
+            _in_hand.exchange.sock = self.sock
 
 
 class _TimedTLSConnection(_TimedConnection, HTTPSConnection):
@@ -202,6 +211,7 @@ class _TimedPool(HTTPConnectionPool):
             conn.close()  # and opened anew when it is used
         else:
             exchange.reused = exchange.connected = True
+            exchange.sock = getattr(conn, "sock", None)
         return conn
 
     def _put_conn(self, conn: BaseHTTPConnection | None) -> None:
@@ -264,11 +274,12 @@ class TimedAdapter(HTTPAdapter):
             context = create_urllib3_context(cert_reqs=required)
             context.sslsocket_class = _TimedTLSSocket
             if self._verify:
-                authorities = DEFAULT_CA_BUNDLE_PATH if self._verify is True else str(self._verify)
-                if os.path.isdir(authorities):  # noqa: PTH112 - a string is what ssl takes
-                    context.load_verify_locations(capath=authorities)
-                else:
-                    context.load_verify_locations(cafile=authorities)
+                found = DEFAULT_CA_BUNDLE_PATH if self._verify is True else str(self._verify)
+                folder = Path(found).is_dir()
+                try:
+                    context.load_verify_locations(**{"capath" if folder else "cafile": found})
+                except OSError as error:
+                    raise BadValue(f"no authorities can be read from {found}: {error}") from error
             self._context = context
         return self._context
 
