@@ -181,7 +181,8 @@ class Transport:
         # of all that a session does for a request only its adapter's pool is needed, at half
         # of the cost.
         settings = requests.Session().merge_environment_settings(origin, {}, None, verify, None)
-        proxies, verify = settings["proxies"], settings["verify"] or False
+        proxies = settings["proxies"]
+        verify = verify if settings["verify"] is None else settings["verify"]
         self._adapter = TimedAdapter(verify=verify, keep=limits.use_pool, size=limits.pool_size)
         sample = requests.Request("GET", origin).prepare()
         self._pool = self._adapter.pool_for(sample, verify, proxies)
