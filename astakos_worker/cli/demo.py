@@ -1,0 +1,189 @@
+"""`astakos-worker demo`: the main job, from end to end on this machine, with its proof.
+
+Status 0: proven; 1: something differs; 130: interrupted.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from astakos_worker.demo.board import Board
+from astakos_worker.demo.course import Demonstration, Options, Verdict
+from astakos_worker.demo.live import live
+from astakos_worker.demo.plain import plain
+from astakos_worker.demo.plan import FEWEST
+from astakos_worker.demo.report import show, summary
+from astakos_worker.observe.logs import configure_logs
+
+_KILLABLE = ("broker", "commissions-1", "commissions-2", "lookups-1", "sweep-1", "beat")
+_INTERRUPTED = 130
+
+
+@click.command("demo")
+@click.option(
+    "--commissions",
+    type=click.IntRange(min=FEWEST),
+    default=1200,
+    show_default=True,
+    help="How many the pretend service issues.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 64),
+    default=16,
+    show_default=True,
+    help="Its request handlers.",
+)
+@click.option("--seed", default=1, show_default=True, help="Another one gives another run.")
+@click.option("--kill/--no-kill", default=True, help="With or without a kill -9 of a worker.")
+@click.option("--kill-what", type=click.Choice(_KILLABLE), default="commissions-1", hidden=True)
+@click.option("--kill-at", type=click.FloatRange(min=0), hidden=True)
+@click.option("--flower/--no-flower", default=True, help="With or without Flower.")
+@click.option("--keep", is_flag=True, help="Leave the stack running at the end, until Ctrl-C.")
+@click.option(
+    "--directory",
+    "-d",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where data and logs go, empty or new; a temporary one, removed on success, if left out.",
+)
+@click.option("--plain", "is_plain", is_flag=True, help="Line by line, without a live view.")
+@click.option(
+    "--json", "is_json", is_flag=True, help="Print the outcome as JSON; the view to stderr."
+)
+def command(  # noqa: PLR0917 # click calls it by name
+    commissions: int,
+    threads: int,
+    seed: int,
+    kill: bool,
+    kill_what: str,
+    kill_at: float | None,
+    flower: bool,
+    keep: bool,
+    directory: Path | None,
+    is_plain: bool,
+    is_json: bool,
+) -> None:
+    """Run the main job from end to end on this machine, and prove its sums.
+
+    A pretend service fires commissions on a stack of its own, a worker is killed, orphans and
+    foreign commissions are made behind its back; then Astakos' own books must add up.
+    """
+    where = _directory(directory)
+    options = Options(
+        directory=where,
+        commissions=commissions,
+        threads=threads,
+        seed=seed,
+        flower=flower,
+        kill=kill_what if kill else None,
+        kill_at=kill_at,
+    )
+    console = Console(stderr=is_json, highlight=False)
+    is_live = console.is_terminal and not is_plain and "NO_COLOR" not in os.environ
+    _scrub()
+    proven = False
+    try:
+        with _interrupted_once():
+            proven = _demonstrate(options, console, is_live=is_live, keep=keep, is_json=is_json)
+    except KeyboardInterrupt:
+        console.print(Text("Interrupted; everything is ended."))
+        sys.exit(_INTERRUPTED)
+    finally:
+        if proven and directory is None:
+            shutil.rmtree(where)
+        else:
+            console.print(Text(f"Data and logs are in {where}"), soft_wrap=True)
+    sys.exit(not proven)
+
+
+def _demonstrate(
+    options: Options, console: Console, *, is_live: bool, keep: bool, is_json: bool
+) -> bool:
+    _log_to(options.directory / "service.log")
+    board = Board()
+    demonstration = Demonstration(options, board)
+    with contextlib.ExitStack() as shown:
+        shown.enter_context(live(board, console) if is_live else plain(board, console.file))
+        with demonstration.running():
+            verdict = demonstration.run()
+            shown.close()
+            _show(verdict, board, console, options, is_json=is_json)
+            if keep:
+                _keep(demonstration, console)
+    return verdict.proven
+
+
+def _show(
+    verdict: Verdict, board: Board, console: Console, options: Options, *, is_json: bool
+) -> None:
+    show(verdict, console)
+    if is_json:
+        kept = None if verdict.proven else str(options.directory)
+        click.echo(json.dumps(summary(verdict, board.scene(), kept), indent=2))
+
+
+def _keep(demonstration: Demonstration, console: Console) -> None:
+    stack = demonstration.stack
+    console.print(f"\nFlower: {stack.flower_url or 'off'}   sandbox: {stack.sandbox_url}")
+    for name, value in sorted(stack.env.items()):
+        if name.startswith("ASTAKOS_"):
+            console.print(f"export {name}={value}", soft_wrap=True)
+    console.print("The stack is left running; Ctrl-C ends it.")
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()
+
+
+def _directory(given: Path | None) -> Path:
+    """Return a directory in which nothing is from an earlier run, whose sums would not add up."""
+    if given is None:
+        return Path(tempfile.mkdtemp(prefix="astakos-demo-"))
+    if given.exists() and any(given.iterdir()):
+        raise click.ClickException(f"{given} is not empty; give an empty directory or a new one")
+    given.mkdir(parents=True, exist_ok=True)
+    return given.absolute()
+
+
+def _scrub() -> None:
+    """Forget what the shell names: another broker's workers would take what is ours."""
+    for name in list(os.environ):
+        if name.upper().startswith("ASTAKOS_"):
+            del os.environ[name]
+
+
+def _log_to(path: Path) -> None:
+    """Have everything that this process logs in a file: a line on the screen would break it."""
+    logging.basicConfig(
+        filename=path, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    configure_logs()
+
+
+@contextlib.contextmanager
+def _interrupted_once() -> Iterator[None]:
+    """Have Ctrl-C, SIGTERM and a closed terminal interrupt us once, and let the end be orderly."""
+    asked = threading.Event()
+
+    def interrupt(*_: object) -> None:
+        if not asked.is_set():
+            asked.set()
+            raise KeyboardInterrupt
+
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, interrupt) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,87 @@
+"""What happens behind the service's back: commissions made directly, with the service's own token.
+
+Foreign ones have no tag of this ledger and must stay as they are. Orphans have one, and nobody
+who wants them: lost keys, earlier uses of keys, and twins of commissions that are well.
+"""
+
+import random
+from collections.abc import Iterable
+
+from astakos_worker.commissions import Commissions
+from astakos_worker.demo.plan import CPU, VM, Places
+from astakos_worker.demo.proof import Charges, Made, charges
+from astakos_worker.ledger.record import Provision, Request, Tag, fingerprint, wire_name
+from astakosclient import AstakosClient
+from astakosclient.replies import Provision as WireProvision
+
+
+class Mischief:
+    """Makes trouble in Astakos, and remembers what it made."""
+
+    def __init__(
+        self,
+        astakos: AstakosClient,
+        commissions: Commissions,
+        namespace: str,
+        places: Places,
+        seed: int,
+    ) -> None:
+        self._astakos = astakos
+        self._commissions = commissions
+        self._namespace = namespace
+        self._places = places
+        self._random = random.Random(seed)  # noqa: S311  # trouble need not be secret
+        self.foreign: list[Made] = []
+        self.orphans: list[Made] = []
+
+    def foreigners(self) -> int:
+        """Make commissions that are none of ours, though some look a little like it."""
+        ours, theirs = self._tag("lost"), self._tag("server-0001/create", "staging.default")
+        names = ["", "made by hand", str(theirs), f"{ours} was here", f"copy of {ours}."]
+        self.foreign += [self._make(name, self._some()) for name in names]
+        return len(names)
+
+    def lost(self, count: int) -> int:
+        """Leave commissions under keys that the ledger does not know, as if it were restored."""
+        for number in range(1, count + 1):
+            name = wire_name("lost", self._tag(f"lost-{number:02}/create"))
+            self.orphans.append(self._make(name, self._some()))
+        return count
+
+    def ghosts(self, keys: Iterable[str]) -> int:
+        """Let requests of earlier uses of these keys come in late."""
+        names = [wire_name("late", self._tag(key)) for key in keys]
+        self.orphans += [self._make(name, self._some()) for name in names]
+        return len(names)
+
+    def twins(self, keys: Iterable[str]) -> int:
+        """Let the requests of these commissions come in a second time, to the letter."""
+        count = 0
+        for key in keys:
+            record, _ = self._commissions.history(key)
+            if record.request is None:
+                continue
+            name = wire_name(record.request.name, record.tag(self._namespace))
+            taken = {
+                (holder, source, resource): quantity
+                for holder, source, resource, quantity in record.request.provisions
+            }
+            self.orphans.append(self._make(name, taken))
+            count += 1
+        return count
+
+    def _tag(self, key: str, namespace: str | None = None) -> Tag:
+        incarnation = f"{self._random.getrandbits(32):08x}"
+        asked = Request(tuple(Provision(*holding, n) for holding, n in self._some().items()))
+        return Tag(namespace or self._namespace, key, incarnation, fingerprint("default", asked))
+
+    def _some(self) -> Charges:
+        user = self._random.choice(list(self._places.plenty.values()))
+        return charges(user, user, {VM: 1, CPU: 2})
+
+    def _make(self, name: str, taken: Charges) -> Made:
+        provisions = [
+            WireProvision(holder=holder, source=source, resource=resource, quantity=quantity)
+            for (holder, source, resource), quantity in taken.items()
+        ]
+        return Made(self._astakos.issue_provisions(provisions, name), name, taken)

@@ -1,0 +1,256 @@
+"""The pretend service: request handlers in several threads, and others that ask how it ended.
+
+It knows `Commissions` and nothing else of ours, as a real one does. Whenever the ledger is away
+it makes the same call again, which is all that is asked of it.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from astakos_worker.commissions import Commission, Commissions
+from astakos_worker.demo.board import Board
+from astakos_worker.demo.plan import Course, Intent
+from astakos_worker.errors import (
+    CommissionError,
+    CommissionFailed,
+    DecisionConflict,
+    OutcomeTimeout,
+    Unavailable,
+)
+from astakosclient.errors import AstakosClientException, QuotaLimit
+
+T = TypeVar("T")
+
+#: Seconds that a handler goes on calling while the ledger is away.
+_PATIENCE = 45.0
+_PAUSE = 0.1
+#: Seconds that one question waits for an answer before others have their turn.
+_ASK = 0.5
+#: Seconds after which an auto-keyed or a held commission is nobody's; as in the settings.
+_DEADLINE = 30.0
+#: Seconds after which an abandoned one is.
+_ABANDONED = 3.0
+_WITH_DEADLINE = {Course.AUTO_KEYED, Course.HELD}
+_ASKERS = 8
+_OPEN = {"awaited", "queued", "issuing", "pending", "settling"}
+
+
+class Stopped(Exception):  # noqa: N818  # it is no failure: Ctrl-C
+    """Raised in a thread of the service that is to end."""
+
+
+class _BuildFailedError(Exception):
+    """Raised inside a `hold` whose block is to fail."""
+
+
+class Service:
+    """Carries out a plan, and remembers on the board what it was told."""
+
+    def __init__(self, commissions: Commissions, board: Board) -> None:
+        self._commissions = commissions
+        self._board = board
+        self._todo: queue.SimpleQueue[Intent | None] = queue.SimpleQueue()
+        self._asked: queue.SimpleQueue[tuple[str, Intent] | None] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._handlers: list[threading.Thread] = []
+        self._askers: list[threading.Thread] = []
+
+    def start(self, intents: Sequence[Intent], threads: int) -> None:
+        """Start so many handlers on these commissions, in order."""
+        returned = sum(intent.course is Course.RETURNED for intent in intents)
+        self._board.want(len(intents) + returned)
+        for intent in intents:
+            self._todo.put(intent)
+        self._handlers = [self._thread(self._handle, f"handler-{n}") for n in range(threads)]
+        self._askers = [self._thread(self._ask, f"asker-{n}") for n in range(_ASKERS)]
+        for _ in self._handlers:
+            self._todo.put(None)
+
+    @property
+    def firing(self) -> bool:
+        """Return whether a handler is at work."""
+        return any(thread.is_alive() for thread in self._handlers)
+
+    @property
+    def asking(self) -> bool:
+        """Return whether somebody still asks how commissions ended."""
+        return any(thread.is_alive() for thread in self._askers)
+
+    def stop(self) -> None:
+        """End all threads; what they had in hand stays as it is."""
+        self._stop.set()
+        for _ in self._askers:
+            self._asked.put(None)
+        end = time.monotonic() + 2 * _ASK
+        for thread in (*self._handlers, *self._askers):
+            thread.join(max(0.0, end - time.monotonic()))
+
+    # --- Handlers -----------------------------------------------------------------------------
+
+    def _handle(self) -> None:
+        while (intent := self._todo.get()) is not None and not self._stop.is_set():
+            try:
+                self._carry_out(intent)
+            except Stopped:
+                return
+            except (AstakosClientException, CommissionError) as error:
+                self._board.say(f"{intent.key}: {type(error).__name__}: {error}", "red")
+
+    def _carry_out(self, intent: Intent) -> None:
+        if intent.course in {Course.HELD, Course.HELD_FAILING}:
+            self._hold(intent)
+            return
+        commission = self._issue(intent)
+        match intent.course:
+            case Course.ABANDONED:
+                return
+            case Course.AT_ONCE | Course.AUTO_KEYED:
+                self._accept(commission.key, intent)
+            case Course.CANCELLED:
+                self._again(lambda: commission.reject("changed its mind"))
+            case Course.REJECTED:
+                self._wait(commission)
+                self._again(lambda: commission.reject("could not build it"))
+            case Course.ORDINARY | Course.SCARCE | Course.RETURNED:
+                if self._wait(commission):
+                    self._accept(commission.key, intent)
+        if intent.course is Course.RETURNED and self._is_accepted(commission.key):
+            self._issue(intent.returned())
+
+    def _issue(self, intent: Intent) -> Commission:
+        key = intent.key
+        deadline = {Course.AUTO_KEYED: _DEADLINE, Course.ABANDONED: _ABANDONED}.get(intent.course)
+
+        def issue() -> Commission:
+            nonlocal key
+            try:
+                return self._commissions.issue(
+                    user=intent.user,
+                    project=intent.project,
+                    provisions=intent.provisions,
+                    key=key,
+                    name="a server of the demonstration",
+                    accept=intent.course is Course.WITH_ISSUE,
+                    deadline=deadline,
+                )
+            except Unavailable as error:
+                key = error.key  # the one that was made for it, perhaps with the ledger already
+                raise
+
+        commission = self._again(issue)
+        self._opened(commission.key, intent)
+        return commission
+
+    def _hold(self, intent: Intent) -> None:
+        key, entered = str(intent.key), False
+
+        def hold() -> None:
+            nonlocal entered
+            with self._commissions.hold(
+                user=intent.user,
+                project=intent.project,
+                provisions=intent.provisions,
+                key=key,
+                deadline=_DEADLINE,
+            ):
+                entered = True
+                self._opened(key, intent)
+                if intent.course is Course.HELD_FAILING:
+                    raise _BuildFailedError("this server cannot be built")
+
+        def enter() -> None:
+            try:
+                hold()
+            except Unavailable:
+                if not entered:
+                    raise
+
+        try:
+            self._again(enter)
+        except _BuildFailedError:
+            self._again(lambda: self._commissions.reject(key))
+        except (DecisionConflict, OutcomeTimeout):  # its deadline was faster
+            if not entered:
+                self._opened(key, intent)
+            self._board.given_up(key)
+        else:
+            self._accept(
+                key, intent
+            )  # has been, unless the ledger was away at the end of the block
+
+    def _opened(self, key: str, intent: Intent) -> None:
+        if self._board.opened(key, intent):
+            self._asked.put((key, intent))
+
+    def _accept(self, key: str, intent: Intent) -> None:
+        try:
+            self._again(lambda: self._commissions.accept(key))
+        except DecisionConflict:
+            if intent.course not in _WITH_DEADLINE:
+                raise
+            self._board.given_up(key)
+
+    def _wait(self, commission: Commission) -> bool:
+        """Wait for the serial; False if it was refused."""
+        try:
+            self._again(lambda: commission.outcome(_PATIENCE))
+        except QuotaLimit:
+            return False
+        return True
+
+    def _is_accepted(self, key: str) -> bool:
+        """Wait until an accepted commission is settled: only then it can be given back."""
+        return self._again(lambda: self._commissions.outcome(key, _PATIENCE)).state == "accepted"
+
+    def _again(self, call: Callable[[], T]) -> T:
+        """Make a call, and make it again while the ledger is away."""
+        end = time.monotonic() + _PATIENCE
+        while True:
+            if self._stop.is_set():
+                raise Stopped
+            try:
+                return call()
+            except Unavailable:
+                if time.monotonic() > end:
+                    raise
+            self._board.retried()
+            self._stop.wait(_PAUSE)
+
+    # --- Askers -------------------------------------------------------------------------------
+
+    def _ask(self) -> None:
+        """Ask of each commission how it ended; one that is still open has another turn."""
+        while (asked := self._asked.get()) is not None and not self._stop.is_set():
+            key, intent = asked
+            try:
+                if not self._learn(key):
+                    self._stop.wait(_PAUSE)
+                    self._asked.put((key, intent))
+            except Stopped:
+                return
+            except (AstakosClientException, CommissionError) as error:
+                self._board.failed(key, f"{type(error).__name__}: {error}")
+
+    def _learn(self, key: str) -> bool:
+        try:
+            outcome = self._again(lambda: self._commissions.outcome(key, _ASK))
+        except OutcomeTimeout:
+            return False
+        except QuotaLimit as error:
+            self._board.ended(key, "refused", None, str(error))
+        except CommissionFailed as error:
+            outcome = self._again(lambda: self._commissions.get(key))
+            self._board.ended(key, outcome.state, outcome.serial, str(error))
+        else:
+            if outcome.state in _OPEN:
+                return False
+            self._board.ended(key, outcome.state, outcome.serial, outcome.reason)
+        return True
+
+    def _thread(self, target: Callable[[], None], name: str) -> threading.Thread:
+        thread = threading.Thread(target=target, name=name, daemon=True)
+        thread.start()
+        return thread

@@ -1,0 +1,114 @@
+"""Reads the sandbox's books, and how ledger and sandbox stand. Nothing is judged here."""
+
+import contextlib
+from collections.abc import Iterable
+from dataclasses import replace
+
+from astakos_worker.demo.board import Standing
+from astakos_worker.demo.plan import Places
+from astakos_worker.demo.proof import Books, Event, Holding, Made, Usage
+from astakos_worker.ledger.contract import Ledger, LedgerError
+from astakos_worker.local.files import COMPONENT
+from astakos_worker.lookups import Lookups
+from astakos_worker.sandbox.control_client import AuditReport, ControlClient
+from astakos_worker.sandbox.errors import ControlError
+
+#: The shipped seed's users and projects that the demonstration plays with.
+_PLENTY = [f"user{n:02}@example.org" for n in range(1, 21)]
+_TINY = [f"tiny{n}@example.org" for n in range(1, 6)]
+_SHARED, _CROWDED = "shared.example.org", "crowded.example.org"
+
+#: How the sandbox's audit calls the list that each sweep reads.
+_LIST = "commissions.list"
+
+
+def places(lookups: Lookups, control: ControlClient) -> Places:
+    """Find the users through the workers, as a service does, and the projects."""
+    uuids = lookups.uuids([*_PLENTY, *_TINY])
+    projects = {project["name"]: project for project in control.world()["projects"]}
+    return Places(
+        plenty={name.partition("@")[0]: uuids[name] for name in _PLENTY},
+        tiny={name.partition("@")[0]: uuids[name] for name in _TINY},
+        shared=projects[_SHARED]["uuid"],
+        crowded=projects[_CROWDED]["uuid"],
+        crowd=tuple(projects[_CROWDED]["members"]),
+    )
+
+
+class Witness:
+    """Asks the sandbox's control interface, which is no part of Astakos, and the ledger."""
+
+    def __init__(self, control: ControlClient, ledger: Ledger, lane: str) -> None:
+        self._control = control
+        self._ledger = ledger
+        self._lane = lane
+        self._last = Standing()
+
+    def holdings(self) -> dict[Holding, Usage]:
+        """Return every counter that there is."""
+        return {
+            (row["holder"], row["source"], row["resource"]): Usage(
+                row["usage_min"], row["usage_max"]
+            )
+            for row in self._control.holdings()
+        }
+
+    def pending(self) -> dict[int, Made]:
+        """Return what Astakos holds for the service's token, by serial."""
+        return {
+            row["serial"]: Made(
+                row["serial"],
+                row["name"],
+                {
+                    (p["holder"], p["source"], p["resource"]): p["quantity"]
+                    for p in row["provisions"]
+                },
+            )
+            for row in self._control.commissions(COMPONENT)
+        }
+
+    def books(self, before: dict[Holding, Usage]) -> Books:
+        """Return all that the verdict rests on."""
+        journal = [
+            Event(row["event"], row["serial"], row["name"]) for row in self._control.journal()
+        ]
+        forgotten = self._control.audit()["forgotten"]
+        return Books(before, self.holdings(), self.pending(), journal, forgotten)
+
+    def lists(self) -> int:
+        """Return how often the list of pending commissions was read."""
+        return _count(self._control.audit(), {_LIST})
+
+    def standing(self) -> Standing:
+        """Return how things stand, as far as they can be asked now."""
+        now = replace(self._last, away="")
+        try:
+            lane = self._ledger.lane(self._lane)
+        except LedgerError:
+            now = replace(now, away="the ledger is away")
+        else:
+            away = lane.reason if lane.resting > 0 else ""
+            now = replace(
+                now,
+                due=lane.due,
+                open=lane.open,
+                with_serial=lane.held,
+                awake=lane.awake,
+                away=away,
+            )
+        with contextlib.suppress(ControlError):
+            audit = self._control.audit()
+            events = audit["events"]
+            now = replace(
+                now,
+                issued=events.get("issued", 0),
+                accepted=events.get("accepted", 0),
+                rejected=events.get("rejected", 0),
+                requests=_count(audit, audit["requests"]),
+            )
+        self._last = now
+        return now
+
+
+def _count(audit: AuditReport, routes: Iterable[str]) -> int:
+    return sum(sum(audit["requests"].get(route, {}).values()) for route in routes)
