@@ -1,0 +1,170 @@
+"""Where a ledger can be kept, as a contract test sees it: the ledger, and how time passes."""
+
+from collections import deque
+from functools import reduce
+
+from redis import Redis
+
+from astakos_worker.ledger import states
+from astakos_worker.ledger.contract import Asked, Waking, Write
+from astakos_worker.ledger.memory import MemoryLedger
+from astakos_worker.ledger.record import Decision, Provision, Request, bare_key
+from astakos_worker.ledger.states import transition
+from astakos_worker.ledger.store import RedisLedger, connect
+from tests.integration.cluster.until import until
+
+LANE = "cyclades"
+ACCEPT, REJECT = Decision("accept", "", 1.0), Decision("reject", "", 1.0)
+REQUEST = Request((Provision("user:u", "project:p", "cyclades.vm", 1),), "a server")
+FAULT = {"class": "Unreachable", "message": "no answer"}
+
+#: Seconds after which something is over that a test wants to see over. What has to last, lasts
+#: for minutes: on a busy machine nothing in between can be told apart.
+SOON, LONG = 0.02, 300.0
+
+
+class Place:
+    """A ledger with records in it, and words for what tests do to them."""
+
+    ledger = None
+
+    def now(self):
+        return self.ledger.clock.now()
+
+    def new(self, key, *, late=0.0, serial=None, **more):
+        """A commission that is not in the ledger: overdue for `late` seconds, or pending."""
+        record = states.queued(key, LANE, "0a1b2c3d", REQUEST, now=self.now() - late, **more)
+        return record if serial is None else self.led(record, *issued(serial))
+
+    def led(self, record, *events):
+        return reduce(lambda each, event: transition(each, event, self.now()), events, record)
+
+    def put(self, key, **more):
+        """A commission that is in the ledger, as an entry."""
+        [verdict] = self.ledger.cas([Write(self.new(key, **more), 0)])
+        assert verdict.done
+        return verdict.entry
+
+    def put_bare(self, serial, decision=ACCEPT):
+        """A decided serial that nobody's record has."""
+        key = bare_key(serial)
+        record = states.bare(
+            key, LANE, "00000000", serial=serial, decision=decision, now=self.now()
+        )
+        [verdict] = self.ledger.cas([Write(record, 0)])
+        assert verdict.done
+        return verdict.entry
+
+    def write(self, entry, *events, **more):
+        """Write what the events make of an entry's record; return the verdict."""
+        record = self.led(entry.record, *events)
+        [verdict] = self.ledger.cas([Write(record, entry.version, **more)])
+        return verdict
+
+    def claim(self, carrier="carrier", lease=LONG, **more):
+        """Claim as a carrier; return the claim alone."""
+        claim, _ = self.ledger.claim(Asked(LANE, carrier, lease, **more))
+        return claim
+
+    def claimed(self, carrier="carrier", lease=LONG, **more):
+        """Claim as a carrier; return the keys in order."""
+        return keys_of(self.claim(carrier, lease, **more))
+
+    def decide(self, key, decision=ACCEPT):
+        return self.ledger.decide(LANE, {key: decision})[key]
+
+    def entry(self, key):
+        return self.ledger.get(LANE, [key]).get(key)
+
+
+class MemoryPlace(Place):
+    """In memory, where time passes when the test says so."""
+
+    def __init__(self):
+        self.at = 1_700_000_000.0
+        self._changed = deque()
+        self.open()
+
+    def open(self, **more):
+        more.setdefault("waking", carriers(8))
+        self.ledger = MemoryLedger(
+            _HandClock(self), changed=lambda lane, key: self._changed.append((lane, key)), **more
+        )
+
+    def passes(self, seconds):
+        self.at += seconds
+
+    def listen(self):
+        self._changed.clear()
+
+    def heard(self):
+        """The next change that is published."""
+        lane, key = self._changed.popleft()
+        assert lane == LANE
+        return key
+
+    def close(self):
+        pass
+
+
+class _HandClock:
+    def __init__(self, place):
+        self._place = place
+
+    def now(self):
+        return self._place.at
+
+
+class RedisPlace(Place):
+    """On a server, where time passes by itself."""
+
+    def __init__(self, url):
+        self.url = url
+        self.server = Redis.from_url(url, decode_responses=True)
+        self.server.flushall()
+        self._connections = []
+        self._listener = None
+        self.open()
+
+    def open(self, patience=5.0, **more):
+        more.setdefault("waking", carriers(8))
+        connection = connect(self.url, patience=patience)
+        self._connections.append(connection)
+        self.ledger = RedisLedger(connection, "test", **more)
+
+    def passes(self, seconds):
+        end = self._time() + seconds
+        until(lambda: self._time() > end, every=0.002)
+
+    def _time(self):
+        whole, micros = self.server.time()
+        return whole + micros / 1e6
+
+    def listen(self):
+        self._listener = self.server.pubsub(ignore_subscribe_messages=True)
+        self._listener.subscribe(self.ledger.channel(LANE))
+        until(lambda: self.server.pubsub_numsub(self.ledger.channel(LANE))[0][1])
+
+    def heard(self):
+        """The next change that is published."""
+        return until(lambda: self._listener.get_message(timeout=0.1))["data"]
+
+    def close(self):
+        if self._listener is not None:
+            self._listener.close()
+        for connection in (self.server, *self._connections):
+            connection.close()
+
+
+def issued(serial):
+    """The events of an issue that went well."""
+    return states.Marked(1.0, 1.0), states.Issued(serial)
+
+
+def keys_of(claim):
+    return [entry.record.key for entry in claim.entries]
+
+
+def carriers(number, *, per_carrier=16, **more):
+    """So many carriers at most, and a promise that lasts as long as the test."""
+    return Waking(number, per_carrier, **{"promise": LONG, "forgotten": LONG, **more})

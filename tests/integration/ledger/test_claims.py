@@ -1,0 +1,188 @@
+"""What a carrier is given when it asks for work (`claim`)."""
+
+import pytest
+
+from astakos_worker.ledger import states
+from astakos_worker.ledger.contract import Asked, Write
+from tests.integration.ledger.places import (
+    ACCEPT,
+    LANE,
+    LONG,
+    SOON,
+    carriers,
+    issued,
+    keys_of,
+)
+
+
+def decided(place, *keys, late=0.0, serial=100):
+    """Pending commissions with a decision, for so many seconds."""
+    for n, key in enumerate(keys, serial):
+        record = place.led(place.new(key, decision=ACCEPT), *issued(n))
+        at = place.now() - late
+        place.ledger.cas([Write(place.led(record, states.Postponed(at)), 0)])
+
+
+# --- To issue ---------------------------------------------------------------------------------
+
+
+def test_the_most_overdue_come_first(place):
+    """F67."""
+    place.put("b", late=20), place.put("c", late=10), place.put("a", late=30)
+    place.put("d", late=40)
+    claim = place.claim(issues=3)
+    assert (claim.queue, claim.why, keys_of(claim)) == ("issue", "", ["d", "a", "b"])
+    assert place.claimed(issues=3) == ["c"]
+
+
+def test_what_is_not_due_yet_is_not_given(place):
+    place.put("later", late=-LONG)
+    claim = place.claim()
+    assert (claim.entries, claim.why) == ((), "idle")
+    place.put("soon", late=-SOON)
+    place.passes(2 * SOON)
+    assert place.claimed() == ["soon"]
+
+
+def test_a_carriers_own_commission_comes_first(place):
+    for n in range(5):
+        place.put(f"old-{n}", late=50 - n)
+    place.put("own", late=1)
+    assert place.claimed(issues=3, own="own") == ["own", "old-0", "old-1"]
+
+
+def test_a_carriers_own_commission_is_given_once(place):
+    place.put("own", late=50), place.put("other", late=1)
+    assert place.claimed(own="own") == ["own", "other"]
+
+
+@pytest.mark.parametrize("why", ["not due", "leased", "unknown"])
+def test_an_own_commission_that_is_not_to_be_had_is_no_hindrance(place, why):
+    place.put("other", late=1)
+    if why == "not due":
+        place.put("own", late=-LONG)
+    if why == "leased":
+        place.put("own", late=9)
+        assert place.claimed("first", issues=1) == ["own"]
+    assert place.claimed("second", own="own") == ["other"]
+
+
+def test_a_claim_of_none_is_given_none(place):
+    place.put("a", late=1)
+    assert place.claim(issues=0, settles=0, own="a").why == "idle"
+    assert place.claimed() == ["a"]
+
+
+# --- To settle --------------------------------------------------------------------------------
+
+
+def test_the_decided_go_out_together_when_nothing_is_to_be_issued(place):
+    """F32: a lone one goes at once."""
+    decided(place, "a")
+    claim = place.claim(settle_wait=LONG)
+    assert (claim.queue, keys_of(claim)) == ("settle", ["a"])
+    place.ledger.sign_off(LANE, "carrier")
+    decided(place, *(f"s{n}" for n in range(5)))
+    assert len(place.claimed(settles=3, settle_wait=LONG)) == 3
+
+
+def test_on_a_busy_lane_the_decided_wait_for_company(place):
+    place.put("issue"), decided(place, "settle")
+    assert place.claimed(settle_wait=LONG, settles=2) == ["issue"]
+
+
+def test_on_a_busy_lane_a_full_batch_goes_at_once(place):
+    place.put("issue", late=9), decided(place, "s1", "s2")
+    claim = place.claim(settle_wait=LONG, settles=2)
+    assert (claim.queue, keys_of(claim)) == ("settle", ["s1", "s2"])
+
+
+def test_on_a_busy_lane_none_of_the_decided_waits_too_long(place):
+    """F32."""
+    place.put("issue", late=9), decided(place, "old", late=0.2)
+    decided(place, "new", serial=200)
+    claim = place.claim(settle_wait=0.1)
+    assert (claim.queue, keys_of(claim)) == ("settle", ["old", "new"])
+
+
+def test_one_settles_at_a_time_and_the_others_issue(place):
+    """F31."""
+    decided(place, "s1", "s2")
+    assert place.claimed("settler", settles=1) == ["s1"]
+    place.put("issue")
+    assert place.claimed("other", settle_wait=0) == ["issue"]
+    assert place.claim("third", settle_wait=0).why == "idle"
+
+
+def test_the_settler_settles_what_is_decided_next(place):
+    decided(place, "s1", "s2")
+    assert place.claimed("settler", settles=1) == ["s1"]
+    assert place.claimed("settler", settles=1) == ["s2"]
+
+
+def test_a_settler_that_goes_on_to_issue_lets_another_settle(place):
+    decided(place, "s1"), place.claim("settler")
+    place.put("issue", late=9)
+    assert place.claimed("settler") == ["issue"]
+    decided(place, "s2", serial=200)
+    assert place.claimed("other") == ["s2"]
+
+
+def test_a_settler_that_signed_off_lets_another_settle(place):
+    decided(place, "s1", "s2")
+    place.claim("settler", settles=1)
+    place.ledger.sign_off(LANE, "settler")
+    assert place.claimed("other") == ["s2"]
+
+
+def test_a_settler_that_died_is_forgotten(place):
+    """F65, F66."""
+    place.open(waking=carriers(8, forgotten=SOON))
+    decided(place, "s1", "s2")
+    assert place.claimed("settler", settles=1) == ["s1"]
+    place.passes(2 * SOON)
+    assert place.claimed("other") == ["s2"]
+
+
+def test_an_own_decided_commission_comes_first(place):
+    decided(place, "s1", "s2", "own")
+    assert place.claimed(own="own", settles=2)[0] == "own"
+
+
+def test_a_twin_is_settled_whatever_its_commission_is(place):
+    """F7."""
+    closed = place.write(place.put("a"), states.Died({"class": "X"})).entry
+    place.write(closed, states.Issued(8))
+    claim = place.claim()
+    assert (claim.queue, keys_of(claim)) == ("settle", ["a"])
+
+
+# --- What is not there any more ---------------------------------------------------------------
+
+
+def test_records_that_expired_are_passed_over(place):
+    """F57: more of them than a claim takes do not hide what is due behind them."""
+    place.open(retention=SOON)
+    for n in range(5):
+        entry = place.put(f"gone-{n}", late=60)
+        place.claim(lease=0.001, issues=1)
+        place.write(entry, states.Died({"class": "X"}))  # by one that did not hold it
+    place.put("there", late=1)
+    place.passes(3 * SOON)
+    assert place.entry("gone-0") is None
+    assert place.claimed(issues=2) == ["there"]
+
+
+# --- Writing and claiming in one --------------------------------------------------------------
+
+
+def test_what_one_round_learnt_is_written_before_the_next_is_claimed(place):
+    place.put("a", late=2), place.put("b", late=1)
+    [entry] = place.claim(issues=1).entries
+    back = states.Unsent(1, place.now() - 60)
+    record = place.led(entry.record, states.Marked(1, 1), back)
+    writes = [Write(record, entry.version, fence=entry.fence), Write(entry.record, 77)]
+    claim, verdicts = place.ledger.claim(Asked(LANE, "carrier", LONG), writes)
+    assert [verdict.done for verdict in verdicts] == [True, False]
+    assert keys_of(claim) == ["a", "b"]
+    assert claim.entries[0].version == 2

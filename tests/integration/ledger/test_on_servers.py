@@ -1,0 +1,299 @@
+"""What only a ledger on a server has to stand: restarts, outages, full memory, newer versions."""
+
+import json
+import threading
+import time
+
+import pytest
+from redis import Redis
+
+from astakos_worker.ledger import states
+from astakos_worker.ledger.contract import (
+    FullError,
+    LedgerError,
+    UnavailableError,
+    Write,
+)
+from astakos_worker.ledger.record import SCHEMA, bare_key
+from astakos_worker.ledger.store import RedisLedger, connect
+from astakos_worker.local.ports import LOOPBACK
+from tests.integration.cluster.servers import BOTH_SERVERS
+from tests.integration.ledger.places import ACCEPT, LANE, LONG, RedisPlace, issued
+
+
+def name_of(key):
+    return f"astakos:test:{LANE}:r:{key}"
+
+
+# --- Scripts ----------------------------------------------------------------------------------
+
+
+def test_a_server_that_lost_the_scripts_is_given_them_again(on_server):
+    on_server.put("a")
+    on_server.server.script_flush()
+    assert on_server.decide("a").done
+    on_server.server.script_flush()
+    assert on_server.write(on_server.put("b"), *issued(7)).done
+    on_server.server.script_flush()
+    assert on_server.claimed(settles=1)
+
+
+@BOTH_SERVERS
+def test_a_server_that_was_killed_comes_back_with_all_that_it_had_acknowledged(server):
+    """F47, F55, F68."""
+    place = RedisPlace(server.url())
+    for n in range(20):
+        place.put(f"key-{n}", serial=n + 1)
+    place.decide("key-3")
+    server.kill()
+    server.start()
+    assert place.entry("key-3").cell == ACCEPT
+    assert place.ledger.lane(LANE).held == 20
+    assert place.claimed() == ["key-3"]
+    place.close()
+
+
+def test_two_namespaces_on_one_server_do_not_meet(on_server):
+    """F70."""
+    on_server.put("a")
+    other = RedisLedger(connect(on_server.url, patience=5), "staging")
+    assert other.lanes() == []
+    assert other.get(LANE, ["a"]) == {}
+    assert on_server.claimed() == ["a"]
+
+
+def test_a_call_is_one_round_trip(on_server):
+    """DESIGN: a pipeline is one. Each costs the caller of `issue` half a millisecond."""
+    place = on_server
+    place.put("warm-up")
+    sent = []
+    pool = place.ledger._server.connection_pool
+    connection = pool.get_connection()
+    send = connection.send_packed_command
+    connection.send_packed_command = lambda *a, **k: (sent.append(1), send(*a, **k))[1]
+    pool.release(connection)
+    entry = place.put("a", serial=7)
+    place.decide("a")
+    place.claim(issues=1)
+    place.write(entry, states.Decided(ACCEPT))
+    place.entry("a")
+    assert len(sent) == 5
+
+
+# --- Outages ----------------------------------------------------------------------------------
+
+
+CALLS = {
+    "cas": lambda place: place.ledger.cas([Write(place.new("x"), 0)]),
+    "claim": lambda place: place.claim(),
+    "decide": lambda place: place.decide("a"),
+    "beat": lambda place: place.ledger.beat({LANE: ["x"]}, "driver", LONG),
+    "sign_off": lambda place: place.ledger.sign_off(LANE, "x"),
+    "get": lambda place: place.entry("a"),
+    "find": lambda place: place.ledger.find(LANE, [7]),
+    "held": lambda place: place.ledger.held(LANE),
+    "expired": lambda place: place.ledger.expired(LANE),
+    "lanes": lambda place: place.ledger.lanes(),
+    "lane": lambda place: place.ledger.lane(LANE),
+    "rest": lambda place: place.ledger.rest(LANE, 1, "x"),
+    "rested": lambda place: place.ledger.rested(LANE),
+    "alarm": lambda place: place.ledger.alarm(LANE, "x", "y"),
+    "hold": lambda place: place.ledger.hold("x", "y", 1),
+    "release": lambda place: place.ledger.release("x", "y"),
+    "sights": lambda place: place.ledger.sights(LANE, [1]),
+    "named": lambda place: place.ledger.named(LANE, {1: "x"}),
+    "forget": lambda place: place.ledger.forget(LANE, [1]),
+    "watch": lambda place: place.ledger.watch(LANE, "a", 1),
+}
+
+
+def error_of(call, place):
+    try:
+        call(place)
+    except Exception as error:  # noqa: BLE001  # which one it is, is what is tested
+        return type(error)
+    return None
+
+
+def test_every_call_says_so_when_the_server_is_gone(server):
+    """F48, F56."""
+    place = RedisPlace(server.url())
+    place.put("a")
+    server.kill()
+    assert {name: error_of(call, place) for name, call in CALLS.items()} == dict.fromkeys(
+        CALLS, UnavailableError
+    )
+    server.start()
+    assert place.decide("a").done  # and goes on as soon as it is back
+    place.close()
+
+
+def test_no_call_hangs_on_a_server_that_hangs(server):
+    """F56: an error within about the caller's patience."""
+    place = RedisPlace(server.url())
+    place.open(patience=0.2)
+    place.put("a")
+    server.process.pause()
+    began = time.monotonic()
+    with pytest.raises(UnavailableError):
+        place.decide("a")
+    assert time.monotonic() - began < 5
+    server.process.resume()
+    assert place.decide("a").done
+    place.close()
+
+
+def test_a_clock_that_was_never_told_guesses_while_the_server_is_away(server):
+    """F56: the call that needs the ledger says so, and nothing before it."""
+    place = RedisPlace(server.url())
+    server.kill()
+    assert abs(place.ledger.clock.now() - time.time()) < 60
+    place.close()
+
+
+def test_more_threads_than_connections_wait_for_one(on_server):
+    ledger = RedisLedger(connect(on_server.url, patience=10, connections=2), "test")
+    verdicts = []
+
+    def work(n):
+        verdicts.extend(ledger.cas([Write(on_server.new(f"key-{n}"), 0)]))
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [verdict.done for verdict in verdicts] == [True] * 20
+
+
+def test_a_server_that_has_become_a_replica_is_away(server):
+    """A fail-over: another one has taken over, and the URL finds it in a while."""
+    place = RedisPlace(server.url())
+    place.put("a")
+    place.server.replicaof(LOOPBACK, 1)  # nobody is there: it is read-only all the same
+    with pytest.raises(UnavailableError):
+        place.decide("a")
+    place.close()
+
+
+def test_an_error_of_the_server_is_an_error_of_the_ledger(on_server):
+    on_server.server.set(name_of("a"), "no hash")
+    with pytest.raises(LedgerError, match="refused"):
+        on_server.decide("a")
+
+
+# --- Full memory ------------------------------------------------------------------------------
+
+
+@BOTH_SERVERS
+def test_a_full_ledger_refuses_new_commissions_and_nothing_else(server):
+    """F79: serials and decisions of those that it has are still written."""
+    place = RedisPlace(server.url())
+    entry = place.put("a")
+    place.put("b")
+    place.server.config_set("maxmemory-policy", "noeviction")
+    place.server.config_set("maxmemory", 1)
+    with pytest.raises(FullError, match="no new commissions"):
+        place.put("new")
+    assert place.entry("new") is None
+    [again] = place.ledger.cas([Write(entry.record, 0)])
+    assert again.done  # a write that was done is no new one
+    assert place.claimed(issues=1)
+    assert place.decide("a").entry.cell == ACCEPT
+    events = (states.Decided(ACCEPT), *issued(7))
+    settling = place.write(entry, *events).entry
+    assert place.put_bare(9).record.key == bare_key(9)
+    closed = place.write(settling, states.SettleMarked(), states.Settled()).entry
+    assert place.ledger.watch(LANE, "a", LONG)
+    assert place.ledger.hold("sweep", "one", LONG)
+    place.ledger.rest(LANE, LONG, "away")
+    with pytest.raises(FullError):
+        place.ledger.cas([Write(place.new("a"), closed.version, reset=True)])
+    assert place.entry("a").record == closed.record
+    place.server.config_set("maxmemory", 0)
+    assert place.put("new").version == 1
+    place.close()
+
+
+# --- Newer versions ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def newer(on_server):
+    """A place with a record `newer` that a newer version has rewritten."""
+    entry = on_server.put("newer", late=60)
+    body = json.loads(on_server.server.hget(name_of("newer"), "body"))
+    later = {"schema": SCHEMA + 1, **{k: v for k, v in body.items() if k != "schema"}, "more": 1}
+    text = json.dumps(later, separators=(",", ":"))
+    on_server.server.hset(name_of("newer"), mapping={"body": text, "ver": entry.version + 1})
+    on_server.before = entry
+    return on_server
+
+
+def kept(place):
+    """All that the store has of the newer record."""
+    due = place.server.zscore(f"astakos:test:{LANE}:due:issue", "newer")
+    return place.server.hgetall(name_of("newer")), due
+
+
+def test_a_claim_passes_over_what_a_newer_version_wrote(newer):
+    """F78: untouched, and due for a newer worker as before; what is behind it is not hidden."""
+    before = kept(newer)
+    newer.put("own"), newer.put("other")
+    assert newer.claimed(issues=1, own="newer") == ["other"]
+    assert newer.claimed(issues=2) == ["own"]
+    assert newer.claim().why == "idle"
+    assert kept(newer) == before
+
+
+def test_what_only_a_newer_version_can_settle_does_not_hide_what_is_to_be_issued(newer):
+    """F78."""
+    newer.server.zrem(f"astakos:test:{LANE}:due:issue", "newer")
+    newer.server.zadd(f"astakos:test:{LANE}:due:settle", {"newer": 1})
+    newer.put("old")
+    claim = newer.claim(settle_wait=0)
+    assert (claim.queue, [e.record.key for e in claim.entries]) == ("issue", ["old"])
+
+
+def test_what_a_newer_version_wrote_is_not_decided_and_the_caller_learns_why(newer):
+    """F78."""
+    before = kept(newer)
+    verdict = newer.decide("newer")
+    assert (verdict.done, verdict.entry, verdict.newer) == (False, None, True)
+    assert kept(newer) == before
+
+
+def test_what_a_newer_version_wrote_is_not_overwritten(newer):
+    """F78."""
+    before = kept(newer)
+    for version in (0, newer.before.version):
+        record = newer.led(newer.before.record, states.Marked(1, 1))
+        [verdict] = newer.ledger.cas([Write(record, version)])
+        assert (verdict.done, verdict.entry, verdict.newer) == (False, None, True)
+    assert newer.entry("newer") is None
+    assert newer.ledger.watch(LANE, "gone", LONG) is None
+    assert kept(newer) == before
+
+
+# --- What is left behind ----------------------------------------------------------------------
+
+
+def test_a_settled_commission_leaves_only_what_expires(on_server):
+    """F57: nothing grows for ever but what is counted."""
+    on_server.open(retention=LONG)
+    entry = on_server.put("a", serial=7)
+    on_server.write(entry, states.Decided(ACCEPT), states.SettleMarked(), states.Settled())
+    server = on_server.server
+    left = {key for key in server.keys("*") if server.ttl(key) == -1}
+    assert left == {"astakos:test:lanes", f"astakos:test:{LANE}:writes"}
+    assert len(server.keys("*")) == 4
+
+
+def test_every_write_is_counted(on_server):
+    """F68: a counter that goes back tells that acknowledged writes are gone."""
+    with Redis.from_url(on_server.url) as server:
+        entry = on_server.put("a", serial=7)
+        on_server.decide("a"), on_server.decide("a")
+        on_server.write(entry, states.Decided(ACCEPT))
+        on_server.write(entry, states.Issued(9))  # refused: not counted
+        assert int(server.get(f"astakos:test:{LANE}:writes")) == 3

@@ -1,0 +1,148 @@
+"""A lane whose Astakos is away rests, and is then tried by one carrier with one record (F59)."""
+
+import pytest
+
+from tests.integration.ledger.places import LANE, LONG, SOON, carriers
+
+
+def lane(place):
+    return place.ledger.lane(LANE)
+
+
+def rest_is_over(place, seconds=SOON):
+    place.ledger.rest(LANE, seconds, "Astakos is away")
+    place.passes(2 * seconds)
+
+
+def test_nobody_works_on_a_lane_at_rest(place):
+    place.put("a")
+    place.ledger.rest(LANE, LONG, "Astakos is away")
+    claim = place.claim()
+    assert (claim.entries, claim.why) == ((), "resting")
+    assert 0 < lane(place).resting <= LONG
+    assert lane(place).reason == "Astakos is away"
+
+
+def test_nobody_is_woken_for_a_lane_at_rest(place):
+    place.put("a", serial=7), place.put("b")
+    place.ledger.rest(LANE, LONG, "Astakos is away")
+    assert not place.decide("a").ring
+    assert not place.ledger.sign_off(LANE, "carrier")
+    assert place.ledger.beat({}, "driver", LONG) == {}
+
+
+def test_a_lane_at_rest_still_takes_commissions_and_decisions(place):
+    """F59: only Astakos is left alone."""
+    place.ledger.rest(LANE, LONG, "Astakos is away")
+    place.put("a", serial=7)
+    assert place.decide("a").done
+    assert lane(place).due == 1
+
+
+def test_who_was_awake_when_it_began_is_not_after_its_next_claim(place):
+    place.put("a"), place.put("b")
+    assert place.claimed(issues=1)
+    place.ledger.rest(LANE, LONG, "Astakos is away")
+    assert place.claim().why == "resting"
+    assert lane(place).awake == 0
+
+
+@pytest.mark.parametrize("kind", ["to issue", "to settle"])
+def test_after_its_rest_a_lane_is_tried_with_one_record(place, kind):
+    for n in range(3):
+        place.put(f"key-{n}", serial=n + 1 if kind == "to settle" else None)
+        if kind == "to settle":
+            place.decide(f"key-{n}")
+    rest_is_over(place)
+    claim = place.claim("trier")
+    assert (len(claim.entries), claim.trial) == (1, 1)
+
+
+def test_after_its_rest_a_lane_is_tried_by_one_carrier(place):
+    place.put("a"), place.put("b")
+    rest_is_over(place)
+    assert place.claimed("trier")
+    claim = place.claim("other")
+    assert (claim.entries, claim.why) == ((), "resting")
+    assert len(place.claimed("trier")) == 1  # it may try once more
+
+
+def test_a_trial_wakes_no_more_carriers_than_the_one(place):
+    """Each of the others would go at once, and be rung for again by the next call."""
+    place.open(waking=carriers(8, per_carrier=1))
+    for n in range(5):
+        place.put(f"key-{n}", serial=n + 1)
+    rest_is_over(place)
+    rings = [place.decide(f"key-{n}").ring for n in range(5)]
+    assert rings == [True, False, False, False, False]
+
+
+def test_a_trier_that_died_is_followed_by_another(place):
+    place.open(waking=carriers(8, forgotten=SOON))
+    place.put("a"), place.put("b")
+    rest_is_over(place)
+    assert place.claimed("trier")
+    place.passes(2 * SOON)
+    assert place.claimed("other")
+
+
+def test_a_trier_that_signed_off_is_followed_by_another(place):
+    place.put("a"), place.put("b")
+    rest_is_over(place)
+    assert place.claimed("trier")
+    place.ledger.sign_off(LANE, "trier")
+    assert place.claimed("other")
+
+
+def test_a_trier_that_found_nothing_leaves_the_trial_to_another(place):
+    rest_is_over(place)
+    assert place.claim("trier").why == "idle"
+    place.put("a")
+    assert place.claim("other").trial == 1
+
+
+def test_a_trial_that_failed_makes_the_next_rest_the_second(place):
+    """The longer each time: the caller asks for so many seconds."""
+    for key in "abcd":
+        place.put(key)
+    for trial in (1, 2, 3):
+        rest_is_over(place)
+        assert place.claim("trier").trial == trial
+    assert place.claim("trier").trial == 3
+
+
+def test_all_who_were_on_their_way_when_it_began_make_one_rest(place):
+    """Eight carriers that time out together must not make it the eighth."""
+    place.put("a")
+    place.ledger.rest(LANE, LONG, "the first")
+    place.ledger.rest(LANE, SOON, "a shorter one")
+    assert lane(place).resting > SOON
+    assert lane(place).reason == "the first"
+    place.ledger.rest(LANE, 2 * LONG, "a longer one")
+    assert lane(place).resting > LONG
+    assert lane(place).reason == "a longer one"
+    place.ledger.rested(LANE)
+    for _ in range(8):
+        place.ledger.rest(LANE, SOON, "together")
+    place.passes(2 * SOON)
+    assert place.claim().trial == 1
+
+
+def test_an_answer_ends_the_trial(place):
+    for n in range(5):
+        place.put(f"key-{n}")
+    rest_is_over(place)
+    place.claim("trier")
+    place.ledger.rested(LANE)
+    claim = place.claim("other", issues=3)
+    assert (len(claim.entries), claim.trial) == (3, 0)
+    assert (lane(place).resting, lane(place).reason) == (0.0, "")
+    rest_is_over(place)
+    assert place.claim("trier").trial == 1  # counted from the beginning again
+
+
+def test_lanes_rest_by_themselves(place):
+    """F75."""
+    place.put("a")
+    place.ledger.rest("shop", LONG, "Astakos is away")
+    assert place.claimed() == ["a"]

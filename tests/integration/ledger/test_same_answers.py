@@ -1,0 +1,251 @@
+"""Both stores give the same answers, whatever is asked of them in whatever order.
+
+Both live by the server's clock. Whatever lasts, lasts for minutes or is over before the next
+step, so that no answer depends on how long a step took.
+"""
+
+from dataclasses import dataclass
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from astakos_worker.ledger import states
+from astakos_worker.ledger.contract import ANYONE, Asked, Waking, Write
+from astakos_worker.ledger.memory import MemoryLedger
+from astakos_worker.ledger.record import Decision, bare_key
+from astakos_worker.ledger.states import NotNow, transition
+from tests.integration.ledger.places import FAULT, LANE, LONG, REQUEST, RedisPlace
+
+TINY = 0.001
+EXAMPLES = 20
+KEYS = ["a", "b", "c", bare_key(1)]
+SERIALS = [1, 2, 3]
+CARRIERS = ["one", "two", "three"]
+
+keys = st.sampled_from(KEYS)
+durations = st.sampled_from([TINY, LONG])
+verbs = st.sampled_from(["accept", "reject"])
+few = st.integers(1, 3)
+
+
+@dataclass
+class ServerClock:
+    """The server's time, asked for each time."""
+
+    place: RedisPlace
+
+    def now(self):
+        return self.place._time()
+
+
+class Stores(RuleBasedStateMachine):
+    """Asks both stores the same."""
+
+    url = ""
+
+    @initialize(retention=durations, promise=durations, forgotten=durations, number=few)
+    def begin(self, retention, promise, forgotten, number):
+        more = {
+            "waking": Waking(number, 2, promise, forgotten),
+            "retention": retention,
+            "bare_retention": LONG,
+        }
+        self.place = RedisPlace(self.url)
+        self.place.open(**more)
+        self.clock = ServerClock(self.place)
+        self.stores = [self.place.ledger, MemoryLedger(self.clock, **more)]
+        self.last = Write(self._new("a", None), 7)
+        self.count = 0
+
+    def teardown(self):
+        if hasattr(self, "place"):
+            self.place.close()
+
+    def ask(self, call, shown=lambda answer: answer):
+        """Ask both, and let all that is short be over."""
+        self.same(call, shown)
+        self.place.passes(4 * TINY)
+
+    def same(self, call, shown=lambda answer: answer):
+        on_server, in_memory = [shown(call(store)) for store in self.stores]
+        assert on_server == in_memory
+
+    # --- Writing ------------------------------------------------------------------------------
+
+    def _new(self, key, decision, *, late=True, deadline=None):
+        now = self.clock.now()
+        if key.startswith("\x1f"):
+            decision = decision or Decision("accept", "", now)
+            return states.bare(key, LANE, "0" * 8, serial=1, decision=decision, now=now)
+        self.count = getattr(self, "count", 0) + 1
+        due = now - 100 - self.count if late else now + LONG
+        record = states.queued(
+            key, LANE, "0" * 8, REQUEST, now=now, decision=decision, deadline=deadline
+        )
+        return transition(record, states.Postponed(due), now)
+
+    def write(self, write):
+        self.last = write
+        self.ask(lambda store: store.cas([write]), lambda done: [told(v) for v in done])
+
+    def entry(self, key):
+        return self.stores[1].get(LANE, [key]).get(key)
+
+    @rule(key=keys, verb=st.none() | verbs, late=st.booleans(), ring=st.booleans())
+    def create(self, key, verb, late, ring):
+        decision = Decision(verb, "", 1.0) if verb else None
+        deadline = self.clock.now() - 50 if late else None
+        self.write(Write(self._new(key, decision, late=late, deadline=deadline), 0, ring=ring))
+
+    @rule(key=keys, verb=st.none() | verbs)
+    def use_again(self, key, verb):
+        entry = self.entry(key)
+        if entry is not None and not entry.record.is_open:
+            decision = Decision(verb, "", 1.0) if verb else None
+            self.write(Write(self._new(key, decision), entry.version, cell=decision, reset=True))
+
+    @rule(
+        key=keys,
+        number=st.integers(0, 13),
+        serial=st.sampled_from(SERIALS),
+        verb=verbs,
+        fence=st.sampled_from(["none", "current", "older"]),
+        must_hold=st.booleans(),
+        keep=st.sampled_from([None, None, TINY, LONG]),
+        stale=st.sampled_from([0, 0, 0, 1]),
+        ring=st.booleans(),
+    )
+    def change(self, *, key, number, serial, verb, fence, must_hold, keep, stale, ring):
+        entry = self.entry(key)
+        if entry is None:
+            return
+        now, mark = self.clock.now(), entry.record.marks
+        events = [
+            states.Marked(now, now),
+            states.Unsent(mark, now),
+            states.Doubtful(mark, now + LONG, FAULT),
+            states.Absent(mark, now + 1, now),
+            states.Issued(serial),
+            states.Decided(entry.cell or Decision(verb, "", 1.0)),
+            states.Decided(Decision(verb, "", 1.0)),
+            states.SettleMarked(),
+            states.Settled(),
+            states.TwinSettled(serial),
+            states.Died(FAULT),
+            states.Resurfaced(),
+            states.Merged("a"),
+            states.Postponed(now + LONG),
+        ]
+        try:
+            record = transition(entry.record, events[number], now)
+        except NotNow:
+            return
+        number = {"none": None, "current": entry.fence, "older": entry.fence - 1}[fence]
+        version = entry.version - stale
+        self.write(Write(record, version, number, must_hold, keep, ring=ring))
+
+    @rule()
+    def repeat(self):
+        self.write(self.last)
+
+    @rule(key=st.sampled_from([*KEYS, "unknown"]), verb=verbs)
+    def decide(self, key, verb):
+        decisions = {key: Decision(verb, "", 1.0)}
+        self.ask(lambda store: store.decide(LANE, decisions), lambda done: told(done[key]))
+
+    # --- Carrying -----------------------------------------------------------------------------
+
+    @rule(
+        carrier=st.sampled_from(CARRIERS),
+        lease=durations,
+        issues=few,
+        settles=few,
+        wait=st.sampled_from([0.0, LONG]),
+        own=st.none() | keys,
+        wake=st.sampled_from([None, ANYONE, "a?", "a!", "b?", "b!"]),
+    )
+    def claim(self, *, carrier, lease, issues, settles, wait, own, wake):
+        asked = Asked(LANE, carrier, lease, issues, settles, wait, own, wake)
+        self.ask(
+            lambda store: store.claim(asked)[0],
+            lambda claim: (
+                [told_entry(entry) for entry in claim.entries],
+                (claim.queue, claim.why, claim.ring, claim.trial),
+            ),
+        )
+
+    @rule(carrier=st.sampled_from(CARRIERS))
+    def sign_off(self, carrier):
+        self.ask(lambda store: store.sign_off(LANE, carrier))
+
+    @rule(carriers=st.sets(st.sampled_from(CARRIERS)), driver=st.sampled_from([None, "x", "y"]))
+    def beat(self, carriers, driver):
+        self.ask(lambda store: store.beat({LANE: sorted(carriers)}, driver, TINY))
+
+    @rule(seconds=durations)
+    def rest(self, seconds):
+        self.ask(lambda store: store.rest(LANE, seconds, f"for {seconds:g}"))
+
+    @rule()
+    def rested(self):
+        self.ask(lambda store: store.rested(LANE))
+
+    @rule(holder=st.sampled_from("xy"), lease=durations, back=st.booleans())
+    def hold(self, holder, lease, back):
+        if back:
+            self.ask(lambda store: store.release("sweep", holder))
+        self.ask(lambda store: store.hold("sweep", holder, lease))
+
+    # --- Reading ------------------------------------------------------------------------------
+
+    @invariant()
+    def all_that_can_be_read_is_the_same(self):
+        if not hasattr(self, "stores"):
+            return
+        self.same(
+            lambda store: (
+                {key: told_entry(entry) for key, entry in store.get(LANE, KEYS).items()},
+                store.find(LANE, SERIALS),
+                store.held(LANE),
+                store.expired(LANE),
+                store.lanes(),
+            )
+        )
+        self.same(
+            lambda store: store.lane(LANE),
+            lambda lane: (
+                *(lane.due, lane.open, lane.held, lane.awake, lane.reason),
+                lane.resting > 0,
+            ),
+        )
+
+
+def told_entry(entry):
+    return entry and (entry.record, entry.version, entry.fence, entry.cell)
+
+
+def told(verdict):
+    return verdict.done, told_entry(verdict.entry), verdict.ring, verdict.clash
+
+
+def test_both_stores_give_the_same_answers(session_servers):
+    class OnTheServer(Stores):
+        url = session_servers("valkey").url()
+
+    run_state_machine_as_test(
+        OnTheServer,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=30,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,119 @@
+"""Named leases, what the sweep remembers, and what is published for who waits."""
+
+from astakos_worker.ledger import states
+from tests.integration.ledger.places import ACCEPT, LANE, LONG, SOON, issued
+
+# --- Named leases -----------------------------------------------------------------------------
+
+
+def test_a_named_lease_is_one_holders(place):
+    """F41."""
+    assert place.ledger.hold("sweep", "one", LONG)
+    assert not place.ledger.hold("sweep", "two", LONG)
+    assert place.ledger.hold("sweep", "one", LONG)
+    assert place.ledger.hold("another", "two", LONG)
+
+
+def test_a_named_lease_that_is_given_back_is_the_next_ones(place):
+    place.ledger.hold("sweep", "one", LONG)
+    place.ledger.release("sweep", "two")  # whose it is not
+    assert not place.ledger.hold("sweep", "two", LONG)
+    place.ledger.release("sweep", "one")
+    assert place.ledger.hold("sweep", "two", LONG)
+    place.ledger.release("nothing", "one")
+
+
+def test_a_named_lease_ends_by_itself(place):
+    """F41: its holder may have died."""
+    place.ledger.hold("sweep", "one", SOON)
+    place.passes(2 * SOON)
+    assert place.ledger.hold("sweep", "two", LONG)
+    assert not place.ledger.hold("sweep", "one", LONG)
+
+
+# --- What the sweep remembers -----------------------------------------------------------------
+
+
+def test_a_serial_is_remembered_from_our_own_first_sight(place):
+    """F33."""
+    before = place.now()
+    first = place.ledger.sights(LANE, [7])[7]
+    assert before - 0.001 <= first.first <= place.now() and first.name is None
+    place.passes(SOON)
+    again = place.ledger.sights(LANE, [7, 8])
+    assert again[7] == first
+    assert again[8].first > first.first
+    assert place.ledger.sights(LANE, []) == {}
+
+
+def test_names_of_serials_are_remembered(place):
+    place.ledger.sights(LANE, [7, 8])
+    place.ledger.named(LANE, {7: "a server [tag] ☃"})
+    place.ledger.named(LANE, {})
+    sights = place.ledger.sights(LANE, [7, 8])
+    assert (sights[7].name, sights[8].name) == ("a server [tag] ☃", None)
+
+
+def test_serials_that_are_not_listed_any_more_are_forgotten(place):
+    """F40, F44: a serial may come again, as another commission's."""
+    serials = list(range(1, 1300))
+    first = place.ledger.sights(LANE, serials)
+    place.ledger.named(LANE, dict.fromkeys(serials, "old"))
+    place.passes(SOON)
+    place.ledger.forget(LANE, [5, 1299])
+    again = place.ledger.sights(LANE, serials)
+    assert {n for n in serials if again[n].first == first[n].first} == {5, 1299}
+    assert again[6].first > first[6].first and again[6].name is None
+    assert again[5].name == "old"
+
+
+# --- Watching ---------------------------------------------------------------------------------
+
+
+def test_a_watched_record_is_told_as_it_is(place):
+    entry = place.put("a", serial=7)
+    place.decide("a")
+    watched = place.ledger.watch(LANE, "a", LONG)
+    assert (watched.record, watched.version, watched.cell) == (entry.record, 1, ACCEPT)
+
+
+def test_watching_an_unknown_key_leaves_nothing_behind(place):
+    assert place.ledger.watch(LANE, "a", LONG) is None
+    assert place.entry("a") is None
+    assert place.put("a").version == 1
+
+
+def test_only_changes_of_watched_records_are_published(place):
+    place.listen()
+    unwatched, watched = place.put("unwatched"), place.put("watched")
+    place.ledger.watch(LANE, "watched", LONG)
+    place.write(unwatched, *issued(7))
+    place.decide("unwatched")
+    entry = place.write(watched, *issued(8)).entry
+    assert place.heard() == "watched"
+    place.decide("watched")
+    assert place.heard() == "watched"
+    place.decide("watched")  # says nothing new
+    place.write(entry, states.Issued(9))
+    assert place.heard() == "watched"
+    place.put("last"), place.ledger.watch(LANE, "last", LONG)
+    place.decide("last")
+    assert place.heard() == "last"
+
+
+def test_a_watch_ends_by_itself(place):
+    entry, other = place.put("a"), place.put("b")
+    place.listen()
+    place.ledger.watch(LANE, "a", SOON), place.ledger.watch(LANE, "b", LONG)
+    place.passes(2 * SOON)
+    place.write(entry, *issued(7)), place.write(other, *issued(8))
+    assert place.heard() == "b"
+
+
+def test_a_watched_record_expires_as_any_other(place):
+    """F57."""
+    place.open(retention=SOON)
+    place.write(place.put("a"), states.Died({"class": "X"}))
+    place.ledger.watch(LANE, "a", LONG)
+    place.passes(3 * SOON)
+    assert place.entry("a") is None
