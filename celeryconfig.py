@@ -54,6 +54,10 @@ worker_hijack_root_logger = False
 # Between SIGTERM and the broker's patience: carriers end within a request's deadline.
 worker_cancel_long_running_tasks_on_connection_loss = False
 
+# A queue of its own for every worker, read together with its work: `astakos-worker health` asks
+# through it whether a worker consumes, which one that merely answers pings does not prove.
+worker_direct = True
+
 # --- Results and events ---------------------------------------------------------------------
 
 # The ledger knows what became of a commission; results are for Flower and for lookups.

@@ -9,6 +9,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_process_init, worker_ready, worker_shutdown
 
+from astakos_worker.observe import health
 from astakos_worker.observe.logs import configure_logs
 from astakos_worker.runtime import Runtime, runtime
 from astakos_worker.settings import Settings, celery_values
@@ -26,6 +27,7 @@ def here() -> Runtime:
 
 for shells in (wakeups, commissions, lookups, sweep):
     shells.register(app, here)
+health.register(app)
 
 
 @worker_ready.connect
