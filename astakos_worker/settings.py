@@ -52,7 +52,8 @@ DEMO_TIMES: dict[str, float] = {
 class ServiceSettings(BaseModel):
     """One named service: its Astakos, and the token that only workers hold."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # What was given may be a token under a misspelt name: errors do not repeat it (F62).
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     auth_url: str
     token: SecretStr | None = None
@@ -72,7 +73,11 @@ class Settings(BaseSettings):
     """Everything that can be set. `Settings()` reads the environment."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ASTAKOS_", env_nested_delimiter="__", frozen=True, extra="ignore"
+        env_prefix="ASTAKOS_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
     )
 
     #: `demo` scales the times below, for demonstrations and tests.
