@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from astakos_worker.sandbox.control import PREFIX, serve_control
 from astakos_worker.sandbox.delivery import Delivery
-from astakos_worker.sandbox.errors import ApiFaultError
+from astakos_worker.sandbox.errors import ApiFaultError, OAuthFaultError
 from astakos_worker.sandbox.faults import BEFORE, Decision, Kind, Rule
 from astakos_worker.sandbox.misbehaviour import error_reply, no_holding, page, spoiled
 from astakos_worker.sandbox.operation import PublicOperation
+from astakos_worker.sandbox.quirks import Quirk
 from astakos_worker.sandbox.routes import NoSuchPageError, Route, find_route
-from astakos_worker.sandbox.wire import Reply, Request, reply_fault
+from astakos_worker.sandbox.wire import Reply, Request, reply_fault, reply_oauth
 
 if TYPE_CHECKING:
     from astakos_worker.sandbox.astakos import Astakos
@@ -69,6 +70,7 @@ class Application:
         else:
             name, outcome = route.operation.name, "broken"
             request.argument = route.argument
+            request.quirks = self.sandbox.astakos.quirks
             audit.enter(name)
             try:
                 outcome = await self._serve(route, request, delivery)
@@ -99,7 +101,13 @@ class Application:
             await self.sandbox.servers.work(operation.load(astakos))
             return operation.perform(astakos)
         except ApiFaultError as fault:
+            if fault.uncaught and Quirk.UNCAUGHT_500 in request.quirks:
+                return reply_fault(ApiFaultError(500, "Unexpected error"))
             return reply_fault(fault)
+        except OAuthFaultError as fault:
+            return reply_oauth(
+                {"error": "generic_error", "exception": str(fault)}, request.quirks, 400
+            )
         except Exception:  # noqa: BLE001 # logged, and answered as the real server would
             # The sandbox goes on serving the others; what broke is in its log.
             _log.exception("%s broke", route.operation.name)

@@ -6,11 +6,13 @@ wants an Astakos in the same process, without sockets, takes this.
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, Protocol
 
 from astakos_worker.sandbox.audit import Audit, Event
 from astakos_worker.sandbox.clock import Clock
+from astakos_worker.sandbox.quirks import Quirk
+from astakos_worker.sandbox.wire import iso_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,11 +22,8 @@ if TYPE_CHECKING:
     from astakos_worker.sandbox.world import World
 
 
-class Quirk(StrEnum):
-    """An accident of the real server that can be switched on."""
-
-    # Pending serials come in no order (the protocol, section 10.5).
-    UNSORTED_LIST = "unsorted-list"
+# How far east of Greenwich the server with the quirk stands.
+_LOCAL: Final = timedelta(hours=2)
 
 
 class Recorder(Protocol):
@@ -38,8 +37,8 @@ class Recorder(Protocol):
     ) -> None:
         """Commissions were resolved."""
 
-    def changed(self, astakos: Astakos) -> None:
-        """Something else changed."""
+    def changed(self, astakos: Astakos, settled: Sequence[Commission] = ()) -> None:
+        """Something else changed; these commissions were issued and accepted along with it."""
 
     def rewrite(self, astakos: Astakos) -> None:
         """Everything changed, the audit included."""
@@ -56,7 +55,7 @@ class ForgetfulRecorder:
     ) -> None:
         """Keep nothing."""
 
-    def changed(self, astakos: Astakos) -> None:
+    def changed(self, astakos: Astakos, settled: Sequence[Commission] = ()) -> None:
         """Keep nothing."""
 
     def rewrite(self, astakos: Astakos) -> None:
@@ -71,6 +70,8 @@ class Astakos:
         self.clock = Clock()
         self.audit = Audit()
         self.quirks: frozenset[Quirk] = frozenset()
+        # What refusals leave behind for others to report, with the quirk for that.
+        self.shared_error_data: dict[str, object] = {}
         self.recorder: Recorder = recorder or ForgetfulRecorder()
 
     def issue(
@@ -93,9 +94,10 @@ class Astakos:
             auto_accept=auto_accept,
         )
         self.recorder.issued(commission, auto_accept=auto_accept)
-        self.audit.note(Event.ISSUED, (commission,))
         if auto_accept:
-            self.audit.note(Event.ACCEPTED, (commission,))
+            self.note_settled((commission,))
+        else:
+            self.audit.note(Event.ISSUED, (commission,))
         return commission
 
     def resolve(self, component: str, serial: int, *, accept: bool) -> Commission:
@@ -113,9 +115,25 @@ class Astakos:
         self._note_resolved(component, resolution.accepted, resolution.rejected)
         return resolution
 
-    def changed(self) -> None:
-        """Say that something other than a commission was changed."""
-        self.recorder.changed(self)
+    def changed(self, *settled: Commission) -> None:
+        """Say that something other than a commission was changed.
+
+        `settled` were issued and accepted in the quota book as a part of that change: both are
+        kept together, or neither is.
+        """
+        self.recorder.changed(self, settled)
+        self.note_settled(settled)
+
+    def note_settled(self, settled: Sequence[Commission]) -> None:
+        """Enter commissions that were issued and accepted at once into the audit."""
+        self.audit.note(Event.ISSUED, settled)
+        self.audit.note(Event.ACCEPTED, settled)
+
+    def time(self, moment: datetime) -> str:
+        """A time as the API spells it."""
+        if Quirk.LOCAL_TIME in self.quirks:
+            moment += _LOCAL
+        return iso_time(moment)
 
     def _note_resolved(
         self, component: str, accepted: Sequence[Commission], rejected: Sequence[Commission]

@@ -87,7 +87,8 @@ class InternalFailureError(SandboxError):
 class ApiFaultError(SandboxError):
     """Raised to answer a request with a fault instead of a result.
 
-    `message` None means an empty body, as the single-commission calls answer a 404.
+    `message` None means an empty body, as the single-commission calls answer a 404. `uncaught` says
+    that the real server fails to catch it: with the quirk for that it becomes a 500.
     """
 
     def __init__(
@@ -97,9 +98,15 @@ class ApiFaultError(SandboxError):
         *,
         data: Mapping[str, object] | None = None,
         allow: tuple[str, ...] | None = None,
+        uncaught: bool = False,
     ) -> None:
         super().__init__(f"{status} {message}")
         self.status = status
         self.message = message
         self.data = data
         self.allow = allow
+        self.uncaught = uncaught
+
+
+class OAuthFaultError(SandboxError):
+    """Raised to answer an OAuth 2 request with its only kind of error."""

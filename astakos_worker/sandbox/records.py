@@ -6,13 +6,16 @@ Values and their states, without rules: what follows from them is the world's bu
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import Final
 
 from astakos_worker.sandbox.quota import INT64_MAX
 
-if TYPE_CHECKING:
-    from datetime import datetime
+# When everything that has no date of its own was made, so that a seed makes the same world always.
+FOUNDED: Final = datetime(2020, 1, 1, tzinfo=UTC)
+# What the API shows as the end of a project that is to have none.
+FAR_AWAY: Final = datetime(2120, 1, 1, tzinfo=UTC)
 
 
 class ProjectState(StrEnum):
@@ -28,6 +31,30 @@ class ProjectState(StrEnum):
     def is_initialized(self) -> bool:
         """Whether the project was ever approved, and so has holdings."""
         return self in {ProjectState.ACTIVE, ProjectState.SUSPENDED, ProjectState.TERMINATED}
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the project can be joined and left, and holds its name."""
+        return self in {ProjectState.ACTIVE, ProjectState.SUSPENDED}
+
+
+class ApplicationState(StrEnum):
+    """The states of an application for a project or for a change of one."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REPLACED = "replaced"
+    DENIED = "denied"
+    DISMISSED = "dismissed"
+    CANCELLED = "cancelled"
+
+
+class Policy(StrEnum):
+    """Who decides whether somebody joins or leaves: nobody, the owner, or nobody may."""
+
+    AUTO = "auto"
+    MODERATED = "moderated"
+    CLOSED = "closed"
 
 
 class MembershipState(StrEnum):
@@ -46,6 +73,16 @@ class MembershipState(StrEnum):
         """Whether the member may draw on the project."""
         return self in {MembershipState.ACCEPTED, MembershipState.LEAVE_REQUESTED}
 
+    @property
+    def is_any_accepted(self) -> bool:
+        """Whether the member counts as one, though perhaps suspended."""
+        return self.is_actually_accepted or self is MembershipState.SUSPENDED
+
+    @property
+    def is_associated(self) -> bool:
+        """Whether the user cannot ask to join (again)."""
+        return self.is_any_accepted or self is MembershipState.REQUESTED
+
 
 @dataclass(slots=True)
 class User:
@@ -63,6 +100,15 @@ class User:
     has_signed_terms: bool = True
     is_revoked: bool = False
     groups: tuple[str, ...] = ("default",)
+    is_moderated: bool = True
+    is_rejected: bool = False
+    # Whether the user moderates projects.
+    is_admin: bool = False
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the account went all its way: verified, moderated, not rejected."""
+        return self.email_verified and self.is_moderated and not self.is_rejected
 
     @property
     def full_name(self) -> str:
@@ -123,6 +169,48 @@ class Project:
     is_system: bool
     owner: str | None
     capacities: dict[str, Capacity]
+    # By this number the real server knows it inside; given when it is entered.
+    number: int = 0
+    creation_date: datetime = FOUNDED
+    end_date: datetime = FAR_AWAY
+    homepage: str = ""
+    description: str = ""
+    join_policy: Policy = Policy.MODERATED
+    leave_policy: Policy = Policy.AUTO
+    max_members: int = INT64_MAX
+    private: bool = False
+    # When it was last suspended or terminated, also if it is active again.
+    deactivation_date: datetime | None = None
+    last_application: int | None = None
+
+
+@dataclass(slots=True)
+class Wishes:
+    """What an application asks for; None is what it does not mention."""
+
+    name: str | None = None
+    owner: str | None = None
+    homepage: str | None = None
+    description: str | None = None
+    comments: str | None = None
+    start_date: datetime | None = None
+    end_date: datetime | None = None
+    join_policy: Policy | None = None
+    leave_policy: Policy | None = None
+    max_members: int | None = None
+    private: bool | None = None
+    resources: dict[str, Capacity] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Application:
+    """A request for a project, or for a change of one, on its way to an admin's verdict."""
+
+    id: int
+    project: str
+    applicant: str
+    state: ApplicationState
+    wishes: Wishes
 
 
 @dataclass(slots=True)
@@ -134,3 +222,5 @@ class Membership:
     project: str
     state: MembershipState
     was_accepted: bool = False
+    # When each state that it was ever in was last entered.
+    since: dict[MembershipState, datetime] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from astakos_worker.sandbox.api import catalogs, commissions, identity, quotas
+from astakos_worker.sandbox.api import catalogs, commissions, components, identity, quotas
 from astakos_worker.sandbox.errors import ApiFaultError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ PATHS: Final[dict[str, Methods]] = {
     "/account/v1.0/service_project_quotas": {"GET": quotas.ShowServiceProjectQuotas},
     "/account/v1.0/commissions": {"GET": commissions.ListPending, "POST": commissions.Issue},
     "/account/v1.0/commissions/action": {"POST": commissions.ActOnMany},
-    "/ui/get_services": {"GET": identity.ListComponents},
+    "/ui/get_services": {"GET": components.ListComponents},
 }
 
 # Paths with something in them that varies, in the group of each pattern.

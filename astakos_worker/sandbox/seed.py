@@ -9,46 +9,30 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from importlib import resources
 from typing import TYPE_CHECKING, Final
-from uuid import UUID, uuid5
 
 from astakos_worker.sandbox.errors import NameTakenError, SeedError, UnknownNameError
+from astakos_worker.sandbox.oauth import OAuthClient, normalized
+from astakos_worker.sandbox.quantities import quantity_in
 from astakos_worker.sandbox.quota import INT64_MAX
-from astakos_worker.sandbox.records import (
-    Capacity,
-    Component,
-    MembershipState,
-    Project,
-    ProjectState,
-    Resource,
-    Service,
-    User,
-)
+from astakos_worker.sandbox.records import Component, Resource, Service, User
+from astakos_worker.sandbox.seed_projects import add_project, project_uuid, uuid_of
 from astakos_worker.sandbox.toml_table import Document, Table
 from astakos_worker.sandbox.world import World
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-# The root of all uuids that a seed does not spell out.
-NAMESPACE: Final = UUID("a57a405a-0000-4000-8000-5a9db0c5eed5")
+__all__ = ["LONG_AGO", "NEVER", "default_seed", "load_seed", "project_uuid", "user_uuid"]
+
 NEVER: Final = datetime(2099, 12, 31, tzinfo=UTC)
 LONG_AGO: Final = datetime(2001, 1, 1, tzinfo=UTC)
-
-_UNITS: Final = {"": 0, "KiB": 10, "MiB": 20, "GiB": 30, "TiB": 40, "PiB": 50}
-_QUANTITY: Final = re.compile(r"(\d+) ?([KMGTP]iB)?")
 
 
 def user_uuid(name: str) -> str:
     """The uuid of a seeded user whose table gives none."""
-    return str(uuid5(NAMESPACE, f"user:{name.lower()}"))
-
-
-def project_uuid(name: str) -> str:
-    """The uuid of a seeded project whose table gives none."""
-    return str(uuid5(NAMESPACE, f"project:{name}"))
+    return uuid_of("user", name.lower())
 
 
 def default_seed() -> str:
@@ -78,7 +62,7 @@ def load_seed(seed: Path | str | None = None) -> World:
 
 
 def _build(document: Document) -> World:
-    document.only("component", "service", "resource", "users", "project")
+    document.only("component", "service", "resource", "users", "project", "oauth_client")
     world = World()
     for table in document.tables("component"):
         _add_component(world, table)
@@ -89,7 +73,9 @@ def _build(document: Document) -> World:
     for table in document.tables("users"):
         _add_users(world, table)
     for table in document.tables("project"):
-        _add_project(world, table)
+        add_project(world, table)
+    for table in document.tables("oauth_client"):
+        _add_oauth_client(world, table)
     return world
 
 
@@ -129,8 +115,8 @@ def _add_resource(world: World, table: Table) -> None:
         unit=table.optional("unit", str, None),
         api_visible=visible,
         ui_visible=table.get("ui_visible", bool, default=visible),
-        system_default=_quantity(table, "system_default", INT64_MAX),
-        project_default=_quantity(table, "project_default", 0 if visible else INT64_MAX),
+        system_default=quantity_in(table, "system_default", INT64_MAX),
+        project_default=quantity_in(table, "project_default", 0 if visible else INT64_MAX),
     )
     table.finish()
     if resource.ui_visible and not resource.api_visible:
@@ -150,6 +136,9 @@ def _add_users(world: World, table: Table) -> None:
     active = table.get("active", bool, default=True)
     verified = table.get("email_verified", bool, default=True)
     signed = table.get("signed_terms", bool, default=True)
+    moderated = table.get("moderated", bool, default=True)
+    rejected = table.get("rejected", bool, default=False)
+    admin = table.get("admin", bool, default=False)
     expired = table.get("token_expired", bool, default=False)
     limits = _quantities(world, table.inner("limits"))
     table.finish()
@@ -171,6 +160,9 @@ def _add_users(world: World, table: Table) -> None:
             is_active=active,
             email_verified=verified,
             has_signed_terms=signed,
+            is_moderated=moderated,
+            is_rejected=rejected,
+            is_admin=admin,
         )
         try:
             world.add_user(user, limits)
@@ -178,40 +170,18 @@ def _add_users(world: World, table: Table) -> None:
             raise table.complaint("", str(cause)) from cause
 
 
-def _add_project(world: World, table: Table) -> None:
-    name = table.required("name", str)
-    owner = table.optional("owner", str, None)
-    uuid = table.get("uuid", str, project_uuid(name))
-    state = table.get("state", str, "active")
-    patterns = [*table.get("members", list, [])]
-    capacities = {}
-    mentioned = table.inner("resources")
-    for resource in mentioned.names():
-        if resource not in world.resources:
-            raise mentioned.complaint(resource, "is no resource; add a [[resource]] first")
-        inner = mentioned.inner(resource)
-        capacity = Capacity(_quantity(inner, "project", 0), _quantity(inner, "member", 0))
-        inner.finish()
-        capacities[resource] = capacity
+def _add_oauth_client(world: World, table: Table) -> None:
+    identifier, secret = table.required("id", str), table.optional("secret", str, None)
+    redirect_uris = table.get("redirect_uris", list, [])
+    trusted = table.get("trusted", bool, default=False)
     table.finish()
-    if state not in set(ProjectState):
-        raise table.complaint("state", f"must be one of: {', '.join(ProjectState)}")
-    if uuid in world.projects:
-        raise table.complaint("name", f"there is a project {name!r} already")
-    found = None if owner is None else world.user_by_name(owner)
-    if owner is not None and found is None:
-        raise table.complaint("owner", f"there is no user {owner!r}")
-    world.add_project(
-        Project(uuid, name, ProjectState(state), False, found.uuid if found else None, capacities)
-    )
-    for pattern in patterns:
-        members = [
-            user.uuid for user in world.users.values() if fnmatchcase(user.username, str(pattern))
-        ]
-        if not members:
-            raise table.complaint("members", f"no user matches {pattern!r}")
-        for member in members:
-            world.set_membership(member, uuid, MembershipState.ACCEPTED)
+    if not redirect_uris or not all(isinstance(uri, str) for uri in redirect_uris):
+        raise table.complaint("redirect_uris", "must be a list of URLs, the usual one first")
+    try:
+        uris = tuple(map(normalized, redirect_uris))
+        world.oauth.add_client(OAuthClient(identifier, uris, secret, trusted))
+    except (NameTakenError, ValueError) as cause:
+        raise table.complaint("", str(cause)) from cause
 
 
 def _quantities(world: World, table: Table) -> dict[str, int]:
@@ -219,29 +189,8 @@ def _quantities(world: World, table: Table) -> dict[str, int]:
     for resource in table.names():
         if resource not in world.resources:
             raise table.complaint(resource, "is no resource; add a [[resource]] first")
-        quantities[resource] = _quantity(table, resource, 0)
+        quantities[resource] = quantity_in(table, resource, 0)
     return quantities
-
-
-def _quantity(table: Table, key: str, default: int) -> int:
-    """A number, a string with a binary unit such as "20 GiB", or "unlimited"."""
-    if key not in table:
-        table.optional(key, int, None)
-        return default
-    try:
-        text = table.required(key, str)
-    except SeedError:
-        quantity = table.required(key, int)
-    else:
-        match = _QUANTITY.fullmatch(text)
-        if text == "unlimited":
-            return INT64_MAX
-        if match is None:
-            raise table.complaint(key, f'{text!r} is no quantity; write 7, "20 GiB" or "unlimited"')
-        quantity = int(match[1]) << _UNITS[match[2] or ""]
-    if not 0 <= quantity <= INT64_MAX:
-        raise table.complaint(key, "must be between 0 and 2**63 - 1")
-    return quantity
 
 
 def _numbered(pattern: str, number: int) -> str:

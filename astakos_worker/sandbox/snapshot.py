@@ -5,45 +5,50 @@ Everything a world knows is in it, tokens included: they are a sandbox's.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from astakos_worker.sandbox.errors import StateFileError
+from astakos_worker.sandbox.oauth import OAuthClient, OAuthCode, OAuthToken
 from astakos_worker.sandbox.quota import Commission, Holding, HoldingKey, Provision
 from astakos_worker.sandbox.records import (
-    Capacity,
+    Application,
     Component,
     Membership,
-    MembershipState,
     Project,
-    ProjectState,
     Resource,
     Service,
     User,
 )
+from astakos_worker.sandbox.rows_as_json import pack, unpack
 from astakos_worker.sandbox.world import World
 
-VERSION: Final = 1
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Row = TypeVar("Row")
+
+VERSION: Final = 2
 
 
-def dump_world(world: World) -> dict[str, object]:
+def dump_world(world: World) -> dict[str, Any]:
     """Everything that a world knows, as JSON can say it."""
-    book = world.book
+    book, oauth = world.book, world.oauth
+    tables: dict[str, Mapping[Any, object]] = {
+        "components": world.components,
+        "services": world.services,
+        "resources": world.resources,
+        "users": world.users,
+        "projects": world.projects,
+        "applications": world.applications,
+        "memberships": world.memberships,
+        "oauth_clients": oauth.clients,
+        "oauth_codes": oauth.codes,
+        "oauth_tokens": oauth.tokens,
+    }
     return {
         "version": VERSION,
-        "components": [
-            {**asdict(component), "token_expires": _time_or_none(component.token_expires)}
-            for component in world.components.values()
-        ],
-        "services": [asdict(service) for service in world.services.values()],
-        "resources": [asdict(resource) for resource in world.resources.values()],
-        "users": [
-            {**asdict(user), "token_expires": user.token_expires.isoformat()}
-            for user in world.users.values()
-        ],
-        "projects": [asdict(project) for project in world.projects.values()],
-        "memberships": [asdict(row) for row in world.memberships.values()],
+        **{name: [pack(row) for row in table.values()] for name, table in tables.items()},
         "holdings": [
             [*key, holding.limit, holding.usage_min, holding.usage_max]
             for key, holding in book.holdings.items()
@@ -60,27 +65,23 @@ def load_world(content: dict[str, Any]) -> World:
             f"the state is of version {content.get('version')!r}, this sandbox reads {VERSION}"
         )
     world = World()
-    for values in content["components"]:
-        expires = values["token_expires"]
-        world.add_component(
-            Component(**{**values, "token_expires": expires and datetime.fromisoformat(expires)})
-        )
-    for values in content["services"]:
-        world.add_service(Service(**{**values, "endpoints": tuple(values["endpoints"])}))
-    for values in content["resources"]:
-        world.resources[values["name"]] = Resource(**values)
-    for values in content["users"]:
-        expires = datetime.fromisoformat(values["token_expires"])
-        groups = tuple(values["groups"])
-        world.restore_user(User(**{**values, "token_expires": expires, "groups": groups}))
-    for values in content["projects"]:
-        capacities = {name: Capacity(**each) for name, each in values["capacities"].items()}
-        state = ProjectState(values["state"])
-        project = Project(**{**values, "state": state, "capacities": capacities})
-        world.projects[project.uuid] = project
-    for values in content["memberships"]:
-        standing = MembershipState(values["state"])
-        world.restore_membership(Membership(**{**values, "state": standing}))
+
+    def rows(table: str, kind: type[Row]) -> Iterator[Row]:
+        return (unpack(kind, values) for values in content[table])
+
+    for component in rows("components", Component):
+        world.add_component(component)
+    for user in rows("users", User):
+        world.restore_user(user)
+    for membership in rows("memberships", Membership):
+        world.restore_membership(membership)
+    world.services = {row.name: row for row in rows("services", Service)}
+    world.resources = {row.name: row for row in rows("resources", Resource)}
+    world.projects = {row.uuid: row for row in rows("projects", Project)}
+    world.applications = {row.id: row for row in rows("applications", Application)}
+    world.oauth.clients = {row.id: row for row in rows("oauth_clients", OAuthClient)}
+    world.oauth.codes = {row.code: row for row in rows("oauth_codes", OAuthCode)}
+    world.oauth.tokens = {row.token: row for row in rows("oauth_tokens", OAuthToken)}
     for holder, source, resource, *counters in content["holdings"]:
         world.book.holdings[HoldingKey(holder, source, resource)] = Holding(*counters)
     for values in content["commissions"]:
@@ -109,7 +110,3 @@ def load_commission(values: dict[str, Any]) -> Commission:
         issue_time=datetime.fromisoformat(values["issue_time"]),
         provisions=tuple(Provision(*provision) for provision in values["provisions"]),
     )
-
-
-def _time_or_none(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment is not None else None

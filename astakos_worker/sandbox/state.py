@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from astakos_worker.sandbox.astakos import Astakos
 from astakos_worker.sandbox.audit import Entry, Event
+from astakos_worker.sandbox.clock import Clock
 from astakos_worker.sandbox.errors import SandboxError, StateFileError
 from astakos_worker.sandbox.quota import Provision
-from astakos_worker.sandbox.snapshot import dump_commission, dump_world, load_world
+from astakos_worker.sandbox.snapshot import dump_commission, dump_world, load_commission, load_world
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from astakos_worker.sandbox.quota import Commission
@@ -72,6 +73,7 @@ class StateFile:
             "world": dump_world(astakos.world),
             "journal": [list(entry) for entry in astakos.audit.journal],
             "last_sequence": astakos.audit.last_sequence,
+            "ahead": astakos.clock.ahead,
         }
         fresh = self._path.with_name(self._path.name + ".new")
         try:
@@ -101,9 +103,15 @@ class StateFile:
             }
         )
 
-    def changed(self, astakos: Astakos) -> None:
+    def changed(self, astakos: Astakos, settled: Sequence[Commission] = ()) -> None:
         """Something other than a commission changed: the world is kept whole."""
-        self._add({"world": dump_world(astakos.world)})
+        self._add(
+            {
+                "world": dump_world(astakos.world),
+                "settled": [dump_commission(commission) for commission in settled],
+                "ahead": astakos.clock.ahead,
+            }
+        )
         if self._tail > _LONGEST_TAIL:
             self.rewrite(astakos)
 
@@ -172,4 +180,6 @@ def _replay_whole(astakos: Astakos | None, record: dict[str, Any]) -> Astakos:
     if "journal" in record:
         entries = [Entry(number, Event(event), *rest) for number, event, *rest in record["journal"]]
         astakos.audit.recall(entries, record["last_sequence"])
+    astakos.note_settled([load_commission(values) for values in record.get("settled", [])])
+    astakos.clock = Clock(record["ahead"])
     return astakos

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _KINDS: Final = {
     bool: "true or false",
     list: "a list",
     dict: "a table",
+    datetime: "a date with time and zone",
 }
 
 

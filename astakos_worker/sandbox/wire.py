@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import parse_qs
 
 from astakos_worker.sandbox.errors import ApiFaultError
+from astakos_worker.sandbox.quirks import Quirk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +49,7 @@ class Request:
     base_url: str = ""
     # What the path names: a serial, say.
     argument: str = ""
+    quirks: frozenset[Quirk] = frozenset()
 
     @property
     def query(self) -> dict[str, list[str]]:
@@ -77,12 +79,19 @@ class Request:
             raise ApiFaultError(400, "Content-Type must be application/json")
         return self._decode()
 
-    def json_object(self, *, whatever_type: bool = False) -> dict[str, object]:
-        """The body decoded; a 400 if it is not a JSON object."""
+    def json_object(
+        self, *, whatever_type: bool = False, uncaught: bool = False
+    ) -> dict[str, object]:
+        """The body decoded; a 400 if it is not a JSON object, `uncaught` by the real server."""
         content = self.json(whatever_type=whatever_type)
         if not isinstance(content, dict):
-            raise ApiFaultError(400, "The body must be a JSON object")
+            raise ApiFaultError(400, "The body must be a JSON object", uncaught=uncaught)
         return content
+
+    def parameter(self, name: str) -> str | None:
+        """The last value of that name in the query, if it is there."""
+        values = self.query.get(name)
+        return None if values is None else values[-1]
 
     def _decode(self) -> object:
         try:
@@ -99,11 +108,22 @@ class Reply(NamedTuple):
     body: bytes = b""
     content_type: str = JSON_TYPE
     allow: tuple[str, ...] | None = None
+    location: str | None = None
 
 
 def reply_json(content: object, status: int = 200) -> Reply:
     """Answer with a JSON document."""
     return Reply(status, json.dumps(content).encode())
+
+
+def reply_oauth(content: object, quirks: frozenset[Quirk], status: int = 200) -> Reply:
+    """Answer as the OAuth 2 endpoints do: JSON, whatever the label says (section 3.15)."""
+    reply = reply_json(content, status)
+    if Quirk.OAUTH_HTML in quirks:
+        return reply._replace(content_type=HTML_TYPE)
+    if Quirk.OAUTH_OCTET_STREAM in quirks:
+        return reply._replace(content_type="application/octet-stream")
+    return reply
 
 
 def reply_fault(fault: ApiFaultError) -> Reply:
@@ -139,6 +159,8 @@ def headers_of(reply: Reply) -> list[tuple[bytes, bytes]]:
     ]
     if reply.allow is not None:
         headers.append((b"allow", ",".join(reply.allow).encode()))
+    if reply.location is not None:
+        headers.append((b"location", reply.location.encode("ascii", "xmlcharrefreplace")))
     return headers
 
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from astakos_worker.sandbox.errors import NameTakenError, UnknownNameError
+from astakos_worker.sandbox.oauth import OAuthBook
 from astakos_worker.sandbox.quota import HoldingKey, QuotaBook
 from astakos_worker.sandbox.records import (
+    FOUNDED,
+    Application,
     Capacity,
     Component,
     Membership,
     MembershipState,
+    Policy,
     Project,
     ProjectState,
     Resource,
@@ -24,6 +28,7 @@ from astakos_worker.sandbox.records import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
 
 class World:
@@ -35,8 +40,10 @@ class World:
         self.resources: dict[str, Resource] = {}
         self.users: dict[str, User] = {}
         self.projects: dict[str, Project] = {}
+        self.applications: dict[int, Application] = {}
         self.memberships: dict[int, Membership] = {}
         self.book = QuotaBook()
+        self.oauth = OAuthBook()
         self._users_by_token: dict[str, User] = {}
         self._users_by_name: dict[str, User] = {}
         self._components_by_token: dict[str, Component] = {}
@@ -65,13 +72,9 @@ class World:
             raise UnknownNameError(f"there is no service {resource.service!r}")
         self.resources[resource.name] = resource
         for project in self.projects.values():
-            if project.is_system:
-                limit = resource.system_default
-                project.capacities.setdefault(resource.name, Capacity(limit, limit))
-            else:
-                limit = resource.project_default
-                project.capacities.setdefault(resource.name, Capacity(limit, limit))
-            self.recompute(project)
+            if project.state.is_initialized:
+                self._fill_capacities(project)
+                self.recompute(project)
 
     def add_user(self, user: User, limits: dict[str, int]) -> None:
         """Add a user with their system project; `limits` overrides the resources' defaults."""
@@ -90,6 +93,10 @@ class World:
                 is_system=True,
                 owner=None,
                 capacities=capacities,
+                join_policy=Policy.CLOSED,
+                leave_policy=Policy.CLOSED,
+                max_members=1,
+                private=True,
             )
         )
         self.set_membership(user.uuid, user.uuid, MembershipState.ACCEPTED)
@@ -101,20 +108,27 @@ class World:
         self._users_by_name[user.username] = user
 
     def add_project(self, project: Project) -> None:
-        """Add a project; resources that it does not mention get their default."""
-        for name, resource in self.resources.items():
-            limit = resource.project_default
-            project.capacities.setdefault(name, Capacity(limit, limit))
+        """Add a project; if it is initialized, it has holdings at once."""
+        project.number = len(self.projects) + 1
         self.projects[project.uuid] = project
-        self.recompute(project)
+        self.initialize(project)
 
-    def set_membership(self, user: str, project: str, state: MembershipState) -> Membership:
+    def initialize(self, project: Project) -> None:
+        """Give a project that was approved its holdings; resources not mentioned: the default."""
+        if project.state.is_initialized:
+            self._fill_capacities(project)
+            self.recompute(project)
+
+    def set_membership(
+        self, user: str, project: str, state: MembershipState, at: datetime = FOUNDED
+    ) -> Membership:
         """Put a user's membership into a state, making the row on first use."""
         row = self._members.get(project, {}).get(user)
         if row is None:
             row = Membership(len(self.memberships) + 1, user, project, state)
             self.restore_membership(row)
         row.state = state
+        row.since[state] = at
         row.was_accepted = row.was_accepted or state.is_actually_accepted
         self.recompute(self.projects[project])
         return row
@@ -141,6 +155,11 @@ class World:
                     member_holding(row.user, project.uuid, resource),
                     capacity.member if may_draw else 0,
                 )
+
+    def _fill_capacities(self, project: Project) -> None:
+        for name, resource in self.resources.items():
+            limit = resource.system_default if project.is_system else resource.project_default
+            project.capacities.setdefault(name, Capacity(limit, limit))
 
     # Finding
 
@@ -177,6 +196,14 @@ class World:
         """The projects in which a user has a row, with that row."""
         for uuid, row in self._projects_of.get(user, {}).items():
             yield self.projects[uuid], row
+
+    def members_of(self, project: str) -> list[Membership]:
+        """The memberships of a project, in whatever state."""
+        return list(self._members.get(project, {}).values())
+
+    def membership(self, user: str, project: str) -> Membership | None:
+        """A user's row in a project, if there ever was one."""
+        return self._members.get(project, {}).get(user)
 
     def resources_of(self, component: str) -> list[Resource]:
         """The resources that come from a component's services, visible or not."""

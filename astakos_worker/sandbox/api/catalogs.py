@@ -65,7 +65,8 @@ def _wanted(request: Request) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
 
 def _strings(value: object, key: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(element, str) for element in value):
-        raise ApiFaultError(400, f"{key} must be a list of strings")
+        message = f"{key} must be a list of strings"
+        raise ApiFaultError(400, message, uncaught=key == "uuids")
     return tuple(value)
 
 

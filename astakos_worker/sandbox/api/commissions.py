@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
-from astakos_worker.sandbox.astakos import Quirk
 from astakos_worker.sandbox.errors import (
     ApiFaultError,
     InternalFailureError,
@@ -15,13 +15,13 @@ from astakos_worker.sandbox.errors import (
     QuotaRefusalError,
 )
 from astakos_worker.sandbox.operation import ComponentOperation, Load, Work
+from astakos_worker.sandbox.quirks import Quirk
 from astakos_worker.sandbox.quota import Provision
 from astakos_worker.sandbox.wire import (
     Reply,
     Request,
     fault_body,
     fault_name,
-    iso_time,
     reply_json,
 )
 
@@ -72,7 +72,7 @@ class Issue(ComponentOperation):
         provisions = body.get("provisions")
         if not isinstance(provisions, list):
             raise ApiFaultError(400, "provisions must be a list")
-        parsed = tuple(_provision(element) for element in provisions)
+        parsed = tuple(_provision(element, request.quirks) for element in provisions)
         force, auto_accept = body.get("force", False), body.get("auto_accept", False)
         name = body.get("name", "")
         if not isinstance(force, bool):
@@ -100,7 +100,11 @@ class Issue(ComponentOperation):
             )
         except QuotaRefusalError as refusal:
             status = 404 if isinstance(refusal, NoHoldingError) else 413
-            raise ApiFaultError(status, refusal.message, data=refusal.data) from refusal
+            data = refusal.data
+            if Quirk.STALE_ERROR_DATA in astakos.quirks:
+                astakos.shared_error_data.update(data)
+                data = astakos.shared_error_data
+            raise ApiFaultError(status, refusal.message, data=data) from refusal
         except InternalFailureError as failure:
             raise ApiFaultError(500, "Unexpected error") from failure
         return reply_json({"serial": commission.serial}, 201)
@@ -128,7 +132,7 @@ class Info(ComponentOperation):
         return reply_json(
             {
                 "serial": commission.serial,
-                "issue_time": iso_time(commission.issue_time),
+                "issue_time": astakos.time(commission.issue_time),
                 "name": commission.name,
                 "provisions": [provision.describe() for provision in commission.provisions],
             }
@@ -192,14 +196,19 @@ class ActOnMany(ComponentOperation):
 
     def perform(self, astakos: Astakos) -> Reply:
         """What was accepted, rejected, and failed; a 200 even if everything failed."""
+        toggled: frozenset[int] = frozenset()
+        if Quirk.REJECT_TOGGLE in astakos.quirks:
+            times = Counter(self.reject)
+            toggled = frozenset(serial for serial in self.accept if times[serial] > 1)
+        accept = [serial for serial in self.accept if serial not in toggled]
         try:
-            done = astakos.resolve_many(self.component, self.accept, self.reject)
+            done = astakos.resolve_many(self.component, accept, self.reject)
         except InternalFailureError as failure:
             raise ApiFaultError(500, "Unexpected error") from failure
         failed = [_failure(serial, 404, "There is no such commission") for serial in done.not_found]
         failed += [
             _failure(serial, 400, "It is both to be accepted and to be rejected")
-            for serial in done.conflicting
+            for serial in (*done.conflicting, *sorted(toggled))
         ]
         return reply_json(
             {
@@ -215,7 +224,7 @@ def _not_found() -> ApiFaultError:
     return ApiFaultError(404, None)
 
 
-def _provision(element: object) -> Provision:
+def _provision(element: object, quirks: frozenset[Quirk]) -> Provision:
     if not isinstance(element, dict):
         raise ApiFaultError(400, "A provision must be an object")
     try:
@@ -223,6 +232,8 @@ def _provision(element: object) -> Provision:
         resource, quantity = element["resource"], element["quantity"]
     except KeyError as missing:
         raise ApiFaultError(400, f"A provision lacks {missing}") from missing
+    if quantity is True and Quirk.BOOLEAN_QUANTITY in quirks:
+        quantity = 1
     if type(quantity) is not int:
         raise ApiFaultError(400, "The quantity of a provision must be an integer")
     if not (isinstance(holder, str) and isinstance(resource, str)):

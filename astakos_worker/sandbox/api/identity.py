@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.operation import PublicOperation, valid_user
 from astakos_worker.sandbox.records import ProjectState
-from astakos_worker.sandbox.wire import Reply, Request, iso_time, reply_json
+from astakos_worker.sandbox.wire import Reply, Request, reply_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
     from astakos_worker.sandbox.astakos import Astakos
     from astakos_worker.sandbox.records import Service, User
     from astakos_worker.sandbox.world import World
-
-_CALLBACK: Final = re.compile(r"[\w.$]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +36,7 @@ class Discover(PublicOperation):
         """The reply that clients call the endpoints."""
         access: dict[str, object] = {}
         if self.user is not None:
-            access.update(_identity(astakos.world, self.user))
+            access.update(_identity(astakos, self.user))
         access["serviceCatalog"] = list(_catalog(astakos.world, self.base_url))
         return reply_json({"access": access})
 
@@ -77,45 +73,10 @@ class ShowVersion(ListVersions):
         return reply_json({"version": {**_version(self.base_url), "media_types": [media_type]}})
 
 
-@dataclass(frozen=True, slots=True)
-class ListComponents(PublicOperation):
-    """`GET get_services`: the components, for the bar at the top of their web pages."""
-
-    name: ClassVar[str] = "services"
-    base_url: str
-    callback: str
-
-    @classmethod
-    def parse(cls, astakos: Astakos, request: Request) -> Self:  # noqa: ARG003 # is public
-        """A callback makes it JSONP."""
-        callback = request.query.get("callback", [""])[-1]
-        if callback and not _CALLBACK.fullmatch(callback):
-            raise ApiFaultError(400, "callback must be the name of a function")
-        return cls(request.base_url, callback)
-
-    def perform(self, astakos: Astakos) -> Reply:
-        """A list, not an object."""
-        components = [
-            {
-                "name": component.name,
-                "url": _absolute(component.url, self.base_url),
-                "verbose_name": component.name.capitalize(),
-                "order": order,
-                "dashboard": {"enabled": True, "order": order},
-                "cloudbar": {"show": True},
-            }
-            for order, component in enumerate(astakos.world.components.values(), 1)
-        ]
-        if self.callback:
-            body = f"{self.callback}({json.dumps(components)})"
-            return Reply(200, body.encode(), "application/javascript; charset=UTF-8")
-        return reply_json(components)
-
-
 def _authenticate(astakos: Astakos, request: Request) -> User:
-    auth = request.json_object().get("auth")
+    auth = request.json_object(uncaught=True).get("auth", {})
     if not isinstance(auth, dict):
-        raise ApiFaultError(400, "auth must be an object")
+        raise ApiFaultError(400, "auth must be an object", uncaught=True)
     username = None
     if "token" in auth:
         token = _member(auth, "token").get("id")
@@ -137,37 +98,44 @@ def _authenticate(astakos: Astakos, request: Request) -> User:
 
 def _member(auth: dict[str, object], key: str) -> dict[str, object]:
     value = auth.get(key)
-    if not isinstance(value, dict):
+    if value is None:
         raise ApiFaultError(400, "auth needs a token or passwordCredentials")
+    if not isinstance(value, dict):
+        raise ApiFaultError(400, f"{key} must be an object", uncaught=True)
     return value
 
 
-def _identity(world: World, user: User) -> dict[str, object]:
+def describe_user(user: User) -> dict[str, object]:
+    """Who a token belongs to, as the identity API shows it."""
+    return {
+        "id": user.uuid,
+        "name": user.full_name,
+        "roles": [{"id": str(n), "name": group} for n, group in enumerate(user.groups, 1)],
+        "roles_links": [],
+    }
+
+
+def describe_token(token: str, expires: str, user: User) -> dict[str, object]:
+    """A token, with the project that its owner draws on if nothing else is said."""
+    tenant = {"id": user.default_project, "name": user.full_name}
+    return {"id": token, "expires": expires, "tenant": tenant}
+
+
+def _identity(astakos: Astakos, user: User) -> dict[str, object]:
     projects = [
         project.uuid
-        for project, row in world.memberships_of(user.uuid)
+        for project, row in astakos.world.memberships_of(user.uuid)
         if project.state is ProjectState.ACTIVE and row.state.is_actually_accepted
     ]
-    roles = [{"id": str(number), "name": group} for number, group in enumerate(user.groups, 1)]
     return {
-        "token": {
-            "id": user.token,
-            "expires": iso_time(user.token_expires),
-            "tenant": {"id": user.default_project, "name": user.full_name},
-        },
-        "user": {
-            "id": user.uuid,
-            "name": user.full_name,
-            "roles": roles,
-            "roles_links": [],
-            "projects": projects,
-        },
+        "token": describe_token(user.token, astakos.time(user.token_expires), user),
+        "user": {**describe_user(user), "projects": projects},
     }
 
 
 def _catalog(world: World, base_url: str) -> Iterator[dict[str, object]]:
     for service in world.services.values():
-        url = _absolute(world.components[service.component].url, base_url)
+        url = absolute_url(world.components[service.component].url, base_url)
         yield {
             "name": service.name,
             "type": service.type,
@@ -180,7 +148,7 @@ def _endpoints(
     service: Service, ui_url: str | None, base_url: str
 ) -> Iterator[dict[str, str | None]]:
     for endpoint in service.endpoints:
-        public_url = _absolute(endpoint["publicURL"], base_url)
+        public_url = absolute_url(endpoint["publicURL"], base_url)
         entry = {**endpoint, "publicURL": public_url, "SNF:uiURL": ui_url, "region": "default"}
         if service.name == "astakos_weblogin":
             entry["SNF:webloginURL"] = public_url
@@ -196,6 +164,6 @@ def _version(base_url: str) -> dict[str, object]:
     }
 
 
-def _absolute(url: str | None, base_url: str) -> str | None:
+def absolute_url(url: str | None, base_url: str) -> str | None:
     """A path of a seed becomes a URL of this sandbox; a URL stays."""
     return base_url + url if url is not None and url.startswith("/") else url

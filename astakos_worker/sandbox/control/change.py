@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from astakos_worker.sandbox.astakos import Quirk
 from astakos_worker.sandbox.control.body import Body, number, text
 from astakos_worker.sandbox.control.view import show_cost, show_faults
 from astakos_worker.sandbox.cost import PRESETS, CostModel
 from astakos_worker.sandbox.errors import ControlError
 from astakos_worker.sandbox.faults import Rule
+from astakos_worker.sandbox.quirks import Quirk
 from astakos_worker.sandbox.quota import INT64_MAX, HoldingKey
 from astakos_worker.sandbox.records import Component, User
 from astakos_worker.sandbox.seed import NEVER, user_uuid
