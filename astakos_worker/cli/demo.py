@@ -140,8 +140,8 @@ def _keep(demonstration: Demonstration, console: Console) -> None:
     for name, value in sorted(stack.env.items()):
         if name.startswith("ASTAKOS_"):
             console.print(f"export {name}={value}", soft_wrap=True)
-    console.print("The stack is left running; Ctrl-C ends it.")
     with contextlib.suppress(KeyboardInterrupt):
+        console.print("The stack is left running; Ctrl-C ends it.")
         threading.Event().wait()
 
 

@@ -174,7 +174,7 @@ class _Run:
         end = time.monotonic() + _QUIET
         while time.monotonic() < end:
             pending, lists = self._tick(), self.witness.lists()
-            if pending != foreign:
+            if not pending <= foreign:
                 quiet_since = None
             elif quiet_since is None:
                 quiet_since = lists
