@@ -16,10 +16,10 @@ from tests.integration.ledger.places import (
 
 
 def decided(place, *keys, late=0.0, serial=100):
-    """Pending commissions with a decision, for so many seconds."""
-    for n, key in enumerate(keys, serial):
-        record = place.led(place.new(key, decision=ACCEPT), *issued(n))
-        at = place.now() - late
+    """Pending commissions with a decision, for so many seconds; the first for the longest."""
+    for n, key in enumerate(keys):
+        record = place.led(place.new(key, decision=ACCEPT), *issued(serial + n))
+        at = place.now() - late - 0.01 * (len(keys) - n)
         place.ledger.cas([Write(place.led(record, states.Postponed(at)), 0)])
 
 
@@ -99,9 +99,9 @@ def test_on_a_busy_lane_a_full_batch_goes_at_once(place):
 
 def test_on_a_busy_lane_none_of_the_decided_waits_too_long(place):
     """F32."""
-    place.put("issue", late=9), decided(place, "old", late=0.2)
+    place.put("issue", late=9), decided(place, "old", late=60)
     decided(place, "new", serial=200)
-    claim = place.claim(settle_wait=0.1)
+    claim = place.claim(settle_wait=30)
     assert (claim.queue, keys_of(claim)) == ("settle", ["old", "new"])
 
 
