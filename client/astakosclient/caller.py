@@ -206,13 +206,13 @@ class Caller(Addresses):
         **about: Unpack[_About],
     ) -> Any:
         """Send one request and return its answer. `where` is asked once there is a catalog."""
-        deadline = time.monotonic() + self._limits.total_timeout
         headers = headers or {}
         content: bytes | None
         if body is None or isinstance(body, bytes):
             content = body
         else:
             content, headers = encoded(body), JSON_HEADERS
+        deadline = time.monotonic() + self._limits.total_timeout
         self._discovered(deadline)
         about.setdefault("safe", method == "GET")
         request = Request(method, where(), expects, content, headers, **about)

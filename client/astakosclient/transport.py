@@ -308,7 +308,9 @@ def _cause(error: BaseException, exchange: Exchange, limits: Limits) -> BaseExce
     if isinstance(root, TimeoutError):
         if exchange.connected:
             return TimeoutError(f"no whole answer within {limits.total_timeout:g} s")
-        return TimeoutError(f"no connection within {limits.connect_timeout:g} s")
+        whole = time.monotonic() >= exchange.deadline
+        allowed = limits.total_timeout if whole else limits.connect_timeout
+        return TimeoutError(f"no connection within {allowed:g} s")
     if isinstance(root, ssl.SSLError):
         return root
     if isinstance(root, OSError):

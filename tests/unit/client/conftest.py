@@ -4,6 +4,7 @@ The shipped sandbox answers as Astakos does; this one answers as nobody should.
 """
 
 import contextlib
+import dataclasses
 import itertools
 import json
 import select
@@ -134,7 +135,7 @@ def answer():
 class Peer:
     """A server that keeps what it was sent, and answers from a list; the last one stays."""
 
-    def __init__(self, tls=False, port=0):
+    def __init__(self, tls=False, listening=True):
         self.got = []
         self.connections = 0
         self.catalog = in_json(CATALOG)
@@ -145,12 +146,19 @@ class Peer:
         if tls:
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._context.load_cert_chain(HERE / "localhost.pem")
-        self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self._accepting = threading.Thread(target=self._accept, daemon=True)
-        self._accepting.start()
         self._threads = []
+        if listening:
+            self.listen()
+
+    def listen(self):
+        """Begin to accept connections; until then they are refused."""
+        self._listener.listen(128)
+        self._accepting.start()
 
     def answers(self, *moves):
         self._answers = list(moves)
@@ -162,9 +170,11 @@ class Peer:
 
     def close(self):
         if self._listener.fileno() >= 0:
-            self._listener.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):
+                self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
-        self._accepting.join(5)
+        if self._accepting.ident is not None:
+            self._accepting.join(5)
         for sock in list(self._open):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
@@ -285,6 +295,17 @@ def client(peer, client_of):
 
 
 @pytest.fixture(scope="session")
+def hurry():
+    """Give a client that has connected little time for each call from now on."""
+
+    def hurry(client):
+        hasty = dataclasses.replace(client._limits, total_timeout=0.6)
+        client._limits = client._transport.limits = hasty
+
+    return hurry
+
+
+@pytest.fixture(scope="session")
 def token():
     return TOKEN
 
@@ -296,10 +317,10 @@ def authorities():
 
 @pytest.fixture
 def dead_url():
-    """An address where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    return f"http://127.0.0.1:{port}"
+    """An address where nobody listens, and nobody else can begin to."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 @pytest.fixture

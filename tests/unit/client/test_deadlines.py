@@ -28,12 +28,16 @@ def slow_peer(request, new_peer):
 
 
 @pytest.fixture
-def hasty(slow_peer, client_of, authorities):
+def client(slow_peer, client_of, authorities):
+    """A client that has a connection already."""
     client = client_of(slow_peer, verify=authorities, use_pool=True)
     client.get_resources()
-    client._limits = client._transport.limits = type(client._limits)(
-        connect_timeout=5, total_timeout=0.3, use_pool=True
-    )
+    return client
+
+
+@pytest.fixture
+def hasty(client, hurry):
+    hurry(client)
     return client
 
 
@@ -49,7 +53,7 @@ def test_a_trickled_answer_is_ended(slow_peer, answer, hasty, content):
     slow_peer.answers(answer.trickle(content, 0.05))
     error = timed_failure(hasty.issue_provisions, [HOLDING])
     assert error.outcome is Outcome.AMBIGUOUS
-    assert str(error) == "no whole answer within 0.3 s"
+    assert str(error) == "no whole answer within 0.6 s"
 
 
 def test_a_body_that_begins_quickly_and_then_trickles_is_ended(slow_peer, answer, hasty):
@@ -73,7 +77,7 @@ def test_a_read_on_a_kept_connection_is_not_begun_anew_after_its_deadline(slow_p
     assert len(slow_peer.asked) == 1
 
 
-def test_a_peer_that_does_not_read_is_ended(slow_peer, answer, hasty):
+def test_a_peer_that_does_not_read_is_ended(slow_peer, answer, client, hurry):
     """A body larger than any buffer on the way never leaves."""
     heard = threading.Event()
 
@@ -82,10 +86,11 @@ def test_a_peer_that_does_not_read_is_ended(slow_peer, answer, hasty):
         heard.wait(30)
 
     slow_peer.answers(answer_and_turn_away)
-    hasty.get_resources()
+    client.get_resources()
+    hurry(client)
     provisions = [{**HOLDING, "resource": "r" * 20_000_000}]
     try:
-        error = timed_failure(hasty.issue_provisions, provisions)
+        error = timed_failure(client.issue_provisions, provisions)
     finally:
         heard.set()
     assert error.outcome is Outcome.AMBIGUOUS
@@ -118,9 +123,10 @@ def test_discovery_counts_towards_the_whole(peer, answer, client_of):
     assert peer.asked == []
 
 
-def test_waiting_for_a_connection_of_the_pool_is_ended_and_not_sent(peer, answer, client_of):
-    client = client_of(peer, use_pool=True, pool_size=1, total_timeout=0.5)
+def test_waiting_for_a_connection_of_the_pool_is_ended_and_not_sent(peer, hurry, client_of):
+    client = client_of(peer, use_pool=True, pool_size=1)
     client.get_resources()
+    hurry(client)
     taken = client._transport._pool.pool.get(timeout=5)
     with pytest.raises(ConnectionError) as caught:
         client.issue_provisions([HOLDING])

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from astakosclient import AstakosClientException, ConnectionError, Outcome  # noqa: A004 - ours
+from astakosclient.endpoints import Endpoints
 
 HOLDING = {"holder": "user:u", "source": "project:p", "resource": "cyclades.vm", "quantity": 1}
 SERIAL = {"serial": 57}
@@ -104,27 +105,27 @@ def test_c48_discovery_is_sent_again_too(peer, answer, client_of):
 
 
 def test_c48_a_refused_connection_is_tried_again_for_any_request(new_peer, client_of, answer):
-    """The peer begins to listen while the client is at it."""
-    first = new_peer()
-    client = client_of(first, retry=1000)
-    client.get_resources()
-    port = first.port
-    first.close()
-    late = []
+    """The peer begins to listen when some attempts have been refused."""
+    peer = new_peer(listening=False)
+    peer.answers(answer.json(SERIAL, 201))
+    client = client_of(peer, retry=1000)
+    client._catalog = Endpoints("/some/account/v1.0", None, None)
 
-    def listen():
-        time.sleep(0.3)
-        again = new_peer(port=port)
-        again.answers(answer.json(SERIAL, 201))
-        late.append(again)
+    def listen_in_time():
+        pool = client._transport._pool
+        end = time.monotonic() + 20
+        while pool.num_connections < 3 and time.monotonic() < end:
+            time.sleep(0.01)
+        peer.listen()
 
-    thread = threading.Thread(target=listen)
+    thread = threading.Thread(target=listen_in_time)
     thread.start()
     try:
         assert client.issue_provisions([HOLDING]) == 57
     finally:
-        thread.join(10)
-    assert len(late[0].asked) == 1
+        thread.join(30)
+    assert len(peer.got) == 1
+    assert client._transport._pool.num_connections > 3
 
 
 def test_c48_attempts_to_connect_are_counted(client_of, dead_url):
@@ -142,9 +143,10 @@ def test_without_retry_there_is_one_attempt(peer, answer, client):
 
 
 def test_pauses_end_with_the_deadline(peer, answer, client_of):
-    client = client_of(peer, retry=1000, total_timeout=1)
+    client = client_of(peer, retry=1000, total_timeout=2)
     peer.answers(answer.page(503))
     began = time.monotonic()
-    assert failure_of(client.get_resources).status == 503
-    assert time.monotonic() - began < 5
+    # The last attempt has what is left, and may end by its deadline.
+    assert failure_of(client.get_resources).status in {503, 500}
+    assert time.monotonic() - began < 10
     assert len(peer.asked) > 1
