@@ -4,6 +4,7 @@ Status 0: proven; 1: something differs; 130: interrupted.
 """
 
 import contextlib
+import io
 import json
 import logging
 import os
@@ -80,6 +81,7 @@ def command(  # noqa: PLR0917 # click calls it by name
     A pretend service fires commissions on a stack of its own, a worker is killed, orphans and
     foreign commissions are made behind its back; then Astakos' own books must add up.
     """
+    _print_whatever()
     where = _directory(directory)
     options = Options(
         directory=where,
@@ -153,6 +155,13 @@ def _directory(given: Path | None) -> Path:
         raise click.ClickException(f"{given} is not empty; give an empty directory or a new one")
     given.mkdir(parents=True, exist_ok=True)
     return given.absolute()
+
+
+def _print_whatever() -> None:
+    """Let a terminal of few letters show a question mark rather than end us."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _scrub() -> None:

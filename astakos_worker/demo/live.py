@@ -34,10 +34,10 @@ def live(board: Board, console: Console) -> Iterator[None]:
 
 def picture(scene: Scene) -> RenderableType:
     """Return the screen of one moment."""
-    rows = Table.grid(padding=(0, 2, 0, 0))
-    rows.add_column(style="bold", width=9)
+    rows = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    rows.add_column(style="bold", width=7)
     rows.add_column(width=26)
-    rows.add_column(no_wrap=True, overflow="ellipsis")
+    rows.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     rows.add_row(
         "Service",
         _bar(scene.enqueued, scene.wanted),
@@ -48,20 +48,21 @@ def picture(scene: Scene) -> RenderableType:
         _bar(scene.told, scene.keys),
         f"{_part(scene.told, scene.keys)} commissions know their end",
     )
-    numbers = Table.grid(padding=(0, 2, 0, 0))
-    numbers.add_column(style="bold", width=9)
-    numbers.add_column(no_wrap=True, overflow="ellipsis")
+    numbers = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    numbers.add_column(style="bold", width=7)
+    numbers.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     numbers.add_row("", _ends(scene))
     standing = scene.standing
     numbers.add_row(
         "Ledger",
-        _counts(
+        Text(standing.away, "red")
+        if standing.away
+        else _counts(
             open=standing.open,
             due=standing.due,
             with_serial=standing.with_serial,
             carriers_awake=standing.awake,
-        )
-        + Text(f"  {standing.away}", style="red"),
+        ),
     )
     numbers.add_row(
         "Astakos",
@@ -75,9 +76,10 @@ def picture(scene: Scene) -> RenderableType:
     )
     meddled = _counts(**scene.mischief) if scene.mischief else Text("nothing yet", style="dim")
     numbers.add_row("Trouble", meddled)
-    foot = Text.assemble(("Flower   ", "bold"), "  ", scene.flower or "off")
+    foot = Text("Flower", "bold", no_wrap=True, overflow="ellipsis")
+    foot.append(f"   {scene.flower or 'off'}", "not bold")
     if scene.retried:
-        foot.append(f"   calls made again while the ledger was away: {scene.retried}", "red")
+        foot.append(f"   made again, ledger away: {scene.retried:,} calls", "red")
     return Panel(
         Group(_phases(scene), Text(), rows, Text(), numbers, Text(), _happenings(scene), foot),
         title=_TITLE,
@@ -89,7 +91,7 @@ def picture(scene: Scene) -> RenderableType:
 
 
 def _phases(scene: Scene) -> Text:
-    text = Text()
+    text = Text(no_wrap=True, overflow="ellipsis")
     now = PHASES.index(scene.phase)
     for number, phase in enumerate(PHASES):
         mark, style = ("✓", "green") if number < now else ("○", "dim")
@@ -130,6 +132,4 @@ def _happenings(scene: Scene) -> Text:
         for one in scene.happenings[-_LINES:]
     ]
     lines += [Text()] * (_LINES - len(lines))
-    for line in lines:
-        line.truncate(76, overflow="ellipsis")
-    return Text("\n").join(lines)
+    return Text("\n", no_wrap=True, overflow="ellipsis").join(lines)

@@ -199,6 +199,8 @@ class Service:
             self._again(lambda: commission.outcome(_PATIENCE))
         except QuotaLimit:
             return False
+        except OutcomeTimeout:
+            pass  # it can be decided without its serial just as well
         return True
 
     def _is_accepted(self, key: str) -> bool:

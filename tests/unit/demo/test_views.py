@@ -61,11 +61,19 @@ def test_a_picture_fits_into_80_by_24(scene, phase):
     lines = drawn(replace(scene, phase=phase)).splitlines()
     assert len(lines) < 24
     assert {len(line) for line in lines} == {80}
+    for label in ("Service", "Told", "Ledger", "Astakos", "Trouble", "Flower"):
+        assert f"│ {label} " in drawn(scene)
 
 
 def test_a_picture_has_progress_states_rate_the_last_happening_and_flower():
     picture = drawn(FULL)
-    for words in ("99,999/100,000 calls, 1234/s", "accepted 12,345", "49 long", FULL.flower):
+    for words in (
+        "99,999/100,000 calls, 1234/s",
+        "accepted 12,345",
+        "away",
+        "49 long",
+        FULL.flower,
+    ):
         assert words in picture
 
 
