@@ -54,7 +54,7 @@ end
 if reset and was[1] then
   -- A new life: who held or decided the old one has no say in it, and its serials are not its.
   was[3] = tostring(redis.call('HINCRBY', R, 'fence', 1))
-  redis.call('HDEL', R, 'cell', 'lease')
+  redis.call('HDEL', R, 'cell')
   was[4], was[5] = false, false
   local old = cjson.decode(was[2])
   local its = {old.serial}

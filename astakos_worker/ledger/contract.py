@@ -179,7 +179,7 @@ class Ledger(Protocol):
         """Return (serial, key) of open records with serials above this one, in order."""
 
     def expired(self, lane: str, limit: int = 500) -> list[str]:
-        """Return keys of open records whose deadline has passed."""
+        """Return keys of undecided records whose deadline has passed, the oldest first."""
 
     def lane(self, name: str) -> Lane:
         """Return how a lane stands."""

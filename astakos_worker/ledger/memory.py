@@ -185,7 +185,7 @@ class MemoryLedger:
             return [(serial, key) for serial, key in all_ if serial > above][:limit]
 
     def expired(self, lane: str, limit: int = 500) -> list[str]:
-        """Return keys of open records whose deadline has passed."""
+        """Return keys of undecided records whose deadline has passed, the oldest first."""
         with self._lock:
             now = self.clock.now()
             late = sorted(

@@ -214,7 +214,7 @@ class RedisLedger:
         return [(int(serial), key) for key, serial in rows]
 
     def expired(self, lane: str, limit: int = 500) -> list[str]:
-        """Return keys of open records whose deadline has passed."""
+        """Return keys of undecided records whose deadline has passed, the oldest first."""
         name = f"{self._lane_prefix(lane)}open"
         now = _ms(self.clock.now())
         rows = self._call(lambda: self._server.zrangebyscore(name, "-inf", now, 0, limit))
