@@ -131,7 +131,9 @@ class Commissions:
         parts: Parts | None = None,
     ) -> None:
         self._settings = settings or Settings()
-        self.service = service or self._settings.service
+        self.service = requests.checked_service(
+            self._settings.service if service is None else service
+        )
         self._given = parts
         self._parts: tuple[int, Parts] | None = None
 
@@ -442,11 +444,11 @@ class Commissions:
                 )
                 after = transition(there, came, record.created)
                 write = Write(after, entry.version, ring=True)
+            elif reuse and not there.is_open:
+                write = Write(record, entry.version, cell=record.decision, reset=True, ring=True)
             elif there.fingerprint != record.fingerprint:
                 text = f"key {record.key!r} is in use for another commission ({there.state})"
                 raise KeyConflict(record.key, text)
-            elif reuse and not there.is_open:
-                write = Write(record, entry.version, cell=record.decision, reset=True, ring=True)
             else:
                 return self._replayed(record, entry)
         return Verdict(False, None)

@@ -52,7 +52,9 @@ class Lookups:
         asks: Asks | None = None,
     ) -> None:
         self._settings = settings or Settings()
-        self.service = service or self._settings.service
+        self.service = requests.checked_service(
+            self._settings.service if service is None else service
+        )
         self._timeout = requests.checked_seconds("timeout", timeout)
         self._given = asks
         self._asker: tuple[int, Asks] | None = None

@@ -4,6 +4,7 @@ Pure. Everything that Astakos or the ledger would choke on later is refused here
 anything is stored or sent (F22, F28, F61).
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -16,6 +17,7 @@ from astakos_worker.ledger.record import (
     merge,
     wire_name,
 )
+from astakos_worker.names import NAME
 from astakosclient.errors import BadValue
 
 _INT64 = 2**63
@@ -95,6 +97,14 @@ def checked_key(key: object) -> str:
     if not key.isprintable():
         raise BadValue(f"key must be printable: {key!r}")
     return key
+
+
+def checked_service(service: object) -> str:
+    """Return the name of a service if it can be a lane's: what it serves is its settings' say."""
+    if not isinstance(service, str) or not re.fullmatch(NAME, service):
+        form = "1 to 32 of a-z, 0-9, _ and -, and begin with a letter"
+        raise BadValue(f"the name of a service must be {form}, not {service!r:.80}")
+    return service
 
 
 def checked_serial(serial: object) -> int:
