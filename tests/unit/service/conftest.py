@@ -1,0 +1,150 @@
+"""The service's side over the shipped ledger in memory; a test plays the workers itself."""
+
+from functools import reduce
+from types import SimpleNamespace
+
+import pytest
+
+from astakos_worker.commissions import Commissions
+from astakos_worker.ledger import states
+from astakos_worker.ledger.contract import Write
+from astakos_worker.ledger.memory import MemoryLedger
+from astakos_worker.ledger.record import bare_key
+from astakos_worker.ledger.states import transition
+from astakos_worker.outcomes import current
+from astakos_worker.settings import Settings
+from astakos_worker.watching import Watcher
+from astakosclient.errors import QuotaLimit
+
+LANE = "default"
+#: What a request handler asks for.
+VM = {"user": "u", "project": "p", "provisions": {"cyclades.vm": 1}}
+#: What Astakos says to one VM too many.
+OVER_QUOTA = QuotaLimit(
+    "over the limit",
+    holder="user:u",
+    source="project:p",
+    resource="cyclades.vm",
+    limit=2,
+    usage=2,
+    quantity=1,
+    case="member",
+).to_dict()
+
+
+class Clock:
+    """The store's time, which passes when a test says so."""
+
+    def __init__(self):
+        self.at = 1_700_000_000.0
+
+    def now(self):
+        return self.at
+
+    def passes(self, seconds):
+        self.at += seconds
+
+
+class Bell:
+    """Where wake-ups arrive: which, and whether the ledger had the record by then."""
+
+    def __init__(self):
+        self.rung = []
+        self.ledger = None
+
+    def wake(self, task, service, key, version):
+        known = self.ledger.get(service, [key])[key].version >= version
+        self.rung.append((task, service, key))
+        assert known, "a message came before its record"
+        return True
+
+
+class Listener:
+    """Passes on what the ledger in memory says has changed."""
+
+    def __init__(self):
+        self.heard = []
+
+    def listen(self, lane, heard):
+        self.heard.append(heard)
+
+    def changed(self, lane, key):
+        for heard in self.heard:
+            heard(key)
+
+
+class Worker:
+    """Plays the workers: lets the ledger know what became of a commission."""
+
+    def __init__(self, ledger):
+        self.ledger = ledger
+
+    def entry(self, which):
+        key = bare_key(which) if isinstance(which, int) else which
+        return self.ledger.get(LANE, [key])[key]
+
+    def does(self, which, *events):
+        """Record these events for a commission, and return its record."""
+        entry, now = self.entry(which), self.ledger.clock.now()
+        record = reduce(lambda one, event: transition(one, event, now), events, current(entry))
+        [verdict] = self.ledger.cas([Write(record, entry.version)])
+        assert verdict.done
+        return verdict.entry.record
+
+    def announces(self, key):
+        now = self.ledger.clock.now()
+        return self.does(key, states.Marked(now + 10, now + 85))
+
+    def issues(self, key, serial):
+        self.announces(key)
+        return self.does(key, states.Issued(serial))
+
+    def is_refused(self, key, fault=OVER_QUOTA):
+        record = self.announces(key)
+        return self.does(key, states.Refused(record.marks, fault))
+
+    def settles(self, which):
+        return self.does(which, states.SettleMarked(), states.Settled())
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def settings(monkeypatch):
+    monkeypatch.setenv("ASTAKOS_TIMES", "demo")
+    return Settings()
+
+
+@pytest.fixture
+def listener():
+    return Listener()
+
+
+@pytest.fixture
+def ledger(clock, listener):
+    return MemoryLedger(clock, changed=listener.changed)
+
+
+@pytest.fixture
+def bell(ledger):
+    bell = Bell()
+    bell.ledger = ledger
+    return bell
+
+
+@pytest.fixture
+def parts(ledger, bell, listener):
+    return SimpleNamespace(ledger=ledger, waker=bell, watcher=Watcher(ledger, listener))
+
+
+@pytest.fixture
+def commissions(settings, parts):
+    return Commissions(settings=settings, parts=parts)
+
+
+@pytest.fixture
+def worker(ledger):
+    return Worker(ledger)
