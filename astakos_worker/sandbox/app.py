@@ -15,7 +15,7 @@ from astakos_worker.sandbox.control import PREFIX, serve_control
 from astakos_worker.sandbox.delivery import Delivery
 from astakos_worker.sandbox.errors import ApiFaultError, OAuthFaultError
 from astakos_worker.sandbox.faults import BEFORE, Decision, Kind, Rule
-from astakos_worker.sandbox.misbehaviour import error_reply, no_holding, page, spoiled
+from astakos_worker.sandbox.misbehaviour import error_reply, page, refused, spoiled
 from astakos_worker.sandbox.operation import PublicOperation
 from astakos_worker.sandbox.quirks import Quirk
 from astakos_worker.sandbox.routes import NoSuchPageError, Route, find_route
@@ -91,6 +91,8 @@ class Application:
         await delivery.pause(decision.delay)
         if fault is not None and fault.kind in BEFORE:
             return await self._instead(fault, route, request, delivery)
+        if fault is not None and fault.kind is Kind.RESTORE:
+            sandbox.restore_what_rules_found()
         reply = await self._work(astakos, route, request)
         return await _deliver(reply, decision, delivery)
 
@@ -121,16 +123,21 @@ class Application:
         match fault.kind:
             case Kind.HANG_BEFORE:
                 return await delivery.hang()
-            case Kind.CUT_BEFORE | Kind.GHOST:
-                if fault.kind is Kind.GHOST:
-                    self._work_later(fault.seconds, astakos, route, request)
+            case Kind.CUT_BEFORE:
+                return await delivery.cut()
+            case Kind.GHOST:
+                self._work_later(fault.seconds, astakos, route, request)
+                return await delivery.cut()
+            case Kind.OUTAGE:
+                if self.sandbox.begin_outage is not None:
+                    self.sandbox.begin_outage(fault.seconds)
                 return await delivery.cut()
             case Kind.TOKEN_REVOKED if issubclass(route.operation, PublicOperation):
                 reply = await self._work(astakos, route, request)
             case Kind.TOKEN_REVOKED:
                 reply = reply_fault(ApiFaultError(401, "Invalid X-Auth-Token"))
-            case Kind.NO_HOLDING:
-                reply = no_holding(astakos, route, request)
+            case Kind.NO_HOLDING | Kind.QUOTA_SYNC | Kind.MAIL_FAILURE:
+                reply = refused(fault, astakos, route, request)
             case _:
                 reply = error_reply(fault)
         return await delivery.send(reply)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from astakos_worker.sandbox.quota import Commission
 
 LONGEST_JOURNAL: Final = 500_000
+MOST_FEEDBACK: Final = 1_000
 
 
 class Event(StrEnum):
@@ -36,8 +37,16 @@ class Entry(NamedTuple):
     name: str
 
 
+class Feedback(NamedTuple):
+    """What a user told the operators."""
+
+    user: str
+    message: str
+    data: str
+
+
 class Audit:
-    """Counters of requests, and the journal of commissions."""
+    """Counters of requests, the journal of commissions, and what users said."""
 
     def __init__(self, longest: int = LONGEST_JOURNAL) -> None:
         self.requests: Counter[tuple[str, str]] = Counter()
@@ -46,6 +55,11 @@ class Audit:
         self.events: Counter[Event] = Counter()
         self.journal: deque[Entry] = deque(maxlen=longest)
         self.last_sequence = 0
+        self.feedback: deque[Feedback] = deque(maxlen=MOST_FEEDBACK)
+
+    def hear(self, user: str, message: str, data: str) -> None:
+        """Keep what a user said, for a test to look at."""
+        self.feedback.append(Feedback(user, message, data))
 
     def enter(self, route: str) -> None:
         """Count a request that has come in."""

@@ -60,6 +60,14 @@ class AuditReport(TypedDict):
     forgotten: int
 
 
+class FeedbackRow(TypedDict):
+    """What a user told the operators."""
+
+    user: str
+    message: str
+    data: str
+
+
 class FaultReport(TypedDict):
     """The rules in force and how often each has struck."""
 
@@ -115,10 +123,15 @@ class ControlClient:
         )
 
     def add_user(
-        self, name: str, *, token: str | None = None, limits: Mapping[str, int] | None = None
+        self,
+        name: str,
+        *,
+        token: str | None = None,
+        limits: Mapping[str, int] | None = None,
+        admin: bool = False,
     ) -> dict[str, str]:
         """Add a user with a system project; returns uuid, username and token."""
-        body = {"name": name, "token": token, "limits": dict(limits or {})}
+        body = {"name": name, "token": token, "limits": dict(limits or {}), "admin": admin}
         user: dict[str, str] = self._ask("POST", "users", json=body)
         return user
 
@@ -127,6 +140,67 @@ class ControlClient:
         body = {"name": name, "token": token}
         component: dict[str, str] = self._ask("POST", "components", json=body)
         return component
+
+    def add_resource(self, name: str, service: str, **options: object) -> None:
+        """Register a resource; `system_default`, `project_default` and `visible` are optional."""
+        self._ask("POST", "resources", json={"name": name, "service": service, **options})
+
+    def add_project(
+        self,
+        name: str,
+        *,
+        members: Iterable[str] = (),
+        limits: Mapping[str, int] | None = None,
+        member_limits: Mapping[str, int] | None = None,
+        **options: object,
+    ) -> str:
+        """Add an active project; returns its uuid.
+
+        A member's limits are the project's unless given. `owner`, `uuid`, `join_policy`,
+        `leave_policy`, `max_members` and `private` are optional.
+        """
+        body = {
+            "name": name,
+            "members": list(members),
+            "limits": dict(limits or {}),
+            "member_limits": dict(member_limits or {}),
+            **options,
+        }
+        project: dict[str, str] = self._ask("POST", "projects", json=body)
+        return project["uuid"]
+
+    def terminate_expired(self) -> list[str]:
+        """End the projects whose end date has passed; returns their uuids."""
+        done: dict[str, list[str]] = self._ask("POST", "projects/terminate-expired")
+        return done["terminated"]
+
+    def add_oauth_client(
+        self,
+        identifier: str,
+        redirect_uri: str,
+        *,
+        secret: str | None = None,
+        trusted: bool = False,
+    ) -> None:
+        """Register an application; one with a secret has to show it."""
+        body = {
+            "id": identifier,
+            "redirect_uri": redirect_uri,
+            "secret": secret,
+            "trusted": trusted,
+        }
+        self._ask("POST", "oauth/clients", json=body)
+
+    def add_oauth_token(self, user: str, *, scope: str = "", seconds: float | None = None) -> str:
+        """Make an access token of a user, as the browser and `O/token` would; returns it."""
+        body = {"user": user, "scope": scope, "seconds": seconds}
+        token: dict[str, str] = self._ask("POST", "oauth/tokens", json=body)
+        return token["token"]
+
+    def feedback(self) -> list[FeedbackRow]:
+        """What users have said since the start or the last reset."""
+        rows: list[FeedbackRow] = self._ask("GET", "feedback")
+        return rows
 
     def faults(self) -> FaultReport:
         """The fault rules in force."""

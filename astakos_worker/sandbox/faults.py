@@ -26,6 +26,7 @@ class Kind(StrEnum):
 
     # Before the request is looked at.
     DELAY = "delay"
+    RESTORE = "restore"
     # In place of the work.
     CUT_BEFORE = "cut-before"
     ERROR_BEFORE = "error-before"
@@ -33,7 +34,10 @@ class Kind(StrEnum):
     PROXY_PAGE = "proxy-page"
     TOKEN_REVOKED = "token-revoked"  # noqa: S105 # no password
     NO_HOLDING = "no-holding"
+    QUOTA_SYNC = "quota-sync"
+    MAIL_FAILURE = "mail-failure"
     GHOST = "ghost"
+    OUTAGE = "outage"
     # After the work, in place of its answer.
     DELAY_AFTER = "delay-after"
     CUT_AFTER = "cut-after"
@@ -55,7 +59,10 @@ BEFORE: Final = frozenset(
         Kind.PROXY_PAGE,
         Kind.TOKEN_REVOKED,
         Kind.NO_HOLDING,
+        Kind.QUOTA_SYNC,
+        Kind.MAIL_FAILURE,
         Kind.GHOST,
+        Kind.OUTAGE,
     }
 )
 
@@ -63,11 +70,13 @@ BEFORE: Final = frozenset(
 ONLY_ON: Final[dict[Kind, tuple[str, ...]]] = {
     Kind.EMPTY_LIST: ("commissions.list",),
     Kind.NO_HOLDING: ("commissions.issue",),
+    Kind.QUOTA_SYNC: ("commissions.issue", "commissions.action", "commissions.batch"),
     Kind.STALE_DATA: ("commissions.issue",),
+    Kind.MAIL_FAILURE: ("feedback",),
 }
 
 _DEFAULT_STATUS: Final = {Kind.ERROR_BEFORE: 500, Kind.ERROR_AFTER: 500, Kind.PROXY_PAGE: 404}
-_DEFAULT_SECONDS: Final = {Kind.GHOST: 1.0, Kind.TRICKLE: 1.0}
+_DEFAULT_SECONDS: Final = {Kind.GHOST: 1.0, Kind.TRICKLE: 1.0, Kind.OUTAGE: 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +95,7 @@ class Rule:
     skip: int = 0
     begin: float = 0.0
     end: float | None = None
-    # Seconds: how long a delay is, when a ghost works, how far apart trickled bytes are.
+    # Seconds: how long a delay or outage is, when a ghost works, how far apart trickled bytes are.
     seconds: float = 0.0
     # Up to so many seconds more, at random.
     spread: float = 0.0

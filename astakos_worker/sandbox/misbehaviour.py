@@ -44,14 +44,20 @@ def error_reply(fault: Rule) -> Reply:
     return reply_fault(ApiFaultError(fault.status, "Unexpected error"))
 
 
-def no_holding(astakos: Astakos, route: Route, request: Request) -> Reply:
-    """As if the holding named first were gone for the moment (section 10.3)."""
+def refused(fault: Rule, astakos: Astakos, route: Route, request: Request) -> Reply:
+    """What befalls only a request that is good in itself: a bad one is told so."""
     try:
         operation = route.operation.admit(astakos, request)
-    except ApiFaultError as fault:
-        return reply_fault(fault)
+    except ApiFaultError as bad:
+        return reply_fault(bad)
+    if fault.kind is Kind.MAIL_FAILURE:
+        return Reply(502)
+    if not isinstance(operation, Issue):
+        # Accepting in the middle of a quota synchronisation (section 10.3).
+        return reply_fault(ApiFaultError(500, "Unexpected error"))
+    # As if the holding named first were gone for the moment.
     data: dict[str, object] = {"name": "NoHoldingError"}
-    if isinstance(operation, Issue) and operation.provisions:
+    if operation.provisions:
         data["provision"] = merge(operation.provisions)[0].describe()
     return reply_fault(ApiFaultError(404, "There is no such holding", data=data))
 

@@ -8,7 +8,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from astakos_worker.sandbox.api import catalogs, commissions, components, identity, quotas
+from astakos_worker.sandbox.api import (
+    account,
+    catalogs,
+    commissions,
+    components,
+    identity,
+    memberships,
+    oauth,
+    projects,
+    quotas,
+)
 from astakos_worker.sandbox.errors import ApiFaultError
 
 if TYPE_CHECKING:
@@ -25,27 +35,53 @@ PATHS: Final[dict[str, Methods]] = {
     "/identity/v2.0/tokens": {"POST": identity.Discover},
     "/account/v1.0/user_catalogs": {"POST": catalogs.AskAsUser},
     "/account/v1.0/service/user_catalogs": {"POST": catalogs.AskAsService},
+    "/account/v1.0/feedback": {"POST": account.SendFeedback},
+    "/account/v1.0/myaccount/default_project": {"POST": account.SetDefaultProject},
     "/account/v1.0/resources": {"GET": quotas.ListResources},
     "/account/v1.0/quotas": {"GET": quotas.ShowQuotas},
     "/account/v1.0/service_quotas": {"GET": quotas.ShowServiceQuotas},
     "/account/v1.0/service_project_quotas": {"GET": quotas.ShowServiceProjectQuotas},
     "/account/v1.0/commissions": {"GET": commissions.ListPending, "POST": commissions.Issue},
     "/account/v1.0/commissions/action": {"POST": commissions.ActOnMany},
+    "/account/v1.0/projects": {"GET": projects.ListProjects, "POST": projects.Apply},
+    "/account/v1.0/projects/memberships": {
+        "GET": memberships.ListMemberships,
+        "POST": memberships.BecomeMember,
+    },
+    "/oauth2/auth": {"GET": oauth.Authorize, "POST": oauth.Authorize},
+    "/oauth2/token": {"POST": oauth.ExchangeCode},
     "/ui/get_services": {"GET": components.ListComponents},
 }
 
 # Paths with something in them that varies, in the group of each pattern.
-PATTERNS: Final[tuple[tuple[re.Pattern[str], Methods], ...]] = (
-    (re.compile(r"/account/v1\.0/commissions/([0-9]+)"), {"GET": commissions.Info}),
-    (re.compile(r"/account/v1\.0/commissions/([0-9]+)/action"), {"POST": commissions.Act}),
+_PATTERNS: Final[tuple[tuple[str, Methods], ...]] = (
+    (r"/account/v1\.0/commissions/([0-9]+)", {"GET": commissions.Info}),
+    (r"/account/v1\.0/commissions/([0-9]+)/action", {"POST": commissions.Act}),
+    (r"/account/v1\.0/projects/memberships/([0-9]+)", {"GET": memberships.ShowMembership}),
+    (
+        r"/account/v1\.0/projects/memberships/([0-9]+)/action",
+        {"POST": memberships.ActOnMembership},
+    ),
+    (
+        r"/account/v1\.0/projects/(?!memberships/)([^/]+)",
+        {"GET": projects.ShowProject, "PUT": projects.Modify},
+    ),
+    (
+        r"/account/v1\.0/projects/(?!memberships/)([^/]+)/action",
+        {"POST": projects.ActOnProject},
+    ),
+    (r"/identity/v2\.0/tokens/([^/]+)", {"GET": oauth.ValidateToken}),
 )
+PATTERNS: Final = tuple((re.compile(pattern), methods) for pattern, methods in _PATTERNS)
 
 # By these names faults and counters know the routes.
 ROUTE_NAMES: Final = tuple(
     sorted(
-        operation.name
-        for methods in (*PATHS.values(), *(methods for _, methods in PATTERNS))
-        for operation in methods.values()
+        {
+            operation.name
+            for methods in (*PATHS.values(), *(methods for _, methods in PATTERNS))
+            for operation in methods.values()
+        }
     )
 )
 

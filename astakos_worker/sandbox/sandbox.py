@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from astakos_worker.sandbox.astakos import Astakos
 from astakos_worker.sandbox.cost import FREE, CostModel, Servers
 from astakos_worker.sandbox.errors import UnknownNameError
-from astakos_worker.sandbox.faults import FaultPlan, Rule
+from astakos_worker.sandbox.faults import FaultPlan, Kind, Rule
 from astakos_worker.sandbox.seed import load_seed
 from astakos_worker.sandbox.snapshot import dump_world, load_world
 
@@ -36,6 +36,7 @@ class Sandbox:
         self._seed = seed
         self._first = (cost, tuple(faults), fault_seed)
         self._snapshots: dict[str, dict[str, object]] = {}
+        self._found_by_rules: dict[str, object] = {}
         self.astakos = Astakos(load_seed(seed))
         self.faults = FaultPlan()
         self.servers = Servers()
@@ -48,10 +49,19 @@ class Sandbox:
         self.astakos = file.read() or self.astakos
         file.rewrite(self.astakos)
         self.astakos.recorder = file
+        # Now that there is what they are about: a rule may want to come back to it.
+        self.set_faults(self.faults.rules, self.faults.seed)
 
     def set_faults(self, rules: Sequence[Rule], seed: int = 0) -> None:
         """Put other rules in force; their counts and times begin now."""
         self.faults = FaultPlan(rules, seed=seed, now=time.monotonic())
+        if any(rule.kind is Kind.RESTORE for rule in rules):
+            self._found_by_rules = dump_world(self.astakos.world)
+
+    def restore_what_rules_found(self) -> None:
+        """Back to what there was when the fault rules were set, as a restored backup does."""
+        self.astakos.world = load_world(self._found_by_rules)
+        self.astakos.changed()
 
     def set_cost(self, model: CostModel) -> None:
         """Change what work costs, for requests that come from now on."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from astakos_worker.sandbox.control import change, view
+from astakos_worker.sandbox.control import add, change, view
 from astakos_worker.sandbox.errors import (
     ControlError,
     FaultRuleError,
@@ -63,11 +63,17 @@ _ACTIONS: Final[dict[tuple[str, str], Action]] = {
     ("GET", "world"): view.show_world,
     ("GET", "audit"): view.show_audit,
     ("GET", "journal"): view.show_journal,
+    ("GET", "feedback"): view.show_feedback,
     ("GET", "faults"): view.show_faults,
     ("GET", "cost"): view.show_cost,
     ("PUT", "limits"): change.set_limit,
-    ("POST", "users"): change.add_user,
-    ("POST", "components"): change.add_component,
+    ("POST", "users"): add.add_user,
+    ("POST", "components"): add.add_component,
+    ("POST", "resources"): add.add_resource,
+    ("POST", "projects"): add.add_project,
+    ("POST", "projects/terminate-expired"): change.terminate_expired_projects,
+    ("POST", "oauth/clients"): add.add_oauth_client,
+    ("POST", "oauth/tokens"): add.add_oauth_token,
     ("PUT", "faults"): change.set_faults,
     ("DELETE", "faults"): change.clear_faults,
     ("PUT", "cost"): change.set_cost,

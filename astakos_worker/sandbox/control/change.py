@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from astakos_worker.sandbox.control.body import Body, number, text
+from astakos_worker.sandbox.control.body import Body, number, seconds, text
 from astakos_worker.sandbox.control.view import show_cost, show_faults
 from astakos_worker.sandbox.cost import PRESETS, CostModel
 from astakos_worker.sandbox.errors import ControlError
 from astakos_worker.sandbox.faults import Rule
+from astakos_worker.sandbox.projects.state_changes import terminate_expired
 from astakos_worker.sandbox.quirks import Quirk
 from astakos_worker.sandbox.quota import INT64_MAX, HoldingKey
 from astakos_worker.sandbox.records import Component, User
-from astakos_worker.sandbox.seed import NEVER, user_uuid
 from astakos_worker.sandbox.wire import iso_time
 
 if TYPE_CHECKING:
@@ -31,43 +31,6 @@ def set_limit(sandbox: Sandbox, body: Body) -> object:
     sandbox.astakos.world.book.change_limit(key, limit)
     sandbox.astakos.changed()
     return {}
-
-
-def add_user(sandbox: Sandbox, body: Body) -> object:
-    """Add a user with a system project."""
-    world = sandbox.astakos.world
-    name = text(body, "name").lower()
-    token = str(body.get("token", f"sandbox-token-of-{name}"))
-    uuid = str(body.get("uuid", user_uuid(name)))
-    limits = body.get("limits", {})
-    if not isinstance(limits, dict) or not all(
-        resource in world.resources and type(limit) is int and 0 <= limit <= INT64_MAX
-        for resource, limit in limits.items()
-    ):
-        raise ControlError("limits are numbers between 0 and 2**63 - 1, by known resource")
-    world.add_user(
-        User(
-            uuid=uuid,
-            username=name,
-            first_name="Sandbox",
-            last_name="User",
-            token=token,
-            default_project=uuid,
-            token_expires=NEVER,
-        ),
-        limits,
-    )
-    sandbox.astakos.changed()
-    return {"uuid": uuid, "username": name, "token": token}
-
-
-def add_component(sandbox: Sandbox, body: Body) -> object:
-    """Add a component."""
-    name = text(body, "name")
-    component = Component(name, str(body.get("token", f"sandbox-token-of-{name}")))
-    sandbox.astakos.world.add_component(component)
-    sandbox.astakos.changed()
-    return {"name": name, "token": component.token}
 
 
 def set_faults(sandbox: Sandbox, body: Body) -> object:
@@ -133,21 +96,25 @@ def set_quirks(sandbox: Sandbox, body: Body) -> object:
 
 def advance_clock(sandbox: Sandbox, body: Body) -> object:
     """Move the sandbox's clock forward."""
-    seconds = body.get("seconds")
-    if type(seconds) not in {int, float}:
-        raise ControlError("seconds is a number")
-    sandbox.astakos.clock.advance(float(str(seconds)))
+    try:
+        sandbox.astakos.clock.advance(seconds(body))
+    except OverflowError as cause:
+        raise ControlError("seconds is so much that there would be no time any more") from cause
+    sandbox.astakos.changed()
     return {"now": iso_time(sandbox.astakos.clock.now())}
+
+
+def terminate_expired_projects(sandbox: Sandbox, body: Body) -> object:  # noqa: ARG001 # no parameters
+    """End the projects whose end date has passed."""
+    return {"terminated": terminate_expired(sandbox.astakos)}
 
 
 def begin_outage(sandbox: Sandbox, body: Body) -> object:
     """Refuse connections for some seconds, and drop those there are."""
-    seconds = body.get("seconds")
-    if type(seconds) not in {int, float} or float(str(seconds)) < 0:
-        raise ControlError("seconds is a number, 0 or more")
+    duration = seconds(body)
     if sandbox.begin_outage is None:
         raise ControlError("this sandbox has no listening socket of its own to close")
-    sandbox.begin_outage(float(str(seconds)))
+    sandbox.begin_outage(duration)
     return {}
 
 

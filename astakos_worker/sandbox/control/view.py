@@ -64,6 +64,7 @@ def show_world(sandbox: Sandbox, body: Body) -> object:  # noqa: ARG001 # no par
                 "uuid": project.uuid,
                 "name": project.name,
                 "state": project.state,
+                "owner": project.owner,
                 "members": [
                     row.user
                     for row in world.memberships.values()
@@ -103,6 +104,11 @@ def show_journal(sandbox: Sandbox, body: Body) -> object:
                 break
             entries.append(entry._asdict())
     return entries
+
+
+def show_feedback(sandbox: Sandbox, body: Body) -> object:  # noqa: ARG001 # no parameters
+    """What users said."""
+    return [entry._asdict() for entry in sandbox.astakos.audit.feedback]
 
 
 def show_faults(sandbox: Sandbox, body: Body) -> object:  # noqa: ARG001 # no parameters

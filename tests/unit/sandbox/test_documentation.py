@@ -13,6 +13,7 @@ from astakos_worker.sandbox.control_client import ControlClient
 from astakos_worker.sandbox.cost import CostModel
 from astakos_worker.sandbox.fault_file import parse_faults
 from astakos_worker.sandbox.faults import Kind, Rule
+from astakos_worker.sandbox.quirks import Quirk
 from astakos_worker.sandbox.routes import ROUTE_NAMES
 from astakos_worker.sandbox.seed import load_seed
 
@@ -24,6 +25,7 @@ SAMPLES = [part.split("```")[0] for part in PAGE.split("```toml\n")[1:]]
     "name",
     [
         *[f"`{kind}`" for kind in Kind],
+        *[f"`{quirk}`" for quirk in Quirk],
         *[f"`{route}`" for route in ROUTE_NAMES],
         *[f"`{field.name}`" for field in (*fields(Rule), *fields(CostModel))],
     ],
