@@ -239,7 +239,7 @@ def kept(place):
 def test_a_claim_passes_over_what_a_newer_version_wrote(newer):
     """F78: untouched, and due for a newer worker as before; what is behind it is not hidden."""
     before = kept(newer)
-    newer.put("first", late=2), newer.put("second", late=1)
+    newer.put("first", late=90), newer.put("second", late=1)
     assert newer.claimed(issues=1, own="newer") == ["first"]
     assert newer.claimed(issues=2) == ["second"]
     assert newer.claim().why == "idle"
