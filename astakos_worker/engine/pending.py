@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from astakos_worker.engine.ports import Astakos, Limits
 from astakos_worker.ledger.contract import Ledger, Sight
-from astakos_worker.ledger.record import Tag, read_tag
+from astakos_worker.ledger.record import Tag, is_bare, read_tag
 from astakosclient.errors import NotFound, Outcome
 
 _CHUNK = 500
@@ -49,7 +49,8 @@ def strangers(
     """Yield the listed serials that no record has, with what their names say of them."""
     for chunk in chunks(listed, _CHUNK):
         known = ledger.find(lane, chunk)
-        unknown = [serial for serial in chunk if serial not in known]
+        # A bare serial's record does not say whose the serial is; its name does.
+        unknown = [n for n in chunk if n not in known or is_bare(known[n])]
         sights = ledger.sights(lane, unknown)
         names: dict[int, str] = {}
         for serial in unknown:
@@ -64,6 +65,8 @@ def strangers(
                 continue
             tag = read_tag(text)
             ours = tag if tag is not None and tag.namespace == namespace else None
+            if ours is None and serial in known:
+                continue
             yield Stranger(serial, sights[serial], ours)
 
 
