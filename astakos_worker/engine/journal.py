@@ -12,7 +12,7 @@ import structlog
 
 from astakos_worker.engine.judge import plain_fault
 from astakos_worker.ledger.contract import Asked, Claim, Entry, Ledger, Verdict, Write
-from astakos_worker.ledger.record import is_bare
+from astakos_worker.ledger.record import State, is_bare
 from astakos_worker.ledger.states import (
     Absorbed,
     Conflicted,
@@ -73,6 +73,10 @@ class Journal:
     def _write(self, step: Step, entry: Entry) -> Write | None:
         entry = self.current(entry)
         record = entry.record
+        if record.incarnation != step.entry.record.incarnation:
+            # The key is in use again: what became of its former commission is the sweep's (F71).
+            log.info("event_dropped", reason=f"{record.key!r} is another commission by now")
+            return None
         if step.event is not None:
             try:
                 record = transition(record, step.event, self._ledger.clock.now())
@@ -110,8 +114,15 @@ class Journal:
         return out
 
     def _merge(self, entry: Entry, other: str) -> None:
-        """Let a keyed commission take over the bare serial's record that had its serial first."""
+        """Let a keyed commission take over the bare serial's record that has its serial too."""
         lane, key = entry.record.service, entry.record.key
+        if entry.record.state in {State.MERGED, State.CONFLICT}:
+            return  # somebody has seen to it: saying so meets the other record again
+        if is_bare(key) and not is_bare(other):  # the keyed one was first
+            keyed = self._ledger.get(lane, [other]).get(other)
+            if keyed is None:
+                return
+            entry, key, other = self.current(keyed), other, key
         if is_bare(key) or not is_bare(other):
             fault = plain_fault("Conflict", f"{other!r} has the same serial")
             log.error("conflict", lane=lane, key=key, other=other)
