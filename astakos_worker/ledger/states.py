@@ -421,8 +421,9 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
         case Postponed(due, fault):
             if not record.is_open:
                 raise NotNow(f"{record.key!r} is {state}, and nothing is left to do for it")
-            after = replace(record, due=due)
-            return _failed(after, fault, now) if fault else after
+            if fault is None:  # it waits longer each time all the same
+                return replace(record, due=due, attempts=record.attempts + 1)
+            return _failed(replace(record, due=due), fault, now)
         case Released():
             return _rest(record)
         case Told(told):
