@@ -13,7 +13,8 @@ from urllib.parse import quote, quote_plus, urlencode
 from astakosclient.caller import Caller
 from astakosclient.endpoints import OAUTH2, Endpoints
 from astakosclient.errors import BadValue, NoEndpoints, NoUserName, NoUUID
-from astakosclient.transport import Request, encoded
+from astakosclient.messages import Request
+from astakosclient.transport import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,15 +15,21 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from astakosclient.addresses import Addresses
 from astakosclient.endpoints import Endpoints, identity_url
-from astakosclient.errors import AstakosClientException, BadValue, Outcome
-from astakosclient.transport import Limits, Request, Transport, encoded
-from astakosclient.wire import redacted
+from astakosclient.errors import (
+    AstakosClientException,
+    BadValue,
+    ConnectionError,  # noqa: A004 - the name is the protocol's
+    Outcome,
+)
+from astakosclient.messages import Limits, Request
+from astakosclient.redaction import redacted
+from astakosclient.transport import Transport, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Unpack
 
-    from astakosclient.transport import OverLimit
+    from astakosclient.messages import OverLimit
 
 JSON_HEADERS = {"Content-Type": "application/json"}
 _HIDDEN = {"x-auth-token", "authorization", "proxy-authorization", "cookie"}
@@ -169,7 +175,7 @@ class Caller(Addresses):
         lock = self._process.discovery
         if not lock.acquire(timeout=max(deadline - time.monotonic(), 0)):
             late = TimeoutError("another thread is still waiting for the catalog")
-            raise AstakosClientException(str(late), errobject=late, outcome=Outcome.NOT_SENT)
+            raise ConnectionError(late, outcome=Outcome.NOT_SENT)
         try:
             if self._catalog is None:
                 self._catalog = Endpoints.of(self._ask_catalog(deadline))

@@ -15,8 +15,6 @@ import random
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -35,9 +33,12 @@ from astakosclient.errors import (
     Unauthorized,
     plain_cause,
 )
-from astakosclient.wire import Exchange, TimedAdapter, hide_secrets_of_urllib3, redacted
+from astakosclient.messages import Limits, Reply, Request
+from astakosclient.redaction import hide_secrets_of_urllib3, redacted
+from astakosclient.wire import Exchange, TimedAdapter
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from urllib.parse import SplitResult
 
 _CLASSES = {400: BadRequest, 401: Unauthorized, 403: Forbidden, 404: NotFound}
@@ -50,55 +51,12 @@ _FAULTS = {
     409: "conflict",
     413: "overLimit",
 }
+# What urllib3 raises for a connection that failed, and for some answers that are no HTTP.
+_BROKEN = (HTTPError, RequestException, OSError)
+# What Python makes of lengths that no answer has. Before an answer they are our own mistakes.
+_ABSURD = (ArithmeticError, MemoryError, ValueError)
 _PASSING = frozenset({502, 503, 504})
 _SHAPES: dict[type, str] = {dict: "an object", list: "a list"}
-
-OverLimit = Callable[[str, str, Mapping[str, Any] | None, Outcome], AstakosClientException]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One call of the API, by what the transport must know of it."""
-
-    method: str
-    path: str = field(repr=False)
-    expects: type[dict[str, Any] | list[Any]] | None = None
-    body: bytes | None = field(default=None, repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    safe: bool = False
-    """Whether it may be sent again whatever became of it."""
-    fresh: bool = False
-    """Whether it needs a connection that is new or was used just now (F74)."""
-    bare_404: bool = False
-    """Whether a 404 without a body is Astakos' own (the protocol, section 3.1)."""
-    flaw: Callable[[Any], str | None] | None = field(default=None, repr=False)
-    """Says what is wrong with a decoded answer, if anything is."""
-    over_limit: OverLimit | None = field(default=None, repr=False)
-    """Makes the error of a 413."""
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-    """What must be in no error or log, beside the token."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer that arrived whole; `ended` says that its length was announced and came."""
-
-    status: int
-    reason: str
-    body: bytes = field(repr=False)
-    ended: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Seconds and counts that bound each call."""
-
-    connect_timeout: float = 3.0
-    total_timeout: float = 15.0
-    fresh_within: float = 1.0
-    retry: int = 0
-    use_pool: bool = False
-    pool_size: int = 8
 
 
 def encoded(body: object) -> bytes:
@@ -255,10 +213,11 @@ class Transport:
 
     def _exchange(self, request: Request, headers: Mapping[str, str], exchange: Exchange) -> Reply:
         self._last.pair = (request, None)
+        sent_before = False
         try:
             try:
                 return self._send(request, headers, exchange)
-            except (HTTPError, RequestException, OSError):
+            except _BROKEN:
                 exchange.abandon()
                 # A kept connection that the server closed in the very moment is nobody's
                 # fault; another is tried at once where that can do no harm.
@@ -266,12 +225,16 @@ class Transport:
                 if not stale or not (request.safe or not exchange.sent):
                     raise
                 exchange.left()
-                exchange.max_idle, exchange.reused, exchange.sent = -1.0, False, False
+                sent_before = exchange.sent
+                exchange.renew()
                 return self._send(request, headers, exchange)
-        except (HTTPError, RequestException, OSError) as error:
+        except (*_BROKEN, *_ABSURD) as error:
             exchange.abandon()
+            if not exchange.answered and not isinstance(error, _BROKEN):
+                raise
             cause = _cause(error, exchange, self.limits)
-            outcome = Outcome.AMBIGUOUS if exchange.sent else Outcome.NOT_SENT
+            sent = exchange.sent or sent_before
+            outcome = Outcome.AMBIGUOUS if sent else Outcome.NOT_SENT
             raise ConnectionError(cause, outcome=outcome) from cause
 
     def _send(self, request: Request, headers: Mapping[str, str], exchange: Exchange) -> Reply:

@@ -10,7 +10,6 @@ Resolving a name is the one step that cannot be cut short; the resolver has its 
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import ssl
@@ -74,6 +73,11 @@ class Exchange:
             raise TimeoutError("the deadline of the request has passed")
         return left
 
+    def renew(self) -> None:
+        """Begin anew, on a connection of its own."""
+        self.max_idle, self.sock = -1.0, None
+        self.connected = self.reused = self.sent = self.answered = False
+
     def abandon(self) -> None:
         """Close the socket for good. After some garbled answers urllib3 leaves it open."""
         if isinstance(self.sock, socket.socket) and (number := self.sock.detach()) >= 0:
@@ -94,6 +98,11 @@ class _InHand(threading.local):
 
 
 _in_hand = _InHand()
+
+
+def exchange_in_hand() -> Exchange | None:
+    """Return what this thread is exchanging at the moment, if anything."""
+    return _in_hand.exchange
 
 
 if TYPE_CHECKING:
@@ -282,33 +291,3 @@ class TimedAdapter(HTTPAdapter):
                     raise BadValue(f"no authorities can be read from {found}: {error}") from error
             self._context = context
         return self._context
-
-
-def redacted(text: str, secrets: Sequence[str]) -> str:
-    """Return `text` without the secrets. Shorter ones than 8 characters are words, not secrets."""
-    for secret in secrets:
-        if len(secret) >= 8 and secret in text:
-            text = text.replace(secret, "***")
-    return text
-
-
-class _HideSecrets(logging.Filter):
-    """urllib3 logs paths when it debugs, and one path of the protocol holds a token."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        exchange = _in_hand.exchange
-        if exchange is not None and exchange.secrets:
-            text = record.getMessage()
-            clean = redacted(text, exchange.secrets)
-            if clean != text:
-                record.msg, record.args = clean, ()
-        return True
-
-
-_hide_secrets = _HideSecrets()
-
-
-def hide_secrets_of_urllib3() -> None:
-    """Keep secrets out of urllib3's own logs. Doing it twice does no harm."""
-    for name in ("urllib3.connectionpool", "urllib3.connection"):
-        logging.getLogger(name).addFilter(_hide_secrets)

@@ -248,6 +248,9 @@ def test_a_lying_reason_is_not_repeated(peer, answer, client):
         b"HTTP/1.1 201 Created\r\nContent-Length: -5\r\n\r\n",
         b"HTTP/1.1 201 Created\r\nContent-Length: x\r\n\r\n",
         b"HTTP/1.1 9999 Huge\r\n\r\n",
+        b"HTTP/1.1 201 Created\r\nContent-Length: 99999999999999999999999\r\n\r\n{}",
+        b"HTTP/1.1 201 Created\r\nContent-Length: 999999999999999999\r\n\r\n{}",
+        b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n" + b"9" * 30 + b"\r\n{}",
     ],
 )
 def test_a_garbled_answer_is_one_of_our_errors_and_leaves_it_open(peer, answer, client, content):
