@@ -29,8 +29,94 @@ api_visible = false
 name = "unverified@example.org"
 token = "sandbox-token-of-unverified"
 email_verified = false
+
+[[oauth_client]]
+id = "asking"
+redirect_uris = ["https://asking.example.org/back"]
 """
 )
+
+OWNER = "sandbox-token-of-user10"
+OTHER = "sandbox-token-of-user11"
+ADMIN = "sandbox-token-of-admin"
+SPECS = {
+    "name": "lab.example.org",
+    "end_date": "2090-01-31T10:00:00+02:00",
+    "resources": {"cyclades.vm": {"project_capacity": 20, "member_capacity": 5}},
+}
+
+
+class Projects:
+    """Speaks of projects and memberships, as the user whose token is given."""
+
+    owner, other, admin = OWNER, OTHER, ADMIN
+    owner_uuid, other_uuid = user_uuid("user10@example.org"), user_uuid("user11@example.org")
+
+    def __init__(self, call):
+        self.call = call
+
+    def ask(self, method, path, token, body=None):
+        return self.call.account(method, path, token, json=body)
+
+    def create(self, token=OWNER, **specs):
+        return self.ask("POST", "projects", token, {**SPECS, **specs})
+
+    def applied(self, token=OWNER, **specs):
+        """The uuid and the application of a project that was applied for."""
+        reply = self.create(token, **specs)
+        assert reply.status_code == 201, reply.text
+        return reply.json()["id"], reply.json()["application"]
+
+    def active(self, **specs):
+        """The uuid of a project that was approved."""
+        project, application = self.applied(**specs)
+        assert self.decide(project, application, "approve") == 200
+        return project
+
+    def decide(self, project, application, verdict, token=ADMIN):
+        body = {verdict: {"app_id": application, "reason": "because"}}
+        return self.ask("POST", f"projects/{project}/action", token, body).status_code
+
+    def act(self, project, action, token=ADMIN):
+        path = f"projects/{project}/action"
+        return self.ask("POST", path, token, {action: {"reason": "because"}}).status_code
+
+    def modify(self, project, token=OWNER, **specs):
+        return self.ask("PUT", f"projects/{project}", token, specs)
+
+    def show(self, project, token=OWNER):
+        return self.ask("GET", f"projects/{project}", token).json()
+
+    def listed(self, token, query=""):
+        reply = self.ask("GET", f"projects{query}", token)
+        assert reply.status_code == 200, reply.text
+        return {project["id"] for project in reply.json()}
+
+    def join(self, project, token=OTHER):
+        return self.ask("POST", "projects/memberships", token, {"join": {"project": project}})
+
+    def enroll(self, project, email="user11@example.org", token=OWNER):
+        body = {"enroll": {"project": project, "user": email}}
+        return self.ask("POST", "projects/memberships", token, body)
+
+    def member(self, project, token=OTHER):
+        """The membership of somebody who joined."""
+        reply = self.join(project, token)
+        assert reply.status_code == 200, reply.text
+        return reply.json()["id"]
+
+    def move(self, number, action, token):
+        path = f"projects/memberships/{number}/action"
+        return self.ask("POST", path, token, {action: "because"}).status_code
+
+    def membership(self, number, token=OTHER):
+        return self.ask("GET", f"projects/memberships/{number}", token).json()
+
+    def limit(self, project, user=None):
+        """What the project, or a member of it, may take: its VMs."""
+        holder = f"user:{user}" if user else f"project:{project}"
+        source = f"project:{project}" if user else None
+        return self.call.control.holding(holder, source, "cyclades.vm")["limit"]
 
 
 class Caller:
@@ -113,6 +199,11 @@ def call(sandbox_server):
     caller.control.reset()
     with caller.session:
         yield caller
+
+
+@pytest.fixture
+def projects(call):
+    return Projects(call)
 
 
 @pytest.fixture
