@@ -7,7 +7,7 @@ import requests
 
 from astakos_worker.sandbox.control_client import ControlClient
 from astakos_worker.sandbox.errors import ControlError
-from astakos_worker.sandbox.seed import user_uuid
+from astakos_worker.sandbox.seed import project_uuid, user_uuid
 
 PITHOS = "sandbox-token-of-pithos"
 
@@ -80,6 +80,34 @@ def test_a_user_is_added_with_limits_of_their_own(call):
 def test_a_component_is_added(call):
     component = call.control.add_component("new", token="sandbox-token-of-new")
     assert call.pending(token=component["token"]) == []
+
+
+def test_a_project_is_added_with_members_and_limits(call):
+    uuid = call.control.add_project(
+        "new.example.org",
+        owner="user02@example.org",
+        members=["user01@example.org", user_uuid("user02@example.org")],
+        limits={"cyclades.vm": 7, "cyclades.cpu": 3},
+        member_limits={"cyclades.vm": 2},
+    )
+    assert uuid == project_uuid("new.example.org")
+    figures = call.account("GET", "quotas", "sandbox-token-of-user01").json()[uuid]
+    assert (figures["cyclades.vm"]["limit"], figures["cyclades.vm"]["project_limit"]) == (2, 7)
+    assert (figures["cyclades.cpu"]["limit"], figures["cyclades.ram"]["limit"]) == (3, 0)
+    row = next(row for row in call.control.world()["projects"] if row["uuid"] == uuid)
+    assert row["owner"] == user_uuid("user02@example.org")
+
+
+def test_a_resource_is_added_and_is_in_every_project_at_once(call):
+    call.control.add_resource("cyclades.gpu", "cyclades_compute", system_default=4)
+    quotas = call.account("GET", "quotas", "sandbox-token-of-user01").json()
+    assert quotas[call.user]["cyclades.gpu"]["limit"] == 4
+    assert quotas[call.shared]["cyclades.gpu"]["limit"] == 0
+
+
+def test_an_admin_is_added(call):
+    token = call.control.add_user("boss@example.org", admin=True)["token"]
+    assert len(call.account("GET", "projects", token).json()) > 20
 
 
 def test_a_token_is_revoked_and_restored(call):
@@ -171,6 +199,23 @@ def test_the_list_is_unsorted_on_request(call):
         (lambda control: control.restore("never"), "no snapshot 'never'; there is"),
         (lambda control: control.holding("user:nobody", None, "x"), "no holding"),
         (lambda control: control.outage(-1), "0 or more"),
+        (lambda control: control.outage("inf"), "0 or more"),
+        (lambda control: control.advance_clock(1e300), "no time any more"),
+        (lambda control: control.advance_clock(3e11), "no time any more"),
+        (lambda control: control.advance_clock(True), "seconds is missing"),
+        (lambda control: control.add_user("n@x.org", admin="yes"), "true or false"),
+        (lambda control: control.add_resource("x", "nowhere"), "no service"),
+        (lambda control: control.add_resource("cyclades.vm", "x"), "is a resource"),
+        (lambda control: control.add_resource("x", "cyclades_compute", system_default=-1), "betw"),
+        (lambda control: control.add_project("x.org", members=["nobody"]), "no user 'nobody'"),
+        (lambda control: control.add_project("x.org", owner="nobody"), "no user 'nobody'"),
+        (lambda control: control.add_project("shared.example.org"), "is a project"),
+        (lambda control: control.add_project("x.org", limits={"vm": 1}), "by known resource"),
+        (lambda control: control.add_project("x.org", join_policy="odd"), "one of: auto"),
+        (lambda control: control.add_oauth_client("sandbox-client", "https://x.org"), "is an OAu"),
+        (lambda control: control.add_oauth_client("x", "nowhere"), "no absolute URL"),
+        (lambda control: control.add_oauth_token("nobody"), "no user 'nobody'"),
+        (lambda control: control.add_oauth_token("user01@example.org", seconds=1e15), "too much"),
     ],
 )
 def test_a_control_that_makes_no_sense_is_refused_with_its_remedy(call, steer, complaint):

@@ -143,6 +143,46 @@ def test_accepting_fails_for_a_while_and_everything_stays_pending(call):
     assert call.accept(serial).status_code == 200
 
 
+def test_a_quota_synchronisation_refuses_and_fails_and_leaves_everything_as_it_is(call):
+    serial = call.serial(call.vm(1))
+    call.control.set_faults({"kind": "quota-sync", "count": 3})
+    assert call.issue(call.vm(1)).json()["itemNotFound"]["data"]["name"] == "NoHoldingError"
+    assert call.accept(serial).status_code == 500
+    assert call.resolve([serial]).status_code == 500
+    assert call.pending() == [serial]
+    assert call.accept(serial).status_code == 200
+    call.control.set_faults({"kind": "quota-sync"})
+    assert call.act(serial, {}).status_code == 400
+
+
+def test_a_restored_backup_can_be_a_rule(call):
+    """Back to when the rules were set, in the middle of a run: serials come again."""
+    kept = call.serial(call.vm(1))
+    call.control.set_faults({"kind": "restore", "route": ISSUE, "skip": 2, "count": 1})
+    lost = [call.serial(call.vm(1), name="lost") for _ in range(2)]
+    again = call.serial(call.vm(1), name="again")
+    assert again == lost[0]
+    assert call.pending() == [kept, again]
+    assert call.counters() == "0/2"
+
+
+def test_an_outage_can_be_a_rule(call):
+    call.control.set_faults({"kind": "outage", "route": ISSUE, "seconds": 0.3, "count": 1})
+    began = time.monotonic()
+    with pytest.raises(requests.ConnectionError):
+        call.issue(call.vm(1))
+
+    def is_back():
+        try:
+            return call.issue(call.vm(1)).status_code == 201
+        except requests.ConnectionError:
+            return False
+
+    wait_until(is_back)
+    assert time.monotonic() - began >= 0.3
+    assert len(call.pending()) == 1
+
+
 def test_the_data_of_a_refusal_may_be_another_request_s(call):
     call.control.set_faults({"kind": "stale-data"})
     data = call.issue(call.vm(10**9)).json()["overLimit"]["data"]

@@ -8,6 +8,10 @@ import pytest
 
 from astakos_worker.sandbox.audit import Event
 from astakos_worker.sandbox.errors import StateFileError
+from astakos_worker.sandbox.projects import applications, membership
+from astakos_worker.sandbox.projects.applications import Verdict
+from astakos_worker.sandbox.projects.state_changes import Change, change_state
+from astakos_worker.sandbox.projects.wishing import read_wishes
 from astakos_worker.sandbox.quota import Provision
 from astakos_worker.sandbox.sandbox import Sandbox
 from astakos_worker.sandbox.seed import user_uuid
@@ -129,6 +133,38 @@ def test_a_snapshot_brings_back_serials_and_the_file_follows(start):
     assert issue(sandbox, 1) == first + 1
     sandbox.restore_snapshot("early")
     assert issue(start(), 1) == first + 1
+
+
+def test_projects_memberships_applications_and_oauth_survive(start):
+    sandbox = start()
+    astakos = sandbox.astakos
+    world = astakos.world
+    owner, admin = world.user("user01@example.org"), world.user("admin@example.org")
+    specs = {"name": "lab.example.org", "end_date": "2090-01-31T10:00:00.5+00:00"}
+    specs["resources"] = {"cyclades.vm": {"project_capacity": 9, "member_capacity": 3}}
+    applied = applications.apply(astakos, owner, read_wishes(specs))
+    applications.decide(astakos, admin, applied.project, applied.id, Verdict.APPROVE)
+    applications.modify(astakos, owner, applied.project, read_wishes({"private": True}))
+    membership.join(astakos, world.user("user02@example.org"), applied.project)
+    membership.enroll(astakos, owner, applied.project, "user03@example.org")
+    change_state(astakos, admin, applied.project, Change.SUSPEND)
+    now = astakos.clock.now()
+    world.oauth.add_code("sandbox-client", USER, "https://client.example.org/back", "s", now)
+    world.oauth.add_token("sandbox-client", USER, "s", now)
+    astakos.clock.advance(3600)
+    astakos.changed()
+    before = everything(sandbox)
+    after = start()
+    assert everything(after) == before
+    assert after.astakos.clock.ahead == 3600
+    # They are rows again, not what JSON made of them.
+    assert after.astakos.world.projects == world.projects
+    assert after.astakos.world.applications == world.applications
+    assert after.astakos.world.memberships == world.memberships
+    assert after.astakos.world.oauth.tokens == world.oauth.tokens
+    # The charges of applications are commissions, and in the journal.
+    assert list(after.astakos.audit.journal) == list(astakos.audit.journal)
+    assert len(after.astakos.audit.journal) == 6
 
 
 def test_a_last_line_that_was_cut_short_was_never_acknowledged(start, path):
