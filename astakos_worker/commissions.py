@@ -6,84 +6,29 @@ same call again is safe. No Astakos is talked to here, and no token is held.
 """
 
 import os
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any
 
-from astakos_worker import names, requests
+from astakos_worker import requests
+from astakos_worker.deciding import Decider
+from astakos_worker.enqueueing import Enqueuer
 from astakos_worker.errors import (
     CommissionFailed,
     DecisionConflict,
-    KeyConflict,
-    LedgerFull,
     OutcomeTimeout,
     Unavailable,
     UnknownKey,
 )
-from astakos_worker.ledger.contract import (
-    Entry,
-    FullError,
-    Ledger,
-    UnavailableError,
-    Verdict,
-    Write,
-)
-from astakos_worker.ledger.record import (
-    Decision,
-    Record,
-    Request,
-    State,
-    Verb,
-    bare_key,
-    is_bare,
-    shown,
-)
-from astakos_worker.ledger.states import (
-    Requested,
-    awaited,
-    bare,
-    queued,
-    transition,
-)
-from astakos_worker.outcomes import (
-    Outcome,
-    check_decision,
-    check_verb,
-    current,
-    or_error,
-    outcome_of,
-    through,
-)
+from astakos_worker.ledger.contract import Entry, Ledger
+from astakos_worker.ledger.record import Record, Request, State, Verb, shown
+from astakos_worker.outcomes import Outcome, or_error, outcome_of, through
+from astakos_worker.parts import Parts, ledger_errors
 from astakos_worker.settings import Settings
-from astakos_worker.watching import Watcher
-from astakosclient.errors import AstakosClientException, BadValue
+from astakosclient.errors import AstakosClientException
 
 #: Seconds that `hold` goes on trying to record its decision.
 _PERSISTENCE = 5.0
-
-
-class Wakes(Protocol):
-    """Sends the wake-up of one commission; never raises."""
-
-    def wake(self, task: str, service: str, key: str, version: int) -> bool:
-        """Return False if it could not be sent now."""
-
-
-class Parts(Protocol):
-    """What the calls work with."""
-
-    @property
-    def ledger(self) -> Ledger:
-        """Where everything is written first."""
-
-    @property
-    def waker(self) -> Wakes:
-        """Who tells the workers."""
-
-    @property
-    def watcher(self) -> Watcher:
-        """Who waits."""
 
 
 class Commission:
@@ -182,7 +127,7 @@ class Commissions:
         but with `Unavailable` it may be, and the same call again with its key is safe.
         """
         request = requests.one(user, project, provisions, name=name, force=force)
-        return self._enqueue(
+        return self._enqueued(
             request, key, accept=accept, deadline=deadline, callback=callback, reuse=reuse
         )
 
@@ -201,7 +146,7 @@ class Commissions:
     ) -> Commission:
         """Enqueue `{(user, project, resource): n}` and `{(project, resource): n}` as given."""
         request = requests.generic(user_provisions, project_provisions, name=name, force=force)
-        return self._enqueue(
+        return self._enqueued(
             request, key, accept=accept, deadline=deadline, callback=callback, reuse=reuse
         )
 
@@ -220,7 +165,7 @@ class Commissions:
     ) -> Commission:
         """Enqueue the move of `{(from_project, to_project, resource): n}` of a user."""
         request = requests.reassignment(user, provisions, name=name, force=force)
-        return self._enqueue(
+        return self._enqueued(
             request, key, accept=accept, deadline=deadline, callback=callback, reuse=reuse
         )
 
@@ -233,14 +178,14 @@ class Commissions:
         Raises `DecisionConflict` if it was rejected (or has expired), `UnknownKey` for a key
         that nobody issued, what the issue was refused with, `BadValue`, `Unavailable`.
         """
-        return self._decide(which, "accept", "", names.WAKE_ACCEPT)
+        return self._handle(self._decider.decide(which, "accept"))
 
     def reject(self, which: str | int, *, reason: str = "") -> Commission:
         """Decide to reject a commission; before it was issued, it is cancelled.
 
         `reason` is kept for operators. Raises as `accept`, but a refused one needs no reject.
         """
-        return self._decide(which, "reject", reason, names.WAKE_REJECT)
+        return self._handle(self._decider.decide(which, "reject", reason))
 
     def resolve(
         self, accept: Iterable[str | int] = (), reject: Iterable[str | int] = ()
@@ -250,24 +195,17 @@ class Commissions:
         A string is a key, an integer a serial. One that is in both lists is decided in
         neither: `DecisionConflict` for it alone (F23).
         """
-        accepted, rejected = _distinct("accept", accept), _distinct("reject", reject)
-        out: dict[str | int, Outcome | Exception] = {}
-        for which in accepted & rejected:
-            out[which] = DecisionConflict(str(which), f"{which!r} is in both lists")
-        for verb, items in (("accept", accepted - rejected), ("reject", rejected - accepted)):
-            for which in items:
-                decide = self.accept if verb == "accept" else self.reject
-                try:
-                    out[which] = decide(which).last
-                except (AstakosClientException, DecisionConflict, UnknownKey) as error:
-                    out[which] = error
-        return out
+        became = self._decider.resolve(accept, reject)
+        return {
+            which: outcome_of(one) if isinstance(one, Entry) else one
+            for which, one in became.items()
+        }
 
     # --- Asking -------------------------------------------------------------------------------
 
     def get(self, which: str | int) -> Outcome:
         """Return how a commission stands, without waiting; `UnknownKey` if there is none."""
-        return self.get_key(self._key(which))
+        return self.get_key(self._decider.key(which))
 
     def get_key(self, key: str) -> Outcome:
         """Return how the commission of a ledger's key stands, reserved ones included."""
@@ -275,7 +213,7 @@ class Commissions:
 
     def history(self, which: str | int) -> tuple[Record, int]:
         """Return the whole record of a commission, and its version: for operators."""
-        entry = self._entry(self._key(which))
+        entry = self._entry(self._decider.key(which))
         return entry.record, entry.version
 
     def outcome(self, which: str | int, timeout: float | None = None) -> Outcome:
@@ -286,9 +224,9 @@ class Commissions:
         person has to look, `OutcomeTimeout` after `timeout` seconds (default: the deadline of
         `hold`).
         """
-        key = self._key(which)
+        key = self._decider.key(which)
         limit = self._settings.hold_deadline if timeout is None else timeout
-        with self._ledger_errors(key):
+        with ledger_errors(key):
             entry, done = self._here.watcher.wait(self.service, key, through, limit)
         if entry is None:
             raise UnknownKey(key, f"there is no commission {shown(key)!r}")
@@ -349,141 +287,27 @@ class Commissions:
         self, request: Request, key: str, *, accept: bool = False, deadline: float | None = None
     ) -> Commission:
         """Enqueue a request that came as a message; an awaited decision finds it."""
-        return self._enqueue(
+        return self._enqueued(
             request, key, accept=accept, deadline=deadline, callback=None, reuse=False
         )
 
     def decide_or_await(self, which: str | int, verb: Verb, reason: str = "") -> Commission:
         """Decide what came as a message; before its request it is kept as awaited (F77)."""
-        try:
-            return self._decide(which, verb, reason, names.WAKE_DRIVE)
-        except UnknownKey:
-            key = self._key(which)
-            now = self._ledger.clock.now()
-            decision = Decision(verb, reason, now)
-            record = awaited(
-                key,
-                self.service,
-                _incarnation(),
-                decision,
-                now=now,
-                until=now + self._settings.awaited,
-            )
-            with self._ledger_errors(key):
-                [verdict] = self._ledger.cas([Write(record, 0, cell=decision)])
-            if verdict.done and verdict.entry is not None:
-                return Commission(self, key, outcome_of(verdict.entry))
-            return self._decide(which, verb, reason, names.WAKE_DRIVE)
+        patience = self._settings.awaited
+        return self._handle(self._decider.decide_or_await(which, verb, reason, patience=patience))
 
     # --- Inside -------------------------------------------------------------------------------
 
-    def _enqueue(
-        self,
-        request: Request,
-        key: str | None,
-        *,
-        accept: bool,
-        deadline: float | None,
-        callback: str | None,
-        reuse: bool,
-    ) -> Commission:
-        if not isinstance(accept, bool):
-            raise BadValue(f"accept must be True or False, not {accept!r}")
-        if deadline is not None:
-            deadline = requests.checked_seconds("deadline", deadline)
-        if callback is not None:
-            requests.checked_key(callback)
-        if key is None:
-            key, deadline = secrets.token_hex(12), deadline or self._settings.hold_deadline
-        key = requests.checked_key(key)
-        record = self._new(request, key, accept=accept, deadline=deadline, callback=callback)
-        tag = record.tag(f"{self._settings.namespace}.{self.service}")
-        requests.check_name(request, tag)
-        with self._ledger_errors(key):
-            verdict = self._create(record, reuse=reuse)
-        if verdict.ring:
-            version = verdict.entry.version if verdict.entry else 0
-            self._here.waker.wake(names.WAKE_ISSUE, self.service, key, version)
-        if verdict.entry is None:
-            raise Unavailable(key, f"commission {key!r} changed too often to be enqueued")
-        return Commission(self, key, outcome_of(verdict.entry))
+    @property
+    def _decider(self) -> Decider:
+        return Decider(self.service, self._here)
 
-    def _new(
-        self,
-        request: Request,
-        key: str,
-        *,
-        accept: bool,
-        deadline: float | None,
-        callback: str | None,
-    ) -> Record:
-        now = self._ledger.clock.now()
-        return queued(
-            key,
-            self.service,
-            _incarnation(),
-            request,
-            now=now,
-            decision=Decision("accept", "", now) if accept else None,
-            deadline=now + deadline if deadline is not None else None,
-            callback=callback,
-        )
+    def _enqueued(self, request: Request, key: str | None, **more: Any) -> Commission:
+        entry = Enqueuer(self.service, self._settings, self._here).enqueue(request, key, **more)
+        return self._handle(entry)
 
-    def _create(self, record: Record, *, reuse: bool) -> Verdict:
-        """Write a new record, or find the one that is there to be the same commission."""
-        write = Write(record, 0, cell=record.decision, ring=True)
-        for _ in range(10):
-            [verdict] = self._ledger.cas([write])
-            entry = verdict.entry
-            if verdict.done or entry is None:
-                return verdict
-            there = current(entry)
-            if there.state is State.AWAITED and record.request is not None:
-                came = Requested(
-                    record.request, record.incarnation, record.deadline, record.callback
-                )
-                after = transition(there, came, record.created)
-                write = Write(after, entry.version, ring=True)
-            elif reuse and not there.is_open:
-                write = Write(record, entry.version, cell=record.decision, reset=True, ring=True)
-            elif there.fingerprint != record.fingerprint:
-                text = f"key {record.key!r} is in use for another commission ({there.state})"
-                raise KeyConflict(record.key, text)
-            else:
-                return self._replayed(record, entry)
-        return Verdict(False, None)
-
-    def _replayed(self, record: Record, entry: Entry) -> Verdict:
-        """Return the commission that is there; a decision that came along is its decision."""
-        if record.decision is None:
-            return Verdict(True, entry)
-        verdict = self._ledger.decide(self.service, {record.key: record.decision})[record.key]
-        if verdict.entry is not None:
-            check_verb(verdict.entry, record.decision.verb)
-        return verdict
-
-    def _decide(self, which: str | int, verb: Verb, reason: str, task: str) -> Commission:
-        key = self._key(which)
-        decision = Decision(verb, reason, self._ledger.clock.now())
-        with self._ledger_errors(key):
-            verdict = self._ledger.decide(self.service, {key: decision})[key]
-            if verdict.entry is None and is_bare(key):
-                verdict = self._decide_bare(int(key[1:]), decision)
-        entry = verdict.entry
-        if entry is None:
-            raise UnknownKey(key, f"there is no commission {shown(key)!r} to {verb}")
-        if verdict.ring:
-            self._here.waker.wake(task, self.service, key, entry.version)
-        check_decision(entry, verb)
-        return Commission(self, key, outcome_of(entry))
-
-    def _decide_bare(self, serial: int, decision: Decision) -> Verdict:
-        key, now = bare_key(serial), self._ledger.clock.now()
-        record = bare(key, self.service, _incarnation(), serial=serial, decision=decision, now=now)
-        [verdict] = self._ledger.cas([Write(record, 0, cell=decision, ring=True)])
-        if not verdict.done:  # somebody else has just made it
-            return self._ledger.decide(self.service, {key: decision})[key]
-        return verdict
+    def _handle(self, entry: Entry) -> Commission:
+        return Commission(self, entry.record.key, outcome_of(entry))
 
     def _insist(self, key: str, verb: Verb, deadline: float, reason: BaseException | None) -> None:
         """Record the decision of `hold`; while the ledger is away, for some seconds."""
@@ -507,43 +331,9 @@ class Commissions:
                 reason.add_note(str(error))
             return
 
-    def _key(self, which: str | int) -> str:
-        if isinstance(which, str):
-            return requests.checked_key(which)
-        serial = requests.checked_serial(which)
-        with self._ledger_errors(bare_key(serial)):
-            return self._ledger.find(self.service, [serial]).get(serial, bare_key(serial))
-
     def _entry(self, key: str) -> Entry:
-        with self._ledger_errors(key):
+        with ledger_errors(key):
             entry = self._ledger.get(self.service, [key]).get(key)
         if entry is None:
             raise UnknownKey(key, f"there is no commission {shown(key)!r}")
         return entry
-
-    @staticmethod
-    @contextmanager
-    def _ledger_errors(key: str) -> Iterator[None]:
-        try:
-            yield
-        except UnavailableError as error:
-            text = f"{error}; commission {shown(key)!r} may or may not be recorded: call again"
-            raise Unavailable(key, text) from error
-        except FullError as error:
-            raise LedgerFull(key, str(error)) from error
-
-
-def _incarnation() -> str:
-    return secrets.token_hex(4)
-
-
-def _distinct(label: str, items: Iterable[str | int]) -> set[str | int]:
-    if isinstance(items, str):
-        raise BadValue(f"{label} must be a list of keys or serials, not one string")
-    checked: set[str | int] = set()
-    for which in items:
-        if isinstance(which, str):
-            checked.add(requests.checked_key(which))
-        else:
-            checked.add(requests.checked_serial(which))
-    return checked

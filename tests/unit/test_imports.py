@@ -16,7 +16,7 @@ SERVICE = tuple(
     f"astakos_worker.{name}"
     for name in (
         *("commissions", "lookups", "outcomes", "requests", "connect", "waking", "watching"),
-        *("errors", "settings", "names"),
+        *("enqueueing", "deciding", "parts", "errors", "settings", "names"),
     )
 )
 LEDGER, ENGINE = "astakos_worker.ledger", "astakos_worker.engine"
