@@ -126,8 +126,6 @@ class MemoryLedger:
         with self._lock:
             at = self._at(lane)
             at.awake.pop(carrier, None)
-            at.settler = None if at.settler == carrier else at.settler
-            at.trier = None if at.trier == carrier else at.trier
             return self._ring_anyone(at)
 
     def decide(self, lane: str, decisions: Mapping[str, Decision]) -> dict[str, Verdict]:

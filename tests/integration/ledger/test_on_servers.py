@@ -1,6 +1,5 @@
-"""What only a ledger on a server has to stand: restarts, outages, full memory, newer versions."""
+"""What only a ledger on a server has to stand: restarts, outages, full memory."""
 
-import json
 import threading
 import time
 
@@ -14,7 +13,7 @@ from astakos_worker.ledger.contract import (
     UnavailableError,
     Write,
 )
-from astakos_worker.ledger.record import SCHEMA, bare_key
+from astakos_worker.ledger.record import bare_key
 from astakos_worker.ledger.store import RedisLedger, connect
 from astakos_worker.local.ports import LOOPBACK
 from tests.integration.cluster.servers import BOTH_SERVERS
@@ -215,66 +214,6 @@ def test_a_full_ledger_refuses_new_commissions_and_nothing_else(server):
     place.close()
 
 
-# --- Newer versions ---------------------------------------------------------------------------
-
-
-@pytest.fixture
-def newer(on_server):
-    """A place with a record `newer` that a newer version has rewritten."""
-    entry = on_server.put("newer", late=60)
-    body = json.loads(on_server.server.hget(name_of("newer"), "body"))
-    later = {"schema": SCHEMA + 1, **{k: v for k, v in body.items() if k != "schema"}, "more": 1}
-    text = json.dumps(later, separators=(",", ":"))
-    on_server.server.hset(name_of("newer"), mapping={"body": text, "ver": entry.version + 1})
-    on_server.before = entry
-    return on_server
-
-
-def kept(place):
-    """All that the store has of the newer record."""
-    due = place.server.zscore(f"astakos:test:{LANE}:due:issue", "newer")
-    return place.server.hgetall(name_of("newer")), due
-
-
-def test_a_claim_passes_over_what_a_newer_version_wrote(newer):
-    """F78: untouched, and due for a newer worker as before; what is behind it is not hidden."""
-    before = kept(newer)
-    newer.put("first", late=90), newer.put("second", late=1)
-    assert newer.claimed(issues=1, own="newer") == ["first"]
-    assert newer.claimed(issues=2) == ["second"]
-    assert newer.claim().why == "idle"
-    assert kept(newer) == before
-
-
-def test_what_only_a_newer_version_can_settle_does_not_hide_what_is_to_be_issued(newer):
-    """F78."""
-    newer.server.zrem(f"astakos:test:{LANE}:due:issue", "newer")
-    newer.server.zadd(f"astakos:test:{LANE}:due:settle", {"newer": 1})
-    newer.put("old")
-    claim = newer.claim(settle_wait=0)
-    assert (claim.queue, [e.record.key for e in claim.entries]) == ("issue", ["old"])
-
-
-def test_what_a_newer_version_wrote_is_not_decided_and_the_caller_learns_why(newer):
-    """F78."""
-    before = kept(newer)
-    verdict = newer.decide("newer")
-    assert (verdict.done, verdict.entry, verdict.newer) == (False, None, True)
-    assert kept(newer) == before
-
-
-def test_what_a_newer_version_wrote_is_not_overwritten(newer):
-    """F78."""
-    before = kept(newer)
-    for version in (0, newer.before.version):
-        record = newer.led(newer.before.record, states.Marked(1, 1))
-        [verdict] = newer.ledger.cas([Write(record, version)])
-        assert (verdict.done, verdict.entry, verdict.newer) == (False, None, True)
-    assert newer.entry("newer") is None
-    assert newer.ledger.watch(LANE, "gone", LONG) is None
-    assert kept(newer) == before
-
-
 # --- What is left behind ----------------------------------------------------------------------
 
 
@@ -287,6 +226,17 @@ def test_a_settled_commission_leaves_only_what_expires(on_server):
     left = {key for key in server.keys("*") if server.ttl(key) == -1}
     assert left == {"astakos:test:lanes", f"astakos:test:{LANE}:writes"}
     assert len(server.keys("*")) == 4
+
+
+def test_what_is_not_there_leaves_nothing_behind(on_server):
+    """Keys that anybody may ask for must not fill the memory."""
+    assert on_server.ledger.watch(LANE, "a", LONG) is None
+    assert on_server.decide("a").entry is None
+    [verdict] = on_server.ledger.cas([Write(on_server.new("a"), 3)])
+    assert not verdict.done
+    on_server.claim(own="a", wake="a?")
+    on_server.ledger.sign_off(LANE, "carrier")
+    assert on_server.server.keys("*") == []
 
 
 def test_every_write_is_counted(on_server):

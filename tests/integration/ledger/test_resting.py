@@ -2,6 +2,7 @@
 
 import pytest
 
+from astakos_worker.ledger.contract import Write
 from tests.integration.ledger.places import LANE, LONG, SOON, carriers
 
 
@@ -70,10 +71,9 @@ def test_after_its_rest_a_lane_is_tried_by_one_carrier(place):
 def test_a_trial_wakes_no_more_carriers_than_the_one(place):
     """Each of the others would go at once, and be rung for again by the next call."""
     place.open(waking=carriers(8, per_carrier=1))
-    for n in range(5):
-        place.put(f"key-{n}", serial=n + 1)
     rest_is_over(place)
-    rings = [place.decide(f"key-{n}").ring for n in range(5)]
+    writes = [Write(place.new(f"key-{n}"), 0, ring=True) for n in range(5)]
+    rings = [verdict.ring for verdict in place.ledger.cas(writes)]
     assert rings == [True, False, False, False, False]
 
 
