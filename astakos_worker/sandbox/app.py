@@ -46,6 +46,11 @@ class Application:
         for ghost in self._ghosts:
             ghost.cancel()
 
+    def let_go(self) -> None:
+        """Likewise, and go on for others."""
+        self.close()
+        self._closing = asyncio.Event()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         delivery = Delivery(scope, receive, send, self._closing)

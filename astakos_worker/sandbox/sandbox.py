@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from astakos_worker.sandbox.astakos import Astakos
+from astakos_worker.sandbox.astakos import Astakos, ForgetfulRecorder
 from astakos_worker.sandbox.cost import FREE, CostModel, Servers
 from astakos_worker.sandbox.errors import UnknownNameError
 from astakos_worker.sandbox.faults import FaultPlan, Kind, Rule
@@ -70,6 +70,8 @@ class Sandbox:
     def reset(self) -> None:
         """Back to the seed, and to the faults and costs of the start; the audit is emptied."""
         recorder = self.astakos.recorder
+        # What is still under way belongs to the world that is gone, and must not be kept.
+        self.astakos.recorder = ForgetfulRecorder()
         self.astakos = Astakos(load_seed(self._seed), recorder=recorder)
         recorder.rewrite(self.astakos)
         self._calm_down()

@@ -56,8 +56,9 @@ class _Server(uvicorn.Server):
     ) -> None:
         super().__init__(config)
         self.ready = threading.Event()
+        self.loop: asyncio.AbstractEventLoop | None = None
         self.on_ready: Callable[[], None] = self.ready.set
-        self._application = application
+        self.application = application
         self._listen = listen
         self._outage: asyncio.Task[None] | None = None
 
@@ -67,12 +68,13 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self.loop = asyncio.get_running_loop()
         self.on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._outage is not None:
             self._outage.cancel()
-        self._application.close()
+        self.application.close()
         await super().shutdown(sockets)
 
     def begin_outage(self, seconds: float) -> None:
@@ -80,6 +82,14 @@ class _Server(uvicorn.Server):
         if self._outage is not None:
             self._outage.cancel()
         self._outage = asyncio.get_running_loop().create_task(self._be_away(seconds))
+
+    async def end_outage(self) -> None:
+        """Be back, if the server is away."""
+        if self._outage is not None:
+            self._outage.cancel()
+            self._outage = None
+        if not any(server.is_serving() for server in self.servers):
+            await super().startup([self._listen()])
 
     async def _be_away(self, seconds: float) -> None:
         for server in self.servers:
@@ -172,6 +182,28 @@ class SandboxServer:
         self._server.should_exit = True
         self._thread.join(_PATIENCE)
         self._thread = None
+
+    def reset(self) -> None:
+        """Back to the seed, and back if it is away; what waits is let go. Only of a running one.
+
+        What was under way belongs to the world that is gone, and cannot touch the new one.
+        """
+        server = self._server
+        if self._thread is None or server is None or server.loop is None:
+            raise SandboxError("the sandbox is not running; start it before you reset it")
+        asyncio.run_coroutine_threadsafe(self._reset(server), server.loop).result(_PATIENCE)
+
+    async def _reset(self, server: _Server) -> None:
+        server.application.let_go()
+        await server.end_outage()
+        self.sandbox.reset()
+
+    def token(self, name: str) -> str:
+        """The token of a component, or of a user by name or uuid."""
+        world = self.sandbox.astakos.world
+        if name in world.components:
+            return world.components[name].token
+        return world.user(name).token
 
     def serve(self, announce: Callable[[], None]) -> None:
         """Serve until SIGINT or SIGTERM; `announce` is called once requests are answered."""
