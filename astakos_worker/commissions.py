@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from astakos_worker import requests
-from astakos_worker.deciding import Decider
+from astakos_worker.deciding import Decider, bare_serial
 from astakos_worker.enqueueing import Enqueuer
 from astakos_worker.errors import (
+    CommissionError,
     CommissionFailed,
     DecisionConflict,
     OutcomeTimeout,
@@ -21,7 +22,7 @@ from astakos_worker.errors import (
     UnknownKey,
 )
 from astakos_worker.ledger.contract import Entry, Ledger
-from astakos_worker.ledger.record import Record, Request, State, Verb, shown
+from astakos_worker.ledger.record import Record, Request, State, Verb, is_bare, shown
 from astakos_worker.outcomes import Outcome, or_error, outcome_of, through
 from astakos_worker.parts import Parts, ledger_errors
 from astakos_worker.settings import Settings
@@ -32,10 +33,15 @@ _PERSISTENCE = 5.0
 
 
 class Commission:
-    """A commission of the ledger, as a handle: cheap to make, holds no connection."""
+    """A commission of the ledger, as a handle: cheap to make, holds no connection.
+
+    `key` is the ledger's: a reserved one for a serial that was issued elsewhere.
+    """
 
     def __init__(self, commissions: "Commissions", key: str, outcome: Outcome) -> None:
         self.key = key
+        # By its serial a bare one is found also when it turns out to be a keyed commission's.
+        self._which = bare_serial(key) if is_bare(key) else key
         self._commissions = commissions
         self._last = outcome
 
@@ -49,15 +55,15 @@ class Commission:
 
     def accept(self) -> "Commission":
         """Decide to accept; see `Commissions.accept`."""
-        return self._commissions.accept(self.key)
+        return self._commissions.accept(self._which)
 
     def reject(self, reason: str = "") -> "Commission":
         """Decide to reject; see `Commissions.reject`."""
-        return self._commissions.reject(self.key, reason=reason)
+        return self._commissions.reject(self._which, reason=reason)
 
     def outcome(self, timeout: float | None = None) -> Outcome:
         """Wait until it is through; see `Commissions.outcome`."""
-        self._last = self._commissions.outcome(self.key, timeout=timeout)
+        self._last = self._commissions.outcome(self._which, timeout=timeout)
         return self._last
 
 
@@ -253,11 +259,12 @@ class Commissions:
     ) -> Iterator[Commission]:
         """Reserve for the time of a block: accepted on leaving it, rejected on an exception.
 
-        Raises `QuotaLimit` (or what else it was refused with) on entry, and `OutcomeTimeout`
-        when there is no serial within `timeout` seconds: the commission is rejected then. If
-        this process dies inside the block, the deadline rejects it (F80).
+        Raises `QuotaLimit` (or what else it was refused with) on entry, `DecisionConflict` if
+        the key has been rejected before, and `OutcomeTimeout` when there is no serial within
+        `timeout` seconds: the commission is rejected then. If this process dies inside the
+        block, the deadline rejects it (F80).
         """
-        limit = deadline or self._settings.hold_deadline
+        limit = self._settings.hold_deadline if deadline is None else deadline
         commission = self.issue(
             user=user,
             project=project,
@@ -267,13 +274,15 @@ class Commissions:
             force=force,
             deadline=limit,
         )
+        _check_held(commission.last)
         try:
-            commission.outcome(timeout)
+            held = commission.outcome(timeout)
         except (AstakosClientException, CommissionFailed):
             raise  # it has ended: there is nothing to reject
         except BaseException as error:
             self._insist(commission.key, "reject", limit, error)
             raise
+        _check_held(held)
         try:
             yield commission
         except BaseException as error:
@@ -318,17 +327,19 @@ class Commissions:
                     self.accept(key)
                 else:
                     self.reject(key, reason=type(reason).__name__)
-            except Unavailable as error:
-                if self._ledger.clock.now() < end:
+            except (CommissionError, AstakosClientException) as error:
+                away = isinstance(error, Unavailable)
+                if away and self._ledger.clock.now() < end:
                     continue  # each try takes as long as the ledger's time-out
-                note = f"{verb} of {key!r} is not recorded; its deadline is after {deadline:g} s"
-                if reason is None:
+                note = f"{verb} of {key!r} is not recorded: {error}"
+                if away:
+                    note += f"; its deadline is {deadline:g} s after its issue"
+                if reason is not None:
+                    reason.add_note(note)
+                elif away:
                     raise Unavailable(key, note) from error
-                reason.add_note(note)
-            except DecisionConflict as error:
-                if reason is None:
+                else:
                     raise
-                reason.add_note(str(error))
             return
 
     def _entry(self, key: str) -> Entry:
@@ -337,3 +348,11 @@ class Commissions:
         if entry is None:
             raise UnknownKey(key, f"there is no commission {shown(key)!r}")
         return entry
+
+
+def _check_held(outcome: Outcome) -> None:
+    """Raise if nothing is reserved any more that a block could build on."""
+    if outcome.decision == "reject":
+        why = f" ({outcome.reason})" if outcome.reason else ""
+        text = f"commission {outcome.key!r} has been rejected{why}: hold another key"
+        raise DecisionConflict(outcome.key, text)

@@ -3,17 +3,17 @@
 A decision is a write-once cell: whoever was first has decided, and the others are told.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from astakos_worker import names, requests
 from astakos_worker.enqueueing import new_incarnation
-from astakos_worker.errors import DecisionConflict, UnknownKey
+from astakos_worker.errors import CommissionError, DecisionConflict, UnknownKey
 from astakos_worker.ledger.contract import Entry, Verdict, Write
 from astakos_worker.ledger.record import Decision, Verb, bare_key, is_bare, shown
 from astakos_worker.ledger.states import awaited, bare
 from astakos_worker.outcomes import check_decision
-from astakos_worker.parts import Parts, ledger_errors
+from astakos_worker.parts import Parts, ledger_errors, left_for_newer
 from astakosclient.errors import AstakosClientException, BadValue
 
 _TASKS: dict[Verb, str] = {"accept": names.WAKE_ACCEPT, "reject": names.WAKE_REJECT}
@@ -28,35 +28,35 @@ class Decider:
 
     def key(self, which: str | int) -> str:
         """Return the ledger's key of what a caller named: a key, or an integer for a serial."""
-        if isinstance(which, str):
-            return requests.checked_key(which)
-        serial = requests.checked_serial(which)
-        with ledger_errors(bare_key(serial)):
-            found = self.parts.ledger.find(self.service, [serial])
-        return found.get(serial, bare_key(serial))
+        return self._keys([_checked(which)])[which]
 
     def decide(self, which: str | int, verb: Verb, reason: str = "") -> Entry:
         """Record a decision, and return the commission; raises as `Commissions.accept`."""
-        return self._decide(which, verb, reason, _TASKS[verb])
+        key = self.key(which)
+        [verdict] = self._record({key: self._decision(verb, reason)}).values()
+        return _judged(key, verdict, verb)
 
     def resolve(
         self, accept: Iterable[str | int], reject: Iterable[str | int]
     ) -> dict[str | int, Entry | Exception]:
-        """Decide each for itself; return each as it is now, or its error."""
+        """Decide each for itself, all in one round trip; return each as it is now, or its error."""
         accepted, rejected = _distinct("accept", accept), _distinct("reject", reject)
+        keys = self._keys([*accepted, *rejected])
+        # The same commission may be named by its key in one list and by its serial in the other.
+        both = {keys[which] for which in accepted} & {keys[which] for which in rejected}
+        accepts, rejects = self._decision("accept"), self._decision("reject")
+        wanted = {keys[which]: accepts for which in accepted}
+        wanted |= {keys[which]: rejects for which in rejected}
+        verdicts = self._record({key: d for key, d in wanted.items() if key not in both})
         out: dict[str | int, Entry | Exception] = {}
-        for which in accepted & rejected:
-            out[which] = DecisionConflict(str(which), f"{which!r} is in both lists")
-        verbs: tuple[tuple[Verb, set[str | int]], ...] = (
-            ("accept", accepted - rejected),
-            ("reject", rejected - accepted),
-        )
-        for verb, items in verbs:
-            for which in items:
-                try:
-                    out[which] = self.decide(which, verb)
-                except (AstakosClientException, DecisionConflict, UnknownKey) as error:
-                    out[which] = error
+        for which in (*accepted, *rejected):
+            key = keys[which]
+            try:
+                if key in both:
+                    raise DecisionConflict(key, f"{which!r} is in both lists")
+                out[which] = _judged(key, verdicts[key], wanted[key].verb)
+            except (AstakosClientException, CommissionError) as error:
+                out[which] = error
         return out
 
     def decide_or_await(
@@ -64,11 +64,10 @@ class Decider:
     ) -> Entry:
         """Decide what came as a message; before its request it is kept so many seconds (F77)."""
         try:
-            return self._decide(which, verb, reason, names.WAKE_DRIVE)
-        except UnknownKey:
-            key = self.key(which)
-            now = self.parts.ledger.clock.now()
-            decision = Decision(verb, reason, now)
+            return self.decide(which, verb, reason)
+        except UnknownKey as unknown:
+            key, now = unknown.key, self.parts.ledger.clock.now()
+            decision = self._decision(verb, reason)
             record = awaited(
                 key, self.service, new_incarnation(), decision, now=now, until=now + patience
             )
@@ -76,46 +75,79 @@ class Decider:
                 [verdict] = self.parts.ledger.cas([Write(record, 0, cell=decision)])
             if verdict.done and verdict.entry is not None:
                 return verdict.entry
-            return self._decide(which, verb, reason, names.WAKE_DRIVE)
+            return self.decide(which, verb, reason)
 
-    def _decide(self, which: str | int, verb: Verb, reason: str, task: str) -> Entry:
-        key = self.key(which)
-        decision = Decision(verb, reason, self.parts.ledger.clock.now())
-        with ledger_errors(key):
-            verdict = self.parts.ledger.decide(self.service, {key: decision})[key]
-            if verdict.entry is None and is_bare(key):
-                verdict = self._decide_bare(int(key[1:]), decision)
-        entry = verdict.entry
-        if entry is None:
-            raise UnknownKey(key, f"there is no commission {shown(key)!r} to {verb}")
-        if verdict.ring:
-            self.parts.waker.wake(task, self.service, key, entry.version)
-        check_decision(entry, verb)
-        return entry
+    def _keys(self, items: Iterable[str | int]) -> dict[str | int, str]:
+        """Return the ledger's key of each; serials are looked up in one round trip."""
+        listed = list(items)
+        serials = [which for which in listed if isinstance(which, int)]
+        found: dict[int, str] = {}
+        if serials:
+            with ledger_errors(*map(bare_key, serials)):
+                found = self.parts.ledger.find(self.service, serials)
+        return {
+            which: which if isinstance(which, str) else found.get(which, bare_key(which))
+            for which in listed
+        }
 
-    def _decide_bare(self, serial: int, decision: Decision) -> Verdict:
-        ledger, key = self.parts.ledger, bare_key(serial)
+    def _decision(self, verb: Verb, reason: str = "") -> Decision:
+        return Decision(verb, reason, self.parts.ledger.clock.now())
+
+    def _record(self, decisions: Mapping[str, Decision]) -> dict[str, Verdict]:
+        """Write decisions, those of bare serials with records of their own; send wake-ups."""
+        if not decisions:
+            return {}
+        ledger = self.parts.ledger
+        with ledger_errors(*decisions):
+            verdicts = ledger.decide(self.service, decisions)
+            new = [key for key in decisions if is_bare(key) and _is_nowhere(verdicts[key])]
+            made = ledger.cas([self._bare(key, decisions[key]) for key in new])
+            verdicts |= dict(zip(new, made, strict=True))
+            if late := {key: decisions[key] for key in new if not verdicts[key].done}:
+                verdicts |= ledger.decide(self.service, late)  # somebody has just made them
+        for key, verdict in verdicts.items():
+            if verdict.ring and verdict.entry is not None:
+                task = _TASKS[decisions[key].verb]
+                self.parts.waker.wake(task, self.service, key, verdict.entry.version)
+        return verdicts
+
+    def _bare(self, key: str, decision: Decision) -> Write:
         record = bare(
             key,
             self.service,
             new_incarnation(),
-            serial=serial,
+            serial=bare_serial(key),
             decision=decision,
-            now=ledger.clock.now(),
+            now=self.parts.ledger.clock.now(),
         )
-        [verdict] = ledger.cas([Write(record, 0, cell=decision, ring=True)])
-        if not verdict.done:  # somebody else has just made it
-            return ledger.decide(self.service, {key: decision})[key]
-        return verdict
+        return Write(record, 0, cell=decision, ring=True)
 
 
-def _distinct(label: str, items: Iterable[str | int]) -> set[str | int]:
-    if isinstance(items, str):
-        raise BadValue(f"{label} must be a list of keys or serials, not one string")
-    checked: set[str | int] = set()
-    for which in items:
-        if isinstance(which, str):
-            checked.add(requests.checked_key(which))
-        else:
-            checked.add(requests.checked_serial(which))
-    return checked
+def bare_serial(key: str) -> int:
+    """Return the serial that a reserved key is made of."""
+    return int(key[1:])
+
+
+def _is_nowhere(verdict: Verdict) -> bool:
+    return verdict.entry is None and not verdict.newer
+
+
+def _judged(key: str, verdict: Verdict, verb: Verb) -> Entry:
+    """Return the commission if the decision stands; raise what keeps it from standing."""
+    if verdict.newer:
+        raise left_for_newer(key)
+    if verdict.entry is None:
+        raise UnknownKey(key, f"there is no commission {shown(key)!r} to {verb}")
+    check_decision(verdict.entry, verb)
+    return verdict.entry
+
+
+def _checked(which: object) -> str | int:
+    return requests.checked_key(which) if isinstance(which, str) else requests.checked_serial(which)
+
+
+def _distinct(label: str, items: Iterable[str | int]) -> tuple[str | int, ...]:
+    """Return what is named, each once, in order."""
+    if isinstance(items, str) or not isinstance(items, Iterable):
+        raise BadValue(f"{label} must be a list of keys and serials, not {items!r:.80}")
+    return tuple(dict.fromkeys(_checked(which) for which in items))

@@ -13,7 +13,7 @@ from astakos_worker.ledger.contract import Entry, Verdict, Write
 from astakos_worker.ledger.record import Decision, Record, Request, State
 from astakos_worker.ledger.states import Requested, queued, transition
 from astakos_worker.outcomes import check_verb, current
-from astakos_worker.parts import Parts, ledger_errors
+from astakos_worker.parts import Parts, ledger_errors, left_for_newer
 from astakos_worker.settings import Settings
 from astakosclient.errors import BadValue
 
@@ -57,6 +57,8 @@ class Enqueuer:
         if verdict.ring:
             version = verdict.entry.version if verdict.entry else 0
             self.parts.waker.wake(names.WAKE_ISSUE, self.service, key, version)
+        if verdict.newer:
+            raise left_for_newer(key)
         if verdict.entry is None:
             raise Unavailable(key, f"commission {key!r} changed too often to be enqueued")
         return verdict.entry

@@ -34,12 +34,20 @@ class Parts(Protocol):
 
 
 @contextmanager
-def ledger_errors(key: str) -> Iterator[None]:
-    """Raise what the ledger raises as an error of the service's call about this key."""
+def ledger_errors(*keys: str) -> Iterator[None]:
+    """Raise what the ledger raises as an error of the service's call about these keys."""
     try:
         yield
     except UnavailableError as error:
-        text = f"{error}; commission {shown(key)!r} may or may not be recorded: call again"
-        raise Unavailable(key, text) from error
+        more = f" and {len(keys) - 1} others" if len(keys) > 1 else ""
+        which = f"commission {shown(keys[0])!r}{more}"
+        text = f"{error}; {which} may or may not be recorded: call again"
+        raise Unavailable(keys[0], text) from error
     except FullError as error:
-        raise LedgerFull(key, str(error)) from error
+        raise LedgerFull(keys[0], str(error)) from error
+
+
+def left_for_newer(key: str) -> Unavailable:
+    """Return the error about a record that a newer version has written (F78)."""
+    text = f"commission {shown(key)!r} was written by a newer version: upgrade, and call again"
+    return Unavailable(key, text)
