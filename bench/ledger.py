@@ -3,8 +3,8 @@
     .venv/bin/python bench/ledger.py [--rounds N] [--json FILE]
 
 Microseconds of each call from one thread, p50 and p99, alone and with many records in one round
-trip; the server's CPU per record beside it, which on a busy machine is the steadier figure. Then
-what a record takes of the server's memory, with its index entries, at each stage of its life.
+trip; the server's CPU per record beside it, which on a busy machine is the steadier figure: the
+rest is the disk. Then what a record takes of the server's memory, with its index entries, at each stage of its life.
 The bare PING and SET of the same connection are there to compare with.
 """
 
@@ -174,24 +174,23 @@ class Bench:
     # --- Memory -------------------------------------------------------------------------------
 
     def memory(self, number: int = 5000) -> dict[str, float]:
-        """The server's bytes a record, by what it uses with so many and with none."""
+        """The server's bytes a record: all that is kept, over so many."""
         self.server.flushall()
-        empty = self.used()
         entries = []
         rows = {}
         for _ in range(number):
             [verdict] = self.ledger.cas([Write(self.new(), 0)])
             entries.append(verdict.entry)
-        rows["queued"] = (self.used() - empty) / number
+        rows["queued"] = self.kept() / number
         rows["queued: its hash alone"] = self.hash_of(entries[0])
         decision = Decision("accept", "", self.ledger.clock.now())
         entries = [self.after(e, states.Marked(1, 1)) for e in entries]
         entries = [self.after(e, states.Issued(self.number())) for e in entries]
         self.written(entries)
-        rows["pending"] = (self.used() - empty) / number
+        rows["pending"] = self.kept() / number
         closing = [states.Decided(decision), states.SettleMarked(), states.Settled()]
         self.written([self.after(e, *closing) for e in entries], 2)
-        rows["closed"] = (self.used() - empty) / number
+        rows["closed"] = self.kept() / number
         rows["closed: its hash alone"] = self.hash_of(entries[0])
         return rows
 
@@ -201,8 +200,11 @@ class Bench:
             if not verdict.done:
                 raise RuntimeError(f"{entry.record.key} was not written")
 
-    def used(self) -> int:
-        return self.server.info("memory")["used_memory"]
+    def kept(self) -> int:
+        pipe = self.server.pipeline(transaction=False)
+        for key in self.server.scan_iter(count=1000):
+            pipe.memory_usage(key, samples=0)
+        return sum(pipe.execute())
 
     def hash_of(self, entry) -> int:
         return self.server.memory_usage(f"astakos:bench:{LANE}:r:{entry.record.key}")
