@@ -1,0 +1,21 @@
+"""A simulation writes no log lines, and how much of it runs is the environment's to say."""
+
+import os
+
+import pytest
+
+from tests.simulation.running import silence
+
+#: Drawn schedules; `ASTAKOS_SCHEDULES=1000000 pytest tests/simulation` tries as many.
+_DRAWN = "ASTAKOS_SCHEDULES"
+
+
+@pytest.fixture(autouse=True)
+def silent_engine():
+    with silence():
+        yield
+
+
+@pytest.fixture
+def drawn_schedules():
+    return int(os.environ.get(_DRAWN, "3000"))

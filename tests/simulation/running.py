@@ -1,0 +1,140 @@
+"""One run: a script, so many workers, a schedule; and what came of it.
+
+When the schedule has had its say, faults end, and drive and sweep go on until nothing changes.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import structlog
+
+from astakos_worker.ledger.memory import MemoryLedger
+from tests.simulation.ending import at_rest
+from tests.simulation.oracle import entries_of
+from tests.simulation.processes import Seen
+from tests.simulation.schedule import Explicit, Fault, Schedule
+from tests.simulation.scripts import SCRIPTS, Script
+from tests.simulation.stage import Stage
+from tests.simulation.workers import LIMITS
+from tests.simulation.world import World
+
+#: Sweeps after which a world that still changes will never rest.
+_ROUNDS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is run, but for the schedule."""
+
+    script: Script
+    workers: int = 1
+    ledger: Callable[..., MemoryLedger] = MemoryLedger
+
+    def __str__(self) -> str:
+        return f"{self.script.name}/{self.workers}"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a run. `end` is equal for ends that differ in nothing that matters."""
+
+    case: Case
+    violation: str | None
+    faults: dict[int, Fault]
+    steps: int
+    end: frozenset[tuple[object, ...]]
+    trace: list[Seen] = field(default_factory=list)
+
+    @property
+    def schedule(self) -> Explicit:
+        """The schedule that gives this result again."""
+        return Explicit(self.faults)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.violation}\n"
+            f"replay: python -m tests.simulation --replay {self.case} {str(self.schedule)!r}\n"
+            + "\n".join(map(str, self.trace))
+        )
+
+
+def run(case: Case, schedule: Schedule | None = None, *, keep_trace: bool = False) -> Result:
+    """Run a case by a schedule, then let it come to rest."""
+    world = World(schedule or Explicit(), keep_trace=keep_trace)
+    script = case.script
+    stage = Stage(
+        world,
+        workers=case.workers,
+        room=script.room,
+        bounds=script.bounds,
+        ledger=case.ledger,
+    )
+    try:
+        script.before(stage)
+        for body in script.callers:
+            stage.caller(body)
+        world.run()
+        world.calm = True
+        _rest(world, stage)
+        if world.violation is None:
+            at_rest(stage.oracle)
+        end = frozenset(
+            (e.record.key, str(e.record.state), e.record.serial is None, e.record.twins != ())
+            for e in entries_of(stage.raw)
+        )
+    finally:
+        world.close()
+    return Result(case, world.violation, world.applied, world.steps, end, world.trace or [])
+
+
+def _rest(world: World, stage: Stage) -> None:
+    """Sweep until nothing changes, also when everything that waits has waited long enough."""
+    long = max(LIMITS.grace, LIMITS.quarantine, LIMITS.refusal_window) + LIMITS.quiet_horizon
+    waits = iter((61.0, long, long))
+    for _ in range(_ROUNDS):
+        before = stage.oracle.changes
+        stage.workers.sweep()
+        world.run()
+        if world.violation is not None:
+            return
+        if stage.oracle.changes != before:
+            continue
+        wait = next(waits, None)
+        if wait is None:
+            return
+        world.clock.time += wait
+    world.note(f"still changing after {_ROUNDS} sweeps")
+
+
+def minimised(result: Result) -> Result:
+    """Return a result with the same kind of end and no fault that it does not need."""
+    best = result
+    again = True
+    while again:
+        again = False
+        for step in sorted(best.faults, reverse=True):
+            fewer = Explicit({n: fault for n, fault in best.faults.items() if n != step})
+            result = run(best.case, fewer)
+            if result.violation is not None:
+                best, again = result, True
+                break
+    return run(best.case, best.schedule, keep_trace=True)
+
+
+def case_of(text: str) -> Case:
+    """Return the case that was written as `script/workers`."""
+    name, _, workers = text.partition("/")
+    return Case(SCRIPTS[name], int(workers or 1))
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Keep the engine's log lines away: a million runs would write a billion."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)

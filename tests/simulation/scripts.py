@@ -1,0 +1,230 @@
+"""What callers do, and what is there before them: the stories that schedules are tried on.
+
+A caller whose commission was refused, or whose decision came second, takes it as it is; what
+else it does not expect is a finding.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from astakos_worker.errors import (
+    CommissionFailed,
+    DecisionConflict,
+    OutcomeTimeout,
+    Unavailable,
+    UnknownKey,
+)
+from astakos_worker.ledger.record import Request, Tag, fingerprint
+from astakos_worker.requests import one
+from astakosclient.errors import NotFound, QuotaLimit
+from tests.simulation.oracle import LANE, NAMESPACE, Bounds
+from tests.simulation.stage import PROJECT, RESOURCE, USER, Stage
+
+KEY = "k1"
+
+#: How a commission may end for its caller without anybody being at fault.
+_ENDINGS = (QuotaLimit, NotFound, CommissionFailed, OutcomeTimeout)
+
+Body = Callable[[Stage], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """Callers that run at once, and the scene that they find."""
+
+    name: str
+    callers: tuple[Body, ...]
+    before: Body = lambda _stage: None
+    room: int = 10  # units of quota
+    bounds: Bounds = field(default_factory=Bounds)
+
+
+def _issue(stage: Stage) -> None:
+    stage.issue(KEY)
+
+
+def _issue_then_accept(stage: Stage) -> None:
+    stage.issue(KEY)
+    with suppress(*_ENDINGS):
+        stage.through(KEY)
+        stage.accept(KEY)
+
+
+def _issue_then_reject(stage: Stage) -> None:
+    stage.issue(KEY)
+    with suppress(*_ENDINGS):
+        stage.through(KEY)
+        stage.reject(KEY)
+
+
+def _issue_then_reject_if_first(stage: Stage) -> None:
+    with suppress(DecisionConflict):
+        _issue_then_reject(stage)
+
+
+def _issue_accepted(stage: Stage) -> None:
+    with suppress(*_ENDINGS):
+        stage.issue(KEY, accept=True)
+
+
+def _accept_while_queued(stage: Stage) -> None:
+    stage.issue(KEY)
+    with suppress(*_ENDINGS):
+        stage.accept(KEY)
+
+
+def _reject_while_queued(stage: Stage) -> None:
+    stage.issue(KEY)
+    with suppress(*_ENDINGS):
+        stage.reject(KEY)
+
+
+def _accept_if_first(stage: Stage) -> None:
+    with suppress(DecisionConflict, UnknownKey, *_ENDINGS):
+        stage.accept(KEY)
+
+
+def _reject_if_first(stage: Stage) -> None:
+    with suppress(DecisionConflict, UnknownKey, *_ENDINGS):
+        stage.reject(KEY)
+
+
+def _three_accepted(stage: Stage) -> None:
+    with suppress(*_ENDINGS):
+        for key in ("k1", "k2", "k3"):
+            stage.issue(key, accept=True)
+
+
+def _three_decided_later(stage: Stage) -> None:
+    keys = ("k1", "k2", "k3")
+    for key in keys:
+        stage.issue(key)
+    with suppress(*_ENDINGS):
+        for key in keys:
+            stage.through(key)
+        stage.accept("k1")
+        stage.reject("k2")
+        stage.accept("k3")
+
+
+def _decide_by_name(stage: Stage) -> None:
+    with suppress(*_ENDINGS):
+        stage.again(lambda: stage.commissions.decide_or_await(KEY, "accept"))
+        stage.oracle.decided(KEY, "accept")
+
+
+def _held(stage: Stage) -> None:
+    with (
+        suppress(DecisionConflict, Unavailable, *_ENDINGS),
+        stage.commissions.hold(
+            user=USER, project=PROJECT, provisions={RESOURCE: 1}, key=KEY, deadline=30.0
+        ),
+    ):
+        stage.world.sleep(1.0)
+
+
+def _held_and_failed(stage: Stage) -> None:
+    with (
+        suppress(DecisionConflict, Unavailable, ZeroDivisionError, *_ENDINGS),
+        stage.commissions.hold(
+            user=USER, project=PROJECT, provisions={RESOURCE: 1}, key=KEY, deadline=30.0
+        ),
+    ):
+        raise ZeroDivisionError
+
+
+def _issue_with_callback(stage: Stage) -> None:
+    with suppress(*_ENDINGS):
+        stage.issue(KEY, accept=True, callback="service.hears")
+
+
+def _use_again(stage: Stage) -> None:
+    with suppress(*_ENDINGS):
+        stage.issue(KEY, accept=True)
+        stage.through(KEY)
+        stage.issue(KEY, accept=True, reuse=True)
+
+
+def _left_to_its_deadline(stage: Stage) -> None:
+    stage.issue(KEY, deadline=30.0)
+    stage.world.sleep(70.0)
+    stage.world.environment.sweep()
+
+
+def _an_orphan(stage: Stage) -> None:
+    stage.pending(f"lost {_tag('nobody')}")
+
+
+def _a_twin(stage: Stage) -> None:
+    """Have Astakos hold another commission of the key's own incarnation, once it is pending."""
+    stage.issue(KEY)
+    with suppress(*_ENDINGS):
+        stage.through(KEY)
+    record = stage.raw.get(LANE, [KEY])[KEY].record
+    stage.oracle.unheard.add(KEY)
+    stage.pending(str(record.tag(NAMESPACE)))
+    with suppress(*_ENDINGS):
+        stage.accept(KEY)
+
+
+def _own_client(stage: Stage) -> None:
+    stage.pending("by a service's own client")
+
+
+def _accept_its_serial(stage: Stage) -> None:
+    with suppress(DecisionConflict, *_ENDINGS):
+        stage.accept(3)
+
+
+def _reject_its_serial(stage: Stage) -> None:
+    with suppress(DecisionConflict, *_ENDINGS):
+        stage.reject(3)
+
+
+def _tag(key: str) -> Tag:
+    request: Request = one(USER, PROJECT, {RESOURCE: 1})
+    return Tag(NAMESPACE, key, "0123abcd", fingerprint(LANE, request))
+
+
+SCRIPTS = {
+    script.name: script
+    for script in (
+        Script("issue", (_issue,)),
+        Script("issue_then_accept", (_issue_then_accept,)),
+        Script("issue_then_reject", (_issue_then_reject,)),
+        Script("issue_accepted", (_issue_accepted,)),
+        Script("accept_while_queued", (_accept_while_queued,)),
+        Script("reject_while_queued", (_reject_while_queued,)),
+        Script("issued_twice", (_issue_accepted, _issue)),
+        Script("rivals", (_issue, _accept_if_first, _reject_if_first)),
+        Script("refused", (_issue_accepted,), room=0, bounds=Bounds(refusals=True)),
+        Script("just_enough", (_issue_accepted,), room=1),
+        Script("three_accepted", (_three_accepted,)),
+        Script("three_decided_later", (_three_decided_later,)),
+        Script(
+            "decided_by_name",
+            (_decide_by_name, _issue_accepted),
+            bounds=Bounds(never_issued=True),
+        ),
+        Script("held", (_held,)),
+        Script("held_and_failed", (_held_and_failed,)),
+        Script("called_back", (_issue_with_callback,)),
+        Script("key_used_again", (_use_again,)),
+        Script("left_to_its_deadline", (_left_to_its_deadline,)),
+        Script("orphan", (_issue_accepted,), before=_an_orphan),
+        Script("twin", (_a_twin,)),
+        Script("bare_accepted", (_accept_its_serial,), before=_own_client),
+        Script("bare_rejected", (_reject_its_serial,), before=_own_client),
+        Script(
+            "serial_before_its_key",
+            (_issue_accepted, _accept_its_serial),
+            bounds=Bounds(unknown=True),
+        ),
+        Script(
+            "serial_against_its_key",
+            (_issue_then_reject_if_first, _accept_its_serial),
+            bounds=Bounds(unknown=True, conflicts=True),
+        ),
+    )
+}

@@ -1,0 +1,249 @@
+"""Bugs that the simulation must find: each breaks one rule of the engine, ledger or client.
+
+Each is a function that patches the code under test; the test that uses it undoes that.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from astakos_worker.engine import issue, journal, judge, pending, settle, sweep
+from astakos_worker.engine.issue import Issuer
+from astakos_worker.engine.journal import Journal, Step
+from astakos_worker.engine.sweep import Sweep
+from astakos_worker.ledger import states
+from astakos_worker.ledger.contract import Entry, Verdict, Write
+from astakos_worker.ledger.memory import MemoryLedger
+from astakos_worker.ledger.record import Decision, Record, State, Tag, Twin, read_tag
+from astakos_worker.ledger.states import (
+    Absent,
+    Event,
+    Issued,
+    Marked,
+    Refused,
+    Settled,
+    SettleMarked,
+    SettleNotFound,
+    Unsent,
+    transition,
+)
+from tests.simulation.oracle import NAMESPACE
+from tests.simulation.simulated_astakos import SimulatedAstakos
+
+Patch = pytest.MonkeyPatch
+
+
+def _transitions(patch: Patch, changed: Callable[[Record, Event, float], Record]) -> None:
+    patch.setattr(journal, "transition", changed)
+
+
+def no_probe(patch: Patch) -> None:
+    """What may have been done is done again at once (rule 7)."""
+
+    def probe(self: Issuer, _lane: str, entries: Sequence[Entry], _b: Any, out: list[Step]) -> None:
+        out.extend(Step(e, Unsent(e.record.marks, self.clock.now())) for e in entries)
+
+    patch.setattr(Issuer, "probe", probe)
+
+
+def probe_believed_too_early(patch: Patch) -> None:
+    """An absence is believed before the quiet horizon has passed (rule 7)."""
+
+    def changed(record: Record, event: Event, now: float) -> Record:
+        if isinstance(event, Marked):
+            event = replace(event, quiet_at=now)
+        return transition(record, event, now)
+
+    _transitions(patch, changed)
+
+
+def verdict_after_doubt_trusted(patch: Patch) -> None:
+    """A 413 after an ambiguous attempt is taken for the last word (F13)."""
+
+    def changed(record: Record, event: Event, now: float) -> Record:
+        if isinstance(event, Refused):
+            record = replace(record, doubts=0)
+        return transition(record, event, now)
+
+    _transitions(patch, changed)
+
+
+def first_not_found_is_success(patch: Patch) -> None:
+    """The first "not found" of a decision counts as done (rule 3, F25)."""
+
+    def changed(record: Record, event: Event, now: float) -> Record:
+        return transition(record, Settled() if isinstance(event, SettleNotFound) else event, now)
+
+    _transitions(patch, changed)
+
+
+def mark_not_fenced(patch: Patch) -> None:
+    """Who was overtaken when announcing a send goes on as if it held the record (rule 8)."""
+    cas = MemoryLedger.cas
+
+    def changed(self: MemoryLedger, writes: Sequence[Write]) -> list[Verdict]:
+        verdicts = cas(self, writes)
+        return [
+            replace(verdict, done=True) if write.must_hold and verdict.entry else verdict
+            for write, verdict in zip(writes, verdicts, strict=True)
+        ]
+
+    patch.setattr(MemoryLedger, "cas", changed)
+
+
+def late_serial_rejected_on_sight(patch: Patch) -> None:
+    """A serial that comes when the record has moved on is a twin, the same one too (F17)."""
+
+    def changed(record: Record, event: Event, now: float) -> Record:
+        if isinstance(event, Issued) and record.state is State.PENDING:
+            return replace(record, twins=(*record.twins, Twin(event.serial)), due=now)
+        return transition(record, event, now)
+
+    _transitions(patch, changed)
+
+
+def sent_before_recorded(patch: Patch) -> None:
+    """The message goes before the ledger knows: a POST first, and then its mark (rule 1)."""
+    write = Journal.write
+
+    def run(self: Issuer, entries: Sequence[Entry], breaker: Any, out: list[Step]) -> None:
+        for entry in entries:
+            now = self.clock.now()
+            mark = Marked(now + 10, now + 95)
+            answer = self._post(replace(entry.record, marks=entry.record.marks + 1), breaker)
+            marked = write(self.journal, [Step(entry, mark, announces=True, keep=60)])
+            out.extend(Step(entry, answer) for entry in marked if entry is not None)
+
+    patch.setattr(Issuer, "run", run)
+
+
+def decision_sent_before_recorded(patch: Patch) -> None:
+    """That a decision is about to be sent is not recorded (rule 3)."""
+
+    def changed(record: Record, event: Event, now: float) -> Record:
+        after = transition(record, event, now)
+        return replace(after, settles=1) if isinstance(event, SettleMarked) else after
+
+    _transitions(patch, changed)
+
+
+def decided_twice(patch: Patch) -> None:
+    """The last decision counts instead of the first (rule 2, F23)."""
+    decide = MemoryLedger._decide
+
+    def changed(self: MemoryLedger, lane: str, key: str, decision: Decision) -> Verdict:
+        row = self._row(lane, key)
+        if row is not None and row.record.is_open:
+            row.cell = None
+        return decide(self, lane, key, decision)
+
+    patch.setattr(MemoryLedger, "_decide", changed)
+
+
+def versions_not_compared(patch: Patch) -> None:
+    """A write replaces whatever is there (the contract of `cas`)."""
+    cas = MemoryLedger._cas
+
+    def changed(self: MemoryLedger, write: Write) -> Verdict:
+        row = self._row(write.record.service, write.record.key)
+        return cas(self, replace(write, version=row.version if row else 0))
+
+    patch.setattr(MemoryLedger, "_cas", changed)
+
+
+def foreign_taken_for_ours(patch: Patch) -> None:
+    """A pending commission without a tag is one of ours that was lost (rule 9, F34)."""
+
+    def read(name: str) -> Tag:
+        return read_tag(name) or Tag(NAMESPACE, name, "00000000", "")
+
+    for module in (pending, sweep):
+        patch.setattr(module, "read_tag", read)
+
+
+def namespace_ignored(patch: Patch) -> None:
+    """A tag of another ledger is taken for one of ours (F70)."""
+    strangers = pending.strangers
+
+    def changed(astakos: Any, ledger: Any, lane: str, listed: Any, namespace: str) -> Any:
+        yield from strangers(astakos, ledger, lane, listed, "other.svc")
+        yield from strangers(astakos, ledger, lane, listed, namespace)
+
+    patch.setattr(sweep, "strangers", changed)
+
+
+def auto_accept_sent(patch: Patch) -> None:
+    """A commission that is decided already is issued with `auto_accept` (rule 5, F16)."""
+    issue_provisions = SimulatedAstakos.issue_provisions
+
+    def changed(self: SimulatedAstakos, provisions: Any, name: str, force: bool, **_: Any) -> int:
+        return issue_provisions(self, provisions, name, force, auto_accept=True)
+
+    patch.setattr(SimulatedAstakos, "issue_provisions", changed)
+
+
+def twin_forgotten(patch: Patch) -> None:
+    """A second serial of a key is overlooked, and stays pending for ever (rule 2, F7)."""
+
+    def changed(record: Record, event: Event, now: float) -> Record:
+        if isinstance(event, Issued) and record.serial is not None:
+            return record
+        return transition(record, event, now)
+
+    _transitions(patch, changed)
+
+
+def row_of_answer_not_read(patch: Patch) -> None:
+    """A batch that was answered is done, whatever its rows say (F26)."""
+
+    def rows(reply: Mapping[str, Any]) -> dict[int, str]:
+        failed = [serial for serial, _ in reply["failed"]]
+        return dict.fromkeys(reply["accepted"] + failed, "accepted") | dict.fromkeys(
+            reply["rejected"], "rejected"
+        )
+
+    patch.setattr(settle, "_rows", rows)
+
+
+def ambiguity_not_seen(patch: Patch) -> None:
+    """A lost answer is taken for a request that was never sent (F5)."""
+
+    def changed(error: Any, record: Record, now: float, limits: Any, draw: Any) -> Event:
+        event = issue_failed(error, record, now, limits, draw)
+        if isinstance(event, Absent | Refused) or not hasattr(event, "fault"):
+            return event
+        return Unsent(record.marks, now + 1, event.fault)
+
+    issue_failed = judge.issue_failed
+    patch.setattr(issue, "issue_failed", changed)
+
+
+def issued_although_rejected(patch: Patch) -> None:
+    """A commission rejected before it was issued is issued all the same (F18, F19)."""
+
+    def changed(record: Record, event: Event, now: float) -> Record:
+        if isinstance(event, Marked):
+            marked = transition(replace(record, decision=None), event, now)
+            return replace(marked, decision=record.decision)
+        return transition(record, event, now)
+
+    _transitions(patch, changed)
+    patch.setattr(states, "_cancelled_if_rejected", lambda record, _now: record)
+
+
+def expiry_forgotten(patch: Patch) -> None:
+    """Nobody decides for a caller that is gone (F37, F80)."""
+    patch.setattr(Sweep, "_expire", lambda *_, **__: None)
+
+
+def incarnation_ignored(patch: Patch) -> None:
+    """What a former commission of a key comes to is written to its successor (rule 4, F71)."""
+    prepared = Journal._write
+
+    def changed(self: Journal, step: Step, entry: Entry) -> Write | None:
+        mine = replace(step.entry.record, incarnation=entry.record.incarnation)
+        return prepared(self, replace(step, entry=replace(step.entry, record=mine)), entry)
+
+    patch.setattr(Journal, "_write", changed)

@@ -1,0 +1,171 @@
+"""Astakos as a worker's client sees it: two steps a request, before its work and after.
+
+The arithmetic is the sandbox's. A request may be lost, fail, or be executed when its caller has
+long given up; each one that is executed is shown to the oracle.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from astakos_worker.sandbox.errors import NoCommissionError, NoHoldingError, QuotaRefusalError
+from astakos_worker.sandbox.quota import Provision, QuotaBook
+from astakosclient.errors import (
+    AstakosClientException,
+    ConnectionError,  # noqa: A004  # so named for its users' sake
+    NotFound,
+    Outcome,
+    QuotaLimit,
+    Unauthorized,
+)
+from tests.simulation.oracle import Oracle
+from tests.simulation.schedule import (
+    ANSWER_LOST,
+    DELAYS,
+    FAILS,
+    NO_HOLDING,
+    NOT_SENT,
+    REQUEST_LOST,
+    SLOW,
+    UNAUTHORIZED,
+    Fault,
+)
+from tests.simulation.world import World
+
+#: Seconds after which a client gives up.
+DEADLINE = 15.0
+
+COMPONENT = "svc"
+
+_READ = (NOT_SENT, REQUEST_LOST, UNAUTHORIZED)
+_WRITE = (*_READ, FAILS, *DELAYS)
+_ISSUE = (*_WRITE, NO_HOLDING)
+#: Each of these is passing: one in a run, or it would be right to call it lasting (F14, F27).
+_ONCE = (FAILS, NO_HOLDING)
+
+#: Either what a request brings, or what it raises.
+Reply = Any
+
+
+class SimulatedAstakos:
+    """The calls that the engine makes."""
+
+    def __init__(self, world: World, book: QuotaBook, oracle: Oracle) -> None:
+        self._world = world
+        self._book = book
+        self._oracle = oracle
+        self._had: set[Fault] = set()
+
+    def issue_provisions(
+        self,
+        provisions: Sequence[Any],
+        name: str = "",
+        force: bool = False,
+        auto_accept: bool = False,
+        *,
+        fresh: bool = False,
+    ) -> int:
+        wanted = [Provision(**provision) for provision in provisions]
+        horizon = self._oracle.announced(name, auto_accept=auto_accept)
+
+        def work() -> Reply:
+            try:
+                at = datetime.fromtimestamp(self._world.clock.time, UTC)
+                one = self._book.issue(COMPONENT, wanted, at=at, name=name, force=force)
+            except NoHoldingError as error:
+                return _refused(NotFound(error.message, outcome=Outcome.REFUSED))
+            except QuotaRefusalError as error:
+                return _refused(QuotaLimit(error.message, outcome=Outcome.REFUSED))
+            self._oracle.issued(one, late=self._world.clock.time > horizon)
+            return one.serial
+
+        serial: int = self._request(f"issue {name[-60:]}", work, _ISSUE)
+        return serial
+
+    def resolve_commissions(
+        self, accept_serials: Sequence[int], reject_serials: Sequence[int]
+    ) -> Mapping[str, Any]:
+        accept, reject = list(accept_serials), list(reject_serials)
+
+        def work() -> Reply:
+            pending, both = self._book.commissions, set(accept) & set(reject)
+            for one in [pending[n] for n in accept if n in pending and n not in both]:
+                self._oracle.resolves(one, "accept")
+            for one in [pending[n] for n in reject if n in pending and n not in both]:
+                self._oracle.resolves(one, "reject")
+            done = self._book.resolve_many(COMPONENT, accept, reject)
+            gone = [[n, {"itemNotFound": {"code": 404}}] for n in done.not_found]
+            torn = [[n, {"badRequest": {"code": 400}}] for n in done.conflicting]
+            return {
+                "accepted": [one.serial for one in done.accepted],
+                "rejected": [one.serial for one in done.rejected],
+                "failed": gone + torn,
+            }
+
+        reply: dict[str, Any] = self._request(f"accept {accept} reject {reject}", work, _WRITE)
+        return reply
+
+    def get_pending_commissions(self) -> list[int]:
+        listed: list[int] = self._request("list", lambda: self._book.pending(COMPONENT), _READ)
+        return listed
+
+    def get_commission_info(self, serial: int) -> Mapping[str, Any]:
+        def work() -> Reply:
+            try:
+                one = self._book.find(COMPONENT, serial)
+            except NoCommissionError:
+                return NotFound("no such commission", outcome=Outcome.REFUSED)
+            return {"serial": serial, "name": one.name}
+
+        info: dict[str, Any] = self._request(f"info {serial}", work, _READ)
+        return info
+
+    # --- One request --------------------------------------------------------------------------
+
+    def _request(self, what: str, work: Callable[[], Reply], faults: Sequence[Fault]) -> Reply:
+        possible = tuple(fault for fault in faults if fault not in self._had)
+        fault = self._world.step("send", what, possible)
+        if fault in _ONCE:
+            self._had.add(fault)
+        reply = work() if fault is None else self._faulty(fault, work)
+        fault = self._world.step("receive", what, (ANSWER_LOST, SLOW))
+        if fault == ANSWER_LOST:
+            raise _lost("the connection was reset")
+        if fault == SLOW:
+            self._world.sleep(SLOW.amount)
+        if isinstance(reply, AstakosClientException):
+            raise reply
+        return reply
+
+    def _faulty(self, fault: Fault, work: Callable[[], Reply]) -> Reply:
+        match fault.kind:
+            case "not_sent":
+                raise ConnectionError(OSError("refused"), outcome=Outcome.NOT_SENT)
+            case "request_lost":
+                raise _lost("the connection was reset")
+            case "fails":
+                raise AstakosClientException("Internal error", status=500, response="{}")
+            case "unauthorized":
+                raise Unauthorized("Invalid token", outcome=Outcome.REFUSED)
+            case "no_holding":
+                raise NotFound("There is no such holding", outcome=Outcome.REFUSED)
+            case "delay":
+                return self._slow(fault.amount, work)
+        raise ValueError(f"nobody knows the fault {fault}")
+
+    def _slow(self, seconds: float, work: Callable[[], Reply]) -> Reply:
+        world, came = self._world, []
+        world.at(world.clock.time + seconds, lambda: came.append(work()))
+        world.sleep(min(seconds, DEADLINE))
+        if not came:
+            raise _lost("the request timed out")
+        return came[0]
+
+
+def _lost(why: str) -> AstakosClientException:
+    return ConnectionError(OSError(why), outcome=Outcome.AMBIGUOUS)
+
+
+def _refused(error: AstakosClientException) -> AstakosClientException:
+    error.response = "{}"
+    return error

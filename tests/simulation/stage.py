@@ -1,0 +1,159 @@
+"""The scene of one run: a ledger, an Astakos, workers, and what callers do there."""
+
+import functools
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from astakos_worker.commissions import Commissions
+from astakos_worker.errors import Unavailable
+from astakos_worker.ledger.contract import Entry
+from astakos_worker.ledger.memory import MemoryLedger
+from astakos_worker.sandbox.quota import HoldingKey, Provision, QuotaBook
+from astakos_worker.settings import Settings
+from tests.simulation.oracle import LANE, Bounds, Oracle, ours
+from tests.simulation.processes import Host
+from tests.simulation.simulated_astakos import COMPONENT, SimulatedAstakos
+from tests.simulation.stepped_ledger import SteppedLedger
+from tests.simulation.workers import LIMITS, Workers
+from tests.simulation.world import World
+
+SETTINGS = Settings(namespace="sim", service=LANE, services={})
+
+USER, PROJECT, RESOURCE = "u1", "p1", "vm"
+
+
+class Watcher:
+    """Waits for a record, as the service's own does, but in simulated time."""
+
+    def __init__(self, world: World, ledger: SteppedLedger, raw: MemoryLedger) -> None:
+        self._world = world
+        self._ledger = ledger
+        self._raw = raw
+
+    def wait(
+        self, lane: str, key: str, done: Callable[[Entry], bool], timeout: float
+    ) -> tuple[Entry | None, bool]:
+        """Return the record once it is done, or as it is when the time is over; and which."""
+        end = self._world.clock.time + timeout
+        while True:
+            entry = self._ledger.watch(lane, key, timeout)
+            if entry is None or done(entry):
+                return entry, entry is not None
+            left = end - self._world.clock.time
+            if left <= 0:
+                return entry, False
+            self._world.sleep(left, functools.partial(self._changed, key, entry))
+
+    def _changed(self, key: str, seen: Entry) -> bool:
+        entry = self._raw.get(LANE, [key]).get(key)
+        return entry is None or (entry.version, entry.cell) != (seen.version, seen.cell)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What `Commissions` works with."""
+
+    ledger: SteppedLedger
+    waker: Workers
+    watcher: Watcher
+
+
+class Stage:
+    """Everything of one run."""
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        workers: int,
+        room: int,
+        bounds: Bounds,
+        ledger: Callable[..., MemoryLedger] = MemoryLedger,
+    ) -> None:
+        self.world = world
+        self.book = QuotaBook()
+        for key in (
+            HoldingKey(f"user:{USER}", f"project:{PROJECT}", RESOURCE),
+            HoldingKey(f"project:{PROJECT}", None, RESOURCE),
+        ):
+            self.book.set_limit(key, room + 2)  # two of it are foreign commissions'
+        self.raw = ledger(world.clock, bare_retention=7 * 86400)
+        self.oracle = Oracle(world, self.raw, self.book, LIMITS.quiet_horizon, bounds)
+        self.ledger = SteppedLedger(world, self.raw, self.oracle)
+        self.astakos = SimulatedAstakos(world, self.book, self.oracle)
+        self.workers = Workers(
+            world, self.ledger, self.raw, self.astakos, oracle=self.oracle, count=workers
+        )
+        watcher = Watcher(world, self.ledger, self.raw)
+        parts: Any = Parts(self.ledger, self.workers, watcher)
+        self.commissions = Commissions(LANE, settings=SETTINGS, parts=parts)
+        self._callers = itertools.count(1)
+        environment = world.environment
+        environment.foreign, environment.pending = self.interfere, self._any_pending
+        for name in ("", "[astakos1 other.svc k1 00000000 0000000000000000]"):
+            self.oracle.foreign.add(self.pending(name))
+
+    # --- Setting the scene --------------------------------------------------------------------
+
+    def pending(self, name: str, quantity: int = 1) -> int:
+        """Have a commission pending in Astakos that none of our workers issued."""
+        user, project = f"user:{USER}", f"project:{PROJECT}"
+        provisions = [
+            Provision(user, project, RESOURCE, quantity),
+            Provision(project, None, RESOURCE, quantity),
+        ]
+        at = datetime.fromtimestamp(self.world.clock.time, UTC)
+        return self.book.issue(COMPONENT, provisions, at=at, name=name).serial
+
+    def caller(self, body: Callable[["Stage"], None]) -> None:
+        """Start a caller; it dies alone."""
+        name = f"caller{next(self._callers)}"
+        self.world.start(name, Host(name), lambda: body(self))
+
+    def interfere(self, verb: str) -> None:
+        """Have somebody's command settle all of ours that is pending in Astakos."""
+        for serial, one in list(self.book.commissions.items()):
+            if serial not in self.oracle.foreign and ours(one.name):
+                self.oracle.interferes(one, verb)
+                self.book.resolve(COMPONENT, serial, accept=verb == "accept")
+
+    def _any_pending(self) -> bool:
+        return len(self.book.commissions) > len(self.oracle.foreign)
+
+    # --- What callers do ----------------------------------------------------------------------
+
+    def issue(self, key: str, **options: Any) -> None:
+        """Enqueue one unit, again if nobody knows whether it worked."""
+        accept = bool(options.get("accept"))
+        self.again(
+            lambda: self.commissions.issue(
+                user=USER, project=PROJECT, provisions={RESOURCE: 1}, key=key, **options
+            )
+        )
+        self.oracle.enqueued.add(key)
+        if accept:
+            self.oracle.decided(key, "accept")
+
+    def accept(self, which: str | int) -> None:
+        """Decide to accept."""
+        self.oracle.decided(self.again(lambda: self.commissions.accept(which)).key, "accept")
+
+    def reject(self, which: str | int) -> None:
+        """Decide to reject."""
+        self.oracle.decided(self.again(lambda: self.commissions.reject(which)).key, "reject")
+
+    def through(self, key: str) -> None:
+        """Wait until a commission is through."""
+        self.again(lambda: self.commissions.outcome(key, timeout=600))
+
+    def again(self, call: Callable[[], Any]) -> Any:
+        """Call again while nobody knows whether it worked."""
+        for _ in range(20):
+            try:
+                return call()
+            except Unavailable:
+                self.world.sleep(1.0)
+        raise RuntimeError("the ledger is away for longer than any schedule says")

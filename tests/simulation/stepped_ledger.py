@@ -1,0 +1,157 @@
+"""The in-memory ledger as a process sees it: each script is a step, and may fail as Redis does.
+
+A round trip of several scripts is as many steps, since another connection's may come between
+them, and a crash may cut it short. What was written is shown to the oracle at once.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from astakos_worker.ledger.contract import (
+    Asked,
+    Claim,
+    Entry,
+    Lane,
+    Sight,
+    UnavailableError,
+    Verdict,
+    Write,
+)
+from astakos_worker.ledger.memory import MemoryLedger
+from astakos_worker.ledger.record import Decision
+from tests.simulation.oracle import Oracle
+from tests.simulation.schedule import ANSWER_LOST, AWAY, TWICE
+from tests.simulation.world import World
+
+T = TypeVar("T")
+
+_READS = (AWAY,)
+_WRITES = (AWAY, ANSWER_LOST, TWICE)
+
+
+@dataclass(frozen=True, slots=True)
+class SteppedClock:
+    """The store's clock, each reading of which is a step."""
+
+    world: World
+
+    def now(self) -> float:
+        """Return the simulated seconds."""
+        return self.world.read_clock()
+
+
+class SteppedLedger:
+    """The contract over another ledger, one step a script."""
+
+    def __init__(self, world: World, ledger: MemoryLedger, oracle: Oracle) -> None:
+        self._world = world
+        self._ledger = ledger
+        self._oracle = oracle
+        self.clock = SteppedClock(world)
+
+    # --- The four primitives ------------------------------------------------------------------
+
+    def cas(self, writes: Sequence[Write]) -> list[Verdict]:
+        return [self._cas(write) for write in writes]
+
+    def claim(self, asked: Asked, writes: Sequence[Write] = ()) -> tuple[Claim, list[Verdict]]:
+        verdicts = self.cas(writes)
+        claim, _ = self._writes(f"claim by {asked.carrier}", lambda: self._ledger.claim(asked))
+        return claim, verdicts
+
+    def sign_off(self, lane: str, carrier: str) -> bool:
+        return self._writes(f"sign_off {carrier}", lambda: self._ledger.sign_off(lane, carrier))
+
+    def decide(self, lane: str, decisions: Mapping[str, Decision]) -> dict[str, Verdict]:
+        return {key: self._decide(lane, key, each) for key, each in decisions.items()}
+
+    def beat(
+        self, carriers: Mapping[str, Sequence[str]], driver: str | None, lease: float
+    ) -> dict[str, int]:
+        return self._writes("beat", lambda: self._ledger.beat(carriers, driver, lease))
+
+    def _decide(self, lane: str, key: str, decision: Decision) -> Verdict:
+        return self._writes(
+            f"decide {key!r} {decision.verb}",
+            lambda: self._ledger.decide(lane, {key: decision})[key],
+            lambda verdict: self._oracle.wrote(verdict.entry),
+        )
+
+    def _cas(self, write: Write) -> Verdict:
+        record = write.record
+        return self._writes(
+            f"cas {record.key!r} v{write.version} {record.state} {record.serial}"
+            f"{' must hold' if write.must_hold else ''}",
+            lambda: self._ledger.cas([write])[0],
+            lambda verdict: self._oracle.wrote(verdict.entry, reset=write.reset),
+        )
+
+    # --- The rest -----------------------------------------------------------------------------
+
+    def get(self, lane: str, keys: Iterable[str]) -> dict[str, Entry]:
+        return self._reads("get", lambda: self._ledger.get(lane, keys))
+
+    def find(self, lane: str, serials: Iterable[int]) -> dict[int, str]:
+        return self._reads("find", lambda: self._ledger.find(lane, serials))
+
+    def held(self, lane: str, above: int = 0, limit: int = 500) -> list[tuple[int, str]]:
+        return self._reads("held", lambda: self._ledger.held(lane, above, limit))
+
+    def expired(self, lane: str, limit: int = 500) -> list[str]:
+        return self._reads("expired", lambda: self._ledger.expired(lane, limit))
+
+    def lane(self, name: str) -> Lane:
+        return self._reads("lane", lambda: self._ledger.lane(name))
+
+    def lanes(self) -> list[str]:
+        return self._reads("lanes", self._ledger.lanes)
+
+    def rest(self, lane: str, seconds: float, reason: str) -> None:
+        self._writes("rest", lambda: self._ledger.rest(lane, seconds, reason))
+
+    def rested(self, lane: str) -> None:
+        self._writes("rested", lambda: self._ledger.rested(lane))
+
+    def alarm(self, lane: str, name: str, text: str | None) -> None:
+        self._writes(f"alarm {name}: {text}", lambda: self._ledger.alarm(lane, name, text))
+
+    def hold(self, name: str, holder: str, lease: float) -> bool:
+        return self._writes(f"hold {name}", lambda: self._ledger.hold(name, holder, lease))
+
+    def release(self, name: str, holder: str) -> None:
+        self._writes(f"release {name}", lambda: self._ledger.release(name, holder))
+
+    def sights(self, lane: str, serials: Sequence[int]) -> dict[int, Sight]:
+        return self._writes("sights", lambda: self._ledger.sights(lane, serials))
+
+    def named(self, lane: str, names: Mapping[int, str]) -> None:
+        self._writes("named", lambda: self._ledger.named(lane, names))
+
+    def forget(self, lane: str, listed: Iterable[int]) -> None:
+        self._writes("forget", lambda: self._ledger.forget(lane, listed))
+
+    def watch(self, lane: str, key: str, seconds: float) -> Entry | None:
+        return self._reads("watch", lambda: self._ledger.watch(lane, key, seconds))
+
+    # --- Inside -------------------------------------------------------------------------------
+
+    def _reads(self, what: str, call: Callable[[], T]) -> T:
+        if self._world.step("ledger", what, _READS) == AWAY:
+            raise UnavailableError("the ledger is away")
+        return call()
+
+    def _writes(
+        self, what: str, call: Callable[[], T], show: Callable[[T], None] = lambda _done: None
+    ) -> T:
+        fault = self._world.step("ledger", what, _WRITES)
+        if fault == AWAY:
+            raise UnavailableError("the ledger is away")
+        done = call()
+        show(done)
+        if fault == TWICE:
+            done = call()
+            show(done)
+        if fault == ANSWER_LOST:
+            raise UnavailableError("the ledger's answer was lost")
+        return done

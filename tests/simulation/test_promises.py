@@ -1,0 +1,68 @@
+"""The protocol under every single fault at every step, and under many at random (F1 to F80)."""
+
+import itertools
+
+import pytest
+
+from tests.simulation import schedule
+from tests.simulation.exploring import CASES, combined, drawn
+from tests.simulation.running import Case, minimised, run
+from tests.simulation.schedule import Explicit, Fault, Seeded, parse
+from tests.simulation.scripts import SCRIPTS
+
+_ANY = None
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_single_fault_at_every_step_is_survived(name):
+    """Whatever goes wrong once, and wherever: the promises hold, and all ends at rest."""
+    for workers in (1, 2):
+        for result in combined(Case(SCRIPTS[name], workers), _ANY):
+            assert result.violation is None, str(minimised(result))
+
+
+def test_many_faults_at_random_are_survived(drawn_schedules):
+    """The same with up to fifteen faults in one run, drawn from seeds."""
+    for result in drawn(CASES, itertools.count(), drawn_schedules):
+        assert result.violation is None, str(minimised(result))
+
+
+def test_faults_of_all_kinds_take_place():
+    """What no run ever meets, no run survives."""
+    results = combined(Case(SCRIPTS["issue_then_accept"]), _ANY)
+    met = {fault for result in results for fault in result.faults.values()}
+    assert met == _all_faults()
+
+
+def test_a_drawn_schedule_replays_from_what_is_printed():
+    """The text of a schedule gives the same steps and the same end."""
+    for seed, case in zip(range(200), itertools.cycle(CASES), strict=False):
+        drawn_result = run(case, Seeded(seed))
+        again = run(case, parse(str(drawn_result.schedule)))
+        assert (again.steps, again.end) == (drawn_result.steps, drawn_result.end)
+        assert again.faults == drawn_result.faults
+
+
+def test_a_fault_that_is_not_possible_at_its_step_is_left_out():
+    case = Case(SCRIPTS["issue"])
+    assert run(case, Explicit({0: Fault("no_holding")})).faults == {}
+
+
+@pytest.mark.parametrize("lost", [schedule.REQUEST_LOST, schedule.DELAYS[1]], ids=str)
+def test_a_lost_commission_is_looked_for_a_few_times_and_not_all_the_time(lost):
+    """A probe lists all that is pending: it waits longer each time (F59)."""
+    case = Case(SCRIPTS["issue"])
+    [send] = [s.number for s in _sends(run(case, keep_trace=True), "issue")]
+    result = run(case, Explicit({send: lost}), keep_trace=True)
+    assert result.violation is None
+    assert 1 <= len(_sends(result, "list", by="task")) <= 12
+
+
+def _sends(result, what, by=""):
+    sent = [seen for seen in result.trace if seen.kind == "send" and seen.what.startswith(what)]
+    return [seen for seen in sent if by in seen.process]
+
+
+def _all_faults():
+    found = set(schedule.DELAYS)
+    return found | {fault for fault in vars(schedule).values() if isinstance(fault, Fault)}
