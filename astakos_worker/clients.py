@@ -11,6 +11,7 @@ from pathlib import Path
 
 from astakos_worker.settings import ServiceSettings, Settings
 from astakosclient import AstakosClient
+from astakosclient.errors import BadValue
 
 #: Seconds between two looks at a token file.
 _LOOK = 1.0
@@ -40,7 +41,7 @@ class Clients:
             return made.client
         with self._lock:
             made = self._made.get(service)
-            token = self._token(self._settings.for_service(service))
+            token = self._token(self._settings.for_service(service), made)
             if made is None or made.token != token:
                 made = self._made[service] = _Made(self._build(service, token), token, now)
             made.looked = now
@@ -59,7 +60,19 @@ class Clients:
         )
 
     @staticmethod
-    def _token(one: ServiceSettings) -> str:
+    def _token(one: ServiceSettings, made: _Made | None) -> str:
+        """Return the token that is valid now; while its file is being written, the last one."""
         if one.token is not None:
             return one.token.get_secret_value()
-        return Path(one.token_file or "").read_text(encoding="utf-8").strip()
+        path = Path(one.token_file or "")
+        try:
+            token = path.read_text(encoding="utf-8").strip()
+        except OSError:
+            if made is None:
+                raise
+            return made.token
+        if token:
+            return token
+        if made is None:
+            raise BadValue(f"the token file {path} is empty")
+        return made.token
