@@ -2,11 +2,16 @@
 
 The book keeps two counters and moves them; the model keeps the list of what is pending and the
 sum of what is confirmed, and works everything out afresh each time.
+
+A thousand stories of fifty steps: issues that import, release, ask for nothing or for one holding
+twice, forced or not, accepted at once or not; resolving singly and in batches; limits that change.
+Each choice is one draw, so that all of it takes seconds.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import product
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -30,16 +35,24 @@ KEYS = [
 UNKNOWN = HoldingKey("user:u", None, "vm")
 COMPONENTS = ["cyclades", "pithos"]
 
+# One unknown holding among a dozen, so that most issues get past it.
 provisions = st.lists(
-    st.builds(
-        lambda key, quantity: Provision(*key, quantity),
-        st.sampled_from([*KEYS, *KEYS, *KEYS, UNKNOWN]),
-        st.integers(-6, 6),
+    st.sampled_from(
+        [
+            Provision(*key, quantity)
+            for key in [*KEYS, *KEYS, *KEYS, UNKNOWN]
+            for quantity in range(-6, 7)
+        ]
     ),
     max_size=4,
 )
-components = st.sampled_from(COMPONENTS)
-serials = st.integers(1, 30)
+issuing = st.sampled_from(list(product(COMPONENTS, (False, True), (False, True))))
+# The same few serials again and again, resolved or not, one's own or not, twice in a list or not.
+batches = st.sampled_from(
+    [batch for size in range(4) for batch in product(range(1, 15), repeat=size)]
+)
+resolving = st.sampled_from(list(product(COMPONENTS, range(1, 31), (False, True))))
+limits = st.sampled_from(list(product(KEYS, range(13))))
 
 
 class Model:
@@ -91,13 +104,9 @@ class QuotaMachine(RuleBasedStateMachine):
         for key, limit in self.model.limits.items():
             self.book.set_limit(key, limit)
 
-    @rule(
-        component=components,
-        asked=provisions,
-        force=st.booleans(),
-        auto_accept=st.booleans(),
-    )
-    def issue(self, component, asked, force, auto_accept):
+    @rule(asked=provisions, how=issuing)
+    def issue(self, asked, how):
+        component, force, auto_accept = how
         wanted = {}
         for provision in asked:
             wanted[provision.key] = wanted.get(provision.key, 0) + provision.quantity
@@ -116,8 +125,9 @@ class QuotaMachine(RuleBasedStateMachine):
             if auto_accept:
                 self.model.resolve(commission.serial, accept=True)
 
-    @rule(component=components, serial=serials, accept=st.booleans())
-    def resolve(self, component, serial, accept):
+    @rule(what=resolving)
+    def resolve(self, what):
+        component, serial, accept = what
         expected = self.model.owns(component, serial)
         try:
             self.book.resolve(component, serial, accept=accept)
@@ -127,7 +137,7 @@ class QuotaMachine(RuleBasedStateMachine):
             assert expected
             self.model.resolve(serial, accept)
 
-    @rule(component=components, accept=st.lists(serials), reject=st.lists(serials))
+    @rule(component=st.sampled_from(COMPONENTS), accept=batches, reject=batches)
     def resolve_many(self, component, accept, reject):
         both = set(accept) & set(reject)
         owned = {s for s in {*accept, *reject} - both if self.model.owns(component, s)}
@@ -140,8 +150,9 @@ class QuotaMachine(RuleBasedStateMachine):
         for serial in owned:
             self.model.resolve(serial, serial in accept)
 
-    @rule(key=st.sampled_from(KEYS), limit=st.integers(0, 12))
-    def change_limit(self, key, limit):
+    @rule(what=limits)
+    def change_limit(self, what):
+        key, limit = what
         self.book.change_limit(key, limit)
         self.model.limits[key] = limit
 
@@ -163,5 +174,5 @@ class QuotaMachine(RuleBasedStateMachine):
 
 TestQuotaAgainstModel = QuotaMachine.TestCase
 TestQuotaAgainstModel.settings = settings(
-    max_examples=200, stateful_step_count=40, deadline=None, database=None
+    max_examples=1000, stateful_step_count=50, deadline=None, database=None
 )

@@ -1,0 +1,305 @@
+"""Requests that are nearly right: a good one for each call of the API, and ways to spoil it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
+
+from hypothesis import strategies as st
+
+from astakos_worker.sandbox.routes import PATHS, PATTERNS
+from astakos_worker.sandbox.seed import project_uuid, user_uuid
+
+SEED = """
+[[component]]
+name = "cyclades"
+token = "component"
+
+[[component]]
+name = "other"
+token = "other-component"
+
+[[service]]
+name = "compute"
+type = "compute"
+component = "cyclades"
+endpoints = [{ versionId = "v2.0", publicURL = "/compute" }]
+
+[[resource]]
+name = "cyclades.vm"
+service = "compute"
+system_default = 10
+
+[[resource]]
+name = "astakos.pending_app"
+service = "compute"
+system_default = 3
+
+[[users]]
+name = "owner@example.org"
+token = "owner"
+
+[[users]]
+name = "member@example.org"
+token = "member"
+
+[[users]]
+name = "admin@example.org"
+token = "admin"
+admin = true
+
+[[project]]
+name = "lab.example.org"
+owner = "owner@example.org"
+members = ["owner@example.org"]
+[project.resources]
+"cyclades.vm" = { project = 10, member = 5 }
+
+[[oauth_client]]
+id = "client"
+redirect_uris = ["https://client.example.org/back"]
+secret = "secret"
+trusted = true
+"""
+
+OWNER, MEMBER = user_uuid("owner@example.org"), user_uuid("member@example.org")
+PROJECT = project_uuid("lab.example.org")
+TOKENS = ("component", "other-component", "owner", "member", "admin")
+
+A = "/account/v1.0"
+FORM = "application/x-www-form-urlencoded"
+VM = {"resource": "cyclades.vm", "quantity": 1}
+MEMBERS = {"holder": f"user:{OWNER}", "source": f"project:{PROJECT}", **VM}
+WHOLE = {"holder": f"project:{PROJECT}", "source": None, **VM}
+CAPACITIES = {"cyclades.vm": {"project_capacity": 4, "member_capacity": 2}}
+SPECS = {
+    "name": "new.example.org",
+    "end_date": "2090-01-31T10:00:00Z",
+    "start_date": "2080-01-31T10:00:00+02:00",
+    "owner": MEMBER,
+    "max_members": "inf",
+    "join_policy": "auto",
+    "leave_policy": "closed",
+    "private": True,
+    "comments": "c",
+    "resources": CAPACITIES,
+}
+
+
+class Sample(NamedTuple):
+    """A request that is right as it stands; `form` is a body that is no JSON."""
+
+    method: str
+    path: str
+    token: str = ""
+    body: Any = None
+    form: dict[str, str] | None = None
+    query: dict[str, str] | None = None
+
+
+SAMPLES = [
+    Sample("GET", "/identity"),
+    Sample("GET", "/identity/v2.0"),
+    Sample("POST", "/identity/v2.0/tokens"),
+    Sample("POST", "/identity/v2.0/tokens", body={"auth": {"token": {"id": "owner"}}}),
+    Sample(
+        "POST",
+        "/identity/v2.0/tokens",
+        body={
+            "auth": {
+                "passwordCredentials": {"username": OWNER, "password": "owner"},
+                "tenantName": OWNER,
+            }
+        },
+    ),
+    Sample("GET", "/identity/v2.0/tokens/oauth-token", query={"belongsTo": "scope/x"}),
+    Sample("GET", "/ui/get_services", query={"callback": "show"}),
+    Sample("POST", "/oauth2/token", form={"grant_type": "authorization_code", "code": "code"}),
+    Sample(
+        "GET",
+        "/oauth2/auth",
+        query={"response_type": "code", "client_id": "client", "scope": "s", "state": "x"},
+    ),
+    Sample("POST", "/oauth2/auth", form={"response_type": "code", "client_id": "client"}),
+    Sample("POST", f"{A}/user_catalogs", "owner", {"uuids": [OWNER], "displaynames": ["x"]}),
+    Sample("POST", f"{A}/service/user_catalogs", "component", {"uuids": None}),
+    Sample("POST", f"{A}/feedback", "owner", form={"feedback_msg": "m", "feedback_data": "d"}),
+    Sample("POST", f"{A}/myaccount/default_project", "owner", {"project_id": PROJECT}),
+    Sample("GET", f"{A}/resources"),
+    Sample("GET", f"{A}/quotas", "owner"),
+    Sample("GET", f"{A}/service_quotas", "component", query={"user": f"{OWNER},x"}),
+    Sample("GET", f"{A}/service_project_quotas", "component", query={"project": PROJECT}),
+    Sample("GET", f"{A}/commissions", "component"),
+    Sample(
+        "POST",
+        f"{A}/commissions",
+        "component",
+        {"name": "n", "force": False, "auto_accept": True, "provisions": [MEMBERS, WHOLE]},
+    ),
+    Sample("POST", f"{A}/commissions", "component", {"provisions": [{**WHOLE, "quantity": -1}]}),
+    Sample("POST", f"{A}/commissions", "component", {"provisions": [MEMBERS], "force": True}),
+    Sample("GET", f"{A}/commissions/1", "component"),
+    Sample("POST", f"{A}/commissions/1/action", "component", {"accept": ""}),
+    Sample("POST", f"{A}/commissions/action", "component", {"accept": [1, 7], "reject": [2, 1]}),
+    Sample("GET", f"{A}/projects", "owner", query={"mode": "active", "state": "active"}),
+    Sample("POST", f"{A}/projects", "owner", SPECS),
+    Sample("GET", f"{A}/projects/{PROJECT}", "member"),
+    Sample("PUT", f"{A}/projects/{PROJECT}", "owner", {"private": True, "resources": CAPACITIES}),
+    Sample("POST", f"{A}/projects/{PROJECT}/action", "admin", {"suspend": {"reason": "r"}}),
+    Sample("POST", f"{A}/projects/{PROJECT}/action", "admin", {"approve": {"app_id": 1}}),
+    Sample("GET", f"{A}/projects/memberships", "owner", query={"project": PROJECT}),
+    Sample("POST", f"{A}/projects/memberships", "admin", {"join": {"project": PROJECT}}),
+    Sample(
+        "POST",
+        f"{A}/projects/memberships",
+        "owner",
+        {"enroll": {"project": PROJECT, "user": "admin@example.org"}},
+    ),
+    Sample("GET", f"{A}/projects/memberships/5", "member"),
+    Sample("POST", f"{A}/projects/memberships/5/action", "owner", {"accept": "r"}),
+    Sample("POST", f"{A}/projects/memberships/4/action", "owner", {"leave": "r"}),
+]
+
+
+class Spoiled(NamedTuple):
+    """A request as it is sent."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+_texts = st.one_of(
+    st.text(max_size=8),
+    st.sampled_from(
+        [
+            *("", "\0", "\ud800", "ἀ" * 5000, "9" * 5000, "../..", "%00", "suspend", "auto", "inf"),
+            *(OWNER, MEMBER, PROJECT, f"user:{OWNER}", "owner@example.org", "lab.example.org"),
+            *("2090-01-31", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"),
+        ]
+    ),
+)
+_numbers = st.one_of(
+    st.integers(-5, 5),
+    st.sampled_from([2**31, 2**63 - 1, 2**63, -(2**63), 10**30, 1.0, 1e308, float("nan")]),
+)
+_leaves = st.one_of(st.none(), st.booleans(), _numbers, _texts)
+_junk = st.one_of(
+    _leaves, st.lists(_leaves, max_size=3), st.dictionaries(_texts, _leaves, max_size=3)
+)
+
+
+@st.composite
+def _spoiled_value(draw: Any, value: Any) -> Any:
+    """The value with something in it replaced, left out or added."""
+    if isinstance(value, dict) and value and draw(st.integers(0, 5)):
+        key = draw(st.sampled_from(sorted(value)))
+        way = draw(st.integers(0, 5))
+        if way == 0:
+            return {name: each for name, each in value.items() if name != key}
+        if way == 1:
+            return {**value, draw(_texts): draw(_junk)}
+        return {**value, key: draw(_spoiled_value(value[key]))}
+    if isinstance(value, list) and value and draw(st.integers(0, 3)):
+        place = draw(st.integers(0, len(value) - 1))
+        return [*value[:place], draw(_spoiled_value(value[place])), *value[place:]]
+    return draw(_junk)
+
+
+def _encoded(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+@st.composite
+def _spoiled_body(draw: Any, sample: Sample) -> bytes:
+    if sample.form is not None:
+        whole = urlencode(sample.form).encode()
+    elif sample.body is not None:
+        whole = _encoded(sample.body)
+        way = draw(st.integers(0, 9))
+        if way > 3:
+            return _encoded(draw(_spoiled_value(sample.body)))
+    else:
+        whole = b""
+    if draw(st.integers(0, 3)):
+        return whole
+    return draw(
+        st.sampled_from(
+            [
+                whole,
+                whole[: len(whole) // 2],
+                whole + b"}",
+                whole.replace(b'"', b"'"),
+                b"",
+                b"\xff\xfe" + whole,
+                b"[" * 50_000,
+                b"9" * 5_000,
+                whole.decode().encode("utf-16"),
+            ]
+        )
+    )
+
+
+@st.composite
+def _token(draw: Any, sample: Sample) -> str:
+    if draw(st.integers(0, 5)):
+        return sample.token
+    return draw(st.sampled_from([*TOKENS, "", "unknown", "\xe1", "x" * 9000]))
+
+
+@st.composite
+def requests(draw: Any) -> Spoiled:
+    """A request of any call, spoiled in no, one or several places."""
+    sample = draw(st.sampled_from(SAMPLES))
+    # Most choices are 0, so that a request is spoiled here or there, and not everywhere.
+    method, path, query = sample.method, sample.path, dict(sample.query or {})
+    headers = {"Content-Type": FORM if sample.form is not None else "application/json"}
+    match draw(st.integers(0, 11)):
+        case 1:
+            method = draw(st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "X"]))
+        case 2:
+            parts = path.split("/")
+            place = draw(st.integers(1, len(parts) - 1))
+            parts[place] = quote(draw(_texts), safe="", errors="replace")
+            path = "/".join(parts)
+        case 3:
+            path += quote(draw(_texts), safe="/", errors="replace")
+        case 4:
+            name = draw(st.sampled_from([*query, "X-Auth-Token", "format", "mode"]))
+            query[name] = draw(_texts)
+        case 5:
+            headers["Content-Type"] = draw(
+                st.sampled_from(["", FORM, "text/plain", "multipart/form-data; boundary=\xff"])
+            )
+        case 6:
+            name = draw(st.sampled_from(["Authorization", "Cookie", "Host", "Accept", "Expect"]))
+            headers[name] = draw(
+                st.sampled_from(
+                    ["", "x", "Basic x", "Basic " + "\xff" * 9, "_pithos2_a=%", "a=b;;"]
+                )
+            )
+        case _:
+            pass
+    token = draw(_token(sample))
+    if token:
+        headers["X-Auth-Token"] = token
+    if "Authorization" not in headers and path.startswith("/oauth2"):
+        headers["Authorization"] = "Basic Y2xpZW50OnNlY3JldA=="
+        headers["Cookie"] = "_pithos2_a=" + quote(f"{OWNER}|owner")
+    body = draw(_spoiled_body(sample))
+    if query:
+        path += "?" + urlencode(query, errors="replace")
+    return Spoiled(method, path, headers, body)
+
+
+def sampled_operations() -> set[str]:
+    """The names of the calls that there is a sample of."""
+    return {methods[sample.method].name for sample in SAMPLES for methods in [_methods(sample)]}
+
+
+def _methods(sample: Sample) -> Any:
+    if sample.path in PATHS:
+        return PATHS[sample.path]
+    return next(methods for pattern, methods in PATTERNS if pattern.fullmatch(sample.path))
