@@ -4,8 +4,8 @@
 
 Microseconds of each call from one thread, p50 and p99, alone and with many records in one round
 trip; the server's CPU per record beside it, which on a busy machine is the steadier figure: the
-rest is the disk. Then what a record takes of the server's memory, with its index entries, at each stage of its life.
-The bare PING and SET of the same connection are there to compare with.
+rest is the disk. Then what a record takes of the server's memory, with its index entries, at
+each stage of its life. The bare PING and SET of the same connection are there to compare with.
 """
 
 from __future__ import annotations
