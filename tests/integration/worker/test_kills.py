@@ -1,0 +1,104 @@
+"""Processes that die, messages that are lost: nothing else is."""
+
+import threading
+
+import pytest
+from redis import Redis
+
+from astakos_worker import Unavailable, names
+from tests.integration.cluster.servers import BOTH_SERVERS
+from tests.integration.cluster.until import until
+
+
+@BOTH_SERVERS
+def test_a_commission_survives_the_kill_of_its_worker_in_the_middle(service):
+    """F8, F55: killed between the POST and its answer's record; adopted by another."""
+    slow = {"kind": "delay-after", "route": "commissions.issue", "seconds": 1.5, "count": 1}
+    service.control.set_faults(slow)
+    service.issue("orphaned", accept=True)
+    until(lambda: service.issued("orphaned"), within=10, every=0.01)
+    service.cluster.worker.kill()
+    service.cluster.worker.restart()
+    assert service.commissions.outcome("orphaned", 60).state == "accepted"
+    assert service.issued("orphaned") == 1 and service.used() == (1, 0)
+
+
+def test_a_worker_killed_before_its_request_leaves_nothing_doubled(service):
+    """F9, F72: announced, and never sent."""
+    service.control.set_faults({"kind": "delay", "route": "commissions.issue", "seconds": 1.5})
+    for number in range(4):
+        service.issue(f"held-{number}", accept=True)
+    until(lambda: service.state("held-0") == "issuing", within=10, every=0.01)
+    service.cluster.worker.kill()
+    service.control.clear_faults()
+    service.cluster.worker.restart()
+    for number in range(4):
+        assert service.commissions.outcome(f"held-{number}", 60).state == "accepted"
+    until(lambda: service.used() == (4, 0), within=20)
+
+
+def test_a_message_that_is_lost_costs_seconds(service):
+    """F45, F47: the broker forgets everything; the drive rings for what is due."""
+    service.cluster.worker.container.pause()
+    service.issue("forgotten", accept=True)
+    with Redis.from_url(service.cluster.server.url(0)) as broker:
+        broker.flushdb()
+    service.cluster.worker.container.resume()
+    assert service.commissions.outcome("forgotten", 20).state == "accepted"
+    assert service.posts() == 1
+
+
+def test_the_broker_is_killed_under_load_and_all_goes_on(service):
+    """F53, F55: the server of broker and ledger, with an append-only file; killed twice."""
+    answers = {}
+
+    def fire(start):
+        for number in range(start, start + 60):
+            key = f"load-{number}"
+            until(lambda key=key: _issued(service, key), within=40)
+            answers[key] = True
+
+    threads = [threading.Thread(target=fire, args=(n * 60,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(2):
+        reached = len(answers)
+        until(lambda reached=reached: len(answers) >= reached + 40, within=40, every=0.01)
+        service.cluster.setup.broker.kill()
+        service.cluster.server.start()
+    for thread in threads:
+        thread.join()
+    if not service.cluster.worker.container.process.alive:
+        service.cluster.worker.restart()  # kombu may die with its broker
+    until(lambda: service.used() == (240, 0), within=60)
+    assert len(service.events("issued")) - len(service.events("rejected")) == 240
+
+
+def test_a_worker_that_is_told_to_stop_hands_its_work_back(service):
+    """F54: SIGTERM in the middle of many; another worker does the rest, and nothing twice."""
+    service.control.set_cost(issue_ms=20)
+    for number in range(100):
+        service.issue(f"t-{number}", accept=True)
+    until(lambda: service.used()[0] >= 10, within=20)
+    service.cluster.worker.stop()
+    assert 0 < service.used()[0] < 100
+    service.cluster.worker.restart()
+    until(lambda: service.used() == (100, 0), within=40)
+    assert len(service.events("issued")) == 100
+
+
+@pytest.mark.parametrize("worker_queues", [[names.COMMISSIONS, names.COMMISSIONS]])
+def test_two_workers_share_one_lane_without_doubling(service):
+    """F2, F31: each record has one holder, and each serial is settled once."""
+    for number in range(300):
+        service.issue(f"shared-{number}", accept=True)
+    until(lambda: service.used() == (300, 0), within=40)
+    assert len(service.events("issued")) == 300
+    assert service.posts() == 300
+
+
+def _issued(service, key):
+    try:
+        return service.issue(key, accept=True)
+    except Unavailable:
+        return None
