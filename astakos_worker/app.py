@@ -6,14 +6,19 @@ made when its first task runs or the worker is ready, whichever is first, so aft
 
 from typing import Any
 
+import structlog
 from celery import Celery
-from celery.signals import worker_process_init, worker_ready, worker_shutdown
+from celery.signals import worker_init, worker_process_init, worker_ready, worker_shutdown
 
+from astakos_worker.connect import ledger_of
+from astakos_worker.ledger.contract import LedgerError, UnavailableError
 from astakos_worker.observe import health
 from astakos_worker.observe.logs import configure_logs
 from astakos_worker.runtime import Runtime, runtime
 from astakos_worker.settings import Settings, celery_values
 from astakos_worker.tasks import commissions, lookups, sweep, wakeups
+
+log = structlog.get_logger(__name__)
 
 settings = Settings()
 app = Celery("astakos_worker")
@@ -28,6 +33,17 @@ def here() -> Runtime:
 for shells in (wakeups, commissions, lookups, sweep):
     shells.register(app, here)
 health.register(app)
+
+
+@worker_init.connect
+def _check(**_: Any) -> None:
+    """Refuse to start on a ledger that forgets; one that is away will be back."""
+    try:
+        ledger_of(settings).check()
+    except UnavailableError as error:
+        log.warning("ledger_away", error=str(error))
+    except LedgerError as error:
+        raise SystemExit(f"astakos-worker: {error}") from error
 
 
 @worker_ready.connect

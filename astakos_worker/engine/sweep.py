@@ -284,5 +284,5 @@ class Sweep:
 
 
 def _settled_before(record: Record, serial: int, started: float) -> bool:
-    settled = record.state in {State.ACCEPTED, State.REJECTED}
+    settled = record.state in {State.ACCEPTED, State.REJECTED, State.VANISHED}
     return settled and record.serial == serial and (record.closed or started) < started

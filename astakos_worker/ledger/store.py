@@ -337,6 +337,24 @@ class RedisLedger:
         """Return the channel on which the keys of watched records are published."""
         return f"{self._lane_prefix(lane)}changed"
 
+    # --- The server ---------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Raise `LedgerError` if the server may forget what it was told, or is a cluster."""
+        info = self._call(self._server.info)
+        policy = str(info.get("maxmemory_policy", "noeviction"))
+        if policy != "noeviction":
+            raise LedgerError(
+                f"the ledger's server evicts keys (maxmemory-policy is {policy}), and would lose "
+                "commissions: set maxmemory-policy to noeviction, or name another server in "
+                "ASTAKOS_LEDGER_URL"
+            )
+        if info.get("cluster_enabled"):
+            raise LedgerError(
+                "the ledger's server runs as a cluster, which is not supported: name a single "
+                "server in ASTAKOS_LEDGER_URL"
+            )
+
     # --- Inside -------------------------------------------------------------------------------
 
     def _time(self) -> int:

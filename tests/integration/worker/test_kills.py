@@ -1,5 +1,6 @@
 """Processes that die, messages that are lost: nothing else is."""
 
+import signal
 import threading
 
 import pytest
@@ -76,15 +77,17 @@ def test_the_broker_is_killed_under_load_and_all_goes_on(service):
 
 def test_a_worker_that_is_told_to_stop_hands_its_work_back(service):
     """F54: SIGTERM in the middle of many; another worker does the rest, and nothing twice."""
-    service.control.set_cost(issue_ms=20)
-    for number in range(100):
+    service.control.set_cost(issue_ms=10)
+    for number in range(400):
         service.issue(f"t-{number}", accept=True)
     until(lambda: service.used()[0] >= 10, within=20)
-    service.cluster.worker.stop()
-    assert 0 < service.used()[0] < 100
+    worker = service.cluster.worker.container.process
+    worker.signal(signal.SIGTERM)
+    until(lambda: not worker.alive, within=15)
+    assert 0 < service.used()[0] < 400
     service.cluster.worker.restart()
-    until(lambda: service.used() == (100, 0), within=40)
-    assert len(service.events("issued")) == 100
+    until(lambda: service.used() == (400, 0), within=60)
+    assert len(service.events("issued")) == 400
 
 
 @pytest.mark.parametrize("worker_queues", [[names.COMMISSIONS, names.COMMISSIONS]])
