@@ -9,17 +9,16 @@ import json
 import logging
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.text import Text
 
+from astakos_worker.cli.interrupting import interrupted_once
 from astakos_worker.demo.board import Board
 from astakos_worker.demo.course import Demonstration, Options, Verdict
 from astakos_worker.demo.live import live
@@ -97,7 +96,7 @@ def command(  # noqa: PLR0917 # click calls it by name
     _scrub()
     proven = False
     try:
-        with _interrupted_once():
+        with interrupted_once():
             proven = _demonstrate(options, console, is_live=is_live, keep=keep, is_json=is_json)
     except KeyboardInterrupt:
         console.print(Text("Interrupted; everything is ended."))
@@ -177,22 +176,3 @@ def _log_to(path: Path) -> None:
         filename=path, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
     configure_logs()
-
-
-@contextlib.contextmanager
-def _interrupted_once() -> Iterator[None]:
-    """Have Ctrl-C, SIGTERM and a closed terminal interrupt us once, and let the end be orderly."""
-    asked = threading.Event()
-
-    def interrupt(*_: object) -> None:
-        if not asked.is_set():
-            asked.set()
-            raise KeyboardInterrupt
-
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, interrupt) for number in signals}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

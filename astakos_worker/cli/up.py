@@ -2,9 +2,7 @@
 
 import contextlib
 import os
-import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -12,6 +10,7 @@ from kombu.utils.url import sanitize_url
 from rich.console import Console
 from rich.table import Table
 
+from astakos_worker.cli.interrupting import interrupted_once
 from astakos_worker.local import LocalStack
 
 _PORT = click.IntRange(1, 65535)
@@ -60,7 +59,7 @@ def command(  # noqa: PLR0917 # click calls it by name
         workers=workers,
         ports={name: port for name, port in ports.items() if port},
     )
-    with _interrupted_once(), contextlib.suppress(KeyboardInterrupt):
+    with interrupted_once(), contextlib.suppress(KeyboardInterrupt):
         console.print("Starting ...", style="dim")
         with stack:
             console.print(_addresses(stack))
@@ -70,29 +69,6 @@ def command(  # noqa: PLR0917 # click calls it by name
                 console.print(f"export {name}={stack.env[name]}", highlight=False)
             console.print("\nCtrl-C ends it all.", style="dim")
             threading.Event().wait()
-
-
-@contextlib.contextmanager
-def _interrupted_once() -> Iterator[None]:
-    """Have Ctrl-C, a service manager's SIGTERM and a closed terminal interrupt us, once.
-
-    A second one while everything is being ended would leave it half done; that takes seconds
-    at most.
-    """
-    asked = threading.Event()
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-    def interrupt(*_: object) -> None:
-        if not asked.is_set():
-            asked.set()
-            raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in signals}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _addresses(stack: LocalStack) -> Table:
