@@ -7,7 +7,11 @@ from tests.simulation.running import Case, Result, run
 from tests.simulation.schedule import Explicit, Seeded
 from tests.simulation.scripts import SCRIPTS
 
-CASES = [Case(script, workers) for script in SCRIPTS.values() for workers in (1, 2)]
+CASES = [
+    Case(script, workers, sweeping)
+    for script in SCRIPTS.values()
+    for workers, sweeping in ((1, False), (2, False), (2, True))
+]
 
 
 def combined(

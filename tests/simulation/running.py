@@ -20,6 +20,10 @@ from tests.simulation.stage import Stage
 from tests.simulation.workers import LIMITS
 from tests.simulation.world import World
 
+#: Seconds after which sweeps come: early, and when grace and quarantine are over.
+_SWEEPS = (10.0, 500.0)
+_SWEEPING = "+sweep"
+
 #: Sweeps after which a world that still changes will never rest.
 _ROUNDS = 40
 
@@ -30,10 +34,11 @@ class Case:
 
     script: Script
     workers: int = 1
+    sweeping: bool = False  # sweeps come while faults do, and not only afterwards
     ledger: Callable[..., MemoryLedger] = MemoryLedger
 
     def __str__(self) -> str:
-        return f"{self.script.name}/{self.workers}"
+        return f"{self.script.name}/{self.workers}{_SWEEPING if self.sweeping else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,9 @@ def run(case: Case, schedule: Schedule | None = None, *, keep_trace: bool = Fals
         script.before(stage)
         for body in script.callers:
             stage.caller(body)
+        if case.sweeping:
+            for later in _SWEEPS:
+                world.at(world.clock.time + later, stage.workers.sweep)
         world.run()
         world.calm = True
         _rest(world, stage)
@@ -124,9 +132,10 @@ def minimised(result: Result) -> Result:
 
 
 def case_of(text: str) -> Case:
-    """Return the case that was written as `script/workers`."""
-    name, _, workers = text.partition("/")
-    return Case(SCRIPTS[name], int(workers or 1))
+    """Return the case that was written as `script/workers` or `script/workers+sweep`."""
+    name, _, rest = text.partition("/")
+    sweeping = rest.endswith(_SWEEPING)
+    return Case(SCRIPTS[name], int(rest.removesuffix(_SWEEPING) or 1), sweeping)
 
 
 @contextmanager

@@ -21,6 +21,15 @@ def test_every_single_fault_at_every_step_is_survived(name):
             assert result.violation is None, str(minimised(result))
 
 
+@pytest.mark.parametrize(
+    "name", ["issue_then_accept", "orphan", "twin", "left_to_its_deadline", "bare_rejected"]
+)
+def test_every_single_fault_is_survived_while_sweeps_are_at_work(name):
+    """The same where the sweep itself is what fails, or what comes in between (F33 to F44)."""
+    for result in combined(Case(SCRIPTS[name], sweeping=True), _ANY):
+        assert result.violation is None, str(minimised(result))
+
+
 def test_many_faults_at_random_are_survived(drawn_schedules):
     """The same with up to fifteen faults in one run, drawn from seeds."""
     for result in drawn(CASES, itertools.count(), drawn_schedules):

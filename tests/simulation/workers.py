@@ -76,8 +76,7 @@ class Workers:
 
     def wake(self, task: str, service: str, key: str, version: int) -> bool:
         """Send the wake-up of one commission."""
-        promise = _PROMISES.get(task)
-        self._send(Message(key, key + promise) if promise else Message(None, ANYONE))
+        self._send(Message(key, key + _PROMISES[task]))
         return True
 
     def ring(self, _lane: str) -> None:
