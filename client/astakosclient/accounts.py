@@ -115,23 +115,28 @@ class AccountCalls(Caller):
         """Return `{name as given: uuid}` of those that exist. With a user's token."""
         return self._uuids(lambda: self.api_user_catalogs, display_names)
 
-    def service_get_uuids(self, uuids: Iterable[str]) -> dict[str, str]:
+    def service_get_uuids(
+        self, uuids: Iterable[str] | None = None, *, display_names: Iterable[str] | None = None
+    ) -> dict[str, str]:
         """Return `{name as given: uuid}` of those that exist. With a component's token.
 
-        `uuids` are names: the argument is called so in the user's document.
+        What is given are names. The user's document calls them `uuids`, the later package
+        `display_names`; either will do.
         """
-        return self._uuids(lambda: self.api_service_user_catalogs, uuids)
+        names = display_names if uuids is None else uuids
+        return self._uuids(lambda: self.api_service_user_catalogs, names)
 
     def get_uuid(self, display_name: str) -> str:
         """Return the uuid of a user, in whatever case the name is, or raise `NoUUID`."""
         return _uuid_in(self.get_uuids([_given("display_name", display_name)]), display_name)
 
-    def service_get_uuid(self, uuid: str) -> str:
+    def service_get_uuid(self, uuid: str | None = None, *, display_name: str | None = None) -> str:
         """Return the uuid of the user of that name, or raise `NoUUID`. With a component's token.
 
-        `uuid` is a name: the argument is called so in the user's document.
+        The name is called `uuid` in the user's document, `display_name` in the later package.
         """
-        return _uuid_in(self.service_get_uuids([_given("the name", uuid)]), uuid)
+        name = _given("the name", display_name if uuid is None else uuid)
+        return _uuid_in(self.service_get_uuids([name]), name)
 
     def _names(self, where: Callable[[], str], uuids: Iterable[str] | None) -> dict[str, str]:
         body = {"uuids": _listed("uuids", uuids)}
@@ -204,7 +209,7 @@ class AccountCalls(Caller):
         self._call("POST", lambda: self.api_default_project, None, {"project_id": project_id})
 
 
-def _given(what: str, value: str) -> str:
+def _given(what: str, value: object) -> str:
     if not isinstance(value, str):
         raise BadValue(f"{what} must be a string, not {value!r}")
     return value

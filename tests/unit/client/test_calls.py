@@ -199,6 +199,18 @@ def test_the_old_name_of_project_id_still_works_and_gives_way(peer, answer, clie
     ]
 
 
+def test_the_names_that_a_service_asks_for_may_be_called_what_they_are(peer, answer, client):
+    """The user's document calls them uuids, the later package display names."""
+    peer.answers(answer.json({"uuid_catalog": {}, "displayname_catalog": {"n": "u"}}))
+    for given in ({"uuids": ["n"]}, {"display_names": ["n"]}):
+        assert client.service_get_uuids(**given) == {"n": "u"}
+    for given in ({"uuid": "n"}, {"display_name": "n"}):
+        assert client.service_get_uuid(**given) == "u"
+    assert {request.body for request in peer.asked} == {b'{"displaynames":["n"]}'}
+    with pytest.raises(BadValue):
+        client.service_get_uuid()
+
+
 def test_bug_11_ids_are_quoted_in_paths(peer, client):
     client.get_project("../commissions")
     assert peer.asked[0].target == f"{A}/projects/..%2Fcommissions"
