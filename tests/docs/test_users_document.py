@@ -1,16 +1,13 @@
 """The user's own document of the client, walked from end to end: all that it names is there.
 
-The document itself stands beside this file, as the user handed it over, and is parsed here. Where
-the package differs from it on purpose (the protocol, section 8), the difference is in a table
-below with its reason; one that is in no table fails, and so does one that is there no longer.
+The document itself stands beside this file, as the user handed it over. Where the package
+differs from it on purpose (the protocol, section 8), the difference is in a table below with its
+reason; one that is in no table fails, and so does one that is there no longer.
 """
 
-import ast
 import inspect
 import itertools
 import re
-import textwrap
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -19,8 +16,7 @@ import astakosclient
 from astakos_worker.sandbox.seed import project_uuid, user_uuid
 from astakos_worker.sandbox.server import SandboxServer
 from astakosclient import AstakosClient, AstakosClientException
-
-DOCUMENT = Path(__file__).with_name("astakosclient.rst").read_text()
+from tests.docs.users_document import DOCUMENT, ENTRIES, EXCEPTIONS, METHODS, NONE, SNIPPETS
 
 # --- Differences, each with its reason -----------------------------------------------------------
 
@@ -78,49 +74,7 @@ RENAMED = {
 
 OTHER_STATUS = {"Forbidden": (401, 403, "403 is what Astakos answers, and what HTTP calls so")}
 
-# --- The document, parsed ------------------------------------------------------------------------
-
-
-class Entry(NamedTuple):
-    """A class, method or function of the document."""
-
-    name: str
-    parameters: dict[str, object]
-    """In order, with their defaults."""
-    is_method: bool
-    text: str
-
-
-NONE = inspect.Parameter.empty
-HEAD = re.compile(
-    r"^( *)(?:\*class\* astakosclient\.\\ )?\*\*(\w+)\((?:\*\*\\ (.*?)\\ \*\*)?\)\*\*$",
-    re.MULTILINE | re.DOTALL,
-)
-EXCEPTION = re.compile(r"^\*exception\* \*\*(\w+)\*\*\n((?: +.*\n)+)", re.MULTILINE)
-SNIPPET = re.compile(r"^\.\. code-block:: python\n\n((?:    .*\n|\n)+)", re.MULTILINE)
-
-
-def parameters_of(text):
-    given = ast.parse(f"def f({text}): pass").body[0].args
-    names = [one.arg for one in given.args]
-    defaults = [ast.literal_eval(one) for one in given.defaults]
-    return dict(
-        zip(names, [NONE] * (len(names) - len(defaults)) + defaults, strict=True),
-    )
-
-
-def entries():
-    heads = list(HEAD.finditer(DOCUMENT))
-    ends = [head.start() for head in heads[1:]] + [DOCUMENT.index("Exceptions and Errors")]
-    for head, end in zip(heads, ends, strict=True):
-        indent, name, parameters = head.groups()
-        text = " ".join(DOCUMENT[head.end() : end].split())
-        yield Entry(name, parameters_of(parameters or ""), bool(indent), text)
-
-
-ENTRIES = {entry.name: entry for entry in entries()}
-METHODS = [name for name, entry in ENTRIES.items() if entry.is_method]
-EXCEPTIONS = {name: " ".join(text.split()) for name, text in EXCEPTION.findall(DOCUMENT)}
+# --- Names and parameters ------------------------------------------------------------------------
 
 
 def test_the_whole_document_is_parsed():
@@ -134,9 +88,6 @@ def test_the_whole_document_is_parsed():
     ]
     assert ENTRIES["get_projects"].parameters == dict.fromkeys(("name", "state", "owner", "mode"))
     assert ENTRIES["issue_one_commission"].parameters["name"] == ""
-
-
-# --- Names and parameters ------------------------------------------------------------------------
 
 
 def ours(name):
@@ -320,7 +271,6 @@ def test_every_shape_in_the_document_is_looked_at():
     assert speak - {row.call for row in SAID} == set()
 
 
-SNIPPETS = [textwrap.dedent(snippet) for snippet in SNIPPET.findall(DOCUMENT)]
 PRINTED = [USER, NAME]
 
 
