@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from astakos_worker.sandbox.routes import ROUTE_NAMES
-from tests.fuzz.requests_of_all_kinds import requests, sampled_operations
+from tests.fuzz.requests_of_all_kinds import requests, sampled_operations, single_faults
 from tests.fuzz.under_fire import PATIENCE
 
 EXAMPLES = int(os.environ.get("ASTAKOS_FUZZ_EXAMPLES", "0"))
@@ -34,13 +34,21 @@ def test_there_is_a_sample_of_every_call():
     assert sampled_operations() == set(ROUTE_NAMES)
 
 
-@given(spoiled=st.lists(requests(), min_size=1, max_size=10))
-@often(400)
-def test_no_request_makes_it_fail_hang_or_change_something_and_refuse(fuzzed, spoiled):
-    """A few requests after each other, so that some find what those before them made."""
-    fuzzed.start_over()
-    for request in spoiled:
+def test_one_thing_wrong_is_refused_properly_whatever_and_wherever_it_is(fuzzed):
+    """Each place of each call with each odd value in it, one after the other."""
+    count = 0
+    for request in single_faults():
+        fuzzed.start_over()
         fuzzed.check(request)
+        count += 1
+    assert count > 2500
+
+
+@given(request=requests())
+@often(2000)
+def test_no_request_makes_it_fail_hang_or_change_something_and_refuse(fuzzed, request):
+    fuzzed.start_over()
+    fuzzed.check(request)
 
 
 LINES = st.sampled_from(
