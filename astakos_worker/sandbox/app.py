@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from astakos_worker.sandbox.control import PREFIX, serve_control
 from astakos_worker.sandbox.delivery import Delivery
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from astakos_worker.sandbox.astakos import Astakos
     from astakos_worker.sandbox.delivery import Receive, Scope, Send
     from astakos_worker.sandbox.sandbox import Sandbox
+
+_TOKEN_IN_PATH: Final = re.compile(r"/tokens/.+", re.DOTALL)
 
 _log = logging.getLogger(__name__)
 _access_log = logging.getLogger("astakos_worker.sandbox.access")
@@ -82,11 +85,10 @@ class Application:
             finally:
                 audit.leave(name, outcome)
         if self._access_log:
-            # The path alone: a query may hold a token.
+            # Neither the query nor what follows `tokens/`: both may be a token.
+            path = _TOKEN_IN_PATH.sub("/tokens/***", request.path)
             took = (time.monotonic() - began) * 1000
-            _access_log.info(
-                "%s %s %s %s %.1fms", request.method, request.path, name, outcome, took
-            )
+            _access_log.info("%s %s %s %s %.1fms", request.method, path, name, outcome, took)
 
     async def _serve(self, route: Route, request: Request, delivery: Delivery) -> str:
         sandbox = self.sandbox

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hmac import compare_digest
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, ClassVar, Final, Self
@@ -38,7 +38,7 @@ class ValidateToken(PublicOperation):
     """`GET tokens/<id>`: whose OAuth access token it is."""
 
     name: ClassVar[str] = "tokens.info"
-    token: str
+    token: str = field(repr=False)
     belongs_to: str | None
     minds_no_scope: bool
 
@@ -126,7 +126,7 @@ class ExchangeCode(PublicOperation):
 
     name: ClassVar[str] = "oauth.token"
     client: OAuthClient
-    code: str
+    code: str = field(repr=False)
     redirect_uri: str
     quirks: frozenset[Quirk]
 

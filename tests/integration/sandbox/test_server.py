@@ -225,11 +225,14 @@ def test_a_bad_seed_is_a_clear_message_and_exit_status_1(command, tmp_path):
 
 
 def test_the_access_log_shows_no_token(command):
-    """Not even one in a query."""
+    """Not even one in a query, or in the path of a validation."""
     sandbox = command("--port", "0")
     url = commissions(sandbox.auth_url)
     requests.get(f"{url}?X-Auth-Token=sandbox-token-of-cyclades", timeout=10)
+    for path in ("sandbox-token-of-user01", "sandbox-token-of-user01/endpoints"):
+        requests.get(f"{sandbox.auth_url}/tokens/{path}", timeout=10)
     assert sandbox.end() == 0
+    assert "GET /identity/v2.0/tokens/*** tokens.info 404" in sandbox.errors
     assert "GET /account/v1.0/commissions commissions.list 200" in sandbox.errors
     assert "sandbox-token" not in sandbox.errors
 

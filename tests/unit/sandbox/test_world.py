@@ -93,5 +93,10 @@ def test_a_revoked_token_is_still_somebody_s(world):
 
 
 def test_no_token_is_in_a_repr(world):
-    shown = repr(world.users[USER]) + repr(world.component("pithos"))
-    assert "sandbox-token" not in shown
+    client = world.oauth.clients["sandbox-client"]
+    now = datetime.now(UTC)
+    code = world.oauth.add_code(client.id, USER, "https://client.example.org/back", "s", now)
+    token = world.oauth.add_token(client.id, USER, "s", now)
+    shown = repr([world.users[USER], world.component("pithos"), client, code, token])
+    for secret in ("sandbox-token", "sandbox-secret", code.code, token.token):
+        assert secret not in shown
