@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from astakos_worker.sandbox.server import SandboxServer
-from tests.fuzz.requests_of_all_kinds import SEED
+from tests.fuzz.samples import SEED
 from tests.fuzz.under_fire import Fuzzed
 
 

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from astakos_worker.sandbox.routes import ROUTE_NAMES
-from tests.fuzz.requests_of_all_kinds import requests, sampled_operations, single_faults
+from tests.fuzz.samples import sampled_operations
+from tests.fuzz.spoiling import requests, single_faults
 from tests.fuzz.under_fire import PATIENCE
 
 EXAMPLES = int(os.environ.get("ASTAKOS_FUZZ_EXAMPLES", "0"))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from astakos_worker.sandbox.quota import is_storable
 from astakos_worker.sandbox.snapshot import dump_world
-from tests.fuzz.requests_of_all_kinds import MEMBERS, OWNER, SPECS, WHOLE
+from tests.fuzz.samples import MEMBERS, OWNER, SPECS, WHOLE
 
 # Long beyond anything that is served, short enough for a test to end.
 PATIENCE = 10
