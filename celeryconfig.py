@@ -39,6 +39,10 @@ broker_transport_options = {
     "health_check_interval": 10,
 }
 
+# A message that Celery's own consumer stumbles over ends the worker, comes back, and ends the
+# next one; this one throws it away (F51).
+worker_consumer = "astakos_worker.consuming:Consumer"
+
 # A worker never gives up on its broker.
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
