@@ -17,6 +17,9 @@ WAKE_ACCEPT = "astakos.accept"
 WAKE_REJECT = "astakos.reject"
 WAKE_DRIVE = "astakos.drive"
 
+#: A promised wake-up is named after its key and the kind of call that promised it.
+PROMISES = {WAKE_ISSUE: "?", WAKE_ACCEPT: "!", WAKE_REJECT: "!"}
+
 # Whole requests, for programs without this package.
 ISSUE_COMMISSION = "astakos.issue_commission"
 ACCEPT_COMMISSION = "astakos.accept_commission"

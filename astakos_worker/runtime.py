@@ -10,18 +10,20 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import structlog
 from celery import Celery
 
 from astakos_worker.clients import Clients
 from astakos_worker.commissions import Commissions
-from astakos_worker.connect import Connected, ledger_of
+from astakos_worker.connect import ledger_of
 from astakos_worker.engine.carry import Carried, Carrier
 from astakos_worker.engine.ports import Limits
 from astakos_worker.engine.sweep import Report, Sweep
 from astakos_worker.ledger.contract import LedgerError
-from astakos_worker.ledger.store import connect
+from astakos_worker.ledger.store import RedisLedger, connect
+from astakos_worker.parts import Wakes
 from astakos_worker.settings import Settings
 from astakos_worker.waking import Waker
 from astakos_worker.watching import RedisListener, Watcher
@@ -54,6 +56,15 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the service's side works with in a worker."""
+
+    ledger: RedisLedger
+    waker: Wakes
+    watcher: Watcher
+
+
 class Runtime:
     """Everything that tasks need, and the heartbeat."""
 
@@ -67,15 +78,16 @@ class Runtime:
         listener = RedisListener(
             connect(settings.ledger_url, patience=_PATIENCE), self.ledger.channel
         )
-        self._parts = Connected(self.ledger, self.waker, Watcher(self.ledger, listener))
+        self._watcher = Watcher(self.ledger, listener)
         self._awake: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._beating: threading.Thread | None = None
 
-    def commissions(self, service: str) -> Commissions:
+    def commissions(self, service: str, waker: Wakes | None = None) -> Commissions:
         """Return the service's side, for requests that came as messages."""
-        return Commissions(service, settings=self.settings, parts=self._parts)
+        parts = _Parts(self.ledger, waker or self.waker, self._watcher)
+        return Commissions(service, settings=self.settings, parts=parts)
 
     def carry(
         self, service: str, carrier: str, *, own: str | None = None, wake: str | None = None

@@ -1,75 +1,126 @@
 """Whole requests by name, from Celery programs that have no part of this package.
 
 The record is made here, so such a message is only as safe as the broker until then. A refusal
-is a result, not an exception: Flower shows it, and Celery tries nothing again.
+is a result, not an exception: Flower shows it, and Celery tries nothing again. Only a message
+that meets no ledger is tried again, since nobody else would.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
 
 from astakos_worker import names
-from astakos_worker.errors import CommissionError
+from astakos_worker.errors import CommissionError, Unavailable
+from astakos_worker.ledger.contract import UnavailableError
 from astakos_worker.ledger.record import Verb
+from astakos_worker.parts import Wakes
 from astakos_worker.runtime import Runtime
-from astakos_worker.tasks.messages import generic_request, items
+from astakos_worker.tasks.messages import generic_request, items, only, reason, served, which
 from astakos_worker.tasks.results import SHOWN, carried, failed, own_id
 from astakosclient.errors import AstakosClientException
+
+#: Seconds until a message that met no ledger is tried again.
+_AGAIN = 2.0
+
+Work = Callable[[Runtime, dict[str, Any]], dict[str, Any]]
 
 
 def register(app: Celery, runtime: Callable[[], Runtime]) -> None:
     """Add the tasks to an application."""
+    _add(app, runtime, names.ISSUE_COMMISSION, _issue)
+    _add(
+        app, runtime, names.ACCEPT_COMMISSION, lambda run, message: _decide(run, "accept", message)
+    )
+    _add(
+        app, runtime, names.REJECT_COMMISSION, lambda run, message: _decide(run, "reject", message)
+    )
+    _add(app, runtime, names.RESOLVE_COMMISSIONS, _resolve)
 
-    @app.task(name=names.ISSUE_COMMISSION, resultrepr_maxsize=SHOWN)
-    def issue(**message: Any) -> dict[str, Any]:
-        return _issue(runtime(), message)
 
-    @app.task(name=names.ACCEPT_COMMISSION, resultrepr_maxsize=SHOWN)
-    def accept(**message: Any) -> dict[str, Any]:
-        return _decide(runtime(), "accept", message)
+def _add(app: Celery, runtime: Callable[[], Runtime], name: str, work: Work) -> None:
+    @app.task(name=name, bind=True, max_retries=None, resultrepr_maxsize=SHOWN)
+    def by_name(self: "Task[Any, Any]", /, **message: Any) -> dict[str, Any]:
+        try:
+            return work(runtime(), message)
+        except (Unavailable, UnavailableError) as error:
+            raise self.retry(exc=error, countdown=_AGAIN) from None
 
-    @app.task(name=names.REJECT_COMMISSION, resultrepr_maxsize=SHOWN)
-    def reject(**message: Any) -> dict[str, Any]:
-        return _decide(runtime(), "reject", message)
 
-    @app.task(name=names.RESOLVE_COMMISSIONS, resultrepr_maxsize=SHOWN)
-    def resolve(**message: Any) -> dict[str, Any]:
-        return _resolve(runtime(), message)
+class _Promise:
+    """Takes the wake-up that a request asks for: its own task is awake already."""
+
+    def __init__(self, waker: Wakes) -> None:
+        self._waker = waker
+        self._first: tuple[str, str, str, int] | None = None
+
+    @property
+    def name(self) -> str | None:
+        """What a carrier calls the wake-up that it is."""
+        return self._first and self._first[2] + names.PROMISES[self._first[0]]
+
+    def wake(self, task: str, service: str, key: str, version: int) -> bool:
+        """Keep the first one; one task answers for no more."""
+        if self._first:
+            return self._waker.wake(task, service, key, version)
+        self._first = task, service, key, version
+        return True
+
+    def pass_on(self) -> None:
+        """Let another worker keep it after all."""
+        if self._first:
+            self._waker.wake(*self._first)
 
 
 def _issue(run: Runtime, message: dict[str, Any]) -> dict[str, Any]:
-    service = message.pop("service", run.settings.service)
-    key = message.pop("key", None) or own_id()
+    key, promise = message.pop("key", None), _Promise(run.waker)
     accept, deadline = message.pop("accept", False), message.pop("deadline", None)
+    if key is None:
+        # As for every key that was made for its caller: nothing stays for ever.
+        key, deadline = own_id(), run.settings.hold_deadline if deadline is None else deadline
     try:
+        service = served(run.settings, message.pop("service", None))
+        commissions = run.commissions(service, promise)
         request = generic_request(message)
-        run.commissions(service).enqueue(request, key, accept=accept, deadline=deadline)
+        commissions.enqueue(request, key, accept=accept, deadline=deadline)
+    except Unavailable:
+        raise
     except (AstakosClientException, CommissionError) as error:
+        promise.pass_on()
         return failed(key, error)
-    return carried(run, service, key, run.carry(service, own_id(), own=key))
+    done = run.carry(service, own_id(), own=key, wake=promise.name)
+    return carried(run, service, key, done)
 
 
 def _decide(run: Runtime, verb: Verb, message: dict[str, Any]) -> dict[str, Any]:
-    service = message.get("service", run.settings.service)
-    which: Any = message.get("serial", message.get("key"))
-    reason = str(message.get("reason", ""))
+    promise = _Promise(run.waker)
     try:
-        key = run.commissions(service).decide_or_await(which, verb, reason).key
+        only(message, "service", "key", "serial", "reason")
+        service = served(run.settings, message.get("service"))
+        commissions = run.commissions(service, promise)
+        key = commissions.decide_or_await(which(message), verb, reason(message)).key
+    except Unavailable:
+        raise
     except (AstakosClientException, CommissionError) as error:
-        return failed(which, error)
-    return carried(run, service, key, run.carry(service, own_id(), own=key))
+        promise.pass_on()
+        return failed(message.get("key", message.get("serial")), error)
+    done = run.carry(service, own_id(), own=key, wake=promise.name)
+    return carried(run, service, key, done)
 
 
 def _resolve(run: Runtime, message: dict[str, Any]) -> dict[str, Any]:
-    service = message.get("service", run.settings.service)
+    promise = _Promise(run.waker)
     try:
+        only(message, "service", "accept", "reject")
+        service = served(run.settings, message.get("service"))
         accept, reject = items(message, "accept"), items(message, "reject")
-        became = run.commissions(service).resolve(accept, reject)
+        became = run.commissions(service, promise).resolve(accept, reject)
+    except Unavailable:
+        raise
     except (AstakosClientException, CommissionError) as error:
         return failed(None, error)
-    run.carry(service, own_id())
+    run.carry(service, own_id(), wake=promise.name)
     return {
-        str(which): failed(which, one) if isinstance(one, Exception) else {"state": one.state}
-        for which, one in became.items()
+        str(one): failed(one, what) if isinstance(what, Exception) else {"state": what.state}
+        for one, what in became.items()
     }

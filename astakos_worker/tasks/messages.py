@@ -9,6 +9,7 @@ from typing import Any
 
 from astakos_worker import requests
 from astakos_worker.ledger.record import Request
+from astakos_worker.settings import Settings
 from astakosclient.errors import BadValue
 
 _COMMON = {"name", "force"}
@@ -38,6 +39,38 @@ def generic_request(message: Mapping[str, Any]) -> Request:
         "give user, project and provisions; or user_provisions and/or project_provisions; "
         f"or user and reassign; not {', '.join(sorted(given)) or 'nothing'}"
     )
+
+
+def served(settings: Settings, service: object) -> str:
+    """Return the service of a message; one that no worker serves would be issued by nobody."""
+    name = settings.service if service is None else requests.checked_service(service)
+    try:
+        settings.for_service(name)
+    except KeyError as error:
+        raise BadValue(str(error.args[0])) from None
+    return name
+
+
+def only(message: Mapping[str, Any], *fields: str) -> None:
+    """Raise if there is a field that means nothing: it was meant to mean something."""
+    if unknown := sorted(message.keys() - set(fields)):
+        raise BadValue(f"give {', '.join(fields)}; not {', '.join(unknown)}")
+
+
+def which(message: Mapping[str, Any]) -> str | int:
+    """Return the key or the serial that a decision is about."""
+    key, serial = message.get("key"), message.get("serial")
+    if (key is None) == (serial is None):
+        raise BadValue("give either key or serial")
+    return requests.checked_serial(serial) if key is None else requests.checked_key(key)
+
+
+def reason(message: Mapping[str, Any]) -> str:
+    """Return why a decision was taken, for operators."""
+    text = message.get("reason", "")
+    if not isinstance(text, str):
+        raise BadValue(f"reason must be a string, not {type(text).__name__}")
+    return text
 
 
 def items(message: Mapping[str, Any], label: str) -> list[Any]:

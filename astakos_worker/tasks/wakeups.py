@@ -10,13 +10,10 @@ from astakos_worker.ledger.contract import ANYONE
 from astakos_worker.runtime import Runtime
 from astakos_worker.tasks.results import SHOWN, carried, own_id
 
-#: A promised wake-up is named after its key and the kind of call that promised it.
-_PROMISES = {names.WAKE_ISSUE: "?", names.WAKE_ACCEPT: "!", names.WAKE_REJECT: "!"}
-
 
 def register(app: Celery, runtime: Callable[[], Runtime]) -> None:
     """Add the tasks to an application."""
-    for name, mark in _PROMISES.items():
+    for name, mark in names.PROMISES.items():
         _add(app, runtime, name, mark)
 
     @app.task(name=names.WAKE_DRIVE, ignore_result=True, resultrepr_maxsize=SHOWN)
