@@ -89,7 +89,14 @@ class AccountCalls(Caller):
             dict,
             form.encode(),
             {**FORM_HEADERS, "Authorization": f"Basic {basic}"},
-            secrets=(basic, client_secret, quote_plus(client_secret), *body_params.values()),
+            oauth=True,
+            secrets=(
+                self.token,
+                basic,
+                client_secret,
+                quote_plus(client_secret),
+                *body_params.values(),
+            ),
         )
         own = {name: text for name, text in self._headers.items() if name != "X-Auth-Token"}
         reply: dict[str, Any] = self._transport.call(request, own, deadline)
@@ -240,7 +247,9 @@ def _query(**filters: str | Iterable[str] | None) -> str | None:
 
 
 def _lacks_catalog(name: str, reply: Mapping[str, Any]) -> str | None:
-    return None if isinstance(reply.get(name), dict) else f"the reply has no {name}"
+    found = reply.get(name)
+    good = isinstance(found, dict) and all(isinstance(value, str) for value in found.values())
+    return None if good else f"the reply has no {name}"
 
 
 def _name_in(catalog: Mapping[str, str], uuid: str) -> str:

@@ -136,11 +136,11 @@ class Caller(Addresses):
         request, reply = self._transport.last
         if request is None or reply is None:
             return {}
-        text = reply.body.decode("utf-8", "replace")
+        text, secrets = reply.body.decode("utf-8", "replace"), (self.token, *request.secrets)
         return {
             "status": reply.status,
-            "message": reply.reason,
-            "data": redacted(text, (self.token, *request.secrets)),
+            "message": redacted(reply.reason, secrets),
+            "data": redacted(text, secrets),
         }
 
     def close(self) -> None:

@@ -97,18 +97,25 @@ class Endpoints:
         """Read the reply of a tokens call; no `astakos_account` v1.0 in it: `NoEndpoints`."""
         name, version = ACCOUNT
         account = parse_endpoints(reply, ep_name=name, ep_version_id=version)[0]["endpoints"][0]
-        public, ui = account.get("publicURL"), account.get("SNF:uiURL")
-        if not isinstance(public, str):
+        public = _usable(account.get("publicURL"))
+        if public is None:
             raise NoEndpoints(ep_name=name, ep_version_id=version)
         try:
             oauth2 = parse_endpoints(reply, ep_name=OAUTH2)[0]["endpoints"][0]["publicURL"]
-        except (NoEndpoints, LookupError):
+        except (NoEndpoints, LookupError, TypeError):
             oauth2 = None  # an older server; missed only by those who ask for it
-        return cls(
-            account=public,
-            ui=ui if isinstance(ui, str) else None,
-            oauth2=oauth2 if isinstance(oauth2, str) else None,
-        )
+        return cls(account=public, ui=_usable(account.get("SNF:uiURL")), oauth2=_usable(oauth2))
+
+
+def _usable(url: object) -> str | None:
+    """Return a URL of the catalog if a request can be made of it, else None."""
+    if not isinstance(url, str):
+        return None
+    try:
+        path = path_of(url)
+    except ValueError:
+        return None
+    return url if not path or path.startswith("/") else None
 
 
 def path_of(url: str) -> str:

@@ -26,6 +26,8 @@ class Request:
     """Whether it needs a connection that is new or was used just now (F74)."""
     bare_404: bool = False
     """Whether a 404 without a body is Astakos' own (the protocol, section 3.1)."""
+    oauth: bool = False
+    """Whether a 400 is told as OAuth 2 tells it (the protocol, section 3.15)."""
     flaw: Callable[[Any], str | None] | None = field(default=None, repr=False)
     """Says what is wrong with a decoded answer, if anything is."""
     over_limit: OverLimit | None = field(default=None, repr=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from typing import TYPE_CHECKING
 
 from astakosclient.wire import exchange_in_hand
@@ -20,7 +21,10 @@ def redacted(text: str, secrets: Sequence[str]) -> str:
 
 
 class _HideSecrets(logging.Filter):
-    """urllib3 logs paths when it debugs, and one path of the protocol holds a token."""
+    """urllib3 logs paths when it debugs, and one path of the protocol holds a token.
+
+    It also logs answers whose headers make no sense, and a peer may repeat what it was sent.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         exchange = exchange_in_hand()
@@ -29,6 +33,10 @@ class _HideSecrets(logging.Filter):
             clean = redacted(text, exchange.secrets)
             if clean != text:
                 record.msg, record.args = clean, ()
+            if record.exc_info:
+                trace = "".join(traceback.format_exception(*record.exc_info))
+                if redacted(trace, exchange.secrets) != trace:
+                    record.exc_info = None
         return True
 
 

@@ -1,4 +1,4 @@
-"""From a request to its answer or its error: the one place that classifies a reply.
+"""From a request to its answer or its error: attempts, deadlines, redaction.
 
 One request is one attempt on the wire, unless it is certain that a second can do no harm: reads
 (and what is a read in all but its method) after a lost connection or a 502, 503 or 504, anything
@@ -8,7 +8,6 @@ between them, fit into one deadline.
 
 from __future__ import annotations
 
-import http
 import json
 import logging
 import random
@@ -23,17 +22,13 @@ from urllib3.exceptions import HTTPError
 
 from astakosclient.errors import (
     AstakosClientException,
-    BadRequest,
     BadValue,
     ConnectionError,  # noqa: A004 - the name is the protocol's
-    Forbidden,
-    InvalidResponse,
-    NotFound,
     Outcome,
-    Unauthorized,
     plain_cause,
 )
 from astakosclient.messages import Limits, Reply, Request
+from astakosclient.outcomes import decoded, error_of
 from astakosclient.redaction import hide_secrets_of_urllib3, redacted
 from astakosclient.wire import Exchange, TimedAdapter
 
@@ -41,22 +36,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from urllib.parse import SplitResult
 
-_CLASSES = {400: BadRequest, 401: Unauthorized, 403: Forbidden, 404: NotFound}
-# Astakos' own name for each refusal. A proxy's page, or another API's, does not say this.
-_FAULTS = {
-    400: "badRequest",
-    401: "unauthorized",
-    403: "forbidden",
-    404: "itemNotFound",
-    409: "conflict",
-    413: "overLimit",
-}
 # What urllib3 raises for a connection that failed, and for some answers that are no HTTP.
 _BROKEN = (HTTPError, RequestException, OSError)
 # What Python makes of lengths that no answer has. Before an answer they are our own mistakes.
 _ABSURD = (ArithmeticError, MemoryError, ValueError)
 _PASSING = frozenset({502, 503, 504})
-_SHAPES: dict[type, str] = {dict: "an object", list: "a list"}
 
 
 def encoded(body: object) -> bytes:
@@ -65,65 +49,6 @@ def encoded(body: object) -> bytes:
         return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise BadValue(f"this cannot be sent as JSON: {error}") from None
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def decoded(request: Request, reply: Reply) -> Any:
-    """Return what a 2xx reply says, of the expected shape; None where nothing is expected."""
-    text = reply.body.decode("utf-8", "replace")
-    if reply.body:
-        try:
-            said = json.loads(reply.body.decode("utf-8"), parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
-            raise InvalidResponse(
-                "the reply is not JSON", str(error).partition(" for")[0], response=text
-            ) from None
-    else:
-        said = None
-    expects = request.expects
-    if expects is None:
-        return None
-    if not isinstance(said, expects):
-        flaw: str | None = f"the reply is {'not ' + _SHAPES[expects] if reply.body else 'empty'}"
-    else:
-        flaw = request.flaw(said) if request.flaw else None
-    if flaw:
-        raise AstakosClientException(flaw, response=text)
-    return said
-
-
-def fault_of(reply: Reply, text: str) -> Mapping[str, Any] | None:
-    """Return the fault in a body that is Astakos' own, else None (the protocol, section 3.1)."""
-    name = _FAULTS.get(reply.status)
-    if name is None or not text.lstrip().startswith("{"):
-        return None
-    try:
-        said = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    fault = said.get(name) if len(said) == 1 else None
-    return fault if isinstance(fault, dict) and fault.get("code") == reply.status else None
-
-
-def error_of(request: Request, reply: Reply) -> AstakosClientException:
-    """Return the error that a reply outside 2xx is. This alone looks at status codes."""
-    text = reply.body.decode("utf-8", "replace")
-    fault = fault_of(reply, text)
-    bare = request.bare_404 and reply.status == 404 and reply.ended and not reply.body
-    outcome = Outcome.REFUSED if fault is not None or bare else Outcome.AMBIGUOUS
-    reason = reply.reason
-    if not reason or reason == "OK":  # the protocol, section 10.2: "404 OK" is common
-        known = reply.status in set(http.HTTPStatus)
-        reason = http.HTTPStatus(reply.status).phrase if known else f"status {reply.status}"
-    if reply.status == 413 and request.over_limit is not None:
-        return request.over_limit(reason, text, fault, outcome)
-    specific = _CLASSES.get(reply.status)
-    if specific is not None:
-        return specific(reason, text, response=text, outcome=outcome)
-    return AstakosClientException(reason, "", reply.status, text, outcome=outcome)
 
 
 class Transport:
@@ -235,7 +160,8 @@ class Transport:
             cause = _cause(error, exchange, self.limits)
             sent = exchange.sent or sent_before
             outcome = Outcome.AMBIGUOUS if sent else Outcome.NOT_SENT
-            raise ConnectionError(cause, outcome=outcome) from cause
+        # Raised here and not above: behind the error of urllib3 stands what a peer has sent.
+        raise ConnectionError(cause, outcome=outcome) from cause
 
     def _send(self, request: Request, headers: Mapping[str, str], exchange: Exchange) -> Reply:
         body = request.body

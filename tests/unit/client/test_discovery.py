@@ -183,6 +183,31 @@ def test_bug_9_a_login_succeeds_though_the_catalog_lacks_the_account_service(
     assert "access" in client.authenticate()
 
 
+@pytest.mark.parametrize("url", ["http://[", "//[", "no slash", "a/path", None, 7, ["http://h/"]])
+def test_a_catalog_without_a_usable_url_is_no_endpoints(peer, answer, client, catalog, url):
+    """Nothing is asked of a path that is none."""
+    account = catalog["access"]["serviceCatalog"][0]["endpoints"][0]
+    for key, call in (("SNF:uiURL", client.get_services), ("publicURL", client.get_resources)):
+        account[key] = url
+        peer.catalog = answer.json(catalog)
+        client._catalog = None
+        with pytest.raises(NoEndpoints):
+            call()
+    assert peer.asked == []
+
+
+def test_an_oauth2_service_without_a_usable_url_is_missed_only_by_who_needs_it(
+    peer, answer, client, catalog
+):
+    for endpoint in ({"publicURL": "http://["}, {}, "no endpoint"):
+        catalog["access"]["serviceCatalog"][1]["endpoints"][0] = endpoint
+        peer.catalog = answer.json(catalog)
+        client._catalog = None
+        assert client.get_quotas() == {}
+        with pytest.raises(NoEndpoints):
+            client.get_token("authorization_code", "id", "secret", code="c")
+
+
 def test_an_issue_whose_discovery_failed_was_not_sent(peer, answer, client):
     """Whatever became of the catalog's request, there is no commission to look for."""
     for move in (answer.cut, answer.page(404), answer.fault(401, "unauthorized"), answer.json({})):

@@ -22,6 +22,7 @@ FAULTS = {
     401: "unauthorized",
     403: "forbidden",
     404: "itemNotFound",
+    405: "notAllowed",
     409: "conflict",
 }
 HOLDING = {"holder": "user:u", "source": "project:p", "resource": "cyclades.vm", "quantity": 1}
@@ -103,6 +104,33 @@ def test_what_only_resembles_a_fault_of_astakos_is_not_one(peer, answer, client,
     assert error.outcome is Outcome.AMBIGUOUS
 
 
+def ask_for_a_token(client):
+    return client.get_token("authorization_code", "id", "secret", code="c")
+
+
+def test_an_error_of_oauth_is_a_refusal_of_a_token_and_of_nothing_else(peer, answer, client):
+    """The protocol, section 3.15: it has one error of its own, and a code was not spent on it."""
+    peer.answers(answer.json({"error": "generic_error", "exception": "no such code"}, 400))
+    assert failure_of(ask_for_a_token, client).outcome is Outcome.REFUSED
+    assert failure_of(issue, client).outcome is Outcome.AMBIGUOUS
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        (400, b"<html>"),
+        (400, b'{"error": 7}'),
+        (400, b'["error"]'),
+        (400, b'{"error": "cut'),
+        (500, b'{"error": "generic_error"}'),
+    ],
+    ids=str,
+)
+def test_what_only_resembles_an_error_of_oauth_leaves_it_open(peer, answer, client, reply):
+    peer.answers(answer.json(reply[1], reply[0]))
+    assert failure_of(ask_for_a_token, client).outcome is Outcome.AMBIGUOUS
+
+
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 def test_a_fault_above_500_leaves_it_open(peer, answer, client, status):
     """F11: Astakos may fail after it has done the work."""
@@ -162,6 +190,7 @@ def test_bug_5_an_empty_2xx_is_no_type_error(peer, answer, client):
     [
         ("get_usernames", [["u"]], {"displayname_catalog": {}}),
         ("get_uuids", [["n"]], {"displayname_catalog": []}),
+        ("get_username", ["u"], {"uuid_catalog": {"u": None}}),
         ("get_pending_commissions", [], [1, "2"]),
         ("get_pending_commissions", [], [True]),
         ("get_pending_commissions", [], {}),

@@ -1,0 +1,113 @@
+"""What a reply means: an answer, or which error with which outcome. Pure.
+
+The one place that makes errors of status codes. A class follows from the status alone, as in the
+user's document; the outcome only from Astakos' own words: a proxy's page is never a verdict.
+"""
+
+from __future__ import annotations
+
+import http
+import json
+from typing import TYPE_CHECKING, Any
+
+from astakosclient.errors import (
+    AstakosClientException,
+    BadRequest,
+    Forbidden,
+    InvalidResponse,
+    NotFound,
+    Outcome,
+    Unauthorized,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from astakosclient.messages import Reply, Request
+
+_CLASSES = {400: BadRequest, 401: Unauthorized, 403: Forbidden, 404: NotFound}
+# Astakos' own name for each refusal. A proxy's page, or another API's, does not say this.
+_FAULTS = {
+    400: "badRequest",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "itemNotFound",
+    405: "notAllowed",
+    409: "conflict",
+    413: "overLimit",
+}
+_SHAPES: dict[type, str] = {dict: "an object", list: "a list"}
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def decoded(request: Request, reply: Reply) -> Any:
+    """Return what a 2xx reply says, of the expected shape; None where nothing is expected."""
+    text = reply.body.decode("utf-8", "replace")
+    said, garbled = None, None
+    if reply.body:
+        try:
+            said = json.loads(reply.body.decode("utf-8"), parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            garbled = str(error).partition(" for")[0]
+    if garbled is not None:
+        # Raised here and not above: the error of `json` keeps the body, and with it a token.
+        raise InvalidResponse("the reply is not JSON", garbled, response=text)
+    expects = request.expects
+    if expects is None:
+        return None
+    if not isinstance(said, expects):
+        flaw: str | None = f"the reply is {'not ' + _SHAPES[expects] if reply.body else 'empty'}"
+    else:
+        flaw = request.flaw(said) if request.flaw else None
+    if flaw:
+        raise AstakosClientException(flaw, response=text)
+    return said
+
+
+def _object_in(text: str) -> dict[str, Any]:
+    """Return the JSON object that a body is, or an empty one."""
+    if not text.lstrip().startswith("{"):
+        return {}
+    try:
+        said: dict[str, Any] = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return said
+
+
+def fault_of(reply: Reply, text: str) -> Mapping[str, Any] | None:
+    """Return the fault in a body that is Astakos' own, else None (the protocol, section 3.1)."""
+    name = _FAULTS.get(reply.status)
+    if name is None:
+        return None
+    said = _object_in(text)
+    fault = said.get(name) if len(said) == 1 else None
+    return fault if isinstance(fault, dict) and fault.get("code") == reply.status else None
+
+
+def _is_refusal_without_fault(request: Request, reply: Reply, text: str) -> bool:
+    """Tell what two kinds of calls answer in place of a fault (sections 3.1 and 3.15)."""
+    if request.bare_404 and reply.status == 404:
+        return reply.ended and not reply.body
+    return request.oauth and reply.status == 400 and isinstance(_object_in(text).get("error"), str)
+
+
+def error_of(request: Request, reply: Reply) -> AstakosClientException:
+    """Return the error that a reply outside 2xx is."""
+    text = reply.body.decode("utf-8", "replace")
+    fault = fault_of(reply, text)
+    refused = fault is not None or _is_refusal_without_fault(request, reply, text)
+    outcome = Outcome.REFUSED if refused else Outcome.AMBIGUOUS
+    reason = reply.reason
+    if not reason or reason == "OK":  # the protocol, section 10.2: "404 OK" is common
+        known = reply.status in set(http.HTTPStatus)
+        reason = http.HTTPStatus(reply.status).phrase if known else f"status {reply.status}"
+    if reply.status == 413 and request.over_limit is not None:
+        return request.over_limit(reason, text, fault, outcome)
+    specific = _CLASSES.get(reply.status)
+    if specific is not None:
+        return specific(reason, text, response=text, outcome=outcome)
+    return AstakosClientException(reason, "", reply.status, text, outcome=outcome)
