@@ -42,6 +42,9 @@ class Journal:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        # When each step was first told. A write is taken for the repetition of one whose answer
+        # was lost only if it says the very same; told twice, a step would count twice.
+        self._told: dict[int, tuple[Step, float]] = {}
 
     def write(self, steps: Sequence[Step]) -> list[Entry | None]:
         """Record the steps; return each record as it is then, None where it was dropped."""
@@ -59,10 +62,14 @@ class Journal:
 
     def current(self, entry: Entry) -> Entry:
         """Return the entry with what its cell holds applied to its record."""
+        return self._current(entry, self._ledger.clock.now()) if entry.cell else entry
+
+    @staticmethod
+    def _current(entry: Entry, now: float) -> Entry:
         if entry.cell is None:
             return entry
         try:
-            record = transition(entry.record, Decided(entry.cell), self._ledger.clock.now())
+            record = transition(entry.record, Decided(entry.cell), now)
         except NotNow:  # the record has had its decision from elsewhere, and that one stands
             return entry
         return replace(entry, record=record)
@@ -71,7 +78,8 @@ class Journal:
         return [(step, self._write(step, step.entry)) for step in steps]
 
     def _write(self, step: Step, entry: Entry) -> Write | None:
-        entry = self.current(entry)
+        _, now = self._told.setdefault(id(step), (step, self._ledger.clock.now()))
+        entry = self._current(entry, now)
         record = entry.record
         if record.incarnation != step.entry.record.incarnation:
             # The key is in use again: what became of its former commission is the sweep's (F71).
@@ -79,7 +87,7 @@ class Journal:
             return None
         if step.event is not None:
             try:
-                record = transition(record, step.event, self._ledger.clock.now())
+                record = transition(record, step.event, now)
             except NotNow as late:
                 log.info("event_dropped", reason=str(late))
                 return None
