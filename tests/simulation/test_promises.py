@@ -67,6 +67,23 @@ def test_a_lost_commission_is_looked_for_a_few_times_and_not_all_the_time(lost):
     assert 1 <= len(_sends(result, "list", by="task")) <= 12
 
 
+def test_a_send_that_never_left_counts_once_when_its_record_is_written_twice():
+    """Else the executed one before it is forgotten, and a done commission vanishes (F24)."""
+    case, faults = Case(SCRIPTS["issue_accepted"]), {}
+    for kind, what, fault in (
+        ("receive", "accept", schedule.CRASH),
+        ("send", "accept", schedule.NOT_SENT),
+        ("ledger", "cas", schedule.ANSWER_LOST),
+    ):
+        trace = run(case, Explicit(faults), keep_trace=True).trace
+        after = [seen for seen in trace if seen.number > max(faults, default=0)]
+        step = next(s.number for s in after if s.kind == kind and s.what.startswith(what))
+        faults = {**faults, step: fault}
+    result = run(case, Explicit(faults))
+    assert result.faults == faults
+    assert result.violation is None
+
+
 def _sends(result, what, by=""):
     sent = [seen for seen in result.trace if seen.kind == "send" and seen.what.startswith(what)]
     return [seen for seen in sent if by in seen.process]

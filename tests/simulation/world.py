@@ -31,6 +31,9 @@ from tests.simulation.schedule import (
 #: More than any run that comes to rest.
 _MOST_STEPS = 20_000
 
+#: Seconds that a step takes.
+_STEP = 0.001
+
 
 @dataclass(slots=True)
 class Environment:
@@ -120,6 +123,7 @@ class World:
             raise RuntimeError(f"{what} is asked for outside of any process")
         self._alive(me)
         number, self.steps = self.steps, self.steps + 1
+        self.clock.time += _STEP  # so that what is done again is never done at the same time
         if number >= _MOST_STEPS:
             self.violate(f"no rest after {number} steps")
         fault = None
