@@ -33,9 +33,11 @@ from astakosclient.errors import (
 
 # The shapes of answers
 from astakosclient.replies import (
+    Application,
     CatalogEntry,
     Commission,
     Figures,
+    MembershipId,
     ProjectFigures,
     Provision,
     Resolution,
@@ -43,6 +45,7 @@ from astakosclient.replies import (
 )
 
 __all__ = [
+    "Application",
     "AstakosClient",
     "AstakosClientException",
     "BadRequest",
@@ -53,6 +56,7 @@ __all__ = [
     "Figures",
     "Forbidden",
     "InvalidResponse",
+    "MembershipId",
     "NoEndpoints",
     "NoUUID",
     "NoUserName",

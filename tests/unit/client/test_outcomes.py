@@ -313,8 +313,14 @@ def test_a_connection_that_is_cut_is_ambiguous(peer, answer, client):
     assert (error.outcome, error.ambiguous) == (Outcome.AMBIGUOUS, True)
 
 
-def test_bug_14_a_mistake_in_the_program_is_not_a_connection_error(peer, answer, client):
+def test_bug_14_a_mistake_in_the_program_is_not_a_connection_error(peer, answer, client_of):
+    """Neither where it sends, nor in what a caller hands over; and nothing is tried again."""
+    client = client_of(peer, retry=3)
     peer.answers(answer.json([57]), answer.json({"serial": 57, "name": "n"}))
     with pytest.raises(ZeroDivisionError):
         client.recover_commission(lambda _name: 1 / 0)
+    client._transport._prefix = None
+    for call in (client.get_resources, lambda: issue(client)):
+        with pytest.raises(TypeError):
+            call()
     assert not issubclass(ConnectionError, OSError)

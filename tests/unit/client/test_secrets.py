@@ -116,6 +116,20 @@ def test_bug_15_the_shared_logger_keeps_its_level(peer, client_of, token):
         shared.setLevel(logging.NOTSET)
 
 
+def test_bug_15_no_header_is_logged_and_no_credential_of_an_application(
+    peer, answer, client, caplog
+):
+    """Neither plain nor as Basic authentication has it."""
+    peer.answers(answer.json({"access_token": "at"}))
+    with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, "urllib3"):
+        client.get_token("authorization_code", "id", SECRET, code=OTHER)
+    sent = peer.asked[0].headers["authorization"].removeprefix("Basic ")
+    assert "/oauth2/token" in caplog.text
+    for secret in (sent, SECRET, OTHER):
+        assert secret not in caplog.text
+        assert secret not in repr(client.log_request)
+
+
 def test_a_logger_may_be_given(peer, client_of, caplog):
     mine = logging.getLogger("of.my.own")
     with caplog.at_level(logging.DEBUG, "of.my.own"):
