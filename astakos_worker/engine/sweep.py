@@ -168,7 +168,10 @@ class Sweep:
         found = strangers(self.astakos, self.ledger, lane, listed, namespace)
         for chunk in chunks(found, 500):
             seen += [one.serial for one in chunk]
-            entries = self.ledger.get(lane, {one.tag.key for one in chunk if one.tag})
+            # A decision may be in the cell alone, and a cancelled key is not one to adopt for.
+            current = Journal(self.ledger).current
+            found_keys = self.ledger.get(lane, {one.tag.key for one in chunk if one.tag})
+            entries = {key: current(entry) for key, entry in found_keys.items()}
             for one in chunk:
                 key = one.tag.key if one.tag else None
                 entry = entries.get(key) if key is not None else None
