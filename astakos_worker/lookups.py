@@ -7,11 +7,13 @@ time-out: a lost message costs time.
 import os
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
 import structlog
 from celery import Celery
+from celery.states import READY_STATES, SUCCESS
 
 from astakos_worker import names, requests
 from astakos_worker.errors import Unavailable
@@ -148,7 +150,15 @@ class Asker:
         self._producer = producer(settings)
         # Read by a second application: the one that sends then keeps no subscription a task.
         self._reader = Celery("astakos_worker.reader", set_as_current=False)
-        self._reader.conf.update(celery_values(settings))
+        self._reader.conf.update(
+            celery_values(settings)
+            | {
+                # A worker outlasts an outage here; a caller has no more patience than it said.
+                "result_backend_always_retry": False,
+                "redis_socket_timeout": settings.patience,
+                "redis_socket_connect_timeout": settings.patience,
+            }
+        )
 
     def ask(self, what: str, kwargs: dict[str, Any], timeout: float) -> Any:
         """Return the task's result; ask again where an answer does not come."""
@@ -179,13 +189,19 @@ class Asker:
         look = _FIRST_LOOK
         while time.monotonic() < until:
             meta = self._reader.backend.get_task_meta(task_id)
-            if meta["status"] == "SUCCESS":
+            if meta["status"] in READY_STATES:
+                self._forget(task_id)
+                if meta["status"] != SUCCESS:
+                    raise _TaskFailedError(f"the task failed: {meta['result']}")
                 return meta["result"]
-            if meta["status"] in {"FAILURE", "REVOKED"}:
-                raise _TaskFailedError(f"the task failed: {meta['result']}")
             time.sleep(look)
             look = min(_LONGEST_LOOK, look * 1.5)
         return None
+
+    def _forget(self, task_id: str) -> None:
+        """Remove an answer that nobody will read again: a day of them would fill the server."""
+        with suppress(*BROKER_AWAY):
+            self._reader.backend.forget(task_id)
 
 
 class _TaskFailedError(Exception):
