@@ -141,7 +141,7 @@ class Journal:
         if bare is None:
             return
         bare = self.current(bare)
-        self.write([Step(entry, Absorbed(bare.record.settles), holder=False)])
+        self.write([Step(entry, Absorbed(len(bare.record.sent)), holder=False)])
         decision = bare.record.decision
         if decision is not None:
             verdict = self._ledger.decide(lane, {key: decision})[key]

@@ -87,9 +87,9 @@ def settle_failed(
     fault = fault_of(error)
     later = now + limits.backoff(record.attempts, draw)
     if error.outcome is Outcome.NOT_SENT:
-        return SettleUnsent(later, fault)
+        return SettleUnsent(record.settles, later, fault)
     if health_of(error) is Health.TOKEN:
-        return SettleUnsent(now)
+        return SettleUnsent(record.settles, now)
     if is_poison(error) and _persists(record, fault, now, limits):
         return Died(fault)
     return SettleFailed(later, fault)

@@ -86,9 +86,7 @@ class Settler:
             return self._failed(error, marked, breaker, out)
         breaker.answered()
         rows = _rows(reply)
-        first = [
-            e for e in marked if _settles(e.record) and e.record.settles - e.record.unsent == 1
-        ]
+        first = [e for e in marked if _settles(e.record) and len(e.record.sent) == 1]
         if len(rows) >= _ALL_UNKNOWN and set(rows.values()) == {"unknown"} and first:
             breaker.trip(
                 "token",
@@ -169,7 +167,7 @@ def _mark(record: Record) -> Event | None:
 
 
 def _not_now(record: Record, now: float) -> Event:
-    return SettleUnsent(now) if _settles(record) else Postponed(now)
+    return SettleUnsent(record.settles, now) if _settles(record) else Postponed(now)
 
 
 def _verb(record: Record) -> str | None:

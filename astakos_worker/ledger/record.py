@@ -177,9 +177,9 @@ class Record:
     doubts: int = 0  # announced POSTs that a probe proved not done
     verdict: Fault | None = None  # a refusal that waits for a probe (F13)
 
-    # Settle: how often sending the decision was announced, and how often it was not sent.
+    # Settle: how often sending the decision was announced, and which of these may have left.
     settles: int = 0
-    unsent: int = 0
+    sent: tuple[int, ...] = ()
     twins: tuple[Twin, ...] = ()
 
     attempts: int = 0  # failures since the last progress, for the back-off
@@ -271,6 +271,7 @@ def load(text: str | bytes) -> Record:
         raw["request"] = Request(provisions, request["name"], request["force"])
     if decision := raw.get("decision"):
         raw["decision"] = Decision(*decision)
+    raw["sent"] = tuple(raw.get("sent", ()))
     raw["twins"] = tuple(Twin(*each) for each in raw.get("twins", ()))
     raw["history"] = tuple(Note(*each) for each in raw.get("history", ()))
     return Record(**raw)

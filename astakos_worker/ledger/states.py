@@ -21,6 +21,9 @@ from astakos_worker.ledger.record import (
 #: Lines of history that are kept: the first ones tell how it began, the last how it goes.
 _FIRST, _LAST = 4, 20
 
+#: Sends of a decision that are remembered one by one.
+_SENDS = 8
+
 
 class NotNow(Exception):  # noqa: N818  # it is no failure: an event came too late
     """Raised when an event does not fit the state that the record is in."""
@@ -113,8 +116,9 @@ class SettleMarked:
 
 @dataclass(frozen=True, slots=True)
 class SettleUnsent:
-    """The decision was certainly not executed; try again at `due`."""
+    """The decision was certainly not executed by this send; try again at `due`."""
 
+    send: int
     due: float
     fault: Fault | None = None
 
@@ -170,9 +174,9 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class Absorbed:
-    """A bare serial's sends were for this commission."""
+    """So many sends of a bare serial's record were for this commission."""
 
-    settles: int
+    sends: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,13 +373,15 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
             if record.decision is None:
                 raise NotNow(f"{record.key!r} is not decided")
             return _noted(
-                replace(record, state=State.SETTLING, settles=record.settles + 1),
+                _sent_again(record),
                 now,
                 f"{record.decision.verb} sent, attempt {record.settles + 1}",
             )
-        case SettleUnsent(due, fault):
+        case SettleUnsent(send, due, fault):
             _fits(record, event, State.SETTLING)
-            after = replace(record, unsent=record.unsent + 1, due=due)
+            if send not in record.sent:
+                return record  # said before
+            after = replace(record, sent=tuple(n for n in record.sent if n != send), due=due)
             return _failed(after, fault, now) if fault else after
         case SettleFailed(due, fault):
             _fits(record, event, State.SETTLING)
@@ -386,7 +392,7 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
             return _close(record, _decided_state(record), now)
         case SettleNotFound():
             _fits(record, event, State.SETTLING)
-            if record.settles - record.unsent > 1:  # an earlier send did it (F24)
+            if len(record.sent) > 1:  # an earlier send did it (F24)
                 return _close(record, _decided_state(record), now)
             return _close(record, State.UNKNOWN if record.bare else State.VANISHED, now)
         case TwinSettled(serial):
@@ -413,8 +419,10 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
             if not record.bare or state is State.MERGED:
                 raise NotNow(f"{record.key!r} is no bare serial")
             return _close(replace(record, error={"merged": key}), State.MERGED, now)
-        case Absorbed(settles):
-            return replace(record, settles=record.settles + settles)
+        case Absorbed(sends):
+            # Below nought: no send of its own has such a number, and said twice it is the same.
+            theirs = tuple(-n for n in range(1, sends + 1) if -n not in record.sent)
+            return replace(record, sent=(*theirs, *record.sent))
         case Died(fault):
             _fits(record, event, *OPEN)
             return _close(replace(record, error=fault), State.DEAD, now)
@@ -471,6 +479,13 @@ def _issued(record: Record, serial: int, how: str, now: float) -> Record:
         return _noted(after, now, f"{how}: serial {serial}")
     after = replace(record, twins=(*record.twins, Twin(serial)), due=now)
     return _noted(after, now, f"{how}: twin {serial}")
+
+
+def _sent_again(record: Record) -> Record:
+    send = record.settles + 1
+    # That there was more than one is what counts, so the oldest may go.
+    sent = (*record.sent, send)[-_SENDS:]
+    return replace(record, state=State.SETTLING, settles=send, sent=sent)
 
 
 def _failed(record: Record, fault: Fault, now: float) -> Record:

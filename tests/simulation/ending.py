@@ -69,7 +69,7 @@ def _closed(oracle: Oracle, entry: Entry) -> None:
         oracle.world.note(f"nobody was told that {key!r} is {state}")
     foreign = oracle.touched.get(record.serial or 0)
     other = state in SETTLED and foreign not in {None, SETTLED[state]}
-    if other and record.settles - record.unsent <= 1:
+    if other and len(record.sent) <= 1:
         oracle.world.note(f"{key!r} is {state}, and its only send found it {foreign}ed")
 
 
@@ -99,7 +99,7 @@ def _exactly(oracle: Oracle, records: list[Record]) -> None:
     did = set(oracle.accepted)
     disputed = {r.serial for r in records if r.state is State.CONFLICT}
     if oracle.bounds.unknown:  # a bare serial not found after two sends may never have been
-        disputed |= {r.serial for r in records if r.bare and r.settles - r.unsent > 1}
+        disputed |= {r.serial for r in records if r.bare and len(r.sent) > 1}
         disputed |= {r.serial for r in records if r.state is State.VANISHED}
     for serial in (said ^ did) - disputed:
         if serial not in oracle.touched:

@@ -124,7 +124,7 @@ def decision_sent_before_recorded(patch: Patch) -> None:
 
     def changed(record: Record, event: Event, now: float) -> Record:
         after = transition(record, event, now)
-        return replace(after, settles=1) if isinstance(event, SettleMarked) else after
+        return replace(after, sent=(1,)) if isinstance(event, SettleMarked) else after
 
     _transitions(patch, changed)
 

@@ -55,7 +55,7 @@ records = st.builds(
     doubts=counts,
     verdict=st.none() | faults,
     settles=counts,
-    unsent=counts,
+    sent=st.lists(counts, max_size=3).map(tuple),
     twins=st.lists(st.builds(Twin, counts, st.booleans()), max_size=3).map(tuple),
     attempts=counts,
     failing_since=st.none() | moments,

@@ -82,15 +82,15 @@ def test_a_settle_that_failed_is_due_again_with_its_error():
     """F24, F26."""
     record = after(PENDING, ACCEPTED, SETTLES, states.SettleFailed(NOW + 8, FAULT))
     assert (record.state, record.due, record.error) == (State.SETTLING, NOW + 8, FAULT)
-    assert (record.attempts, record.failing_since, record.unsent) == (1, NOW, 0)
+    assert (record.attempts, record.failing_since, record.sent) == (1, NOW, (1,))
 
 
 def test_a_settle_that_was_not_sent_may_or_may_not_be_a_failure():
     sent = after(PENDING, ACCEPTED, SETTLES)
-    handed_back = after(sent, states.SettleUnsent(NOW + 8))
-    assert (handed_back.unsent, handed_back.attempts, handed_back.error) == (1, 0, None)
-    failed = after(sent, states.SettleUnsent(NOW + 8, FAULT))
-    assert (failed.unsent, failed.attempts, failed.error) == (1, 1, FAULT)
+    handed_back = after(sent, states.SettleUnsent(1, NOW + 8))
+    assert (handed_back.sent, handed_back.attempts, handed_back.error) == ((), 0, None)
+    failed = after(sent, states.SettleUnsent(1, NOW + 8, FAULT))
+    assert (failed.sent, failed.attempts, failed.error) == ((), 1, FAULT)
 
 
 # --- Not found --------------------------------------------------------------------------------
@@ -112,10 +112,18 @@ def test_not_found_after_another_send_is_done_as_decided(lost):
 
 def test_a_send_that_certainly_never_left_is_none():
     """F25: first is judged without what was not sent."""
-    unsent = states.SettleUnsent(NOW)
-    record = after(PENDING, ACCEPTED, SETTLES, unsent, SETTLES, unsent, SETTLES)
+    first, second = states.SettleUnsent(1, NOW), states.SettleUnsent(2, NOW)
+    record = after(PENDING, ACCEPTED, SETTLES, first, SETTLES, second, SETTLES)
     assert after(record, states.SettleNotFound()).state is State.VANISHED
     assert after(record, SETTLES, states.SettleNotFound()).state is State.ACCEPTED
+
+
+def test_that_a_send_never_left_is_said_once_however_often_it_is_told():
+    """F24: a write that is repeated after somebody else's must not discount another send."""
+    unsent = states.SettleUnsent(2, NOW)
+    record = after(PENDING, ACCEPTED, SETTLES, SETTLES, unsent, SETTLES, unsent)
+    assert record.sent == (1, 3)
+    assert after(record, states.SettleNotFound()).state is State.ACCEPTED
 
 
 def test_first_is_judged_by_all_that_is_recorded_when_the_answer_is_in():

@@ -26,7 +26,7 @@ TABLE = [
     (states.Issued(8), {**UNCHANGED, S.QUEUED: S.PENDING, S.ISSUING: S.PENDING}),
     (ABSENT, ISSUING_ONLY),
     (states.SettleMarked(), {S.SETTLING: S.SETTLING}),
-    (states.SettleUnsent(NOW), {S.SETTLING: S.SETTLING}),
+    (states.SettleUnsent(1, NOW), {S.SETTLING: S.SETTLING}),
     (states.SettleFailed(NOW, FAULT), {S.SETTLING: S.SETTLING}),
     (states.Settled(), {S.SETTLING: S.ACCEPTED}),
     (states.SettleNotFound(), {S.SETTLING: S.VANISHED}),
