@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help demo up test check format lint types bench clean
+.PHONY: help demo up test check format lint types bench simulate clean
 
 help:  ## show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ test: $(READY)  ## the whole test suite
 bench: $(READY)  ## what the sandbox and the ledger can do on this machine
 	$(BIN)/python bench/sandbox_issue.py
 	$(BIN)/python bench/ledger.py
+
+simulate: $(READY)  ## search the protocol for faults: make simulate N=100000
+	$(BIN)/python -m tests.simulation --random $(or $(N),20000)
 
 check: lint types test  ## format, lint, types, tests
 
