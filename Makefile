@@ -19,8 +19,9 @@ up: $(READY)  ## the same stack, left running; Ctrl-C ends it
 test: $(READY)  ## the whole test suite
 	$(BIN)/python -m pytest
 
-bench: $(READY)  ## what the sandbox and the ledger can do on this machine
+bench: $(READY)  ## what the sandbox, the client and the ledger cost on this machine
 	$(BIN)/python bench/sandbox_issue.py
+	$(BIN)/python bench/client.py
 	$(BIN)/python bench/ledger.py
 
 simulate: $(READY)  ## search the protocol for faults: make simulate N=100000
