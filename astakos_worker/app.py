@@ -27,7 +27,7 @@ app.conf.update(celery_values(settings))
 
 def here() -> Runtime:
     """Return what this process holds."""
-    return runtime(settings, app)
+    return runtime(settings)
 
 
 for shells in (wakeups, commissions, lookups, sweep):

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import structlog
-from celery import Celery
 
 from astakos_worker.clients import Clients
 from astakos_worker.commissions import Commissions
@@ -25,7 +24,7 @@ from astakos_worker.ledger.contract import LedgerError
 from astakos_worker.ledger.store import RedisLedger, connect
 from astakos_worker.parts import Wakes
 from astakos_worker.settings import Settings
-from astakos_worker.waking import Waker
+from astakos_worker.waking import Waker, producer
 from astakos_worker.watching import RedisListener, Watcher
 
 log = structlog.get_logger(__name__)
@@ -68,12 +67,14 @@ class _Parts:
 class Runtime:
     """Everything that tasks need, and the heartbeat."""
 
-    def __init__(self, settings: Settings, app: Celery) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.limits = limits_of(settings)
         self.clients = Clients(settings)
         self.ledger = ledger_of(settings, patience=_PATIENCE)
-        self.waker = Waker(app)
+        # Not by the application that consumes, which is patient with its broker: a carrier that
+        # rings has records in hand, and the heartbeat tells who is alive.
+        self.waker = Waker(producer(settings))
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         listener = RedisListener(
             connect(settings.ledger_url, patience=_PATIENCE), self.ledger.channel
@@ -171,7 +172,7 @@ _lock = threading.Lock()
 _made: dict[int, Runtime] = {}
 
 
-def runtime(settings: Settings, app: Celery) -> Runtime:
+def runtime(settings: Settings) -> Runtime:
     """Return this process' runtime; the first call makes it and starts its heartbeat."""
     pid = os.getpid()
     made = _made.get(pid)
@@ -179,7 +180,7 @@ def runtime(settings: Settings, app: Celery) -> Runtime:
         with _lock:
             made = _made.get(pid)
             if made is None:
-                made = _made[pid] = Runtime(settings, app)
+                made = _made[pid] = Runtime(settings)
                 made.start()
     return made
 
