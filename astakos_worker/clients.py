@@ -6,7 +6,7 @@ token is rotated without a restart (F60).
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from astakos_worker.settings import ServiceSettings, Settings
@@ -20,7 +20,7 @@ _LOOK = 1.0
 @dataclass(slots=True)
 class _Made:
     client: AstakosClient
-    token: str
+    token: str = field(repr=False)
     looked: float
 
 
