@@ -3,12 +3,16 @@
 import threading
 import time
 
+import pytest
 from redis import Redis
 
-from astakos_worker import names
+from astakos_worker import Settings, Unavailable, names
 
 #: Seconds: a service's patience is one; the rest is a busy machine's.
 BOUND = 3.0
+
+#: The patience that a service has if nobody sets another.
+BY_DEFAULT = pytest.mark.parametrize("patience", [Settings.model_fields["patience"].default])
 
 
 def messages(broker):
@@ -39,3 +43,11 @@ def at_once(commissions, calls):
     for thread in threads:
         thread.join()
     return answers
+
+
+def again(call):
+    """Return what the call returns, or None while the ledger is away."""
+    try:
+        return call()
+    except Unavailable:
+        return None

@@ -5,6 +5,8 @@ import pytest
 from astakos_worker import Commissions, Settings
 from astakos_worker.connect import ledger_of
 from tests.integration.cluster.servers import Server
+from tests.integration.cluster.until import until
+from tests.integration.worker.alone.calls import again
 from tests.unit.service.conftest import VM
 
 
@@ -20,15 +22,22 @@ def broker(tmp_path, processes):
 
 
 @pytest.fixture
-def settings(server, broker):
-    return Settings(times="demo", broker_url=broker.url(), ledger_url=server.url())
+def patience():
+    """More than a service's own, which is what tests of the bounds themselves take."""
+    return 5.0
+
+
+@pytest.fixture
+def settings(server, broker, patience):
+    urls = {"broker_url": broker.url(), "ledger_url": server.url()}
+    return Settings(times="demo", patience=patience, **urls)
 
 
 @pytest.fixture
 def commissions(settings):
     """A service that has been at work: its connections are open."""
     commissions = Commissions(settings=settings)
-    commissions.issue(**VM, key="before")
+    until(lambda: again(lambda: commissions.issue(**VM, key="before")))
     return commissions
 
 

@@ -9,10 +9,11 @@ from redis import Redis
 from astakos_worker import Commissions
 from astakos_worker.runtime import Runtime
 from tests.integration.cluster.until import until
-from tests.integration.worker.alone.calls import BOUND, messages, timed
+from tests.integration.worker.alone.calls import BOUND, BY_DEFAULT, messages, timed
 from tests.unit.service.conftest import LANE, VM
 
 
+@BY_DEFAULT
 @pytest.mark.parametrize("how", ["killed", "paused"])
 def test_without_a_broker_every_call_succeeds_in_bounded_time(commissions, broker, ledger, how):
     """F56: what must happen is in the ledger; the drive rings later."""
@@ -31,6 +32,7 @@ def test_without_a_broker_every_call_succeeds_in_bounded_time(commissions, broke
     assert ledger.lane(LANE).open == 3
 
 
+@BY_DEFAULT
 def test_a_service_that_starts_without_a_broker_is_not_kept(settings, broker):
     broker.process.pause()
     raised, seconds = timed(lambda: Commissions(settings=settings).issue(**VM, key="k"))
@@ -38,6 +40,7 @@ def test_a_service_that_starts_without_a_broker_is_not_kept(settings, broker):
     assert seconds < BOUND
 
 
+@BY_DEFAULT
 def test_an_outage_of_the_broker_is_not_paid_for_by_every_call(commissions, broker):
     """One of them waits; those that follow within a second do not try."""
     broker.process.pause()
@@ -87,6 +90,7 @@ def test_a_thousand_waits_leave_one_thread_and_one_subscription(settings, server
         assert len(connection.client_list()) < 70
 
 
+@BY_DEFAULT
 @pytest.mark.parametrize("how", ["killed", "paused"])
 def test_a_worker_that_rings_for_others_is_not_kept_either(settings, broker, how):
     """Its carriers ring with records in hand, and its heartbeat between two beats."""

@@ -60,6 +60,7 @@ def service_environment(redis_url):
     database = redis_url.rpartition("/")[0]
     return {
         "ASTAKOS_TIMES": "demo",
+        "ASTAKOS_PATIENCE": "10",  # nobody is away here
         "ASTAKOS_BROKER_URL": f"{database}/0",
         "ASTAKOS_LEDGER_URL": f"{database}/1",
     }

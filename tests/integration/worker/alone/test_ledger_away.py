@@ -8,7 +8,7 @@ from redis import Redis
 from astakos_worker import Commissions, LedgerFull, Unavailable
 from tests.integration.cluster.servers import BOTH_SERVERS
 from tests.integration.cluster.until import until
-from tests.integration.worker.alone.calls import BOUND, at_once, messages, timed
+from tests.integration.worker.alone.calls import BOUND, BY_DEFAULT, again, at_once, messages, timed
 from tests.unit.service.conftest import LANE, VM, Worker
 
 CALLS = {
@@ -24,6 +24,7 @@ CALLS = {
 }
 
 
+@BY_DEFAULT
 @pytest.mark.parametrize("how", ["killed", "paused"])
 def test_without_a_ledger_every_call_is_an_error_in_about_a_second(commissions, server, how):
     """F56: whether nobody answers at its address or nothing comes back from it."""
@@ -35,6 +36,7 @@ def test_without_a_ledger_every_call_is_an_error_in_about_a_second(commissions, 
         assert raised.key, name
 
 
+@BY_DEFAULT
 def test_a_service_that_starts_without_a_ledger_is_told_in_about_a_second(settings, server):
     """F56: making `Commissions` opens nothing, and the first call does not hang."""
     server.process.pause()
@@ -43,6 +45,7 @@ def test_a_service_that_starts_without_a_ledger_is_told_in_about_a_second(settin
     assert seconds < BOUND
 
 
+@BY_DEFAULT
 def test_a_hundred_threads_without_a_ledger_are_told_as_soon(commissions, server):
     """More than there are connections: who waits for one waits no longer."""
     server.process.pause()
@@ -52,6 +55,7 @@ def test_a_hundred_threads_without_a_ledger_are_told_as_soon(commissions, server
     assert max(seconds for _, seconds in answers) < 2 * BOUND
 
 
+@BY_DEFAULT
 @BOTH_SERVERS
 @pytest.mark.parametrize("how", ["killed", "paused"])
 def test_the_same_call_again_is_safe(commissions, server, broker, ledger, how):
@@ -71,13 +75,6 @@ def test_the_same_call_again_is_safe(commissions, server, broker, ledger, how):
     assert commissions.reject(57).last.decision == "reject"
     assert ledger.lane(LANE).open == 3
     assert messages(broker) >= 1
-
-
-def again(call):
-    try:
-        return call()
-    except Unavailable:
-        return None
 
 
 def test_a_killed_ledger_keeps_nothing_of_what_it_refused(commissions, server, ledger):
