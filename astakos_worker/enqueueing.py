@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from astakos_worker import names, requests
 from astakos_worker.errors import KeyConflict, Unavailable
 from astakos_worker.ledger.contract import Entry, Verdict, Write
+from astakos_worker.ledger.events import Requested
 from astakos_worker.ledger.record import Decision, Record, Request, State
-from astakos_worker.ledger.states import Requested, queued, transition
+from astakos_worker.ledger.states import queued, transition
 from astakos_worker.outcomes import check_verb, current
 from astakos_worker.parts import Parts, ledger_errors, left_for_newer
 from astakos_worker.settings import Settings

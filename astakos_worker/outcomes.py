@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from astakos_worker.errors import CommissionFailed, DecisionConflict
 from astakos_worker.ledger.contract import Entry
+from astakos_worker.ledger.events import Decided
 from astakos_worker.ledger.record import CLOSED, Fault, Record, State, Verb, shown
-from astakos_worker.ledger.states import Decided, NotNow, transition
+from astakos_worker.ledger.states import NotNow, transition
 from astakosclient.errors import AstakosClientException, NotFound
 
 

@@ -19,8 +19,8 @@ from astakos_worker.engine.ports import Astakos, Draw, Limits, Ring
 from astakos_worker.engine.settle import Settler
 from astakos_worker.engine.tell import Tell, tell
 from astakos_worker.ledger.contract import Asked, Claim, Clock, Entry, Ledger
+from astakos_worker.ledger.events import Died, Released
 from astakos_worker.ledger.record import Record, State
-from astakos_worker.ledger.states import Died, Released
 
 log = structlog.get_logger(__name__)
 

@@ -14,8 +14,8 @@ from astakos_worker.engine.judge import issue_failed
 from astakos_worker.engine.pending import plausible, read_name, strangers
 from astakos_worker.engine.ports import Astakos, Draw, Limits
 from astakos_worker.ledger.contract import Clock, Entry, Ledger
+from astakos_worker.ledger.events import Absent, Event, Issued, Marked, Postponed, Unsent
 from astakos_worker.ledger.record import Record, read_tag, wire_name
-from astakos_worker.ledger.states import Absent, Event, Issued, Marked, Postponed, Unsent
 from astakosclient.errors import AstakosClientException
 
 

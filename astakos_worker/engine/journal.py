@@ -12,16 +12,9 @@ import structlog
 
 from astakos_worker.engine.judge import plain_fault
 from astakos_worker.ledger.contract import Asked, Claim, Entry, Ledger, Verdict, Write
+from astakos_worker.ledger.events import Absorbed, Conflicted, Decided, Event, Merged
 from astakos_worker.ledger.record import State, is_bare
-from astakos_worker.ledger.states import (
-    Absorbed,
-    Conflicted,
-    Decided,
-    Event,
-    Merged,
-    NotNow,
-    transition,
-)
+from astakos_worker.ledger.states import NotNow, transition
 
 log = structlog.get_logger(__name__)
 

@@ -8,8 +8,7 @@ from enum import Enum
 from typing import Any
 
 from astakos_worker.engine.ports import Draw, Limits
-from astakos_worker.ledger.record import Fault, Record
-from astakos_worker.ledger.states import (
+from astakos_worker.ledger.events import (
     Declined,
     Died,
     Doubtful,
@@ -19,6 +18,7 @@ from astakos_worker.ledger.states import (
     SettleUnsent,
     Unsent,
 )
+from astakos_worker.ledger.record import Fault, Record
 from astakosclient.errors import (
     AstakosClientException,
     Forbidden,

@@ -21,8 +21,7 @@ from astakos_worker.engine.judge import (
 )
 from astakos_worker.engine.ports import Astakos, Draw, Limits
 from astakos_worker.ledger.contract import Clock, Entry
-from astakos_worker.ledger.record import Record, State
-from astakos_worker.ledger.states import (
+from astakos_worker.ledger.events import (
     Event,
     Postponed,
     Settled,
@@ -32,6 +31,7 @@ from astakos_worker.ledger.states import (
     SettleUnsent,
     TwinSettled,
 )
+from astakos_worker.ledger.record import Record, State
 from astakosclient.errors import AstakosClientException
 
 #: A batch of so many of which not one is known belongs to another token (F25).

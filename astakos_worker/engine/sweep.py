@@ -18,6 +18,7 @@ from astakos_worker.engine.judge import plain_fault
 from astakos_worker.engine.pending import Stranger, chunks, plausible, read_name, strangers
 from astakos_worker.engine.ports import Astakos, Limits, Ring
 from astakos_worker.ledger.contract import Clock, Entry, Ledger, Write
+from astakos_worker.ledger.events import Conflicted, Event, Issued, Resurfaced, Vanished
 from astakos_worker.ledger.record import (
     OPEN,
     Decision,
@@ -27,7 +28,7 @@ from astakos_worker.ledger.record import (
     read_tag,
     shown,
 )
-from astakos_worker.ledger.states import Conflicted, Event, Issued, Resurfaced, Vanished, bare
+from astakos_worker.ledger.states import bare
 
 log = structlog.get_logger(__name__)
 

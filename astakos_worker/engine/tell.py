@@ -10,7 +10,7 @@ from typing import Any
 from astakos_worker.engine.journal import Step
 from astakos_worker.engine.ports import Draw, Limits
 from astakos_worker.ledger.contract import Entry
-from astakos_worker.ledger.states import Postponed, Told
+from astakos_worker.ledger.events import Postponed, Told
 
 #: Hands a message to the broker: task's name and payload. False: it could not.
 Tell = Callable[[str, dict[str, Any]], bool]

@@ -15,9 +15,7 @@ from astakos_worker.engine.journal import Journal, Step
 from astakos_worker.engine.sweep import Sweep
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Entry, Verdict, Write
-from astakos_worker.ledger.memory import MemoryLedger
-from astakos_worker.ledger.record import Decision, Record, State, Tag, Twin, read_tag
-from astakos_worker.ledger.states import (
+from astakos_worker.ledger.events import (
     Absent,
     Event,
     Issued,
@@ -27,8 +25,10 @@ from astakos_worker.ledger.states import (
     SettleMarked,
     SettleNotFound,
     Unsent,
-    transition,
 )
+from astakos_worker.ledger.memory import MemoryLedger
+from astakos_worker.ledger.record import Decision, Record, State, Tag, Twin, read_tag
+from astakos_worker.ledger.states import transition
 from tests.simulation.oracle import NAMESPACE
 from tests.simulation.simulated_astakos import SimulatedAstakos
 
