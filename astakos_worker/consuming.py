@@ -7,8 +7,11 @@ come back when the broker misses its acknowledgement, and end the next worker to
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from celery.worker.consumer import Consumer as CelerysConsumer
 from kombu.message import Message
+
+log = structlog.get_logger(__name__)
 
 #: How reading a message that is not what it says goes wrong. Not `OSError`: that is the broker.
 _STUMBLES = (TypeError, ValueError, LookupError, AttributeError)
@@ -23,6 +26,9 @@ class Consumer(CelerysConsumer):
 
         def careful(message: Message) -> None:
             try:
+                if message.delivery_info.get("redelivered"):
+                    # Its worker died, or held it longer than the visibility timeout (F1, F52).
+                    log.info("redelivered", task=message.headers.get("task"))
                 received(message)
             except _STUMBLES as error:
                 if message.acknowledged:

@@ -59,7 +59,7 @@ class Breaker:
             return
         self.open = True
         wait = self._limits.backoff(self._trial + 1, self._draw)
-        log.warning("lane_rests", lane=self._lane, reason=text, seconds=round(wait, 1))
+        log.warning("lane_rests", lane=self._lane, alarm=name, reason=text, seconds=round(wait, 1))
         self._ledger.rest(self._lane, wait, text)
         self._ledger.alarm(self._lane, name, text)
 

@@ -8,6 +8,8 @@ was started after the quiet horizon does not hold it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import structlog
+
 from astakos_worker.engine.breaker import Breaker
 from astakos_worker.engine.journal import Journal, Step
 from astakos_worker.engine.judge import issue_failed
@@ -17,6 +19,8 @@ from astakos_worker.ledger.contract import Clock, Entry, Ledger
 from astakos_worker.ledger.events import Absent, Event, Issued, Marked, Postponed, Unsent
 from astakos_worker.ledger.record import Record, read_tag, wire_name
 from astakosclient.errors import AstakosClientException
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ class Issuer:
             out.extend(Step(entry, self._later(entry.record, started)) for entry in entries)
             return
         breaker.answered()
+        log.info("probe", lane=lane, wanted=len(entries), found=len(found))
         for entry in entries:
             record = entry.record
             serials = found.get(record.key, [])
