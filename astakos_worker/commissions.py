@@ -8,7 +8,7 @@ same call again is safe. No Astakos is talked to here, and no token is held.
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from astakos_worker import requests
 from astakos_worker.deciding import Decider, bare_serial
@@ -23,10 +23,13 @@ from astakos_worker.errors import (
 )
 from astakos_worker.ledger.contract import Entry, Ledger
 from astakos_worker.ledger.record import Record, Request, State, Verb, is_bare, shown
-from astakos_worker.outcomes import Outcome, or_error, outcome_of, through
+from astakos_worker.outcomes import Outcome, current, or_error, outcome_of, through
 from astakos_worker.parts import Parts, ledger_errors
 from astakos_worker.settings import Settings
 from astakosclient.errors import AstakosClientException
+
+if TYPE_CHECKING:
+    from astakos_worker.in_memory import InMemoryCommissions
 
 #: Seconds that `hold` goes on trying to record its decision.
 _PERSISTENCE = 5.0
@@ -87,6 +90,24 @@ class Commissions:
         )
         self._given = parts
         self._parts: tuple[int, Parts] | None = None
+
+    @staticmethod
+    def in_memory(
+        limits: Mapping[str, int] | None = None,
+        *,
+        service: str = "default",
+        settings: Settings | None = None,
+    ) -> "InMemoryCommissions":
+        """Return the same face without broker, ledger's server and Astakos: for unit tests.
+
+        The very engine of the workers runs inside each call, against a ledger and an Astakos in
+        this process; nothing is to be stopped. `limits` is `{resource: limit of each user in each
+        project}`, None for no limits. Time stands still but for `advance(seconds)` and for who
+        waits. The environment is not read. `docs/testing.md` tells more.
+        """
+        from astakos_worker.in_memory import InMemoryCommissions  # noqa: PLC0415  # tests only
+
+        return InMemoryCommissions(limits, service=service, settings=settings)
 
     @property
     def _here(self) -> Parts:
@@ -240,7 +261,9 @@ class Commissions:
         if outcome.state == State.MERGED and outcome.error is not None:
             return self.outcome(str(outcome.error["merged"]), timeout)
         if not done:
-            text = f"commission {shown(key)!r} is still {outcome.state} after {limit:g} s"
+            last = current(entry).error or {}
+            why = f", lastly: {last['message']}" if last.get("message") else ""
+            text = f"commission {shown(key)!r} is still {outcome.state} after {limit:g} s{why}"
             raise OutcomeTimeout(key, text)
         return or_error(outcome)
 

@@ -1,13 +1,12 @@
 """What a service's calls work with, and the ledger's errors as its callers know them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
 from astakos_worker.errors import LedgerFull, Unavailable
-from astakos_worker.ledger.contract import FullError, Ledger, UnavailableError
+from astakos_worker.ledger.contract import Entry, FullError, Ledger, UnavailableError
 from astakos_worker.ledger.record import shown
-from astakos_worker.watching import Watcher
 
 
 class Wakes(Protocol):
@@ -15,6 +14,15 @@ class Wakes(Protocol):
 
     def wake(self, task: str, service: str, key: str, version: int) -> bool:
         """Return False if it could not be sent now."""
+
+
+class Waits(Protocol):
+    """Waits for a record to be as somebody wants it."""
+
+    def wait(
+        self, lane: str, key: str, done: Callable[[Entry], bool], timeout: float
+    ) -> tuple[Entry | None, bool]:
+        """Return the record once it is done, or as it is after `timeout` seconds; and which."""
 
 
 class Parts(Protocol):
@@ -29,7 +37,7 @@ class Parts(Protocol):
         """Who tells the workers."""
 
     @property
-    def watcher(self) -> Watcher:
+    def watcher(self) -> Waits:
         """Who waits."""
 
 

@@ -1,4 +1,4 @@
-"""A sandbox of Astakos for the tests of a service: a pytest plugin.
+"""An Astakos for the tests of a service, over HTTP or in memory: a pytest plugin.
 
     pytest_plugins = ["astakos_worker.testing"]     # in the tests' top-level conftest.py
 
@@ -6,7 +6,8 @@
         client = AstakosClient(astakos_sandbox.token("cyclades"), astakos_sandbox.auth_url)
 
 One server, in a thread of the tests' own process, serves a whole run; each test that asks for it
-begins with the seed, whatever the one before did. `docs/testing.md` tells more.
+begins with the seed, whatever the one before did. `commissions_in_memory` needs no server at all.
+`docs/testing.md` tells more.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from astakos_worker.in_memory import InMemoryCommissions
     from astakos_worker.sandbox.server import SandboxServer
 
 
@@ -51,3 +53,14 @@ def astakos_sandbox(astakos_sandbox_server: SandboxServer) -> SandboxServer:
     """
     astakos_sandbox_server.reset()
     return astakos_sandbox_server
+
+
+@pytest.fixture
+def commissions_in_memory() -> InMemoryCommissions:
+    """`Commissions` over a ledger and an Astakos in memory, in which everything may be had.
+
+    `commissions_in_memory.astakos.set_limit(...)` puts an end to that.
+    """
+    from astakos_worker.commissions import Commissions  # noqa: PLC0415 # as above
+
+    return Commissions.in_memory()

@@ -219,6 +219,19 @@ class MemoryLedger:
                 alarms=dict(at.alarms),
             )
 
+    def next_due(self) -> float | None:
+        """Return when a record is due next, for who moves the clock; None if none will be."""
+        with self._lock:
+            return min(
+                (
+                    max(row.due, at.until or 0.0)
+                    for at in self._lanes.values()
+                    for row in at.rows.values()
+                    if row.due is not None and row.record.is_open
+                ),
+                default=None,
+            )
+
     # --- Lanes at rest, alarms, named leases --------------------------------------------------
 
     def rest(self, lane: str, seconds: float, reason: str) -> None:

@@ -181,15 +181,11 @@ class Workers:
 
     def next_event(self) -> float | None:
         """Return when a drive would find something; sweeps come along on the way."""
-        at = self._raw._lanes.get(LANE)
-        if at is None:
-            return None
-        rows = at.rows.values()
-        dues = [row.due for row in rows if row.due is not None and row.record.is_open]
-        if not dues:
+        due = self._raw.next_due()
+        if due is None:
             return None
         somebody = min(host.stopped for host in self._hosts)
-        return max(min(dues), at.until or 0.0, self._last_drive + _DRIVE, somebody)
+        return max(due, self._last_drive + _DRIVE, somebody)
 
     def tick(self, now: float) -> None:
         """Let live workers say that they are awake, and a sweep come if one is due."""

