@@ -21,6 +21,9 @@ from astakos_worker.names import NAME
 from astakosclient.errors import BadValue
 
 _INT64 = 2**63
+#: The ledger's server sorts serials as doubles, and JSON promises no more either. Astakos counts
+#: them from one; at a thousand a second it would get there in 285,000 years.
+_SERIALS_END = 2**53
 _ID_LIMIT = 255
 
 
@@ -111,8 +114,8 @@ def checked_serial(serial: object) -> int:
     """Return the serial if it is a positive integer; `True` is none (F28)."""
     if isinstance(serial, bool) or not isinstance(serial, int):
         raise BadValue(f"a serial must be an integer, not {type(serial).__name__}")
-    if not 0 < serial < _INT64:
-        raise BadValue(f"a serial must be positive, not {serial}")
+    if not 0 < serial < _SERIALS_END:
+        raise BadValue(f"a serial must be positive and less than 2**53, not {serial}")
     return serial
 
 

@@ -9,21 +9,26 @@ import importlib.util
 import itertools
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
+from kombu.utils.url import maybe_sanitize_url
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     SecretStr,
     StringConstraints,
+    ValidationError,
     computed_field,
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from astakos_worker.names import NAME
+
+if TYPE_CHECKING:
+    from pydantic_core import InitErrorDetails
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -47,6 +52,27 @@ DEMO_TIMES: dict[str, float] = {
     "backoff_cap": 2,
     "refusal_window": 6,
 }
+
+
+#: Settings whose values may hold a password.
+_URLS = {"broker_url", "ledger_url", "result_backend"}
+
+
+def _shown(url: str) -> str:
+    """Return a URL without its password; one of several servers is not taken apart."""
+    try:
+        return str(maybe_sanitize_url(url, mask="***"))
+    except ValueError:
+        return "***"
+
+
+def _without_input(error: ValidationError) -> ValidationError:
+    """Return the error without what was given: a token may stand under a misspelt name (F62)."""
+    lines: list[InitErrorDetails] = [
+        {"type": one["type"], "loc": one["loc"], "ctx": one.get("ctx", {}), "input": "***"}
+        for one in error.errors(include_url=False, include_input=False)
+    ]
+    return ValidationError.from_exception_data(error.title, lines, hide_input=True)
 
 
 class ServiceSettings(BaseModel):
@@ -149,6 +175,22 @@ class Settings(BaseSettings):
 
     #: The longest that a service's call waits for the ledger or the broker.
     patience: Seconds = 1
+
+    def __init__(self, **values: Any) -> None:
+        refusal: ValueError | None = None
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            refusal = _without_input(error)
+        except SettingsError as error:  # behind it stands that of `json`, with the whole text
+            refusal = SettingsError(str(error))
+        # Raised here and not above, or the error with the input would come along as its context.
+        if refusal is not None:
+            raise refusal
+
+    def __repr_args__(self) -> Any:
+        for name, value in super().__repr_args__():
+            yield name, _shown(value) if name in _URLS else value
 
     @model_validator(mode="before")
     @classmethod

@@ -176,7 +176,10 @@ class Ledger(Protocol):
         """Return the keys whose records have these serials, twins included."""
 
     def held(self, lane: str, above: int = 0, limit: int = 500) -> list[tuple[int, str]]:
-        """Return (serial, key) of open records with serials above this one, in order."""
+        """Return (serial, key) of open records with serials above this one, in order.
+
+        Exact below 2**53, which is more than any Astakos has issued; callers may name no others.
+        """
 
     def expired(self, lane: str, limit: int = 500) -> list[str]:
         """Return keys of undecided records whose deadline has passed, the oldest first."""

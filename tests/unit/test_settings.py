@@ -6,6 +6,7 @@ import traceback
 
 import pytest
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from astakos_worker.names import COMMISSIONS, LOOKUP, LOOKUPS, RECONCILE, SWEEP
 from astakos_worker.settings import DEMO_TIMES, Settings, celery_values
@@ -215,8 +216,53 @@ def test_a_refusal_shows_no_token_either(secretive, env, wrong):
     env(**wrong)
     with pytest.raises(ValidationError) as caught:
         Settings()
-    told = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
-    assert TOKEN not in told
+    error = caught.value
+    told = "".join(traceback.format_exception(error)) + repr(error) + repr(error.errors())
+    assert TOKEN not in told + repr(pickle.dumps(error))
+    assert (error.__cause__, error.__context__) == (None, None)
+
+
+def test_what_is_no_json_is_not_repeated_either(env):
+    """F62."""
+    env(SERVICES='{"cyclades": {"token": "' + TOKEN)
+    with pytest.raises(SettingsError, match="services") as caught:
+        Settings()
+    error = caught.value
+    assert TOKEN not in str(error) + repr(error) + repr(pickle.dumps(error))
+    assert (error.__cause__, error.__context__) == (None, None)
+
+
+def test_a_refusal_still_says_which_setting_is_wrong_and_why(env):
+    env(LEASE="soon", SERVICES__CYCLADES__TOKENS=TOKEN)
+    told = refusal()
+    for said in ("lease", "should be a valid number", "services.cyclades.tokens", "not permitted"):
+        assert said in told
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:hush-hush@h:1/0",
+        "rediss://someone:hush-hush@h/1?ssl_cert_reqs=none",
+        "rediss://h/1?password=hush-hush",
+        "unix:///run/valkey.sock?password=hush-hush",
+        "sentinel://:hush-hush@a:1;sentinel://:hush-hush@b:2",
+    ],
+)
+def test_settings_show_no_password_of_a_server(url):
+    """F62: they end up in a log, and in the locals of a traceback."""
+    names = ["result_backend"]
+    if not url.startswith("sentinel"):
+        names += ["broker_url", "ledger_url"]
+    for name in names:
+        settings = Settings(**{name: url})
+        assert getattr(settings, name) == url
+        assert "hush" not in repr(settings) + str(settings) + f"{settings}"
+
+
+def test_settings_show_where_a_server_is():
+    shown = repr(Settings(ledger_url="redis://someone:hush-hush@ledger.example.org:6380/1"))
+    assert "ledger_url='redis://someone:***@ledger.example.org:6380/1'" in shown
 
 
 # --- celeryconfig.py --------------------------------------------------------------------------

@@ -117,8 +117,7 @@ def in_errors(errors):
         looks = [str(error), repr(error), repr(vars(error)), *traceback.format_exception(error)]
         name = f"error {type(error).__name__}"
         seen[name] = b"\n".join([seen.get(name, b""), *(text.encode() for text in looks)])
-        if not isinstance(error, ValidationError):  # pydantic's own pickles what it was given
-            seen[name] += pickle.dumps(error)
+        seen[name] += pickle.dumps(error)
     return seen
 
 
