@@ -22,7 +22,7 @@ from astakos_worker.errors import (
     UnknownKey,
 )
 from astakos_worker.ledger.contract import Entry, Ledger
-from astakos_worker.ledger.record import Record, Request, State, Verb, is_bare, shown
+from astakos_worker.ledger.record import Moment, Record, Request, State, Verb, is_bare, shown
 from astakos_worker.outcomes import Outcome, current, or_error, outcome_of, through
 from astakos_worker.parts import Parts, ledger_errors
 from astakos_worker.settings import Settings
@@ -139,6 +139,7 @@ class Commissions:
         accept: bool = False,
         deadline: float | None = None,
         callback: str | None = None,
+        callback_on: Iterable[Moment] = ("closed",),
         reuse: bool = False,
     ) -> Commission:
         """Enqueue a commission of `{resource: quantity}` for a user of a project.
@@ -147,15 +148,22 @@ class Commissions:
         the same commission, other contents under it raise `KeyConflict`. Without one a key is
         made, and a deadline is set. `accept=True` decides at once: accepted as soon as there is
         a serial. Undecided after `deadline` seconds, it is rejected as expired. `callback`
-        (`task` or `task@queue`) is sent the outcome when it ends. `reuse=True` takes a key
-        whose commission has ended for a new one.
+        (`task` or `task@queue`) is sent the outcome at each moment of `callback_on`: "closed"
+        is every end, "refused" that one alone, "pending" when it has its serial. `reuse=True`
+        takes a key whose commission has ended for a new one.
 
         Raises `BadValue`, `KeyConflict`, `LedgerFull`, `Unavailable`; nothing is stored then,
         but with `Unavailable` it may be, and the same call again with its key is safe.
         """
         request = requests.one(user, project, provisions, name=name, force=force)
         return self._enqueued(
-            request, key, accept=accept, deadline=deadline, callback=callback, reuse=reuse
+            request,
+            key,
+            accept=accept,
+            deadline=deadline,
+            callback=callback,
+            callback_on=callback_on,
+            reuse=reuse,
         )
 
     def issue_generic(
@@ -169,12 +177,19 @@ class Commissions:
         accept: bool = False,
         deadline: float | None = None,
         callback: str | None = None,
+        callback_on: Iterable[Moment] = ("closed",),
         reuse: bool = False,
     ) -> Commission:
         """Enqueue `{(user, project, resource): n}` and `{(project, resource): n}` as given."""
         request = requests.generic(user_provisions, project_provisions, name=name, force=force)
         return self._enqueued(
-            request, key, accept=accept, deadline=deadline, callback=callback, reuse=reuse
+            request,
+            key,
+            accept=accept,
+            deadline=deadline,
+            callback=callback,
+            callback_on=callback_on,
+            reuse=reuse,
         )
 
     def reassign(
@@ -188,12 +203,19 @@ class Commissions:
         accept: bool = False,
         deadline: float | None = None,
         callback: str | None = None,
+        callback_on: Iterable[Moment] = ("closed",),
         reuse: bool = False,
     ) -> Commission:
         """Enqueue the move of `{(from_project, to_project, resource): n}` of a user."""
         request = requests.reassignment(user, provisions, name=name, force=force)
         return self._enqueued(
-            request, key, accept=accept, deadline=deadline, callback=callback, reuse=reuse
+            request,
+            key,
+            accept=accept,
+            deadline=deadline,
+            callback=callback,
+            callback_on=callback_on,
+            reuse=reuse,
         )
 
     # --- Deciding -----------------------------------------------------------------------------

@@ -5,13 +5,14 @@ no second call, and none can come in between.
 """
 
 import secrets
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from astakos_worker import names, requests
 from astakos_worker.errors import KeyConflict, Unavailable
 from astakos_worker.ledger.contract import Entry, Verdict, Write
 from astakos_worker.ledger.events import Requested
-from astakos_worker.ledger.record import Decision, Record, Request, State
+from astakos_worker.ledger.record import Decision, Moment, Record, Request, State
 from astakos_worker.ledger.states import queued, transition
 from astakos_worker.outcomes import check_verb, current
 from astakos_worker.parts import Parts, ledger_errors, left_for_newer
@@ -38,6 +39,7 @@ class Enqueuer:
         accept: bool = False,
         deadline: float | None = None,
         callback: str | None = None,
+        callback_on: Iterable[Moment] = ("closed",),
         reuse: bool = False,
     ) -> Entry:
         """Return the commission of this key, which is in the ledger now; see `issue`."""
@@ -47,10 +49,12 @@ class Enqueuer:
             deadline = requests.checked_seconds("deadline", deadline)
         if callback is not None:
             requests.checked_key(callback)
+        moments = requests.checked_moments(callback_on)
         if key is None:
             key, deadline = secrets.token_hex(12), deadline or self.settings.hold_deadline
         key = requests.checked_key(key)
-        record = self._new(request, key, accept=accept, deadline=deadline, callback=callback)
+        record = self._new(request, key, accept=accept, deadline=deadline)
+        record = replace(record, callback=callback, moments=moments)
         tag = record.tag(f"{self.settings.namespace}.{self.service}")
         requests.check_name(request, tag)
         with ledger_errors(key):
@@ -71,7 +75,6 @@ class Enqueuer:
         *,
         accept: bool,
         deadline: float | None,
-        callback: str | None,
     ) -> Record:
         now = self.parts.ledger.clock.now()
         return queued(
@@ -82,7 +85,6 @@ class Enqueuer:
             now=now,
             decision=Decision("accept", "", now) if accept else None,
             deadline=now + deadline if deadline is not None else None,
-            callback=callback,
         )
 
     def _create(self, record: Record, *, reuse: bool) -> Verdict:
@@ -96,7 +98,11 @@ class Enqueuer:
             there = current(entry)
             if there.state is State.AWAITED and record.request is not None:
                 came = Requested(
-                    record.request, record.incarnation, record.deadline, record.callback
+                    record.request,
+                    record.incarnation,
+                    record.deadline,
+                    record.callback,
+                    record.moments,
                 )
                 after = transition(there, came, record.created)
                 write = Write(after, entry.version, ring=True)

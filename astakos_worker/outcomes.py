@@ -82,7 +82,7 @@ def or_error(outcome: Outcome) -> Outcome:
             raise AstakosClientException.from_dict(outcome.error or {})
         case State.UNKNOWN:
             raise NotFound(f"{outcome.key} is not pending in Astakos: resolved, or not ours")
-        case State.VANISHED | State.CONFLICT | State.DEAD:
+        case State.VANISHED | State.CONFLICT | State.DEAD | State.DISCARDED:
             why = (outcome.error or {}).get("message", "somebody else settled it")
             raise CommissionFailed(outcome.key, f"{outcome.key!r} is {outcome.state}: {why}")
     return outcome

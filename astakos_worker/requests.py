@@ -7,10 +7,11 @@ anything is stored or sent (F22, F28, F61).
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from astakos_worker.ledger.record import (
     KEY_LIMIT,
+    Moment,
     Provision,
     Request,
     Tag,
@@ -136,6 +137,17 @@ def checked_seconds(label: str, seconds: object) -> float:
     if not 0 < seconds < 10 * 365 * 86400:
         raise BadValue(f"{label} must be more than nothing and less than ten years, not {seconds}")
     return float(seconds)
+
+
+def checked_moments(moments: Iterable[Moment]) -> tuple[Moment, ...]:
+    """Return when a call-back is to be told: any of "pending", "refused" and "closed"."""
+    known = get_args(Moment)
+    if isinstance(moments, str) or not isinstance(moments, Iterable):
+        raise BadValue(f"callback_on must be a list of {', '.join(known)}, not {moments!r:.80}")
+    listed = tuple(moments)
+    if not listed or any(moment not in known for moment in listed):
+        raise BadValue(f"callback_on must name some of {', '.join(known)}, not {listed!r:.80}")
+    return tuple(moment for moment in known if moment in listed)
 
 
 def check_name(request: Request, tag: Tag) -> None:

@@ -35,7 +35,8 @@ def todo(record: Record) -> Todo:
         case State.ISSUING:
             return "probe"
         case State.PENDING | State.SETTLING:
-            return "settle" if record.decision or record.twins_due else "release"
+            if record.decision or record.twins_due:
+                return "settle"
         case State.AWAITED:
             return "die"
     if record.twins_due:
@@ -133,10 +134,11 @@ class Carrier:
             issuer.probe(lane, ambiguous, breaker, out)
         if fresh := piles.get("issue"):
             issuer.run(fresh, breaker, out)
-        out.extend(
-            tell(entry, self.tell, self.clock.now(), self.limits, self.draw)
-            for entry in piles.get("tell", ())
-        )
+        for entry in claim.entries:
+            if entry.record.tell_due:
+                alone = todo(entry.record) == "tell"
+                now = self.clock.now()
+                out += tell(entry, self.tell, now, self.limits, self.draw, alone=alone)
         for entry in piles.get("die", ()):
             why = "nobody issued it: a decision came by name, and its request never did"
             out.append(Step(entry, Died(plain_fault("NeverIssued", why))))

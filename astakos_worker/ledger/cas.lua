@@ -117,6 +117,13 @@ end
 local held = string.match(serials, '^%d+')
 if open and held then redis.call('ZADD', HELD, held, key) else redis.call('ZREM', HELD, key) end
 
+if ARGV[20] == '1' then
+  redis.call('ZREMRANGEBYSCORE', DEAD, '-inf', NOW)
+  redis.call('ZADD', DEAD, open and '+inf' or NOW + ttl, key)
+else
+  redis.call('ZREM', DEAD, key)
+end
+
 redis.call('INCR', P .. 'writes')
 if tonumber(was[6] or 0) > NOW then redis.call('PUBLISH', P .. 'changed', key) end
 

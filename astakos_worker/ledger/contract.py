@@ -123,6 +123,7 @@ class Lane:
     due: int = 0  # records due now
     open: int = 0
     held: int = 0  # open records that have a serial
+    dead: int = 0  # records that wait for a person
     awake: int = 0
     oldest_due: float = 0.0
     resting: float = 0.0  # the lane is left alone for so many seconds more
@@ -183,6 +184,9 @@ class Ledger(Protocol):
 
     def expired(self, lane: str, limit: int = 500) -> list[str]:
         """Return keys of undecided records whose deadline has passed, the oldest first."""
+
+    def dead(self, lane: str, limit: int = 500) -> list[str]:
+        """Return keys of dead records, those that are purged first in front."""
 
     def lane(self, name: str) -> Lane:
         """Return how a lane stands."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from astakos_worker.ledger.record import Decision, Fault, Request, State
+from astakos_worker.ledger.record import Decision, Fault, Moment, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +13,7 @@ class Requested:
     incarnation: str
     deadline: float | None = None
     callback: str | None = None
+    moments: tuple[Moment, ...] = ("closed",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,27 @@ class Died:
 
 
 @dataclass(frozen=True, slots=True)
+class Revived:
+    """A person sends a dead one on its way again; what only waits, waits until `due`."""
+
+    due: float
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """A person has given a dead one up."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Extended:
+    """Its caller wants it to be left undecided for longer."""
+
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
 class Postponed:
     """Nothing can be done before `due`."""
 
@@ -174,9 +196,9 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The call-back has been handed to the broker."""
+    """The call-back about this state has been handed to the broker."""
 
-    state: State
+    state: str
 
 
 Event = (
@@ -201,6 +223,9 @@ Event = (
     | Merged
     | Absorbed
     | Died
+    | Revived
+    | Discarded
+    | Extended
     | Postponed
     | Released
     | Told

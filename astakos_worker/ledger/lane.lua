@@ -7,6 +7,7 @@ local AWAKE = P .. 'awake'        -- carrier -> when it is forgotten
 local PROMISED = P .. 'promised'  -- wake-up -> when it no longer counts
 local OPEN = P .. 'open'          -- key -> its deadline, while it is undecided
 local HELD = P .. 'held'          -- key -> its serial, while it is open
+local DEAD = P .. 'dead'          -- key -> when it is purged, of those that wait for a person
 local LANE = P .. 'lane'          -- until, level, reason: the lane rests
 
 local clock = redis.call('TIME')

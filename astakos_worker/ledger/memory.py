@@ -196,6 +196,13 @@ class MemoryLedger:
             )
             return [key for _, key in late][:limit]
 
+    def dead(self, lane: str, limit: int = 500) -> list[str]:
+        """Return keys of dead records, those that are purged first in front."""
+        with self._lock:
+            rows = [self._row(lane, key) for key in list(self._at(lane).rows)]
+            dead = [row for row in rows if row is not None and row.record.state is State.DEAD]
+            return [row.record.key for row in sorted(dead, key=_purged)][:limit]
+
     def lanes(self) -> list[str]:
         """Return the lanes that ever had a record."""
         with self._lock:
@@ -212,6 +219,7 @@ class MemoryLedger:
                 due=sum(due <= now for due in dues),
                 open=len(opened),
                 held=sum(record.serial is not None for record in opened),
+                dead=len(self.dead(name, len(at.rows))),
                 awake=at.awake_now(now),
                 oldest_due=max(0.0, now - min(dues, default=now)),
                 resting=max(0.0, (at.until or now) - now),
@@ -474,6 +482,10 @@ class MemoryLedger:
             if at.promised.get(_anyone(i), 0.0) < now:
                 return self._ring(at, _anyone(i), coalesce=True)
         return False
+
+
+def _purged(row: _Row) -> tuple[float, str]:
+    return row.expires, row.record.key
 
 
 def _anyone(i: int) -> str:

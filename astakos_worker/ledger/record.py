@@ -23,6 +23,9 @@ KEY_LIMIT = 200
 
 Verb = Literal["accept", "reject"]
 
+#: When a call-back is told: "closed" is every end, "refused" that one alone.
+Moment = Literal["pending", "refused", "closed"]
+
 #: An error as the client's `to_dict()` gives it; the ledger does not look inside.
 Fault = Mapping[str, Any]
 
@@ -44,6 +47,7 @@ class State(StrEnum):
     UNKNOWN = "unknown"  # a bare serial that Astakos does not know
     MERGED = "merged"  # a bare serial that turned out to be a keyed commission's
     DEAD = "dead"  # needs a person
+    DISCARDED = "discarded"  # a dead one that a person has given up
 
 
 OPEN = frozenset({State.AWAITED, State.QUEUED, State.ISSUING, State.PENDING, State.SETTLING})
@@ -186,7 +190,8 @@ class Record:
     failing_since: float | None = None
     error: Fault | None = None
     callback: str | None = None  # a Celery task to be told of the outcome
-    told: str | None = None  # the last state that it was told
+    moments: tuple[Moment, ...] = ("closed",)  # when it is to be told
+    told: tuple[str, ...] = ()  # the states that it was told
     closed: float | None = None
     history: tuple[Note, ...] = field(default=(), repr=False)
 
@@ -210,9 +215,20 @@ class Record:
         return any(not twin.done for twin in self.twins)
 
     @property
+    def untold(self) -> tuple[str, ...]:
+        """Return the states that the call-back is still to be told, in order."""
+        if self.callback is None:
+            return ()
+        passed = ["pending"] if "pending" in self.moments and self.serial is not None else []
+        refused = self.state is State.REFUSED and "refused" in self.moments
+        if refused or (self.state in CLOSED and "closed" in self.moments):
+            passed.append(str(self.state))
+        return tuple(state for state in passed if state not in self.told)
+
+    @property
     def tell_due(self) -> bool:
-        """Return whether the call-back has not been told yet of how it ended."""
-        return self.callback is not None and self.state in CLOSED and self.told != self.state
+        """Return whether the call-back has not been told all that it is to be told by now."""
+        return bool(self.untold)
 
     @property
     def bare(self) -> bool:
@@ -272,6 +288,9 @@ def load(text: str | bytes) -> Record:
     if decision := raw.get("decision"):
         raw["decision"] = Decision(*decision)
     raw["sent"] = tuple(raw.get("sent", ()))
+    raw["told"] = tuple(raw.get("told", ()))
+    if "moments" in raw:
+        raw["moments"] = tuple(raw["moments"])
     raw["twins"] = tuple(Twin(*each) for each in raw.get("twins", ()))
     raw["history"] = tuple(Note(*each) for each in raw.get("history", ()))
     return Record(**raw)

@@ -13,8 +13,10 @@ from astakos_worker.ledger.events import (
     Decided,
     Declined,
     Died,
+    Discarded,
     Doubtful,
     Event,
+    Extended,
     Issued,
     Marked,
     Merged,
@@ -23,6 +25,7 @@ from astakos_worker.ledger.events import (
     Released,
     Requested,
     Resurfaced,
+    Revived,
     Settled,
     SettleFailed,
     SettleMarked,
@@ -38,6 +41,7 @@ from astakos_worker.ledger.record import (
     OPEN,
     Decision,
     Fault,
+    Moment,
     Note,
     Record,
     Request,
@@ -69,6 +73,7 @@ def queued(
     decision: Decision | None = None,
     deadline: float | None = None,
     callback: str | None = None,
+    moments: tuple[Moment, ...] = ("closed",),
 ) -> Record:
     """Return the record of a new commission, due at once."""
     return Record(
@@ -81,6 +86,7 @@ def queued(
         decision=decision,
         deadline=deadline,
         callback=callback,
+        moments=moments,
         due=now,
         history=(Note(now, "queued"),),
     )
@@ -129,7 +135,7 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
     """
     state = record.state
     match event:
-        case Requested(request, incarnation, deadline, callback):
+        case Requested(request, incarnation, deadline, callback, moments):
             _fits(record, event, State.AWAITED)
             after = replace(
                 record,
@@ -138,6 +144,7 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
                 incarnation=incarnation,
                 deadline=deadline,
                 callback=callback,
+                moments=moments,
                 due=now,
             )
             return _cancelled_if_rejected(_noted(after, now, "its request came"), now)
@@ -248,6 +255,20 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
         case Died(fault):
             _fits(record, event, *OPEN)
             return _close(replace(record, error=fault), State.DEAD, now)
+        case Revived(due):
+            return _revived(record, event, due, now)
+        case Discarded(reason):
+            _fits(record, event, State.DEAD)
+            # Whatever was decided: nobody is to use it, so what it reserves is given back.
+            own = () if record.serial is None else (Twin(record.serial),)
+            after = replace(record, twins=(*record.twins, *own))
+            why = f"discarded by an operator: {reason}" if reason else "discarded by an operator"
+            return _close(_noted(after, now, why), State.DISCARDED, now)
+        case Extended(deadline):
+            _fits(record, event, *OPEN)
+            if record.decision is not None:
+                raise NotNow(f"{record.key!r} has been decided: {record.decision.verb}")
+            return _noted(replace(record, deadline=deadline), now, "deadline extended")
         case Postponed(due, fault):
             if not record.is_open:
                 raise NotNow(f"{record.key!r} is {state}, and nothing is left to do for it")
@@ -257,9 +278,9 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
         case Released():
             return _rest(record)
         case Told(told):
-            if record.told == state:
-                return record  # one of an earlier end came late
-            return _rest(replace(record, told=told))
+            if told not in record.untold:
+                return record  # said before, or one of an earlier end came late
+            return _rest(replace(record, told=(*record.told, told)))
 
 
 def _decided(record: Record, decision: Decision, now: float) -> Record:
@@ -292,15 +313,37 @@ def _issued(record: Record, serial: int, how: str, now: float) -> Record:
             record,
             state=State.PENDING,
             serial=serial,
-            due=now if record.decision else None,
+            due=now,
             attempts=0,
             failing_since=None,
             verdict=None,
             error=None,
         )
-        return _noted(after, now, f"{how}: serial {serial}")
+        return _noted(_rest(after), now, f"{how}: serial {serial}")
     after = replace(record, twins=(*record.twins, Twin(serial)), due=now)
     return _noted(after, now, f"{how}: twin {serial}")
+
+
+def _revived(record: Record, event: Event, due: float, now: float) -> Record:
+    """Return a dead record where its facts say that it was; what may be at Astakos is probed."""
+    _fits(record, event, State.DEAD)
+    after = replace(
+        record,
+        closed=None,
+        due=now,
+        attempts=0,
+        failing_since=None,
+        error=None,
+        told=tuple(state for state in record.told if state != State.DEAD),
+    )
+    if record.serial is not None:
+        after = replace(after, state=State.SETTLING if record.settles else State.PENDING)
+    elif record.request is None:
+        after = replace(after, state=State.AWAITED, due=due)
+    else:
+        after = replace(after, state=State.ISSUING if record.marks else State.QUEUED)
+    after = _noted(_rest(after), now, f"sent again by an operator, {after.state}")
+    return _cancelled_if_rejected(after, now)
 
 
 def _sent_again(record: Record) -> Record:

@@ -220,6 +220,13 @@ class RedisLedger:
         rows = self._call(lambda: self._server.zrangebyscore(name, "-inf", now, 0, limit))
         return list(rows)
 
+    def dead(self, lane: str, limit: int = 500) -> list[str]:
+        """Return keys of dead records, those that are purged first in front."""
+        name = f"{self._lane_prefix(lane)}dead"
+        now = _ms(self.clock.now())
+        rows = self._call(lambda: self._server.zrangebyscore(name, f"({now}", "+inf", 0, limit))
+        return list(rows)
+
     def lanes(self) -> list[str]:
         """Return the lanes that ever had a record."""
         return sorted(self._call(lambda: self._server.smembers(f"{self._prefix}lanes")))
@@ -235,19 +242,20 @@ class RedisLedger:
                 pipe.zrange(f"{prefix}due:{queue}", 0, 0, withscores=True)
             pipe.zcard(f"{prefix}open")
             pipe.zcard(f"{prefix}held")
+            pipe.zcount(f"{prefix}dead", f"({now}", "+inf")
             pipe.zcount(f"{prefix}awake", now, "+inf")
             pipe.hgetall(f"{prefix}lane")
             pipe.hgetall(f"{prefix}alarms")
 
-        settles, first_settle, issues, first_issue, opened, held, awake, rest, alarms = self._pipe(
-            ask
-        )
+        settles, first_settle, issues, first_issue, *counts, rest, alarms = self._pipe(ask)
+        opened, held, dead, awake = counts
         oldest = min([at for _, at in (*first_settle, *first_issue)], default=now)
         return Lane(
             name,
             due=settles + issues,
             open=opened,
             held=held,
+            dead=dead,
             awake=awake,
             oldest_due=max(0.0, (now - oldest) / 1000),
             resting=max(0.0, (float(rest.get("until", 0)) - now) / 1000),
@@ -394,6 +402,7 @@ class RedisLedger:
             "" if decision is None else decision.verb,
             f"{record.key}?" if write.ring else "",
             *self._policy(),
+            int(record.state is State.DEAD),
         ]
         new = record.request is not None and (write.version == 0 or write.reset)
         return "create" if new else "cas", self._lane_prefix(record.service), args

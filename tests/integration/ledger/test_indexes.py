@@ -208,3 +208,34 @@ def test_alarms_are_raised_and_ended_by_name(place):
     place.ledger.alarm(LANE, "sweep", None)
     place.ledger.alarm(LANE, "sweep", None)
     assert place.ledger.lane(LANE).alarms == {"token": "still not"}
+
+
+# --- Dead letters -----------------------------------------------------------------------------
+
+
+def test_a_dead_record_is_listed_until_a_person_has_seen_to_it(place):
+    """F27: sent again or given up, it is listed no more."""
+    first = place.write(place.put("first"), states.Died(FAULT)).entry
+    place.passes(SOON)
+    second = place.write(place.put("second"), states.Died(FAULT)).entry
+    place.put("alive")
+    assert place.ledger.dead(LANE) == ["first", "second"]
+    assert place.ledger.dead(LANE, limit=1) == ["first"]
+    assert place.ledger.lane(LANE).dead == 2
+    revived = place.write(first, states.Revived(place.now())).entry
+    assert place.write(second, states.Discarded()).done
+    assert place.ledger.dead(LANE) == []
+    assert place.ledger.lane(LANE).dead == 0
+    assert place.claimed(own="first") == ["first", "alive"]
+    assert place.write(revived, states.Died(FAULT)).done
+    assert place.ledger.dead(LANE) == ["first"]
+
+
+def test_a_dead_record_is_listed_for_as_long_as_it_is_kept(place):
+    place.open(retention=SOON)
+    place.write(place.put("gone"), states.Died(FAULT))
+    told = place.put("told", callback="shop.settled")
+    place.write(told, states.Died(FAULT))  # open, until its call-back is told
+    place.passes(2 * SOON)
+    assert place.ledger.dead(LANE) == ["told"]
+    assert place.ledger.lane(LANE).dead == 1

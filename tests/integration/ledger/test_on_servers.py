@@ -92,6 +92,7 @@ CALLS = {
     "find": lambda place: place.ledger.find(LANE, [7]),
     "held": lambda place: place.ledger.held(LANE),
     "expired": lambda place: place.ledger.expired(LANE),
+    "dead": lambda place: place.ledger.dead(LANE),
     "lanes": lambda place: place.ledger.lanes(),
     "lane": lambda place: place.ledger.lane(LANE),
     "rest": lambda place: place.ledger.rest(LANE, 1, "x"),

@@ -121,7 +121,7 @@ class Stores(RuleBasedStateMachine):
 
     @rule(
         key=keys,
-        number=st.integers(0, 13),
+        number=st.integers(0, 15),
         serial=st.sampled_from(SERIALS),
         verb=verbs,
         fence=st.sampled_from(["none", "current", "older"]),
@@ -150,6 +150,8 @@ class Stores(RuleBasedStateMachine):
             states.Resurfaced(),
             states.Merged("a"),
             states.Postponed(now + LONG),
+            states.Revived(now),
+            states.Discarded(),
         ]
         try:
             record = transition(entry.record, events[number], now)
@@ -223,13 +225,14 @@ class Stores(RuleBasedStateMachine):
                 store.find(LANE, SERIALS),
                 store.held(LANE),
                 store.expired(LANE),
+                sorted(store.dead(LANE)),
                 store.lanes(),
             )
         )
         self.same(
             lambda store: store.lane(LANE),
             lambda lane: (
-                *(lane.due, lane.open, lane.held, lane.awake, lane.reason),
+                *(lane.due, lane.open, lane.held, lane.dead, lane.awake, lane.reason),
                 lane.resting > 0,
             ),
         )

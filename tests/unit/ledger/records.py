@@ -64,6 +64,7 @@ _WAYS = {
     State.UNKNOWN: (bare, (SETTLES, states.SettleNotFound())),
     State.MERGED: (bare, (states.Merged("key"),)),
     State.DEAD: (fresh, (states.Died(FAULT),)),
+    State.DISCARDED: (fresh, (states.Died(FAULT), states.Discarded())),
 }
 
 

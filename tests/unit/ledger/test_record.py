@@ -61,7 +61,8 @@ records = st.builds(
     failing_since=st.none() | moments,
     error=st.none() | faults,
     callback=st.none() | texts,
-    told=st.none() | texts,
+    moments=st.lists(st.sampled_from(["pending", "refused", "closed"]), min_size=1).map(tuple),
+    told=st.lists(texts, max_size=2).map(tuple),
     closed=st.none() | moments,
     history=st.lists(st.builds(Note, moments, texts), max_size=4).map(tuple),
 )

@@ -27,7 +27,9 @@ class Teller:
         if begin is fresh:
             callback = self.random.choice([None, "shop.settled"])
             decided = self.random.choice([None, self.decision()])
-            record = fresh(decision=decided, callback=callback)
+            asked = [("closed",), ("refused",), ("pending", "closed")]
+            moments = self.random.choice(asked)
+            record = fresh(decision=decided, callback=callback, moments=moments)
             if self.random.random() < 0.5 and not (decided and decided.verb == "reject"):
                 record = after(record, states.Marked(0, 0), states.Absent(1, 0, 0))
         else:
@@ -46,11 +48,13 @@ class Teller:
     def event(self, record):
         """Mostly what is likely to happen next, and sometimes anything at all."""
         followers = {
-            State.AWAITED: [self.requested],
+            State.AWAITED: [self.requested, lambda: states.Died(self.fault())],
             State.QUEUED: [self.marked],
             State.ISSUING: [self.issued, self.decided, *2 * self.of_a_mark(record)],
             State.PENDING: [self.decided, self.issued, states.SettleMarked, states.Vanished],
             State.SETTLING: self.of_a_settle(),
+            State.DEAD: [lambda: states.Revived(self.moment()), states.Discarded],
+            State.DISCARDED: [lambda: states.TwinSettled(record.serial or 1)],
         }
         likely = followers.get(record.state, [states.Resurfaced])
         anything = [
@@ -63,6 +67,9 @@ class Teller:
             lambda: states.Merged("key"),
             lambda: states.Absorbed(self.random.randint(0, 2)),
             lambda: states.Died(self.fault()),
+            lambda: states.Revived(self.moment()),
+            states.Discarded,
+            lambda: states.Extended(self.moment()),
             lambda: states.Postponed(self.moment(), self.perhaps_fault()),
             states.Released,
             lambda: states.Told(self.random.choice([record.state, State.ACCEPTED])),
@@ -140,6 +147,11 @@ def test_the_stories_go_everywhere():
         (states.Resurfaced, State.PENDING),
         (states.Resurfaced, State.SETTLING),
         (states.TwinSettled, State.REFUSED),
+        (states.TwinSettled, State.DISCARDED),
+        (states.Revived, State.AWAITED),
+        (states.Revived, State.ISSUING),
+        (states.Revived, State.SETTLING),
+        (states.Told, State.PENDING),
     ]:
         assert seen[event, state], (event, state)
 
@@ -157,22 +169,29 @@ def test_serial_and_decision_are_written_once(story):
 @settings(max_examples=300)
 def test_no_serial_is_ever_lost(story):
     """F7, F17: each that was told is the commission's own or a twin of it."""
+    given_up = False
     for before, event, follows in story:
         known = {twin.serial for twin in follows.twins} | {follows.serial}
         assert {twin.serial for twin in before.twins} <= known
         if isinstance(event, states.Issued):
             assert event.serial in known
+        given_up = given_up or isinstance(event, states.Discarded)  # its own is rejected then
         serials = [twin.serial for twin in follows.twins]
-        assert len(serials) == len(set(serials)) and follows.serial not in serials
+        assert len(serials) == len(set(serials)) and (given_up or follows.serial not in serials)
 
 
 @given(stories)
 @settings(max_examples=300)
 def test_an_end_is_left_only_for_what_astakos_holds_again(story):
-    """F43 is the only way back; a conflict or a merger may be found out about any end."""
+    """F43 is the only way back; a conflict or a merger may be found out about any end.
+
+    What is dead is a person's to send again or to give up.
+    """
     for before, event, follows in story:
         if before.state in CLOSED and follows.state is not before.state:
-            assert isinstance(event, states.Resurfaced | states.Conflicted | states.Merged)
+            by_a_person = isinstance(event, states.Revived | states.Discarded)
+            found = isinstance(event, states.Resurfaced | states.Conflicted | states.Merged)
+            assert found or (by_a_person and before.state is State.DEAD)
 
 
 @given(stories)
@@ -230,7 +249,7 @@ def test_whatever_has_something_left_to_do_is_due_and_no_closed_record_else(stor
         if follows.state in CLOSED:
             assert (follows.due is not None) == follows.is_open
             assert follows.closed is not None
-        elif not waits or follows.twins_due:
+        elif not waits or follows.twins_due or follows.tell_due:
             assert follows.due is not None
         if follows.state in OPEN:
             assert follows.closed is None

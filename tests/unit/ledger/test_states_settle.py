@@ -200,7 +200,7 @@ def test_a_commission_with_a_call_back_is_due_until_that_was_told():
     later = transition(record, states.Postponed(NOW + 5, FAULT), NOW)
     assert (later.due, later.attempts) == (NOW + 5, 1)
     told = after(later, states.Told(State.CANCELLED))
-    assert (told.due, told.is_open, told.told) == (None, False, State.CANCELLED)
+    assert (told.due, told.is_open, told.told) == (None, False, (State.CANCELLED,))
 
 
 def test_a_call_back_that_was_told_of_an_earlier_state_is_told_again():

@@ -40,6 +40,12 @@ TABLE = [
     (states.Merged("key"), {S.UNKNOWN: S.MERGED}),
     (states.Absorbed(1), UNCHANGED),
     (states.Died(FAULT), dict.fromkeys(OPEN, S.DEAD)),
+    (states.Revived(NOW + 9), {S.DEAD: S.QUEUED}),
+    (states.Discarded(), {S.DEAD: S.DISCARDED}),
+    (
+        states.Extended(NOW + 9),
+        {s: s for s in OPEN - {S.AWAITED, S.SETTLING}},  # these two are decided
+    ),
     (states.Postponed(NOW + 9), {state: state for state in OPEN}),
     (states.Released(), UNCHANGED),
     (states.Told(S.ACCEPTED), UNCHANGED),
