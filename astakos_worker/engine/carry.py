@@ -19,7 +19,7 @@ from astakos_worker.engine.ports import Astakos, Draw, Limits, Ring
 from astakos_worker.engine.settle import Settler
 from astakos_worker.engine.tell import Tell, tell
 from astakos_worker.ledger.contract import Asked, Claim, Clock, Entry, Ledger
-from astakos_worker.ledger.events import Died, Released
+from astakos_worker.ledger.events import Died, Postponed, Released
 from astakos_worker.ledger.record import Record, State
 
 log = structlog.get_logger(__name__)
@@ -129,20 +129,31 @@ class Carrier:
         for entry in claim.entries:
             piles.setdefault(todo(entry.record), []).append(entry)
         if decided := piles.get("settle"):
-            settler.run(decided, breaker, out)
+            settler.run(self._told(decided, settler.journal), breaker, out)
         if ambiguous := piles.get("probe"):
             issuer.probe(lane, ambiguous, breaker, out)
         if fresh := piles.get("issue"):
             issuer.run(fresh, breaker, out)
-        for entry in claim.entries:
-            if entry.record.tell_due:
-                alone = todo(entry.record) == "tell"
-                now = self.clock.now()
-                out += tell(entry, self.tell, now, self.limits, self.draw, alone=alone)
+        for entry in piles.get("tell", ()):
+            wait = self.limits.backoff(entry.record.attempts, self.draw)
+            later = Postponed(self.clock.now() + wait)
+            out.append(Step(entry, tell(entry, self.tell) or later))
         for entry in piles.get("die", ()):
             why = "nobody issued it: a decision came by name, and its request never did"
             out.append(Step(entry, Died(plain_fault("NeverIssued", why))))
         out.extend(Step(entry, Released()) for entry in piles.get("release", ()))
+
+    def _told(self, entries: Sequence[Entry], journal: Journal) -> list[Entry]:
+        """Tell those call-backs that are to hear of more than the end; the others as they are.
+
+        A broker that is away keeps nothing from being settled: it is told later.
+        """
+        going = [entry for entry in entries if not entry.record.tell_due]
+        for entry in entries:
+            if entry.record.tell_due:
+                step = Step(entry, tell(entry, self.tell), keep=self.limits.lease)
+                going += [after for after in journal.write([step]) if after is not None]
+        return going
 
     @staticmethod
     def _seen(done: Carried, entries: Sequence[Entry | None]) -> None:
