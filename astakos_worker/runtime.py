@@ -18,8 +18,9 @@ from astakos_worker.clients import Clients
 from astakos_worker.commissions import Commissions
 from astakos_worker.connect import ledger_of
 from astakos_worker.engine.carry import Carried, Carrier
+from astakos_worker.engine.findings import Report
 from astakos_worker.engine.ports import Limits
-from astakos_worker.engine.sweep import Report, Sweep
+from astakos_worker.engine.sweep import Sweep
 from astakos_worker.ledger.contract import LedgerError
 from astakos_worker.ledger.store import RedisLedger, connect
 from astakos_worker.parts import Wakes

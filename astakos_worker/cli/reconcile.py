@@ -12,7 +12,8 @@ from rich.text import Text
 
 from astakos_worker.clients import Clients
 from astakos_worker.connect import connected
-from astakos_worker.engine.sweep import Report, Sweep
+from astakos_worker.engine.findings import Report
+from astakos_worker.engine.sweep import Sweep
 from astakos_worker.runtime import limits_of
 from astakos_worker.settings import Settings
 

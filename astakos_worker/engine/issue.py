@@ -13,11 +13,11 @@ import structlog
 from astakos_worker.engine.breaker import Breaker
 from astakos_worker.engine.journal import Journal, Step
 from astakos_worker.engine.judge import issue_failed
-from astakos_worker.engine.pending import plausible, read_name, strangers
+from astakos_worker.engine.pending import Infos, plausible, strangers
 from astakos_worker.engine.ports import Astakos, Draw, Limits
 from astakos_worker.ledger.contract import Clock, Entry, Ledger
 from astakos_worker.ledger.events import Absent, Event, Issued, Marked, Postponed, Unsent
-from astakos_worker.ledger.record import Record, read_tag, wire_name
+from astakos_worker.ledger.record import Record, wire_name
 from astakosclient.errors import AstakosClientException
 
 log = structlog.get_logger(__name__)
@@ -98,12 +98,12 @@ class Issuer:
         held = self.ledger.lane(lane).held
         listed = self.astakos.get_pending_commissions()
         found: dict[str, list[int]] = {}
-        for one in strangers(self.astakos, self.ledger, lane, listed, namespace):
+        infos = Infos(self.astakos)
+        for one in strangers(infos, self.ledger, lane, listed, namespace):
             if one.tag is None or (one.tag.key, one.tag.incarnation) not in wanted:
                 continue
             # A remembered name may be another commission's by now (F44).
-            now = read_name(self.astakos, one.serial)
-            if now is not None and read_tag(now) == one.tag:
+            if one.fresh or infos.tags([one.serial]).get(one.serial) == one.tag:
                 found.setdefault(one.tag.key, []).append(one.serial)
         return found, plausible(len(listed), held, self.limits)
 

@@ -1,22 +1,30 @@
 """What Astakos holds as pending and the ledger does not know: for the probe and for the sweep.
 
-The list is read first and the ledger afterwards. Names once read are remembered in the ledger,
-so that a serial is looked at once, by whoever looks first.
+The list is read first and the ledger afterwards. What a name says of its owner is remembered in
+the ledger, so that a serial is looked at once, by whoever looks first.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from astakos_worker.engine.judge import Health, health_of
 from astakos_worker.engine.ports import Astakos, Limits
 from astakos_worker.ledger.contract import Ledger, Sight
 from astakos_worker.ledger.record import Tag, is_bare, read_tag
-from astakosclient.errors import NotFound, Outcome
+from astakosclient.errors import AstakosClientException, NotFound, Outcome
 
-_CHUNK = 500
+#: Serials that the ledger is asked about in one round trip.
+CHUNK = 500
+
+#: Names that are read before they are remembered: no more are read twice after a crash.
+_NAMES = 50
 
 T = TypeVar("T")
+
+#: Calls for each serial, perhaps some at a time, and gives the results in order; as `map` does.
+Each = Callable[[Callable[[int], T], Sequence[int]], Iterable[T]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,55 @@ class Stranger:
     serial: int
     sight: Sight
     tag: Tag | None
+    elsewhere: bool = False  # its tag is another ledger's, or another lane's
+    bare: bool = False  # there is a record of the serial alone
+    fresh: bool = False  # its name was read just now, and is not a remembered one
+
+
+#: What Astakos says of a pending commission; None: it is not pending any more (F39).
+Info = Mapping[str, Any] | None
+
+
+@dataclass(slots=True)
+class Infos:
+    """Asks Astakos about single commissions, some at a time where `each` does.
+
+    `patience`: so many requests of a batch may fail without an answer and are left for another
+    time; one more, or a token that is refused, and no further request is sent.
+    """
+
+    astakos: Astakos
+    each: Each[Info | AstakosClientException] = map
+    patience: int = 0
+
+    def read(self, serials: Sequence[int]) -> tuple[dict[int, Info], AstakosClientException | None]:
+        """Return what was answered, and why it could not go on."""
+        failed: list[AstakosClientException] = []
+        fatal: list[AstakosClientException] = []
+
+        def look(serial: int) -> Info | AstakosClientException:
+            if fatal:
+                return fatal[0]
+            try:
+                return read_info(self.astakos, serial)
+            except AstakosClientException as error:
+                failed.append(error)
+                if health_of(error) is Health.TOKEN or len(failed) > self.patience:
+                    fatal.append(error)
+                return error
+
+        answers = zip(serials, self.each(look, serials), strict=True)
+        infos: dict[int, Info] = {
+            n: info for n, info in answers if not isinstance(info, AstakosClientException)
+        }
+        return infos, fatal[0] if fatal else None
+
+    def tags(self, serials: Sequence[int]) -> dict[int, Tag | None]:
+        """Return the tags of those that are still pending, as their names are now (F44)."""
+        infos, error = self.read(serials)
+        if error is not None:
+            raise error
+        return {n: read_tag(str(info["name"])) for n, info in infos.items() if info is not None}
 
 
 def plausible(listed: int, held: int, limits: Limits) -> bool:
@@ -33,10 +90,10 @@ def plausible(listed: int, held: int, limits: Limits) -> bool:
     return held <= limits.brake_floor or listed * 2 >= held
 
 
-def read_name(astakos: Astakos, serial: int) -> str | None:
-    """Return the name of a pending serial as Astakos has it now; None if it is gone (F39)."""
+def read_info(astakos: Astakos, serial: int) -> Info:
+    """Return what Astakos says of a pending serial now; None if it is gone (F39)."""
     try:
-        return str(astakos.get_commission_info(serial)["name"])
+        return astakos.get_commission_info(serial)
     except NotFound as error:
         if error.outcome is not Outcome.REFUSED:
             raise  # a proxy's page says nothing about the serial
@@ -44,33 +101,40 @@ def read_name(astakos: Astakos, serial: int) -> str | None:
 
 
 def strangers(
-    astakos: Astakos, ledger: Ledger, lane: str, listed: Sequence[int], namespace: str
-) -> Iterable[Stranger]:
+    infos: Infos, ledger: Ledger, lane: str, listed: Iterable[int], namespace: str
+) -> Iterator[Stranger]:
     """Yield the listed serials that no record has, with what their names say of them."""
-    for chunk in chunks(listed, _CHUNK):
+    for chunk in chunks(listed, CHUNK):
         known = ledger.find(lane, chunk)
         # A bare serial's record does not say whose the serial is; its name does.
         unknown = [n for n in chunk if n not in known or is_bare(known[n])]
         sights = ledger.sights(lane, unknown)
-        names: dict[int, str] = {}
+        tags = {n: sight.name for n, sight in sights.items() if sight.name is not None}
+        new = [n for n in unknown if n not in tags]
+        for some in chunks(new, _NAMES):
+            read, error = infos.read(some)
+            found = {
+                n: str(read_tag(str(info["name"])) or "")
+                for n, info in read.items()
+                if info is not None
+            }
+            ledger.named(lane, found)
+            tags |= found
+            if error is not None:
+                raise error
         for serial in unknown:
-            if sights[serial].name is None:
-                name = read_name(astakos, serial)
-                if name is not None:
-                    names[serial] = name
-        ledger.named(lane, names)
-        for serial in unknown:
-            text = names.get(serial, sights[serial].name)
-            if text is None:
+            if serial not in tags:
                 continue
-            tag = read_tag(text)
+            tag = read_tag(tags[serial])
             ours = tag if tag is not None and tag.namespace == namespace else None
             if ours is None and serial in known:
                 continue
-            yield Stranger(serial, sights[serial], ours)
+            elsewhere = tag is not None and ours is None
+            fresh = sights[serial].name is None
+            yield Stranger(serial, sights[serial], ours, elsewhere, serial in known, fresh)
 
 
-def chunks(items: Iterable[T], size: int) -> Iterable[list[T]]:
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """Yield lists of at most so many items."""
     rest = iter(items)
     while chunk := list(islice(rest, size)):

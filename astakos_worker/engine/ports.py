@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
+
+from astakos_worker.engine.owner import Answer, Unsettled
 
 
 class Astakos(Protocol):
@@ -33,6 +35,9 @@ class Astakos(Protocol):
 #: Sends one wake-up for a lane; must not raise when the broker is away: the drive rings later.
 Ring = Callable[[str], None]
 
+#: Asks the owner; an answer for each, in order. Raises `OwnerError`, in bounded time.
+Ask = Callable[[Sequence[Unsettled]], Sequence[Answer]]
+
 #: Gives a number in [0, 1), for jitter.
 Draw = Callable[[], float]
 
@@ -58,6 +63,11 @@ class Limits:
     brake_floor: int = 20
     failures_to_rest: int = 3  # in a row, without an answer: the lane is left alone
     sweep_lease: float = 300.0
+    sweep_seconds: float = float("inf")  # then it says where it stopped, and the next goes on
+    owner_batch: int = 100
+    foreign: Literal["report", "owner", "reject"] = "report"
+    orphans: Literal["reject", "report"] = "reject"
+    undecided: Literal["reject", "report"] = "reject"
 
     def tag_namespace(self, lane: str) -> str:
         """Return what tells our commissions from another ledger's, or another lane's (F70)."""

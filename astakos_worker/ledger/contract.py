@@ -5,7 +5,7 @@ holds both to the same contract. A ledger knows keys, versions, leases and due t
 no rule about states.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -133,7 +133,10 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What we remember of a serial that no record has: when first seen, under which name."""
+    """What we remember of a serial that no record has: when first seen, under which name.
+
+    Of the name no more than the tag is kept; empty: it has none.
+    """
 
     first: float
     name: str | None = None
@@ -182,7 +185,7 @@ class Ledger(Protocol):
         Exact below 2**53, which is more than any Astakos has issued; callers may name no others.
         """
 
-    def expired(self, lane: str, limit: int = 500) -> list[str]:
+    def expired(self, lane: str, limit: int = 500, skip: int = 0) -> list[str]:
         """Return keys of undecided records whose deadline has passed, the oldest first."""
 
     def dead(self, lane: str, limit: int = 500) -> list[str]:
@@ -215,8 +218,14 @@ class Ledger(Protocol):
     def named(self, lane: str, names: Mapping[int, str]) -> None:
         """Remember the names of serials."""
 
-    def forget(self, lane: str, listed: Iterable[int]) -> None:
+    def forget(self, lane: str, listed: Container[int]) -> None:
         """Forget all serials but those that are listed."""
+
+    def note(self, lane: str, name: str, text: str | None) -> None:
+        """Remember a text about a lane under a name, or with None forget it."""
+
+    def notes(self, lane: str) -> dict[str, str]:
+        """Return what is remembered about a lane."""
 
     def watch(self, lane: str, key: str, seconds: float) -> Entry | None:
         """Have changes of a record published for a while; return it as it is."""

@@ -5,7 +5,7 @@ It follows the scripts beside `store.py` line by line; both are held to one cont
 
 import math
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from astakos_worker.ledger.contract import (
@@ -61,6 +61,7 @@ class _Lane:
         self.trier: str | None = None
         self.alarms: dict[str, str] = {}
         self.sights: dict[int, Sight] = {}
+        self.notes: dict[str, str] = {}
 
     def due(self, queue: Queue, now: float) -> list[str]:
         rows = [
@@ -182,7 +183,7 @@ class MemoryLedger:
             )
             return [(serial, key) for serial, key in all_ if serial > above][:limit]
 
-    def expired(self, lane: str, limit: int = 500) -> list[str]:
+    def expired(self, lane: str, limit: int = 500, skip: int = 0) -> list[str]:
         """Return keys of undecided records whose deadline has passed, the oldest first."""
         with self._lock:
             now = self.clock.now()
@@ -194,7 +195,7 @@ class MemoryLedger:
                 and row.record.deadline is not None
                 and row.record.deadline <= now
             )
-            return [key for _, key in late][:limit]
+            return [key for _, key in late][skip : skip + limit]
 
     def dead(self, lane: str, limit: int = 500) -> list[str]:
         """Return keys of dead records, those that are purged first in front."""
@@ -297,11 +298,24 @@ class MemoryLedger:
             for n, name in names.items():
                 seen[n] = replace(seen.get(n, Sight(now)), name=name)
 
-    def forget(self, lane: str, listed: Iterable[int]) -> None:
+    def forget(self, lane: str, listed: Container[int]) -> None:
         """Forget all serials but those that are listed."""
         with self._lock:
-            at, keep = self._at(lane), set(listed)
-            at.sights = {n: sight for n, sight in at.sights.items() if n in keep}
+            at = self._at(lane)
+            at.sights = {n: sight for n, sight in at.sights.items() if n in listed}
+
+    def note(self, lane: str, name: str, text: str | None) -> None:
+        """Remember a text about a lane under a name, or with None forget it."""
+        with self._lock:
+            if text is None:
+                self._at(lane).notes.pop(name, None)
+            else:
+                self._at(lane).notes[name] = text
+
+    def notes(self, lane: str) -> dict[str, str]:
+        """Return what is remembered about a lane."""
+        with self._lock:
+            return dict(self._at(lane).notes)
 
     def watch(self, lane: str, key: str, seconds: float) -> Entry | None:
         """Have changes of a record published for a while; return it as it is."""

@@ -126,6 +126,12 @@ def read_tag(wire_name: str) -> Tag | None:
     return Tag(namespace, unquote(key), incarnation, print_)
 
 
+def caller_text(wire_name: str) -> str:
+    """Return a name without the tag at its very end."""
+    found = _TAG.search(wire_name)
+    return wire_name if found is None else wire_name[: found.start()].removesuffix(" ")
+
+
 def wire_name(text: str, tag: Tag) -> str:
     """Return the text with its tag; `ValueError` if Astakos would not keep all of it."""
     name = f"{text} {tag}" if text else str(tag)

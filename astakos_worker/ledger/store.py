@@ -4,7 +4,8 @@ Every call is one round trip. Versions make writes safe to repeat: one whose ans
 and that is sent again finds its own record and succeeds.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -213,11 +214,11 @@ class RedisLedger:
         )
         return [(int(serial), key) for key, serial in rows]
 
-    def expired(self, lane: str, limit: int = 500) -> list[str]:
+    def expired(self, lane: str, limit: int = 500, skip: int = 0) -> list[str]:
         """Return keys of undecided records whose deadline has passed, the oldest first."""
         name = f"{self._lane_prefix(lane)}open"
         now = _ms(self.clock.now())
-        rows = self._call(lambda: self._server.zrangebyscore(name, "-inf", now, 0, limit))
+        rows = self._call(lambda: self._server.zrangebyscore(name, "-inf", now, skip, limit))
         return list(rows)
 
     def dead(self, lane: str, limit: int = 500) -> list[str]:
@@ -298,15 +299,22 @@ class RedisLedger:
             return {}
         prefix = self._lane_prefix(lane)
         fields = [str(n) for n in serials]
-        now = self.clock.now()
 
         def ask(pipe: Any) -> None:
-            for each in fields:
-                pipe.hsetnx(f"{prefix}seen", each, f"{now:.3f}")
             pipe.hmget(f"{prefix}seen", fields)
             pipe.hmget(f"{prefix}names", fields)
 
-        *_, firsts, names = self._pipe(ask)
+        firsts, names = self._pipe(ask)
+        new = [n for n, first in zip(fields, firsts, strict=True) if first is None]
+        if new:
+            now = f"{self.clock.now():.3f}"
+
+            def enter(pipe: Any) -> None:
+                for each in new:
+                    pipe.hsetnx(f"{prefix}seen", each, now)
+                pipe.hmget(f"{prefix}seen", fields)
+
+            *_, firsts = self._pipe(enter)  # another may have seen some of them first
         return {
             n: Sight(float(first), name)
             for n, first, name in zip(serials, firsts, names, strict=True)
@@ -319,20 +327,35 @@ class RedisLedger:
             key = f"{self._lane_prefix(lane)}names"
             self._call(lambda: self._server.hset(key, mapping=mapping))
 
-    def forget(self, lane: str, listed: Iterable[int]) -> None:
+    def forget(self, lane: str, listed: Container[int]) -> None:
         """Forget all serials but those that are listed."""
         prefix = self._lane_prefix(lane)
-        keep = {str(n) for n in listed}
-        seen = self._call(lambda: [n for n, _ in self._server.hscan_iter(f"{prefix}seen")])
-        gone = [n for n in seen if n not in keep]
-        for i in range(0, len(gone), 500):
-            chunk = gone[i : i + 500]
+        cursor = 0
+        while True:
+            cursor, page = self._call(
+                partial(self._server.hscan, f"{prefix}seen", cursor, count=1000)
+            )
+            if gone := [n for n in page if int(n) not in listed]:
 
-            def ask(pipe: Any, chunk: list[str] = chunk) -> None:
-                pipe.hdel(f"{prefix}seen", *chunk)
-                pipe.hdel(f"{prefix}names", *chunk)
+                def ask(pipe: Any, gone: list[str] = gone) -> None:
+                    pipe.hdel(f"{prefix}seen", *gone)
+                    pipe.hdel(f"{prefix}names", *gone)
 
-            self._pipe(ask)
+                self._pipe(ask)
+            if not cursor:
+                return
+
+    def note(self, lane: str, name: str, text: str | None) -> None:
+        """Remember a text about a lane under a name, or with None forget it."""
+        notes = f"{self._lane_prefix(lane)}notes"
+        if text is None:
+            self._call(lambda: self._server.hdel(notes, name))
+        else:
+            self._call(lambda: self._server.hset(notes, name, text))
+
+    def notes(self, lane: str) -> dict[str, str]:
+        """Return what is remembered about a lane."""
+        return dict(self._call(lambda: self._server.hgetall(f"{self._lane_prefix(lane)}notes")))
 
     # --- Watching -----------------------------------------------------------------------------
 

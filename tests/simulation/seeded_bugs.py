@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from astakos_worker.engine import issue, journal, judge, pending, settle, sweep
+from astakos_worker.engine import issue, journal, judge, pending, settle, sweep, sweep_strangers
 from astakos_worker.engine.issue import Issuer
 from astakos_worker.engine.journal import Journal, Step
-from astakos_worker.engine.sweep import Sweep
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Entry, Verdict, Write
 from astakos_worker.ledger.events import (
@@ -157,9 +156,9 @@ def foreign_taken_for_ours(patch: Patch) -> None:
     """A pending commission without a tag is one of ours that was lost (rule 9, F34)."""
 
     def read(name: str) -> Tag:
-        return read_tag(name) or Tag(NAMESPACE, name, "00000000", "")
+        return read_tag(name) or Tag(NAMESPACE, "lost", "0" * 8, "0" * 16)
 
-    for module in (pending, sweep):
+    for module in (pending, sweep_strangers):
         patch.setattr(module, "read_tag", read)
 
 
@@ -167,11 +166,11 @@ def namespace_ignored(patch: Patch) -> None:
     """A tag of another ledger is taken for one of ours (F70)."""
     strangers = pending.strangers
 
-    def changed(astakos: Any, ledger: Any, lane: str, listed: Any, namespace: str) -> Any:
-        yield from strangers(astakos, ledger, lane, listed, "other.svc")
-        yield from strangers(astakos, ledger, lane, listed, namespace)
+    def changed(infos: Any, ledger: Any, lane: str, listed: Any, namespace: str) -> Any:
+        yield from strangers(infos, ledger, lane, listed, "other.svc")
+        yield from strangers(infos, ledger, lane, listed, namespace)
 
-    patch.setattr(sweep, "strangers", changed)
+    patch.setattr(sweep_strangers, "strangers", changed)
 
 
 def auto_accept_sent(patch: Patch) -> None:
@@ -235,7 +234,7 @@ def issued_although_rejected(patch: Patch) -> None:
 
 def expiry_forgotten(patch: Patch) -> None:
     """Nobody decides for a caller that is gone (F37, F80)."""
-    patch.setattr(Sweep, "_expire", lambda *_, **__: None)
+    patch.setattr(sweep, "expire", lambda _sweep: iter(()))
 
 
 def incarnation_ignored(patch: Patch) -> None:

@@ -4,7 +4,7 @@ A round trip of several scripts is as many steps, since another connection's may
 them, and a crash may cut it short. What was written is shown to the oracle at once.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -98,8 +98,8 @@ class SteppedLedger:
     def held(self, lane: str, above: int = 0, limit: int = 500) -> list[tuple[int, str]]:
         return self._reads("held", lambda: self._ledger.held(lane, above, limit))
 
-    def expired(self, lane: str, limit: int = 500) -> list[str]:
-        return self._reads("expired", lambda: self._ledger.expired(lane, limit))
+    def expired(self, lane: str, limit: int = 500, skip: int = 0) -> list[str]:
+        return self._reads("expired", lambda: self._ledger.expired(lane, limit, skip))
 
     def lane(self, name: str) -> Lane:
         return self._reads("lane", lambda: self._ledger.lane(name))
@@ -128,8 +128,14 @@ class SteppedLedger:
     def named(self, lane: str, names: Mapping[int, str]) -> None:
         self._writes("named", lambda: self._ledger.named(lane, names))
 
-    def forget(self, lane: str, listed: Iterable[int]) -> None:
+    def forget(self, lane: str, listed: Container[int]) -> None:
         self._writes("forget", lambda: self._ledger.forget(lane, listed))
+
+    def note(self, lane: str, name: str, text: str | None) -> None:
+        self._writes(f"note {name}", lambda: self._ledger.note(lane, name, text))
+
+    def notes(self, lane: str) -> dict[str, str]:
+        return self._reads("notes", lambda: self._ledger.notes(lane))
 
     def watch(self, lane: str, key: str, seconds: float) -> Entry | None:
         return self._reads("watch", lambda: self._ledger.watch(lane, key, seconds))

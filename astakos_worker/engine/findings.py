@@ -1,0 +1,169 @@
+"""What a sweep finds, and what it says of itself when it is over: values, and nothing done.
+
+A `Finding` is one commission and why something is to be done about it; a `Report` counts them,
+keeps some of each kind for a person, and is what the ledger remembers of the last sweep.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, NamedTuple, Self, get_args
+
+#: What is done about a commission, or why nothing is.
+What = Literal[
+    "adopt",  # its answer was lost: the record gets its serial
+    "twin",  # a second serial of one key: rejected, the record's stands
+    "reject",  # ours without a record, a ghost, or foreign where the policy says so
+    "accept",  # the owner says so
+    "expired",  # undecided past its deadline: rejected
+    "resettle",  # settled by us, and pending again: settled again
+    "conflict",  # its serial is another commission's now: for a person
+    "vanished",  # undecided by us, and gone: for a person
+    "foreign",  # not of this ledger: left alone
+    "wait",  # ours without a record, and young: left alone for now
+    "leave",  # in somebody's hands, or the owner says so: left alone
+]
+
+#: What a sweep only looks at; anything else is something to do.
+AT_REST: Final[frozenset[What]] = frozenset({"foreign", "wait", "leave"})
+
+#: What a sweep does not get past unless the operator says that it is right.
+Stop = Literal["list", "brake"]
+
+#: Called with how many of the commissions to look at have been looked at, and how many there are.
+Progress = Callable[[int, int], None]
+
+#: Rows of a report for each kind of finding; the counts are of all.
+_ROWS = 25
+
+_WHATS: Final[tuple[str, ...]] = get_args(What)
+
+
+class Finding(NamedTuple):
+    """One commission, what is to be done about it, and why. `age` is in seconds.
+
+    `key` is as the record or the tag has it (`shown()` makes it readable); `reason` is a stable
+    word where something is rejected. `done` is False in a dry run, and where a sweep stopped.
+    """
+
+    what: What
+    serial: int | None
+    key: str | None
+    why: str
+    age: float = 0.0
+    reason: str = ""
+    done: bool = False
+
+    @property
+    def at_rest(self) -> bool:
+        """Return whether there is nothing to do."""
+        return self.what in AT_REST
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """What a sweep is narrowed to; nothing given: everything. `older_than` is in seconds."""
+
+    keys: frozenset[str] = frozenset()
+    serials: frozenset[int] = frozenset()
+    older_than: float = 0.0
+
+    def __bool__(self) -> bool:
+        return bool(self.keys or self.serials or self.older_than)
+
+    def takes(self, key: str | None, serials: Iterable[int | None], age: float) -> bool:
+        """Return whether a commission is meant."""
+        named = not (self.keys or self.serials) or key in self.keys
+        return (named or any(n in self.serials for n in serials)) and age >= self.older_than
+
+
+@dataclass(slots=True)
+class Report:
+    """What a sweep saw and did. Times are the store's, ages and `seconds` in seconds.
+
+    Without `ended` the sweep is under way, or its worker died: `looked` says how far it got.
+    """
+
+    service: str
+    fix: bool = True
+    started: float = 0.0
+    ended: float | None = None
+    listed: int = 0  # pending in Astakos
+    looked: int = 0  # of these, looked at
+    counts: Counter[str] = field(default_factory=Counter)
+    undone: Counter[str] = field(default_factory=Counter)  # of the counts: to do, and not done
+    rejected: Counter[str] = field(default_factory=Counter)  # by reason, done
+    oldest_undecided: float = 0.0
+    oldest_unexplained: float = 0.0  # carries our tag, and no record explains it
+    stopped: str = ""  # why the sweep ended early
+    alarms: dict[str, str] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, finding: Finding, shown: str | None) -> None:
+        """Count a finding, and keep a row of it if there are few of its kind."""
+        what = finding.what
+        self.counts[what] += 1
+        if finding.done and finding.reason:
+            self.rejected[finding.reason] += 1
+        if not finding.done and not finding.at_rest:
+            self.undone[what] += 1
+        if self.counts[what] <= _ROWS:
+            self.rows.append(
+                {
+                    "action": what,
+                    "serial": finding.serial,
+                    "key": shown,
+                    "why": finding.why,
+                    "age": round(finding.age, 1),
+                    "done": finding.done,
+                }
+            )
+
+    @property
+    def left(self) -> int:
+        """Return how much was left to do."""
+        return self.undone.total()
+
+    @property
+    def seconds(self) -> float:
+        """Return how long it took; nought while it is under way."""
+        return 0.0 if self.ended is None else self.ended - self.started
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON can hold it, and as a person reads it in Flower."""
+        out: dict[str, Any] = {"service": self.service, "listed": self.listed, **self.counts}
+        if self.stopped:
+            out["stopped"] = self.stopped
+        return {
+            **out,
+            "looked": self.looked,
+            "fix": self.fix,
+            "started": round(self.started, 3),
+            "ended": None if self.ended is None else round(self.ended, 3),
+            "rejected": dict(self.rejected),
+            "undone": dict(self.undone),
+            "oldest_undecided": round(self.oldest_undecided, 1),
+            "oldest_unexplained": round(self.oldest_unexplained, 1),
+            "alarms": dict(self.alarms),
+            "rows": self.rows,
+        }
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
+        """Return the report of `to_dict`."""
+        return cls(
+            raw["service"],
+            fix=raw["fix"],
+            started=raw["started"],
+            ended=raw["ended"],
+            listed=raw["listed"],
+            looked=raw["looked"],
+            counts=Counter({what: raw[what] for what in _WHATS if what in raw}),
+            undone=Counter(raw["undone"]),
+            rejected=Counter(raw["rejected"]),
+            oldest_undecided=raw["oldest_undecided"],
+            oldest_unexplained=raw["oldest_unexplained"],
+            stopped=raw.get("stopped", ""),
+            alarms=dict(raw["alarms"]),
+            rows=list(raw["rows"]),
+        )

@@ -1,0 +1,252 @@
+"""The sweep's passes over what Astakos lists and no open record of ours holds.
+
+What was settled once is settled again, what was lost is adopted, and what nobody accounts for is
+rejected: last, all together, and only if it is not too much for one sweep. A name is read afresh
+before anything is done on suspicion (F43, F44).
+"""
+
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from astakos_worker.engine.findings import Finding
+from astakos_worker.engine.journal import Journal
+from astakos_worker.engine.judge import plain_fault
+from astakos_worker.engine.orphans import Judgement, judge
+from astakos_worker.engine.owner import Unsettled
+from astakos_worker.engine.pending import CHUNK, Info, Stranger, chunks, strangers
+from astakos_worker.engine.serials import Serials
+from astakos_worker.engine.sweeping import Stopped, Sweeping
+from astakos_worker.ledger.contract import Entry
+from astakos_worker.ledger.events import Conflicted, Event, Issued, Resurfaced
+from astakos_worker.ledger.record import Provision, Record, State, caller_text, read_tag
+
+#: Serials to be rejected, by the word for why; so many that eight bytes each matter.
+Doomed = defaultdict[str, "array[int]"]
+
+
+class _Judged(NamedTuple):
+    """A stranger, the record of its key if there is one, and what is to be done."""
+
+    one: Stranger
+    entry: Entry | None
+    judgement: Judgement
+    age: float
+
+    @property
+    def key(self) -> str | None:
+        """Return the key in its tag."""
+        return self.one.tag.key if self.one.tag else None
+
+    @property
+    def unexplained(self) -> bool:
+        """Return whether it says that it is ours, and nothing in the ledger says so too."""
+        tag, entry = self.one.tag, self.entry
+        if tag is None or self.one.bare:
+            return False
+        return entry is None or entry.record.incarnation != tag.incarnation
+
+    def finding(self, *, done: bool = False) -> Finding:
+        """Return what is said of it."""
+        action, why, reason = self.judgement
+        what = "leave" if action == "ask" else action
+        return Finding(what, self.one.serial, self.key, why, self.age, reason, done)
+
+
+def unexplained(sweep: Sweeping, listed: Serials, rest: Serials, begun: float) -> Iterator[Finding]:
+    """Go through what is listed and not held; `begun` is when the list was."""
+    doomed: Doomed = defaultdict(lambda: array("q"))
+    sweep.go_on(len(listed) - len(rest))
+    for chunk in chunks(rest, CHUNK):
+        yield from _settled_before(sweep, chunk, begun)
+        yield from _strange(sweep, chunk, doomed)
+        sweep.go_on(len(chunk))
+    yield from _rejected(sweep, doomed, len(listed))
+
+
+# --- Pending there, closed here ---------------------------------------------------------------
+
+
+def _settled_before(sweep: Sweeping, chunk: list[int], begun: float) -> Iterator[Finding]:
+    """Settle again what Astakos' restored backup has forgotten (F43)."""
+    keys = sweep.ledger.find(sweep.lane, chunk)
+    entries = sweep.ledger.get(sweep.lane, set(keys.values()))
+    again = {
+        n: entry
+        for n, key in keys.items()
+        if (entry := entries.get(key)) is not None
+        and _closed_before(entry.record, n, begun)
+        and sweep.only.takes(key, (n,), begun - (entry.record.closed or begun))
+    }
+    if not again:
+        return
+    tags = sweep.infos.tags(list(again))
+    namespace = sweep.limits.tag_namespace(sweep.lane)
+    events: list[tuple[Entry, Event]] = []
+    findings = []
+    for n, entry in again.items():
+        if n not in tags:
+            continue  # settled meanwhile
+        record = entry.record
+        age = begun - (record.closed or begun)
+        if record.bare or tags[n] == record.tag(namespace):
+            why = "pending again though it was settled"
+            events.append((entry, Resurfaced()))
+            findings.append(Finding("resettle", n, record.key, why, age))
+        else:
+            fault = plain_fault("Conflict", f"serial {n} is reused")
+            events.append((entry, Conflicted(fault)))
+            why = "its serial is another commission's now"
+            findings.append(Finding("conflict", n, record.key, why, age))
+            sweep.alarm("conflict", f"serial {n} is not {record.key!r} any more")
+    done = sweep.write(events) if sweep.fix else [False] * len(events)
+    yield from (f._replace(done=d) for f, d in zip(findings, done, strict=True))
+
+
+def _closed_before(record: Record, serial: int, begun: float) -> bool:
+    settled = record.state in {State.ACCEPTED, State.REJECTED, State.VANISHED}
+    return settled and record.serial == serial and (record.closed or begun) < begun
+
+
+# --- Pending there, unknown here --------------------------------------------------------------
+
+
+def _strange(sweep: Sweeping, chunk: list[int], doomed: Doomed) -> Iterator[Finding]:
+    ours: list[_Judged] = []
+    asks: list[_Judged] = []
+    for judged in _judged(sweep, chunk):
+        action = judged.judgement.action
+        if judged.unexplained:
+            oldest = max(sweep.report.oldest_unexplained, judged.age)
+            sweep.report.oldest_unexplained = oldest
+        if not sweep.only.takes(judged.key, (judged.one.serial,), judged.age):
+            continue
+        match action:
+            case "adopt" | "twin":
+                ours.append(judged)
+            case "ask":
+                asks.append(judged)
+            case "reject":
+                doomed[judged.judgement.reason].append(judged.one.serial)
+            case _:
+                yield judged.finding()
+    yield from _taken(sweep, ours)
+    yield from _asked(sweep, asks, doomed)
+
+
+def _judged(sweep: Sweeping, serials: Iterable[int]) -> Iterator[_Judged]:
+    """Say of each serial that no record has what is to be done about it, as of now."""
+    namespace = sweep.limits.tag_namespace(sweep.lane)
+    found = list(strangers(sweep.infos, sweep.ledger, sweep.lane, serials, namespace))
+    records = sweep.ledger.get(sweep.lane, {one.tag.key for one in found if one.tag})
+    # A decision may be in the cell alone, and a cancelled key is not one to adopt for.
+    current = Journal(sweep.ledger).current
+    entries = {key: current(entry) for key, entry in records.items()}
+    now = sweep.clock.now()
+    for one in found:
+        entry = entries.get(one.tag.key) if one.tag else None
+        judgement = judge(one, entry, now, sweep.limits, owner=sweep.ask is not None)
+        yield _Judged(one, entry, judgement, now - one.sight.first)
+
+
+def _taken(sweep: Sweeping, ours: list[_Judged]) -> Iterator[Finding]:
+    """Enter serials into the records of their keys: lost ones adopted, second ones as twins."""
+    remembered = [j.one.serial for j in ours if not j.one.fresh]
+    tags = sweep.infos.tags(remembered) if remembered and sweep.fix else {}
+    true = [
+        (judged, judged.entry)
+        for judged in ours
+        if judged.entry is not None
+        and (not sweep.fix or judged.one.fresh or tags.get(judged.one.serial) == judged.one.tag)
+    ]
+    done = [False] * len(true)
+    if sweep.fix:
+        done = sweep.write(
+            [
+                (entry, Issued(judged.one.serial, _HOW[judged.judgement.action]))
+                for judged, entry in true
+            ]
+        )
+    for (judged, _), is_done in zip(true, done, strict=True):
+        yield judged.finding(done=is_done)
+
+
+_HOW = {"adopt": "adopted", "twin": "found"}
+
+
+def _asked(sweep: Sweeping, asks: list[_Judged], doomed: Doomed) -> Iterator[Finding]:
+    """Let the owner say what becomes of commissions that the ledger does not know (F35)."""
+    if not asks:
+        return
+    infos, error = sweep.infos.read([judged.one.serial for judged in asks])
+    known = [(j, info) for j in asks if (info := infos.get(j.one.serial)) and _is(j.one, info)]
+    questions = [_question(sweep.lane, judged, info) for judged, info in known]
+    accepted = []
+    for (judged, _), (answer, why) in zip(known, sweep.answers(questions), strict=True):
+        said = judged._replace(judgement=judged.judgement._replace(why=why))
+        match answer:
+            case "accept":
+                accepted.append(said.finding()._replace(what="accept", reason=""))
+            case "reject":
+                doomed["owner"].append(judged.one.serial)
+            case "leave":
+                yield said.finding()._replace(reason="")
+    serials = [f.serial for f in accepted if f.serial is not None]
+    done = sweep.settle_bare(serials, "accept", "owner") if sweep.fix else [False] * len(serials)
+    yield from (f._replace(done=d) for f, d in zip(accepted, done, strict=True))
+    if error is not None:
+        raise error
+
+
+def _question(lane: str, judged: _Judged, info: Info) -> Unsettled:
+    about = info or {}
+    fields = ("holder", "source", "resource", "quantity")
+    provisions = tuple(Provision(*(p[f] for f in fields)) for p in about.get("provisions", ()))
+    name = caller_text(str(about["name"]))
+    return Unsettled(lane, judged.key, judged.one.serial, name, provisions, judged.age)
+
+
+def _is(one: Stranger, info: Info) -> bool:
+    """Return whether the name is still what was judged."""
+    if info is None:
+        return False
+    tag = read_tag(str(info["name"]))
+    return tag == one.tag and not one.elsewhere
+
+
+# --- Rejecting --------------------------------------------------------------------------------
+
+
+def _rejected(sweep: Sweeping, doomed: Doomed, listed: int) -> Iterator[Finding]:
+    """Reject what was found to be nobody's; all of it, or if it is too much, nothing."""
+    brake = max(sweep.limits.brake_floor, int(listed * sweep.limits.brake_share))
+    many = sum(map(len, doomed.values()))
+    braked = many > brake and "brake" not in sweep.allow
+    for reason, serials in doomed.items():
+        for chunk in chunks(serials, sweep.limits.settle_batch):
+            yield from _reject(sweep, chunk, reason, fix=sweep.fix and not braked)
+            sweep.go_on(0)
+    if braked:
+        raise Stopped(
+            f"{many} commissions would be rejected, and one sweep may reject {brake}: look at them "
+            "with `astakos-worker reconcile`. None of them was touched.",
+            "brake",
+        )
+
+
+def _reject(sweep: Sweeping, chunk: list[int], reason: str, *, fix: bool) -> Iterator[Finding]:
+    """Judge again what is to be rejected, as the ledger and its names are now."""
+    still = [judged for judged in _judged(sweep, chunk) if judged.judgement.reason == reason]
+    if reason == "owner":
+        told = Judgement("reject", "the owner says reject", reason)
+        still = [judged._replace(judgement=told) for judged in still]
+    if not fix:
+        yield from (judged.finding() for judged in still)
+        return
+    infos, error = sweep.infos.read([judged.one.serial for judged in still])
+    still = [judged for judged in still if _is(judged.one, infos.get(judged.one.serial))]
+    done = sweep.settle_bare([judged.one.serial for judged in still], "reject", reason)
+    yield from (judged.finding(done=d) for judged, d in zip(still, done, strict=True))
+    if error is not None:
+        raise error
