@@ -6,7 +6,8 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from astakos_worker.observe.health import examine
+from astakos_worker.connect import ledger_of
+from astakos_worker.observe.health import alarms, examine
 
 
 @click.command("health")
@@ -30,7 +31,8 @@ def command(
     """Say whether workers consume: a ping proves only that one is alive.
 
     Exit status 0 if all that were asked for do, 1 otherwise. A worker whose threads are all at
-    work is healthy; it may take as long as a task before that shows.
+    work is healthy; it may take as long as a task before that shows. The lanes' alarms are told
+    as well and change no status: to start a worker again mends none of them.
     """
     # It reads the environment, which `--help` can do without.
     from astakos_worker.app import app, settings  # noqa: PLC0415
@@ -45,4 +47,6 @@ def command(
         which = f" that serves {queue}" if queue else ""
         where = f"host {host}" if host else "this host"
         console.print(Text(f"no worker of {where}{which} answers", style="red"))
+    for line in alarms(ledger_of(settings)):
+        console.print(Text(line, style="yellow"))
     sys.exit(0 if findings and all(finding.healthy for finding in findings) else 1)

@@ -71,6 +71,8 @@ class Told:
     end: str | None = None  # None: it was never told
     serial: int | None = None
     note: str = ""
+    #: Issued by the service's own client and handed over by its serial: no tag is in its name.
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +204,13 @@ def _issued_twice(case: Case) -> Iterator[Finding]:
 def _accepted(case: Case) -> dict[str, list[int]]:
     """Return the serials that were accepted under each key of ours."""
     out: defaultdict[str, list[int]] = defaultdict(list)
+    bare = {told.serial: told.key for told in case.told if told.bare}
     for event in case.books.journal:
-        if event.event == "accepted" and (tag := case.tag(event.name)) is not None:
+        if event.event != "accepted":
+            continue
+        if event.serial in bare:
+            out[bare[event.serial]].append(event.serial)
+        elif (tag := case.tag(event.name)) is not None:
             out[tag.key].append(event.serial)
     return dict(out)
 

@@ -4,6 +4,7 @@ It knows `Commissions` and nothing else of ours, as a real one does. Whenever th
 it makes the same call again, which is all that is asked of it.
 """
 
+import contextlib
 import queue
 import threading
 import time
@@ -52,18 +53,19 @@ class Service:
     def __init__(self, commissions: Commissions, board: Board) -> None:
         self._commissions = commissions
         self._board = board
-        self._todo: queue.SimpleQueue[Intent | None] = queue.SimpleQueue()
+        self._todo: queue.SimpleQueue[tuple[float, Intent] | None] = queue.SimpleQueue()
         self._asked: queue.SimpleQueue[tuple[str, Intent] | None] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._handlers: list[threading.Thread] = []
         self._askers: list[threading.Thread] = []
 
-    def start(self, intents: Sequence[Intent], threads: int) -> None:
-        """Start so many handlers on these commissions, in order."""
+    def start(self, intents: Sequence[Intent], threads: int, *, over: float = 0) -> None:
+        """Start so many handlers on these commissions, in order, spread over so many seconds."""
         returned = sum(intent.course is Course.RETURNED for intent in intents)
         self._board.want(len(intents) + returned)
-        for intent in intents:
-            self._todo.put(intent)
+        now = time.monotonic()
+        for number, intent in enumerate(intents):
+            self._todo.put((now + over * number / len(intents), intent))
         self._handlers = [self._thread(self._handle, f"handler-{n}") for n in range(threads)]
         self._askers = [self._thread(self._ask, f"asker-{n}") for n in range(_ASKERS)]
         for _ in self._handlers:
@@ -91,7 +93,9 @@ class Service:
     # --- Handlers -----------------------------------------------------------------------------
 
     def _handle(self) -> None:
-        while (intent := self._todo.get()) is not None and not self._stop.is_set():
+        while (todo := self._todo.get()) is not None and not self._stop.is_set():
+            due, intent = todo
+            self._stop.wait(max(0.0, due - time.monotonic()))
             try:
                 self._carry_out(intent)
             except Stopped:
@@ -175,11 +179,17 @@ class Service:
         except (DecisionConflict, OutcomeTimeout):  # its deadline was faster
             if not entered:
                 self._opened(key, intent)
-            self._board.given_up(key)
+            self._give_up(key)
         else:
             self._accept(
                 key, intent
             )  # has been, unless the ledger was away at the end of the block
+
+    def _give_up(self, key: str) -> None:
+        """Note that it is rejected, unless another handler with the same key has accepted it."""
+        with contextlib.suppress(DecisionConflict):
+            self._again(lambda: self._commissions.reject(key))
+            self._board.given_up(key)
 
     def _opened(self, key: str, intent: Intent) -> None:
         if self._board.opened(key, intent):

@@ -96,7 +96,7 @@ class Trouble:
 
     def _of_accepted(self, what: str, count: int, make: Callable[[list[str]], int]) -> bool:
         """Do something to some accepted commissions, as soon as there are enough."""
-        keys = [told.key for told in self._board.told() if _can_be_doubled(told)]
+        keys = [told.key for told in self._board.told() if can_be_doubled(told)]
         if len(keys) < count and self._board.waiting:
             return False
         return self._made(what, make(self._chosen(keys, count)))
@@ -114,7 +114,7 @@ class Trouble:
         return True
 
 
-def _can_be_doubled(told: Told) -> bool:
+def can_be_doubled(told: Told) -> bool:
     """Return whether Astakos would let a second one in: where there is plenty, and one takes."""
     takes = all(quantity > 0 for quantity in told.charges.values())
     return told.end == "accepted" and "refused" not in told.ends and takes

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from celery import Celery
 from celery.utils.nodenames import worker_direct
 
+from astakos_worker.ledger.contract import Ledger, LedgerError
+
 PROBE = "astakos.health"
 #: Seconds for all workers to answer a question put to all; one that was named answers at once.
 _ROUND = 1.0
@@ -73,6 +75,19 @@ def examine(
             break
     silent = [Finding(node, False, "does not answer") for node in named if node not in found]
     return silent + _probe(app, found, deadline)
+
+
+def alarms(ledger: Ledger) -> list[str]:
+    """Return a line for each alarm of each lane; one that says so if the ledger is away."""
+    try:
+        lanes = [ledger.lane(name) for name in ledger.lanes()]
+    except LedgerError as error:
+        return [f"the ledger tells no alarms: {error}"]
+    return [
+        f"ALARM {lane.name} {name}: {text}"
+        for lane in lanes
+        for name, text in sorted(lane.alarms.items())
+    ]
 
 
 def _probe(app: Celery, found: dict[str, set[str]], deadline: float) -> list[Finding]:

@@ -1,0 +1,145 @@
+"""`python -m tests.chaos`: thousands of commissions on a real stack under fire, and the proof.
+
+Status 0: proven; 1: something differs; 130: interrupted.
+"""
+
+import contextlib
+import io
+import json
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from astakos_worker.cli.interrupting import interrupted_once
+from astakos_worker.demo.live import live
+from astakos_worker.demo.plain import plain
+from astakos_worker.demo.plan import FEWEST
+from astakos_worker.observe.logs import configure_logs
+from tests.chaos.course import Chaos, Crowd, Options
+from tests.chaos.report import show, summary
+
+_INTERRUPTED = 130
+
+
+@click.command("chaos")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0.25),
+    default=1.0,
+    show_default=True,
+    help="Over which calls and faults are spread; until everything is settled takes one more.",
+)
+@click.option(
+    "--commissions",
+    type=click.IntRange(min=FEWEST),
+    default=500,
+    show_default=True,
+    help="How many the pretend service issues.",
+)
+@click.option("--seed", default=1, show_default=True, help="Of the plan and of the storm.")
+@click.option(
+    "--producers",
+    type=click.IntRange(1, 8),
+    default=2,
+    show_default=True,
+    help="Processes of the service.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 64),
+    default=12,
+    show_default=True,
+    help="Request handlers in each.",
+)
+@click.option(
+    "--directory",
+    "-d",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where data and logs go, empty or new; a temporary one, removed on success, if left out.",
+)
+@click.option("--plain", "is_plain", is_flag=True, help="Line by line, without a live view.")
+@click.option(
+    "--json", "is_json", is_flag=True, help="Print the outcome as JSON; the view to stderr."
+)
+def main(  # noqa: PLR0917 # click calls it by name
+    minutes: float,
+    commissions: int,
+    seed: int,
+    producers: int,
+    threads: int,
+    directory: Path | None,
+    is_plain: bool,
+    is_json: bool,
+) -> None:
+    """Fire commissions into a stack whose parts are killed, paused, cut off and made to err.
+
+    Afterwards Astakos' own books must add up to the last counter, as in the demonstration, and
+    every caller must have been told what is so. The same seed gives the same plan and the same
+    storm; what meets what is up to the machine.
+    """
+    where = _directory(directory)
+    options = Options(where, 60 * minutes, commissions, seed, producers, threads)
+    console = Console(stderr=is_json, highlight=False)
+    is_live = console.is_terminal and not is_plain and "NO_COLOR" not in os.environ
+    _scrub()
+    logging.basicConfig(filename=where / "service.log", level=logging.INFO)
+    configure_logs()
+    proven = False
+    try:
+        with interrupted_once():
+            proven = _run(options, console, is_live=is_live, is_json=is_json)
+    except KeyboardInterrupt:
+        console.print(Text("Interrupted; everything is ended."))
+        sys.exit(_INTERRUPTED)
+    finally:
+        if proven and directory is None:
+            shutil.rmtree(where)
+        else:
+            console.print(Text(f"Seed {seed}; data and logs are in {where}"), soft_wrap=True)
+    sys.exit(not proven)
+
+
+def _run(options: Options, console: Console, *, is_live: bool, is_json: bool) -> bool:
+    board = Crowd()
+    chaos = Chaos(options, board)
+    with contextlib.ExitStack() as shown:
+        shown.enter_context(live(board, console) if is_live else plain(board, console.file))
+        with chaos.running():
+            outcome = chaos.run()
+            shown.close()
+            show(outcome, console)
+    if is_json:
+        kept = None if outcome.verdict.proven else str(options.directory)
+        click.echo(json.dumps(summary(outcome, board.scene(), options, kept), indent=2))
+    return outcome.verdict.proven
+
+
+def _directory(given: Path | None) -> Path:
+    """Return a directory in which nothing is from an earlier run, whose sums would not add up."""
+    if given is None:
+        return Path(tempfile.mkdtemp(prefix="astakos-chaos-"))
+    if given.exists() and any(given.iterdir()):
+        raise click.ClickException(f"{given} is not empty; give an empty directory or a new one")
+    given.mkdir(parents=True, exist_ok=True)
+    return given.absolute()
+
+
+def _scrub() -> None:
+    """Forget what the shell names: another broker's workers would take what is ours."""
+    for name in list(os.environ):
+        if name.upper().startswith("ASTAKOS_"):
+            del os.environ[name]
+
+
+if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal of few letters
+    main()

@@ -1,0 +1,268 @@
+"""The order of a run: start, fire into the storm, calm, settle, sweep, prove.
+
+The proof is the demonstration's: what the callers were told against Astakos' own books, to the
+last counter. Everything is run from the caller's thread, so that Ctrl-C ends all of it.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from astakos_worker.commissions import Commissions
+from astakos_worker.connect import ledger_of
+from astakos_worker.demo.board import Board, Scene
+from astakos_worker.demo.course import Verdict
+from astakos_worker.demo.mischief import Mischief
+from astakos_worker.demo.plan import plan
+from astakos_worker.demo.proof import Case, Finding, Kind, prove
+from astakos_worker.demo.witness import Witness, places
+from astakos_worker.ledger.contract import Ledger
+from astakos_worker.local import LocalStack
+from astakos_worker.lookups import Lookups
+from astakos_worker.sandbox.control_client import ControlClient
+from astakos_worker.sandbox.errors import ControlError
+from astakos_worker.settings import Settings
+from astakosclient import AstakosClient
+from tests.chaos import figures, storm
+from tests.chaos.blows import Storm
+from tests.chaos.others import ByName, OwnClient
+from tests.chaos.producers import Orders, Producers
+
+_TICK = 0.2
+#: Seconds after the last call and fault until every caller must know its end, and then until
+#: nothing of ours may be pending: a quarantine, a grace, some sweeps.
+_SETTLED, _QUIET = 120.0, 90.0
+#: Seconds beyond the plan within which all calls must be made: a call waits out an outage.
+_LATE = 120.0
+#: So many sweeps must have found nothing to do before the books are read.
+_SWEEPS = 2
+#: Of so many commissions one is asked for by name.
+_BY_NAME = 40
+_TWINS = 4
+
+#: Demo times. A quota synchronisation is not to outlast the window in which it is believed to be
+#: one, though faults follow each other more closely here than in years of a real Astakos.
+_ENVIRONMENT = {"ASTAKOS_TIMES": "demo", "ASTAKOS_REFUSAL_WINDOW": "60"}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a run is to be like."""
+
+    directory: Path
+    seconds: float = 60.0  # over which calls and faults are spread
+    commissions: int = 500
+    seed: int = 1
+    producers: int = 2
+    threads: int = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it: the demonstration's verdict, and what the run was like."""
+
+    verdict: Verdict
+    figures: figures.Figures
+
+
+class Crowd(Board):
+    """The board of several processes: what each says of itself, added up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.producers: Producers | None = None
+
+    def scene(self) -> Scene:
+        """Return how everything stands now."""
+        here = super().scene()
+        theirs = self.producers.scenes if self.producers else []
+        if not theirs:
+            return here
+        return replace(
+            here,
+            wanted=sum(one.wanted for one in theirs),
+            enqueued=sum(one.enqueued for one in theirs),
+            keys=sum(one.keys for one in theirs),
+            rate=sum(one.rate for one in theirs),
+            retried=sum(one.retried for one in theirs),
+            ends=sum((one.ends for one in theirs), Counter()),
+        )
+
+
+class Chaos:
+    """One run on a stack of its own, which is up inside `with`."""
+
+    def __init__(self, options: Options, board: Crowd) -> None:
+        self._options = options
+        self._board = board
+        self.stack = LocalStack(
+            options.directory, flower=False, env=_ENVIRONMENT, sandbox_args=("--cost", "real")
+        )
+
+    @contextmanager
+    def running(self) -> Iterator["Chaos"]:
+        """Have the stack up."""
+        self._board.say("starting broker, sandbox, workers, beat")
+        with self.stack as stack:
+            self._board.say(f"the stack is up, in {stack.directory}")
+            yield self
+
+    def run(self) -> Outcome:
+        """Run it, and judge."""
+        stack, options, board = self.stack, self._options, self._board
+        settings = Settings(times="demo", broker_url=stack.broker_url, ledger_url=stack.ledger_url)
+        commissions = Commissions(settings=settings)
+        control = ControlClient(str(stack.sandbox_url))
+        ledger = ledger_of(settings)
+        witness = Witness(control, ledger, settings.service)
+        where = places(Lookups(settings=settings), control)
+        before = witness.holdings()
+        token = stack.token_file.read_text(encoding="utf-8").strip()
+        namespace = f"{settings.namespace}.{settings.service}"
+        astakos = AstakosClient(token, stack.auth_url)
+        mischief = Mischief(astakos, commissions, namespace, where, options.seed)
+        mischief.foreigners()
+        own = OwnClient(astakos, commissions, where)
+        by_name = ByName(settings, where, options.commissions // _BY_NAME, options.seconds)
+        share = plan(options.commissions, options.seed, where)
+        producers = Producers(
+            Orders(
+                settings,
+                share[n :: options.producers],
+                options.threads,
+                options.seconds,
+                options.directory / f"producer-{n + 1}.log",
+            )
+            for n in range(options.producers)
+        )
+        board.producers = producers
+        run = _Run(stack, board, producers, by_name, witness, mischief, control, ledger)
+        try:
+            run.fire(options, own)
+            run.settle()
+            run.sweep()
+            board.enter("prove")
+            told = [*producers.end(), *by_name.told(_SETTLED), *own.told(_SETTLED)]
+        finally:
+            by_name.stop()
+            producers.kill()
+        books = witness.books(before)
+        case = Case(told, mischief.foreign, mischief.orphans, books, namespace)
+        findings = [*prove(case), *_left_open(ledger, settings.service)]
+        scene = board.scene()
+        verdict = Verdict(case, where, findings, board.seconds, [])
+        faults = dict(scene.mischief)
+        counts = figures.logged(options.directory)
+        counts |= figures.recorded(ledger, settings.service, (one.key for one in told))
+        counts |= figures.issued(case)
+        counts |= {"calls made again": scene.retried, "sent again by name": by_name.again}
+        restarts = {name: one.restarts for name, one in stack.processes.items() if one.restarts}
+        counts["ended by themselves"] = sum(figures.died(restarts, faults).values())
+        return Outcome(
+            verdict,
+            figures.Figures(faults, restarts, counts, dict(run.peaks.most), run.quiescence),
+        )
+
+
+def _left_open(ledger: Ledger, lane: str) -> list[Finding]:
+    """Return what the ledger has not closed: every commission is to have ended."""
+    standing = ledger.lane(lane)
+    if not standing.open:
+        return []
+    return [Finding(Kind.PENDING, f"{standing.open} records of the ledger are still open")]
+
+
+@dataclass(slots=True)
+class _Run:
+    """The phases, each of which waits for something, and no longer than it may take."""
+
+    stack: LocalStack
+    board: Crowd
+    producers: Producers
+    by_name: ByName
+    witness: Witness
+    mischief: Mischief
+    control: ControlClient
+    ledger: Ledger
+    peaks: figures.Peaks = field(default_factory=figures.Peaks)
+    quiescence: float = 0.0
+    _calm: float = 0.0
+    _haunted: float = 0.0
+    _restarts: dict[str, int] = field(default_factory=dict)
+
+    def fire(self, options: Options, own: OwnClient) -> None:
+        """Make all calls, into a storm that ends when they are made."""
+        while not self.producers.ready:
+            self._tick()
+        self.board.enter("fire")
+        blows = Storm(
+            self.stack,
+            self.board,
+            lambda what: self._behind(what, own),
+            machine=storm.machine(options.seed, options.seconds),
+            astakos=storm.astakos(options.seed, options.seconds),
+            seed=options.seed,
+        )
+        end = time.monotonic() + options.seconds + _LATE
+        self.by_name.start()
+        blows.start()
+        try:
+            while self.producers.firing or self.by_name.firing or not blows.still:
+                if time.monotonic() > end:
+                    self.board.say("the calls are not through in time", "red")
+                    break
+                self._tick()
+        finally:
+            blows.calm()
+        self._calm, self._haunted = time.monotonic(), blows.haunted
+        self.stack.wait_ready()
+        self.control.clear_faults()
+
+    def settle(self) -> None:
+        """Wait until every caller was told the end of each commission."""
+        self.board.enter("settle")
+        self.board.say("it is calm; waiting to be told how each ended")
+        end = time.monotonic() + _SETTLED
+        while self.producers.waiting and time.monotonic() < end:
+            self._tick()
+
+    def sweep(self) -> None:
+        """Wait until nothing of ours is pending or open, and has not been for some sweeps."""
+        self.board.enter("sweep")
+        foreign = {made.serial for made in self.mischief.foreign}
+        quiet_since: int | None = None
+        end = time.monotonic() + _QUIET
+        while time.monotonic() < end:
+            self._tick()
+            lists = self.witness.lists()
+            if not self.witness.pending().keys() <= foreign or self.board.scene().standing.open:
+                quiet_since = None
+            elif time.monotonic() < self._haunted:
+                continue  # a request that everybody has given up on is still to be executed
+            elif quiet_since is None:
+                quiet_since, self.quiescence = lists, time.monotonic() - self._calm
+            elif lists >= quiet_since + _SWEEPS:
+                return
+        self.board.say(f"it is not quiet after {_QUIET:g} s", "red")
+
+    def _behind(self, what: str, own: OwnClient) -> int:
+        """Do what goes on behind the service's back."""
+        if what == "serials":
+            return own.hand_over()
+        if what == "orphans":
+            return self.mischief.lost(3)
+        keys = self.producers.doubles[-_TWINS:]
+        return self.mischief.twins(keys) + self.mischief.ghosts(keys)
+
+    def _tick(self) -> None:
+        time.sleep(_TICK)
+        self.board.stands(self.witness.standing())
+        with suppress(ControlError):
+            self.peaks.look(self.control.audit())
+        for name, process in self.stack.processes.items():
+            if process.restarts != self._restarts.get(name, 0):
+                self._restarts[name] = process.restarts
+                self.board.say(f"{name} is started again (process {process.pid})", "green")

@@ -1,0 +1,178 @@
+"""Several processes of the service, each with handlers in many threads, on one plan.
+
+A commission that is asked for twice is asked for by two processes. What each was told comes back
+over a pipe; a process whose pipe is cut has lost who asked for it, and ends.
+"""
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import NamedTuple
+
+from astakos_worker.commissions import Commissions
+from astakos_worker.demo.board import Board, Scene
+from astakos_worker.demo.plan import Intent
+from astakos_worker.demo.proof import Told
+from astakos_worker.demo.service import Service
+from astakos_worker.demo.trouble import can_be_doubled
+from astakos_worker.observe.logs import configure_logs
+from astakos_worker.settings import Settings
+
+#: Seconds between two reports.
+_REPORT = 0.3
+#: Seconds that a process may take to end when it is asked to.
+_END = 30.0
+
+
+class Orders(NamedTuple):
+    """What one process of the service is to do."""
+
+    settings: Settings
+    intents: Sequence[Intent]
+    threads: int
+    seconds: float  # over which its calls are spread
+    log: Path
+
+
+class Report(NamedTuple):
+    """How far it has come."""
+
+    scene: Scene
+    firing: bool
+    waiting: bool
+    doubles: list[str]  # keys that were accepted since the last report and can be doubled
+
+
+class Producers:
+    """Starts the processes and listens to them."""
+
+    def __init__(self, orders: Iterable[Orders]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipes: list[Connection] = []
+        self._processes = []
+        self._reports: dict[int, Report] = {}
+        self._told: dict[int, list[Told]] = {}
+        self._doubles: list[str] = []
+        self._lock = threading.Lock()
+        self._listeners = []
+        for number, order in enumerate(orders, start=1):
+            ours, theirs = context.Pipe()
+            process = context.Process(
+                target=produce, args=(order, theirs), name=f"producer-{number}", daemon=True
+            )
+            process.start()
+            theirs.close()
+            self._pipes.append(ours)
+            self._processes.append(process)
+            listener = threading.Thread(target=self._listen, args=(number, ours), daemon=True)
+            listener.start()
+            self._listeners.append(listener)
+
+    @property
+    def scenes(self) -> list[Scene]:
+        """Return how each stands."""
+        with self._lock:
+            return [report.scene for report in self._reports.values()]
+
+    @property
+    def ready(self) -> bool:
+        """Return whether each has begun."""
+        self._check()
+        return len(self._reports) == len(self._processes)
+
+    @property
+    def firing(self) -> bool:
+        """Return whether a handler is at work."""
+        return not self.ready or any(report.firing for report in self._reports.values())
+
+    @property
+    def waiting(self) -> bool:
+        """Return whether there is a commission of which more is to be heard."""
+        return not self.ready or any(report.waiting for report in self._reports.values())
+
+    @property
+    def doubles(self) -> list[str]:
+        """Return keys of accepted commissions that can be doubled."""
+        with self._lock:
+            return list(self._doubles)
+
+    def end(self) -> list[Told]:
+        """End them all; return what they were told."""
+        for pipe in self._pipes:
+            pipe.send("end")
+        for listener in self._listeners:
+            listener.join(_END)
+        if len(self._told) < len(self._processes):
+            raise RuntimeError(f"a producer did not end within {_END:g} s")
+        return merged(self._told.values())
+
+    def kill(self) -> None:
+        """End what is left of them, as it is."""
+        for process in self._processes:
+            process.kill()
+            process.join()
+
+    def _check(self) -> None:
+        for process in self._processes:
+            if process.exitcode:
+                raise RuntimeError(f"{process.name} ended with exit code {process.exitcode}")
+
+    def _listen(self, number: int, pipe: Connection) -> None:
+        while True:
+            try:
+                said = pipe.recv()
+            except (EOFError, OSError):
+                return
+            with self._lock:
+                if isinstance(said, Report):
+                    self._reports[number] = said
+                    self._doubles += said.doubles
+                else:
+                    self._told[number] = said
+                    return
+
+
+def merged(lists: Iterable[Sequence[Told]]) -> list[Told]:
+    """Return one of each commission; of what two processes were told both must be so."""
+    out: dict[str, Told] = {}
+    for told in (told for each in lists for told in each):
+        out[told.key] = _both(out[told.key], told) if told.key in out else told
+    return list(out.values())
+
+
+def _both(one: Told, other: Told) -> Told:
+    if (one.end, one.serial) != (other.end, other.serial):
+        note = f"one process was told {one.end} {one.serial}, another {other.end} {other.serial}"
+        return replace(one, ends=frozenset(), end=one.end or other.end, note=note)
+    return replace(one, ends=one.ends & other.ends)
+
+
+# --- In the process itself ------------------------------------------------------------------------
+
+
+def produce(orders: Orders, pipe: Connection) -> None:
+    """Be the service until the order to end comes, and tell what it was told."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who started us
+    logging.basicConfig(filename=orders.log, level=logging.INFO, format="%(asctime)s %(message)s")
+    configure_logs()
+    board = Board()
+    service = Service(Commissions(settings=orders.settings), board)
+    service.start(orders.intents, orders.threads, over=orders.seconds)
+    reported: set[str] = set()
+    try:
+        while not pipe.poll(_REPORT):
+            doubles = [t.key for t in board.told() if can_be_doubled(t) and t.key not in reported]
+            reported.update(doubles)
+            scene = board.scene()
+            pipe.send(Report(scene, service.firing, board.waiting, doubles))
+        pipe.recv()
+        service.stop()
+        pipe.send(board.told())
+    except (EOFError, OSError):
+        os._exit(1)
