@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help demo up test check format lint types bench simulate clean
+.PHONY: help demo up test check format lint types bench simulate chaos clean
 
 help:  ## show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ bench: $(READY)  ## what the sandbox, the client and the ledger cost on this mac
 
 simulate: $(READY)  ## search the protocol for faults: make simulate N=100000
 	$(BIN)/python -m tests.simulation --random $(or $(N),20000)
+
+chaos: $(READY)  ## commissions under fire, and the proof: make chaos MINUTES=10 COMMISSIONS=5000 SEED=7
+	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) \
+	  --commissions $(or $(COMMISSIONS),5000) --seed $(or $(SEED),1)
 
 check: lint types test  ## format, lint, types, tests
 

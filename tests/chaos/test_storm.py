@@ -1,0 +1,63 @@
+"""A storm is drawn from its seed, and what a run is long enough for happens in it."""
+
+import itertools
+
+import pytest
+
+from astakos_worker.demo.proof import Told
+from tests.chaos import storm
+from tests.chaos.producers import merged
+
+TIMETABLES = [storm.machine, storm.astakos]
+
+
+@pytest.mark.parametrize("timetable", TIMETABLES)
+def test_the_same_seed_gives_the_same_storm_and_another_seed_another(timetable):
+    assert timetable(7, 60) == timetable(7, 60)
+    assert timetable(7, 60) != timetable(8, 60)
+
+
+@pytest.mark.parametrize("seconds", [15, 600])
+def test_everything_that_can_go_wrong_does_so_in_time(seconds):
+    blows = [blow for timetable in TIMETABLES for blow in timetable(1, seconds)]
+    assert all(0 <= blow.at <= seconds for blow in blows)
+    happens = {blow.what for blow in blows}
+    killed = {f"kill {name}" for name in (*storm.KILLED, "sandbox")}
+    paused = {f"pause {name}" for name in storm.PAUSED}
+    behind = {"orphans", "twins", "serials"}
+    assert happens == {*killed, *paused, *behind, *storm.FAULTS, "outage", "broker forgets"}
+
+
+@pytest.mark.parametrize("timetable", TIMETABLES)
+def test_a_longer_storm_strikes_more_often_and_never_two_at_once(timetable):
+    blows = timetable(3, 600)
+    assert len(blows) > 5 * len({blow.what for blow in blows})
+    for one, following in itertools.pairwise(blows):
+        assert following.at >= one.at + one.seconds
+
+
+ACCEPTED = frozenset({"accepted"})
+
+
+def told(end, serial, ends=ACCEPTED, key="k"):
+    return Told(key, {}, ends, end, serial)
+
+
+def test_what_two_processes_were_told_is_one_commission():
+    both = merged([[told("accepted", 1), told("accepted", 2, key="other")], [told("accepted", 1)]])
+    assert both == [told("accepted", 1), told("accepted", 2, key="other")]
+
+
+@pytest.mark.parametrize(
+    "other", [told("accepted", 2), told("rejected", 1), told(None, None)], ids=lambda t: t.end
+)
+def test_two_processes_that_were_told_different_things_are_a_finding(other):
+    [both] = merged([[told("accepted", 1)], [other]])
+    assert both.ends == frozenset()
+    assert "another" in both.note
+
+
+def test_what_one_process_gave_up_the_other_must_not_find_accepted():
+    gave_up = frozenset({"rejected", "cancelled"})
+    [both] = merged([[told("rejected", 1)], [told("rejected", 1, gave_up)]])
+    assert both.ends == frozenset()
