@@ -87,6 +87,8 @@ class ServiceSettings(BaseModel):
     token_file: Path | None = None
     #: A bundle of certificates for an Astakos with a private authority.
     ca_file: Path | None = None
+    #: As `usage` below, of this service alone.
+    usage: str = ""
 
     @model_validator(mode="after")
     def _one_token(self) -> Self:
@@ -115,6 +117,9 @@ class Settings(BaseSettings):
     service: Name = "default"
     #: The named services that a worker serves; the service's side needs none.
     services: dict[Name, ServiceSettings] = Field(default_factory=dict)
+
+    #: A function of the service's that counts its usage, by its dotted path: for `reconcile usage`.
+    usage: str = ""
 
     broker_url: str = "redis://127.0.0.1:6379/0"
     ledger_url: str = "redis://127.0.0.1:6379/1"

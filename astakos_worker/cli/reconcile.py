@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from astakos_worker.cli.reconcile_usage import command as usage
 from astakos_worker.clients import Clients
 from astakos_worker.connect import connected
 from astakos_worker.engine.findings import Report
@@ -21,16 +22,19 @@ from astakos_worker.settings import Settings
 _AT_REST = {"foreign", "wait", "leave"}
 
 
-@click.command("reconcile")
+@click.group("reconcile", invoke_without_command=True)
 @click.option("--service", help="The named service; ASTAKOS_SERVICE if left out.")
 @click.option("--fix", is_flag=True, help="Do it; without this it is only shown.")
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
-def command(service: str | None, fix: bool, as_json: bool) -> None:
+@click.pass_context
+def command(context: click.Context, service: str | None, fix: bool, as_json: bool) -> None:
     """Bring Astakos' pending commissions and the ledger together, as beat does all the time.
 
     Needs the service's token, as a worker does. Exit status 1 if anything was left to do, or
     if the sweep stopped since Astakos' list cannot be right.
     """
+    if context.invoked_subcommand:
+        return
     settings = Settings()
     lane = service or settings.service
     parts = connected(settings)
@@ -48,6 +52,9 @@ def command(service: str | None, fix: bool, as_json: bool) -> None:
         _print(report, fix=fix)
     left = not fix and any(report.counts.keys() - _AT_REST)
     sys.exit(1 if left or report.stopped else 0)
+
+
+command.add_command(usage)
 
 
 def _print(report: Report, *, fix: bool) -> None:

@@ -185,6 +185,9 @@ class Ledger(Protocol):
         Exact below 2**53, which is more than any Astakos has issued; callers may name no others.
         """
 
+    def unissued(self, lane: str) -> list[str]:
+        """Return keys of open records without a serial: what Astakos may not show yet."""
+
     def expired(self, lane: str, limit: int = 500, skip: int = 0) -> list[str]:
         """Return keys of undecided records whose deadline has passed, the oldest first."""
 

@@ -183,6 +183,12 @@ class MemoryLedger:
             )
             return [(serial, key) for serial, key in all_ if serial > above][:limit]
 
+    def unissued(self, lane: str) -> list[str]:
+        """Return keys of open records without a serial: what Astakos may not show yet."""
+        with self._lock:
+            rows = self._at(lane).rows.items()
+            return [k for k, row in rows if row.record.is_open and row.record.serial is None]
+
     def expired(self, lane: str, limit: int = 500, skip: int = 0) -> list[str]:
         """Return keys of undecided records whose deadline has passed, the oldest first."""
         with self._lock:

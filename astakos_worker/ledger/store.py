@@ -214,6 +214,12 @@ class RedisLedger:
         )
         return [(int(serial), key) for key, serial in rows]
 
+    def unissued(self, lane: str) -> list[str]:
+        """Return keys of open records without a serial: what Astakos may not show yet."""
+        prefix = self._lane_prefix(lane)
+        keys = self._call(lambda: self._server.zdiff([f"{prefix}open", f"{prefix}held"]))
+        return list(keys)
+
     def expired(self, lane: str, limit: int = 500, skip: int = 0) -> list[str]:
         """Return keys of undecided records whose deadline has passed, the oldest first."""
         name = f"{self._lane_prefix(lane)}open"

@@ -101,6 +101,21 @@ def test_a_twin_is_not_what_its_commission_holds(place):
     assert place.ledger.lane(LANE).held == 0
 
 
+# --- Open ones without a serial ---------------------------------------------------------------
+
+
+def test_what_astakos_may_not_have_got_yet_is_told_until_there_is_a_serial_or_an_end(place):
+    """Whoever compares usage with Astakos' must know what is on its way there."""
+    waits, announced = place.put("waits"), place.write(place.put("sent"), states.Marked(1.0, 1.0))
+    place.put("pending", serial=7)
+    place.write(place.put("settled", serial=8), *SETTLED)
+    assert sorted(place.ledger.unissued(LANE)) == ["sent", "waits"]
+    place.write(announced.entry, states.Issued(9))
+    place.write(waits, states.Decided(REJECT))
+    assert place.ledger.unissued(LANE) == []
+    assert place.ledger.unissued("another") == []
+
+
 # --- Past their deadline ----------------------------------------------------------------------
 
 

@@ -1,0 +1,272 @@
+"""`astakos-worker reconcile usage`: a service's own usage against Astakos' quotas.
+
+Compares once, waits, looks closely at what differed, and only then, with `--fix`, repairs.
+"""
+
+import json
+import secrets
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import click
+from celery.utils.imports import cwd_in_path, symbol_by_name
+from rich.table import Table
+from rich.text import Text
+
+from astakos_worker.cli.interrupting import interrupted_once
+from astakos_worker.cli.showing import printed, progress
+from astakos_worker.clients import Clients
+from astakos_worker.commissions import Commissions
+from astakos_worker.connect import connected
+from astakos_worker.engine.drift import Finding, Verdict, again, compare, too_many
+from astakos_worker.engine.looking import Looker, Scope, Usage
+from astakos_worker.repairing import Repair, Repairer
+from astakos_worker.settings import Settings
+
+_INTERRUPTED = 130
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What a run found, and what became of it."""
+
+    service: str
+    compared: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    repairs: dict[Finding, Repair] = field(default_factory=dict)
+    stopped: str = ""
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many of each verdict, and of these how many were repaired."""
+        counts = Counter(str(finding.verdict) for finding in self.findings)
+        counts["repaired"] = sum(repair.done for repair in self.repairs.values())
+        return counts
+
+    @property
+    def left(self) -> int:
+        """How many differ still, or cannot be compared at all."""
+        counts = self.counts
+        return counts[Verdict.DIFFERS] + counts[Verdict.UNKNOWN] - counts["repaired"]
+
+    @property
+    def differing(self) -> list[Finding]:
+        """What both looks found to differ, by the same figures."""
+        return [each for each in self.findings if each.verdict is Verdict.DIFFERS]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the whole comparison as JSON can hold it."""
+        return {
+            "service": self.service,
+            "compared": self.compared,
+            **self.counts,
+            "left": self.left,
+            "stopped": self.stopped,
+            "rows": list(self.rows()),
+        }
+
+    def rows(self) -> Iterable[dict[str, Any]]:
+        """Return a row for each finding, for a person and for a script."""
+        for finding in self.findings:
+            repair = self.repairs.get(finding)
+            yield {
+                **finding.holding._asdict(),
+                "verdict": str(finding.verdict),
+                "own": finding.own,
+                "usage": finding.usage,
+                "missing": finding.missing,
+                "limit": finding.limit,
+                "why": repair.why if repair and repair.why else finding.why,
+                "repaired": bool(repair and repair.done),
+                "key": repair.key if repair else "",
+            }
+
+
+@click.command("usage")
+@click.option("--service", help="The named service; ASTAKOS_SERVICE if left out.")
+@click.option(
+    "--from",
+    "path",
+    metavar="MODULE.FUNCTION",
+    help="The function that counts; ASTAKOS_USAGE if left out.",
+)
+@click.option("--user", "users", multiple=True, metavar="UUID", help="Only this user's holdings.")
+@click.option("--project", "projects", multiple=True, metavar="UUID", help="Only this project.")
+@click.option(
+    "--resource",
+    "resources",
+    multiple=True,
+    help="Only this resource; also compared where the function names it nowhere.",
+)
+@click.option(
+    "--apart",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    help="Seconds between the two looks that must agree.",
+)
+@click.option("--fix", is_flag=True, help="Repair; without this it is only shown.")
+@click.option("--force", is_flag=True, help="Repair also where the usage is over the limit.")
+@click.option(
+    "--however-many",
+    is_flag=True,
+    help="Repair even if so many differ that the service's figures are to be doubted.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=60.0,
+    show_default=True,
+    help="Seconds that workers have to carry out repairs, fifty at a time.",
+)
+@click.option(
+    "--rows",
+    type=click.IntRange(min=0),
+    default=100,
+    show_default=True,
+    help="Rows that are printed; 0: all.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The whole comparison as JSON.")
+def command(
+    service: str | None,
+    path: str | None,
+    users: tuple[str, ...],
+    projects: tuple[str, ...],
+    resources: tuple[str, ...],
+    *,
+    apart: float,
+    fix: bool,
+    force: bool,
+    however_many: bool,
+    timeout: float,
+    rows: int,
+    as_json: bool,
+) -> None:
+    """Compare a service's own usage with Astakos' quotas, and repair what differs.
+
+    What has anything pending is left alone; what differs is looked at twice. A repair is a
+    commission, issued by the workers, looked at once more, and only then accepted.
+
+    Needs the service's token, as a worker does. Exit status 0 if nothing differs (or all that did
+    has been repaired), 1 if something was left, 130 if interrupted.
+    """
+    settings = Settings()
+    lane = service or settings.service
+    function = _counting(path or settings.for_service(lane).usage or settings.usage)
+    scope = Scope(
+        frozenset(users) if users else None,
+        frozenset(projects) if projects else None,
+        frozenset(resources),
+    )
+    looker = Looker(Clients(settings).of(lane), connected(settings).ledger, function, lane)
+    repairer = Repairer(
+        Commissions(lane, settings=settings),
+        looker,
+        f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
+        force=force,
+        patience=timeout,
+        deadline=settings.hold_deadline,
+    )
+    comparison = Comparison(lane)
+    status = 0
+    try:
+        with interrupted_once():
+            _compare(comparison, looker, scope, apart)
+            if fix and (however_many or not _doubtful(comparison, settings)):
+                _repair(comparison, repairer)
+    except KeyboardInterrupt:
+        comparison.stopped = "interrupted: repairs that were not accepted yet are rejected"
+        status = _INTERRUPTED
+    if as_json:
+        print(json.dumps(comparison.to_dict()))  # noqa: T201
+    else:
+        _print(comparison, rows=rows, fix=fix)
+    sys.exit(status or (1 if comparison.left or comparison.stopped else 0))
+
+
+def _counting(path: str) -> Usage:
+    """Return the function that counts, as Celery finds an application: from here on."""
+    if not path:
+        raise click.UsageError(
+            "which function counts the service's usage? Name it with --from or in ASTAKOS_USAGE"
+        )
+    try:
+        with cwd_in_path():
+            function = symbol_by_name(path)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise click.UsageError(f"{path} cannot be imported: {error}") from error
+    if not callable(function):
+        raise click.UsageError(f"{path} is no function")
+    return cast("Usage", function)
+
+
+def _compare(comparison: Comparison, looker: Looker, scope: Scope, apart: float) -> None:
+    """Look at everything, and after a while again at what differed."""
+    with progress() as bar:
+        task = bar.add_task("reading usage and quotas", total=None)
+        looker.step = lambda: bar.advance(task)
+        look = looker.survey(scope)
+        comparison.compared = len(look.holdings())
+        findings = compare(look)
+        if findings:
+            bar.update(task, description=f"{len(findings)} differ; looking again soon")
+            time.sleep(apart)
+            bar.update(task, description="looking again")
+            findings = again(findings, looker.inspect(findings))
+        comparison.findings = findings
+
+
+def _doubtful(comparison: Comparison, settings: Settings) -> bool:
+    """Stop where so much differs that the figures themselves must be wrong."""
+    found, compared = len(comparison.differing), comparison.compared
+    if not too_many(found, compared, floor=settings.brake_floor, share=settings.brake_share):
+        return False
+    comparison.stopped = (
+        f"{found} of {compared} holdings differ: does {comparison.service} count right? "
+        "Nothing was repaired; --however-many repairs them all the same."
+    )
+    return True
+
+
+def _repair(comparison: Comparison, repairer: Repairer) -> None:
+    with progress() as bar, closing(repairer.repair(comparison.differing)) as repairs:
+        task = bar.add_task("repairing", total=len(comparison.differing))
+        for repair in repairs:
+            comparison.repairs[repair.finding] = repair
+            bar.advance(task)
+
+
+def _print(comparison: Comparison, *, rows: int, fix: bool) -> None:
+    console = printed()
+    table = Table("project", "user", "resource", "own", "Astakos", "differs", "why", box=None)
+    listed = list(comparison.rows())
+    for row in listed[: rows or None]:
+        user = row["user"] or "(all members)"
+        table.add_row(
+            row["project"],
+            "(the same)" if user == row["project"] else user,
+            row["resource"],
+            str(row["own"]),
+            str(row["usage"]),
+            f"{row['missing']:+d}",
+            Text(f"repaired by {row['key']}" if row["repaired"] else row["why"]),
+        )
+    if listed:
+        console.print(table)
+    if rows and len(listed) > rows:
+        console.print(f"... and {len(listed) - rows} more: --rows 0 or --json shows all")
+    counts = ", ".join(f"{n} {name}" for name, n in sorted(comparison.counts.items()) if n)
+    done = "" if fix or not comparison.differing else " (nothing was changed; --fix repairs)"
+    console.print(f"{comparison.compared} holdings compared: {counts or 'all agree'}{done}")
+    if not comparison.compared:
+        console.print(
+            Text("The function counted nothing: name with --resource what is to be compared.")
+        )
+    if comparison.stopped:
+        console.print(Text(f"Stopped: {comparison.stopped}", style="bold red"))

@@ -1,0 +1,201 @@
+"""Whether a service's own usage and Astakos' agree, holding by holding: pure.
+
+Both sides are read at different times, so that a commission on its way looks like drift, and
+mending that would make some (the protocol, section 5.3, item 9). Nothing is called drift unless
+Astakos said the same before and after the service was asked, with nothing pending and nothing
+waiting in the ledger; and nothing is mended that one look alone has seen.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+_INT64 = 2**63
+
+
+class Holding(NamedTuple):
+    """What a user has from a project; without a user, what all members of it have together."""
+
+    user: str | None
+    project: str
+    resource: str
+
+
+class Figure(NamedTuple):
+    """What Astakos says of a holding; pending imports are in its usage."""
+
+    usage: int
+    pending: int
+    limit: int
+
+
+Own = Mapping[Holding, int]
+Figures = Mapping[Holding, Figure]
+
+
+class BadUsageError(ValueError):
+    """Raised when what a service says of its usage cannot be right."""
+
+
+class Verdict(StrEnum):
+    """What a look says of one holding."""
+
+    EQUAL = "equal"
+    DIFFERS = "differs"
+    BUSY = "busy"  # not to be judged now
+    UNKNOWN = "unknown"  # Astakos has no such holding, and so nothing can be repaired
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Both sides at one time: the service's usage, and Astakos' before and after reading it."""
+
+    own: Own
+    before: Figures
+    after: Figures
+    #: Commissions of the ledger that Astakos has not got yet name these.
+    awaited: frozenset[Holding] = frozenset()
+    resources: frozenset[str] = field(default_factory=frozenset)
+
+    def holdings(self) -> list[Holding]:
+        """Return what can be compared: all holdings of resources that the service counts."""
+        both = self.own.keys() | self.before.keys() | self.after.keys()
+        return sorted((h for h in both if h.resource in self.resources), key=_order)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One holding as a look found it. `own` is the service's figure, `usage` Astakos'."""
+
+    holding: Holding
+    verdict: Verdict
+    why: str
+    own: int
+    usage: int = 0
+    limit: int = 0
+
+    @property
+    def missing(self) -> int:
+        """How much Astakos' usage lacks; less than nothing: it has so much too many."""
+        return self.own - self.usage
+
+    @property
+    def over_limit(self) -> bool:
+        """Whether recording it takes `force`."""
+        return self.missing > 0 and self.own > self.limit
+
+
+def tally(rows: Iterable[object]) -> dict[Holding, int]:
+    """Return what a service counts, of rows `(user, project, resource, quantity)`.
+
+    Rows of one holding are summed. A row with None for a user is a project's own holding; for
+    a resource without any such row, a project has what its members have together.
+    """
+    own: dict[Holding, int] = {}
+    for row in rows:
+        holding, quantity = _checked(row)
+        own[holding] = own.get(holding, 0) + quantity
+    told = {holding.resource for holding in own if holding.user is None}
+    for (user, project, resource), quantity in list(own.items()):
+        if user is not None and resource not in told:
+            both = Holding(None, project, resource)
+            own[both] = own.get(both, 0) + quantity
+    for holding, quantity in own.items():
+        if quantity >= _INT64:
+            raise BadUsageError(f"{quantity} of {_said(holding)} does not fit into 64 bits")
+    return own
+
+
+def judge(holding: Holding, look: Look, ours: int = 0) -> Finding:
+    """Return how a holding stands; `ours` is the quantity of a repair of it that is pending."""
+    own = look.own.get(holding, 0)
+    before, after = look.before.get(holding), look.after.get(holding)
+    if before is None and after is None:
+        if own == 0:
+            return Finding(holding, Verdict.EQUAL, "", 0)
+        return Finding(holding, Verdict.UNKNOWN, "Astakos has no such holding", own)
+    if before is None or after is None:  # a synchronisation of quotas makes holdings anew
+        return Finding(holding, Verdict.BUSY, "Astakos is making the holding anew", own)
+    usage = after.usage - max(ours, 0)
+    if after.pending > abs(ours):
+        verdict, why = Verdict.BUSY, f"{after.pending - abs(ours)} pending in Astakos"
+    elif after.pending < abs(ours):
+        verdict, why = Verdict.BUSY, "the repair is not pending in Astakos any more"
+    elif holding in look.awaited:
+        verdict, why = Verdict.BUSY, "a commission in the ledger is about to change it"
+    elif before[:2] != after[:2]:
+        verdict, why = Verdict.BUSY, "it changed while it was looked at"
+    elif own == usage:
+        verdict, why = Verdict.EQUAL, ""
+    else:
+        verdict, why = Verdict.DIFFERS, "more than it uses" if own < usage else "less than it uses"
+        why = f"Astakos counts {abs(own - usage)} {why}"
+    return Finding(holding, verdict, why, own, usage, after.limit)
+
+
+def compare(look: Look) -> list[Finding]:
+    """Return all that a look did not find equal."""
+    found = (judge(holding, look) for holding in look.holdings())
+    return [each for each in found if not _equal(each)]
+
+
+def again(first: Iterable[Finding], look: Look) -> list[Finding]:
+    """Return what differs still, and by the same figures; what does not is called busy."""
+    out = []
+    for seen in first:
+        now = judge(seen.holding, look)
+        if now.verdict is Verdict.DIFFERS and (now.own, now.usage) != (seen.own, seen.usage):
+            changed = f"it was {seen.own} here and {seen.usage} there a moment ago"
+            now = Finding(now.holding, Verdict.BUSY, changed, now.own, now.usage, now.limit)
+        if now.verdict is not Verdict.EQUAL:
+            out.append(now)
+    return out
+
+
+def stands(repaired: Finding, look: Look) -> str:
+    """Return why a pending repair must not be accepted; nothing if it is right still."""
+    now = judge(repaired.holding, look, repaired.missing)
+    if now.verdict is Verdict.DIFFERS and (now.own, now.usage) == (repaired.own, repaired.usage):
+        return ""
+    if now.verdict in {Verdict.BUSY, Verdict.UNKNOWN}:
+        return now.why
+    return (
+        f"its usage changed meanwhile, from {repaired.own} here and {repaired.usage} there "
+        f"to {now.own} and {now.usage}"
+    )
+
+
+def too_many(differing: int, compared: int, *, floor: int, share: float) -> bool:
+    """Return whether so many differ that the service's figures are to be doubted first."""
+    return differing > max(floor, int(compared * share))
+
+
+def _equal(finding: Finding) -> bool:
+    # One that is busy and agrees in its figures is nothing that anybody has to know of.
+    return finding.verdict is Verdict.EQUAL or (
+        finding.verdict is Verdict.BUSY and finding.missing == 0
+    )
+
+
+def _checked(row: object) -> tuple[Holding, int]:
+    if not isinstance(row, tuple | list) or len(row) != 4:
+        raise BadUsageError(f"a row must be (user, project, resource, quantity), not {row!r:.200}")
+    user, project, resource, quantity = row
+    for label, value in (("project", project), ("resource", resource), ("user", user)):
+        if (not isinstance(value, str) or not value) and not (label == "user" and value is None):
+            raise BadUsageError(f"{label} must be a string in the row {row!r:.200}")
+    if isinstance(quantity, bool) or not isinstance(quantity, int):
+        raise BadUsageError(f"quantity must be an integer in the row {row!r:.200}")
+    if quantity < 0:
+        raise BadUsageError(f"nobody uses less than nothing: {row!r:.200}")
+    return Holding(user, project, resource), quantity
+
+
+def _order(holding: Holding) -> tuple[str, str, str]:
+    return holding.project, holding.resource, holding.user or ""
+
+
+def _said(holding: Holding) -> str:
+    user, project, resource = holding
+    return f"{resource} of " + (f"user {user} from project {project}" if user else project)

@@ -1,0 +1,190 @@
+"""Both sides of a service's usage, read from a real Astakos in an order that hides nothing."""
+
+import pytest
+
+from astakos_worker.engine.drift import Figure, Holding, Verdict, again, compare
+from astakos_worker.engine.looking import Looker, Scope
+from astakos_worker.ledger import states
+from astakos_worker.ledger.contract import Write
+from astakos_worker.ledger.memory import MemoryLedger
+from astakos_worker.ledger.record import Provision, Request
+from astakos_worker.sandbox.seed import project_uuid, user_uuid
+from astakos_worker.sandbox.server import SandboxServer
+from astakosclient import AstakosClient
+from astakosclient.errors import AstakosClientException, NotFound
+
+VM, DISK = "cyclades.vm", "cyclades.disk"
+ADA, BOB = user_uuid("user01@example.org"), user_uuid("user02@example.org")
+SHARED = project_uuid("shared.example.org")
+LANE = "default"
+
+
+class Clock:
+    def now(self):
+        return 1_700_000_000.0
+
+
+@pytest.fixture(scope="module")
+def server():
+    with SandboxServer() as server:
+        yield server
+
+
+@pytest.fixture
+def control(server):
+    server.reset()
+    return server.control
+
+
+@pytest.fixture
+def client(server, control):
+    client = AstakosClient(server.token("cyclades"), server.auth_url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def ledger():
+    return MemoryLedger(Clock())
+
+
+class Counter:
+    """A service's function: what it counts now, and what happens while it is asked."""
+
+    def __init__(self):
+        self.rows = []
+        self.asked = []
+        self.meanwhile = lambda: None
+
+    def __call__(self, projects):
+        self.asked.append(projects)
+        self.meanwhile()
+        return self.rows
+
+
+@pytest.fixture
+def counter():
+    return Counter()
+
+
+@pytest.fixture
+def looker(client, ledger, counter):
+    return Looker(client, ledger, counter, LANE)
+
+
+def used(client, quantity, user=ADA, project=ADA, resource=VM):
+    """Use so much for good, as a service does."""
+    serial = client.issue_one_commission(user, project, {resource: quantity})
+    client.accept_commission(serial)
+
+
+def queued(ledger, *provisions):
+    record = states.queued("k", LANE, "0a1b2c3d", Request(provisions), now=ledger.clock.now())
+    [verdict] = ledger.cas([Write(record, 0)])
+    assert verdict.done
+
+
+def test_all_that_astakos_counts_is_compared_though_the_service_knows_nothing_of_it(
+    client, looker, counter
+):
+    """A user that the service has forgotten, and a project of which nobody is left."""
+    used(client, 2, BOB, SHARED)
+    counter.rows = [(ADA, ADA, VM, 1)]
+    found = {f.holding: f.missing for f in compare(looker.survey(Scope()))}
+    assert found == {
+        Holding(ADA, ADA, VM): 1,
+        Holding(None, ADA, VM): 1,
+        Holding(BOB, SHARED, VM): -2,
+        Holding(None, SHARED, VM): -2,
+    }
+    assert counter.asked == [None]
+
+
+def test_it_is_narrowed_to_users_to_projects_and_to_resources(client, looker, counter):
+    used(client, 2, BOB, SHARED)
+    used(client, 3, ADA, SHARED, DISK)
+    counter.rows = [(ADA, ADA, VM, 1)]
+
+    def found(**scope):
+        wanted = {name: frozenset(values) for name, values in scope.items()}
+        return {f.holding[:2] for f in compare(looker.survey(Scope(**wanted)))}
+
+    assert found(users=[BOB], resources=[VM]) == {(BOB, SHARED)}
+    assert found(projects=[SHARED], resources=[VM]) == {(BOB, SHARED), (None, SHARED)}
+    assert found(resources=[DISK]) == {(ADA, SHARED), (None, SHARED)}
+    assert counter.asked[1] == {SHARED}
+
+
+def test_more_than_one_request_holds_is_asked_for_in_parts(control, client, looker, counter):
+    users = [control.add_user(f"many{n}@example.org") for n in range(120)]
+    counter.rows = [(user["uuid"], user["uuid"], VM, 1) for user in users]
+    steps = []
+    looker.step = lambda: steps.append(1)
+    look = looker.survey(Scope())
+    assert sum(f.missing for f in compare(look)) == 240
+    asked = control.audit()["requests"]
+    assert sum(asked["service.quotas"].values()) >= 3
+    assert len(steps) >= 7
+    assert again(compare(look), looker.inspect(compare(look))) == compare(look)
+
+
+def test_holdings_that_astakos_does_not_have_are_said_to_be_unknown(looker, counter):
+    counter.rows = [("nobody", "nowhere", VM, 1)]
+    found = compare(looker.survey(Scope()))
+    assert {f.verdict for f in found} == {Verdict.UNKNOWN} and len(found) == 2
+    assert {f.verdict for f in again(found, looker.inspect(found))} == {Verdict.UNKNOWN}
+
+
+def test_a_proxys_page_is_not_taken_for_nobody_known(control, looker, counter):
+    control.set_faults({"kind": "proxy-page", "route": "service.quotas", "status": 404})
+    counter.rows = [(ADA, ADA, VM, 1)]
+    with pytest.raises(NotFound):
+        looker.survey(Scope())
+
+
+def test_what_begins_and_ends_while_the_service_is_asked_is_seen(client, looker, counter):
+    """The protocol, section 5.3, item 9: a request between the reads looks like drift."""
+    counter.rows = [(ADA, ADA, VM, 1)]
+    found = compare(looker.survey(Scope()))
+    counter.meanwhile = lambda: used(client, 1)
+    now = again(found, looker.inspect(found))
+    assert {f.verdict for f in now} == {Verdict.BUSY}
+
+
+def test_what_is_pending_while_the_service_is_asked_is_seen(client, looker, counter):
+    counter.rows = [(ADA, ADA, VM, 1)]
+    found = compare(looker.survey(Scope()))
+    counter.meanwhile = lambda: client.issue_one_commission(ADA, ADA, {VM: 1})
+    assert {f.verdict for f in again(found, looker.inspect(found))} == {Verdict.BUSY}
+
+
+@pytest.mark.parametrize("moment", ["before", "meanwhile"])
+def test_what_is_in_the_ledger_and_not_yet_in_astakos_is_seen(ledger, looker, counter, moment):
+    """Services here go on before Astakos has heard of it."""
+    counter.rows = [(ADA, SHARED, VM, 1)]
+    found = compare(looker.survey(Scope()))
+    provisions = (
+        Provision(f"user:{ADA}", f"project:{SHARED}", VM, 1),
+        Provision(f"project:{SHARED}", None, VM, 1),
+    )
+    if moment == "before":
+        queued(ledger, *provisions)
+    else:
+        counter.meanwhile = lambda: queued(ledger, *provisions)
+    assert {f.verdict for f in again(found, looker.inspect(found))} == {Verdict.BUSY}
+
+
+def test_a_close_look_takes_only_what_it_is_about(client, looker, counter):
+    used(client, 2, BOB, SHARED)
+    counter.rows = [(ADA, ADA, VM, 1)]
+    mine = [f for f in compare(looker.survey(Scope())) if f.holding.user == ADA]
+    look = looker.inspect(mine)
+    assert look.before == {Holding(ADA, ADA, VM): Figure(0, 0, look.before[mine[0].holding].limit)}
+    assert counter.asked[1] == {ADA}
+
+
+def test_astakos_away_is_an_error_and_no_drift(control, looker, counter):
+    counter.rows = [(ADA, ADA, VM, 1)]
+    control.set_faults({"kind": "error-before", "status": 503})
+    with pytest.raises(AstakosClientException):
+        looker.survey(Scope())
