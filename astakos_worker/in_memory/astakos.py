@@ -227,7 +227,8 @@ def _lost() -> AstakosClientException:
 
 
 def _unexpected() -> AstakosClientException:
-    body = json.dumps({"internalServerError": {"code": 500, "message": "Unexpected error"}})
+    fault = {"code": 500, "message": "Unexpected error", "details": ""}
+    body = json.dumps({"internalServerError": fault})
     return AstakosClientException("Internal Server Error", "", 500, body)
 
 

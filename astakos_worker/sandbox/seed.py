@@ -8,6 +8,7 @@ what it needs. `docs/sandbox.md` describes the format.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import resources
 from typing import TYPE_CHECKING, Final
@@ -28,6 +29,15 @@ __all__ = ["LONG_AGO", "NEVER", "default_seed", "load_seed", "project_uuid", "us
 
 NEVER: Final = datetime(2099, 12, 31, tzinfo=UTC)
 LONG_AGO: Final = datetime(2001, 1, 1, tzinfo=UTC)
+
+# Without these no client finds anything; a seed may say otherwise under the same names.
+_ASTAKOS: Final = Component("astakos", "sandbox-token-of-astakos", "/ui")
+_OWN_SERVICES: Final[tuple[tuple[str, str, str, str, dict[str, str]], ...]] = (
+    ("astakos_account", "account", "v1.0", "/account/v1.0", {"SNF:exposeVersion": "True"}),
+    ("astakos_identity", "identity", "v2.0", "/identity/v2.0", {}),
+    ("astakos_oauth2", "astakos_auth", "", "/oauth2", {}),
+    ("astakos_weblogin", "astakos_weblogin", "v1.0", "/weblogin", {}),
+)
 
 
 def user_uuid(name: str) -> str:
@@ -66,6 +76,7 @@ def _build(document: Document) -> World:
     world = World()
     for table in document.tables("component"):
         _add_component(world, table)
+    _add_astakos(world)
     for table in document.tables("service"):
         _add_service(world, table)
     for table in document.tables("resource"):
@@ -88,6 +99,17 @@ def _add_component(world: World, table: Table) -> None:
         world.add_component(Component(name, token, url, LONG_AGO if expired else None))
     except NameTakenError as cause:
         raise table.complaint("", str(cause)) from cause
+
+
+def _add_astakos(world: World) -> None:
+    if _ASTAKOS.name not in world.components:
+        try:
+            world.add_component(replace(_ASTAKOS))
+        except NameTakenError as cause:
+            raise SeedError(f"{cause}: {_ASTAKOS.token!r} is that of Astakos itself") from cause
+    for name, kind, version, path, more in _OWN_SERVICES:
+        endpoint = {"versionId": version, "publicURL": path, **more}
+        world.add_service(Service(name, kind, _ASTAKOS.name, (endpoint,)))
 
 
 def _add_service(world: World, table: Table) -> None:

@@ -128,3 +128,44 @@ def test_a_mistake_in_a_seed_is_reported_with_its_place_and_its_remedy(seed, com
 def test_a_seed_that_is_not_there_says_so(tmp_path):
     with pytest.raises(SeedError, match=r"nowhere\.toml cannot be read.*leave it out"):
         load_seed(tmp_path / "nowhere.toml")
+
+
+ONE_COMPONENT = """
+[[component]]
+name = "mine"
+token = "sandbox-token-of-mine"
+"""
+
+
+def test_astakos_itself_is_there_though_a_seed_does_not_say_so():
+    """Without its account service no client would find anything."""
+    world = load_seed(ONE_COMPONENT)
+    assert world.components.keys() == {"mine", "astakos"}
+    assert world.services.keys() == {
+        "astakos_account",
+        "astakos_identity",
+        "astakos_oauth2",
+        "astakos_weblogin",
+    }
+
+
+def test_a_seed_may_describe_astakos_otherwise():
+    other = """
+[[component]]
+name = "astakos"
+token = "another-token"
+
+[[service]]
+name = "astakos_oauth2"
+type = "astakos_auth"
+component = "astakos"
+"""
+    world = load_seed(other)
+    assert [component.token for component in world.components.values()] == ["another-token"]
+    assert world.services["astakos_oauth2"].endpoints == ()
+    assert len(world.services) == 4
+
+
+def test_the_token_of_astakos_is_nobody_elses():
+    with pytest.raises(SeedError, match="that of Astakos itself"):
+        load_seed(ONE_COMPONENT.replace("of-mine", "of-astakos"))
