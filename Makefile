@@ -19,10 +19,11 @@ up: $(READY)  ## the same stack, left running; Ctrl-C ends it
 test: $(READY)  ## the whole test suite
 	$(BIN)/python -m pytest
 
-bench: $(READY)  ## what the sandbox, the client and the ledger cost on this machine
-	$(BIN)/python bench/sandbox_issue.py
-	$(BIN)/python bench/client.py
-	$(BIN)/python bench/ledger.py
+# FULL=1: everything, with plots; AUTH_URL=... TOKEN=...: against a real Astakos.
+bench: export ASTAKOS_TOKEN := $(or $(TOKEN),$(ASTAKOS_TOKEN))
+bench: $(READY)  ## against direct calls and plain Celery; make bench FULL=1 for everything
+	@$(BIN)/python -m bench $(if $(FULL),--full --plots docs) \
+	  $(if $(AUTH_URL),--auth-url '$(AUTH_URL)') $(if $(ONLY),--only $(ONLY))
 
 simulate: $(READY)  ## search the protocol for faults: make simulate N=100000
 	$(BIN)/python -m tests.simulation --random $(or $(N),20000)

@@ -1,0 +1,110 @@
+"""Measures this package beside its rivals, all on one machine in one run.
+
+    .venv/bin/python -m bench                  under three minutes
+    .venv/bin/python -m bench --full           everything, about half an hour, with plots
+    .venv/bin/python -m bench --only waiting,quiet
+    .venv/bin/python -m bench --auth-url URL --token TOKEN    against a real Astakos
+
+The tables go to the screen and the figures to a JSON file. Every run checks at its end that the
+users' holdings are what was accepted: nobody is fast by losing work.
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from astakos_worker.local.process import StackError
+from bench import plots, report
+from bench.astakos import Real, Sandbox
+from bench.figures import AIMS, Results
+from bench.lifecycles import LostWorkError
+from bench.scenarios import SCENARIOS, Cast
+from bench.stage import Stage
+
+#: Commissions that a real Astakos' users must have room for.
+ROOM = 1_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--full", action="store_true", help="all scenarios, more rounds, plots")
+    parser.add_argument("--only", metavar="NAME,...", help=f"only some of: {', '.join(SCENARIOS)}")
+    parser.add_argument("--json", type=Path, default=Path("run/bench.json"), help="%(default)s")
+    parser.add_argument("--plots", type=Path, metavar="FOLDER", help="where SVG plots go")
+    parser.add_argument("--auth-url", help="a real Astakos instead of the sandbox")
+    parser.add_argument("--token", help="a component's token; also ASTAKOS_TOKEN")
+    options = parser.parse_args()
+    token = options.token or os.environ.get("ASTAKOS_TOKEN")
+    if options.auth_url and not token:
+        parser.error("--auth-url needs --token, or ASTAKOS_TOKEN in the environment")
+    chosen = choose(parser, options)
+    make = partial(real, options.auth_url, token) if options.auth_url else Sandbox
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    results: Results = {}
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="bench-") as folder,
+            Stage(Path(folder), make) as stage,
+        ):
+            cast = Cast(stage, options.full)
+            report.head(console, stage)
+            for name in chosen:
+                scenario = SCENARIOS[name]
+                with console.status(f"{scenario.title} ..."):
+                    results[name] = scenario.measure(cast)
+                report.table(console, scenario.title, results[name])
+            give_back = getattr(stage.astakos, "give_back", None)
+            if give_back:
+                give_back()
+    except (LostWorkError, StackError) as error:
+        sys.exit(f"bench: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    aims = [row for aim in AIMS if (row := aim.row(results)) is not None]
+    report.aims(console, aims)
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    kept = {"machine": machine(), "full": options.full, "aims": aims}
+    options.json.write_text(json.dumps({**kept, "results": results}, indent=1) + "\n")
+    console.print(f"\nFigures: {options.json}", style="dim")
+    if options.plots:
+        plots.draw(results, options.plots)
+
+
+def choose(parser, options) -> list[str]:
+    if options.only:
+        names = options.only.split(",")
+        if unknown := [name for name in names if name not in SCENARIOS]:
+            parser.error(f"no such scenario: {', '.join(unknown)}")
+        return names
+    return [
+        name
+        for name, scenario in SCENARIOS.items()
+        if (options.full or not scenario.full_only)
+        and not (options.auth_url and scenario.needs_control)
+    ]
+
+
+def real(auth_url: str, token: str, _: Path) -> Real:
+    return Real(auth_url, token, ROOM)
+
+
+def machine() -> dict[str, object]:
+    return {
+        "cores": os.cpu_count(),
+        "processor": platform.machine(),
+        "python": platform.python_version(),
+        "system": platform.system(),
+    }
+
+
+if __name__ == "__main__":
+    main()

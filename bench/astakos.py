@@ -1,0 +1,135 @@
+"""The Astakos that all run against: the shipped sandbox with a cost model, or a real one.
+
+Each says how much was accepted, so that nobody is fast by losing work.
+"""
+
+import itertools
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from astakos_worker.local.checks import http_answers
+from astakos_worker.local.files import sandbox_token
+from astakos_worker.local.ports import LOOPBACK, Port
+from astakos_worker.local.process import Process
+from astakos_worker.sandbox.control_client import ControlClient
+from astakos_worker.sandbox.seed import user_uuid
+from astakosclient import AstakosClient
+
+RESOURCE = "cyclades.vm"
+USERS = 20
+_numbers = itertools.count(1)
+_run = f"{time.time():.0f}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One lifecycle: a VM for a user from the user's own project."""
+
+    key: str
+    user: str
+    project: str
+    provisions: dict[str, int]
+    name: str = "bench"
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        return self.user, self.project, self.provisions, self.name
+
+
+class Astakos:
+    """What is common: the users, in turn."""
+
+    users: list[tuple[str, str]]  # and each one's project
+
+    def jobs(self, number: int) -> list[Job]:
+        """So many lifecycles, spread over the users."""
+        return [
+            Job(f"bench-{_run}-{n}", user, project, {RESOURCE: 1})
+            for n, (user, project) in zip(
+                itertools.islice(_numbers, number), itertools.cycle(self.users), strict=False
+            )
+        ]
+
+
+class Sandbox(Astakos):
+    """The shipped one, in a process of its own."""
+
+    def __init__(self, folder) -> None:
+        self.port = Port()
+        url = f"http://{LOOPBACK}:{self.port.number}"
+        self.auth_url = f"{url}/identity/v2.0"
+        self.token = sandbox_token()
+        self.control = ControlClient(url)
+        uuids = [user_uuid(f"user{n:02}@example.org") for n in range(1, USERS + 1)]
+        self.users = [(uuid, uuid) for uuid in uuids]
+        words = ["python", "-m", "astakos_worker.sandbox", "--no-access-log", "--port"]
+        self.process = Process(
+            "sandbox",
+            [*words, str(self.port.number)],
+            folder / "sandbox.log",
+            environment={"LC_ALL": "C"},
+            ready=lambda: http_answers("POST", f"{self.auth_url}/tokens"),
+        )
+
+    def accepted(self) -> int:
+        """How many commissions have been accepted so far."""
+        return self.control.audit()["events"].get("accepted", 0)
+
+    def usage(self) -> tuple[int, int]:
+        """What the users' holdings say: units in use, and units that are pending."""
+        mine = {f"user:{user}" for user, _ in self.users}
+        rows = [
+            row
+            for row in self.control.holdings()
+            if row["holder"] in mine and row["resource"] == RESOURCE
+        ]
+        used = sum(row["usage_min"] for row in rows)
+        return used, sum(row["usage_max"] for row in rows) - used
+
+    def requests(self) -> int:
+        """How many requests about commissions it has had."""
+        counts = self.control.audit()["requests"]
+        return sum(sum(row.values()) for name, row in counts.items() if "commissions" in name)
+
+    def cost(self, preset: str = "none", **figures: float) -> None:
+        """Set what work costs."""
+        self.control.set_cost(preset, **figures)
+
+
+class Real(Astakos):
+    """Somebody's: its own costs, and no control. What is used is given back at the end."""
+
+    def __init__(self, auth_url: str, token: str, room: int) -> None:
+        self.auth_url, self.token = auth_url, token
+        self.client = AstakosClient(token, auth_url, use_pool=True)
+        found = []
+        for user, projects in self.client.service_get_quotas().items():
+            row = projects.get(user, {}).get(RESOURCE)
+            if row and min(row["limit"], row["project_limit"]) - row["usage"] > room:
+                found.append(user)
+        self.users = [(user, user) for user in found[:USERS]]
+        if not self.users:
+            raise SystemExit(f"no user has room for {room} of {RESOURCE} in a project of its own")
+        self.before = self.by_user()
+
+    def by_user(self):
+        quotas = self.client.service_get_quotas()
+        return {user: quotas[user][project][RESOURCE] for user, project in self.users}
+
+    def accepted(self) -> int:
+        return self.usage()[0] - sum(row["usage"] for row in self.before.values())
+
+    def usage(self) -> tuple[int, int]:
+        rows = self.by_user().values()
+        return sum(row["usage"] for row in rows), sum(row["pending"] for row in rows)
+
+    def requests(self) -> int:
+        return 0
+
+    def give_back(self) -> None:
+        """Release what the runs have taken, a commission a user."""
+        for user, row in self.by_user().items():
+            if taken := row["usage"] - self.before[user]["usage"]:
+                serial = self.client.issue_one_commission(user, user, {RESOURCE: -taken}, "bench")
+                self.client.accept_commission(serial)

@@ -1,0 +1,181 @@
+"""What a request handler pays: the time of one call, and the time until it knows what came of it.
+
+Calls of rivals alternate, one by one, so that whatever disturbs the machine disturbs all of them.
+"""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from bench.lifecycles import check, finish
+from bench.stage import Stage
+
+#: Seconds between two calls of a quiet lane, and of a busy one.
+QUIET, BUSY = 0.03, 0.01
+PATIENCE = 60
+
+
+def timed(times: list[float], call, *arguments, **options):
+    """Call, and note the milliseconds."""
+    began = time.perf_counter()
+    result = call(*arguments, **options)
+    times.append((time.perf_counter() - began) * 1000)
+    return result
+
+
+def quiet(stage: Stage, plain, ours, direct, number: int) -> dict[str, dict[str, list[float]]]:
+    """Each call alone, in turn, with time to be worked off before the next one."""
+    astakos = stage.astakos
+    accepted, (used, _) = astakos.accepted(), astakos.usage()
+    times: dict[str, list[float]] = {"issue()": [], "delay()": [], "accept()": []}
+    for mine, its in pairs(astakos.jobs(2 * number)):
+        timed(times["issue()"], ours.issue, mine)
+        time.sleep(QUIET)
+        timed(times["delay()"], plain.enqueue, its)
+        time.sleep(QUIET)
+        timed(times["accept()"], ours.accept, mine)
+        time.sleep(QUIET)
+    total = 2 * number
+    if direct:
+        each = times["direct"] = []
+        serials = [timed(each, direct.issue, job) for job in astakos.jobs(number)]
+        direct.client.resolve_commissions(serials, [])
+        total += number
+    finish(astakos, plain, accepted + total)
+    check(astakos, used + total)
+    return {name: {"ms": each} for name, each in times.items()}
+
+
+def busy(stage: Stage, plain, ours, number: int, backlog: int) -> dict[str, dict[str, list[float]]]:
+    """Calls at the same pace for both, while a backlog keeps Astakos and the workers busy."""
+    astakos = stage.astakos
+    found = {}
+    for rival, name in ((plain, "delay()"), (ours, "issue()")):
+        accepted, (used, _) = astakos.accepted(), astakos.usage()
+        rival.produce(astakos.jobs(backlog))
+        jobs, times = astakos.jobs(number), []
+        call = plain.enqueue if rival is plain else ours.issue
+        due = time.perf_counter()
+        for job in jobs:
+            timed(times, call, job)
+            due += BUSY
+            time.sleep(max(0.0, due - time.perf_counter()))
+        if rival is ours:
+            for job in jobs:
+                ours.accept(job)
+        finish(astakos, rival, accepted + backlog + number)
+        check(astakos, used + backlog + number)
+        found[name] = {"ms": times}
+    return found
+
+
+def away(stage: Stage, ours, number: int) -> dict[str, dict[str, list[float]]]:
+    """Calls while the broker is away and the ledger is there: they succeed, and the drive rings."""
+    astakos = stage.astakos
+    accepted, (used, _) = astakos.accepted(), astakos.usage()
+    times: dict[str, list[float]] = {"issue()": [], "accept()": []}
+    jobs = astakos.jobs(number)
+    for job in jobs:
+        timed(times["issue()"], ours.issue, job)
+    for job in jobs:
+        timed(times["accept()"], ours.accept, job)
+    finish(astakos, ours, accepted + number)
+    check(astakos, used + number)
+    return {name: {"ms": each} for name, each in times.items()}
+
+
+def answers(stage: Stage, plain, ours, number: int) -> dict[str, dict[str, list[float]]]:
+    """How long until the caller knows the serial, and until it knows that the accept is done."""
+    used, _ = stage.astakos.usage()
+    serial, settled = "to the serial, ms", "to settled, ms"
+    found: dict[str, dict[str, list[float]]] = {
+        name: {serial: [], settled: []} for name in ("ours", "plain")
+    }
+    tasks = plain.tasks
+    for mine, its in pairs(stage.astakos.jobs(2 * number)):
+        timed(found["ours"][serial], lambda job=mine: ours.issue(job).outcome(PATIENCE))
+        time.sleep(QUIET)
+        number_ = timed(
+            found["plain"][serial],
+            lambda job=its: tasks.issue.delay(*job.arguments).get(PATIENCE),
+        )
+        time.sleep(QUIET)
+        timed(found["ours"][settled], lambda job=mine: ours.accept(job).outcome(PATIENCE))
+        time.sleep(QUIET)
+        timed(found["plain"][settled], lambda n=number_: tasks.accept.delay(n).get(PATIENCE))
+        time.sleep(QUIET)
+    check(stage.astakos, used + 2 * number)
+    return found
+
+
+def lookups(asks, seconds: float, callers: int = 64) -> dict[str, dict[str, list[float]]]:
+    """One name asked for by so many callers at the same time, for so long; answers a second."""
+    found = {}
+    for label, ask in asks.items():
+        ask()  # what is made once is made now
+        done = Tally()
+        began = time.perf_counter()
+        end = began + seconds
+
+        def caller(ask=ask, end=end, done=done) -> None:
+            while time.perf_counter() < end:
+                ask()
+                done.add()
+
+        with ThreadPoolExecutor(callers) as pool:
+            for future in [pool.submit(caller) for _ in range(callers)]:
+                future.result()
+        found[label] = {"a second": [done.number / (time.perf_counter() - began)]}
+    return found
+
+
+def settles(stage: Stage, plain, ours, number: int, rounds: int):
+    """All is decided when the clock starts: until then the workers are paused."""
+    astakos = stage.astakos
+    found: dict[str, dict[str, list[float]]] = {
+        rival.name: {"a second": []} for rival in (plain, ours)
+    }
+    for _ in range(rounds):
+        for rival, prepare in ((plain, serials_of_plain), (ours, handles_of_ours)):
+            accepted, (used, _) = astakos.accepted(), astakos.usage()
+            accepts = prepare(rival, astakos.jobs(number))
+            rival.workers.pause()
+            for accept in accepts:
+                accept()
+            began = time.perf_counter()
+            rival.workers.resume()
+            finish(astakos, rival, accepted + number)
+            found[rival.name]["a second"].append(number / (time.perf_counter() - began))
+            check(astakos, used + number)
+    return found
+
+
+def serials_of_plain(plain, jobs):
+    """Issue them; return how each is accepted."""
+    issued = [plain.tasks.issue.delay(*job.arguments) for job in jobs]
+    serials = [result.get(PATIENCE) for result in issued]
+    return [lambda n=serial: plain.tasks.accept.delay(n) for serial in serials]
+
+
+def handles_of_ours(ours, jobs):
+    """Issue them; return how each is accepted."""
+    handles = [ours.issue(job) for job in jobs]
+    for handle in handles:
+        handle.outcome(PATIENCE)
+    return [handle.accept for handle in handles]
+
+
+def pairs(jobs):
+    return zip(jobs[::2], jobs[1::2], strict=True)
+
+
+class Tally:
+    """Counts, from many threads."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.lock = threading.Lock()
+
+    def add(self) -> None:
+        with self.lock:
+            self.number += 1

@@ -1,0 +1,208 @@
+"""What is measured, on which Astakos, how often: a short choice and a full one."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from astakos_worker import Commissions, Lookups, names
+from astakos_worker.local.ports import LOOPBACK, Port
+from bench import calls, curves, sizes
+from bench.lifecycles import turns
+from bench.rivals.direct import Direct
+from bench.rivals.floor import Floor
+from bench.rivals.queued import Batched, Bulk, Ours, Plain
+from bench.stage import Stage
+
+#: `{contender: {figure: samples}}`
+Found = dict[str, dict[str, list[float]]]
+
+
+@dataclass(frozen=True)
+class Cast:
+    """The stage, and everybody who may come on."""
+
+    stage: Stage
+    full: bool
+
+    def times(self, short: int, full: int) -> int:
+        return full if self.full else short
+
+    @cached_property
+    def plain(self) -> Plain:
+        return Plain(self.stage.plain())
+
+    @cached_property
+    def batched(self) -> Batched:
+        return Batched(self.plain.workers)
+
+    @cached_property
+    def ours(self) -> Ours:
+        return Ours(self.stage.ours())
+
+    @cached_property
+    def bulk(self) -> Bulk:
+        return Bulk(self.ours.workers)
+
+    @cached_property
+    def direct(self) -> Direct:
+        return Direct(self.stage.astakos)
+
+    @cached_property
+    def brokerless(self) -> Ours:
+        """A service whose broker is away; the ledger and the workers are there."""
+        port = Port()
+        self.stage.closing.callback(port.close)
+        rival = Ours(self.ours.workers)
+        nowhere = {"broker_url": f"redis://{LOOPBACK}:{port.number}/0"}
+        rival.commissions = Commissions(settings=rival.settings.model_copy(update=nowhere))
+        return rival
+
+    @cached_property
+    def lookups(self) -> Lookups:
+        self.stage.ours(queue=names.LOOKUPS, count=1)
+        return Lookups(settings=self.ours.settings)
+
+    def all(self) -> list[Any]:
+        floor = Floor(self.stage.astakos)
+        rivals = [self.plain, self.batched, self.ours, self.direct, floor]
+        return [*rivals, self.bulk] if self.full else rivals
+
+    @contextmanager
+    def cost(self, **figures: Any) -> Iterator[None]:
+        """Let work cost so much; a real Astakos has costs of its own."""
+        set_cost = getattr(self.stage.astakos, "cost", None)
+        if set_cost is None:
+            yield
+            return
+        set_cost(**figures)
+        try:
+            yield
+        finally:
+            set_cost()
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One table."""
+
+    title: str
+    measure: Callable[[Cast], Found]
+    needs_control: bool = True  # of the sandbox: no real Astakos can be asked for it
+    full_only: bool = False
+
+
+def lifecycles(cast: Cast, number: int = 0, **figures: Any) -> Found:
+    with cast.cost(**figures):
+        return turns(cast.stage, cast.all(), number or cast.times(300, 1500), cast.times(2, 5))
+
+
+def quiet_at_20_ms(cast: Cast) -> Found:
+    with cast.cost(issue_ms=20, resolve_ms=20, servers=16):
+        direct = cast.direct
+        return calls.quiet(cast.stage, cast.plain, cast.ours, direct, cast.times(60, 300))
+
+
+def busy(cast: Cast) -> Found:
+    with cast.cost(preset="real"):
+        return calls.busy(
+            cast.stage, cast.plain, cast.ours, cast.times(250, 1000), cast.times(300, 1000)
+        )
+
+
+def lookups(cast: Cast) -> Found:
+    name, tasks, ours = "user01@example.org", cast.plain.tasks, cast.lookups
+    asks = {
+        "plain": lambda: tasks.uuid.delay(name).get(calls.PATIENCE),
+        "ours": lambda: ours.uuid(name),
+    }
+    with cast.cost(read_ms=20, servers=64):
+        return calls.lookups(asks, cast.times(2, 10))
+
+
+SCENARIOS = {
+    "waiting": Scenario(
+        "Lifecycles, Astakos waiting, one server", lambda c: lifecycles(c, preset="real")
+    ),
+    "waiting-2": Scenario(
+        "Lifecycles, Astakos waiting, two servers",
+        lambda c: lifecycles(c, preset="real", servers=2),
+        full_only=True,
+    ),
+    "burning": Scenario(
+        "Lifecycles, Astakos burning CPU, one server",
+        lambda c: lifecycles(c, preset="real", burn=True),
+    ),
+    "burning-2": Scenario(
+        "Lifecycles, Astakos burning CPU, two servers",
+        lambda c: lifecycles(c, preset="real", burn=True, servers=2),
+    ),
+    "free": Scenario(
+        "Lifecycles, Astakos without cost",
+        lambda c: lifecycles(c, c.times(600, 1500)),
+        needs_control=False,
+    ),
+    "settles": Scenario(
+        "Accepts alone, all decided when the clock starts, Astakos without cost",
+        lambda c: calls.settles(c.stage, c.plain, c.ours, c.times(600, 1500), c.times(2, 5)),
+        needs_control=False,
+    ),
+    "quiet": Scenario(
+        "One call, quiet lane",
+        lambda c: calls.quiet(c.stage, c.plain, c.ours, None, c.times(120, 500)),
+        needs_control=False,
+    ),
+    "quiet-20": Scenario("One call, quiet lane, Astakos at 20 ms", quiet_at_20_ms),
+    "busy": Scenario("One call, busy lane, 100 calls a second", busy),
+    "away": Scenario(
+        "One call, the broker away",
+        lambda c: calls.away(c.stage, c.brokerless, c.times(100, 500)),
+        needs_control=False,
+    ),
+    "answers": Scenario(
+        "Until the caller knows, quiet lane",
+        lambda c: calls.answers(c.stage, c.plain, c.ours, c.times(80, 400)),
+        needs_control=False,
+    ),
+    "lookups": Scenario("Look-ups of one name, 64 in flight, Astakos at 20 ms", lookups),
+    "start": Scenario(
+        "A worker's start",
+        lambda c: sizes.start(c.stage, c.times(1, 5)),
+        needs_control=False,
+        full_only=True,
+    ),
+    "growth": Scenario(
+        "Lifecycles with many open commissions in the ledger, Astakos without cost",
+        lambda c: sizes.growth(c.stage, (1_000, 100_000), 1500, 5),
+        full_only=True,
+    ),
+    "sweep": Scenario(
+        "A sweep", lambda c: sizes.sweep(c.stage, (1_000, 10_000, 100_000)), full_only=True
+    ),
+    "pools": Scenario(
+        "Lifecycles by pool, Astakos waiting",
+        lambda c: curves.pools(c.stage, 600, 3),
+        full_only=True,
+    ),
+    "delay": Scenario(
+        "Lifecycles a second, by Astakos' delay in ms",
+        lambda c: curves.by_delay(c, 300, 3),
+        full_only=True,
+    ),
+    "concurrency": Scenario(
+        "Lifecycles a second, by threads and carriers of two processes, Astakos at 20 ms",
+        lambda c: curves.by_concurrency(c, 300, 3),
+        full_only=True,
+    ),
+    "backlog": Scenario(
+        "Lifecycles a second, by how many are asked for at once, Astakos waiting",
+        lambda c: curves.by_backlog(c, 3),
+        full_only=True,
+    ),
+    "memory": Scenario(
+        "A worker's memory",
+        lambda c: sizes.memory(c.stage, c.ours, (1_000, 10_000, 100_000)),
+        full_only=True,
+    ),
+}

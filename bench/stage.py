@@ -1,0 +1,215 @@
+"""One broker and ledger, one Astakos, and two worker processes of each rival, all up at once.
+
+All rivals use the same server, which writes to disk before it answers (`appendfsync always`), and
+the same Astakos. Workers that have nothing to do cost next to nothing, so rivals can take turns.
+"""
+
+import itertools
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+from celery import Celery
+from redis import Redis
+
+from astakos_worker import Settings, names
+from astakos_worker.local import commands
+from astakos_worker.local.checks import server_answers, worker_answers
+from astakos_worker.local.ports import LOOPBACK, Port
+from astakos_worker.local.process import Process, end, wait_ready
+from astakos_worker.local.server import server_program
+
+ROOT = Path(__file__).parent.parent
+PATIENCE = 60
+WORKERS = 2
+THREADS = 16
+
+
+class Workers:
+    """The worker processes of one rival."""
+
+    def __init__(self, processes: list[Process]) -> None:
+        self.processes = processes
+        #: Of a service that they work for; plain Celery has none.
+        self.settings: Settings | None = None
+
+    def cpu(self) -> float:
+        """Seconds of CPU that they have used."""
+        return sum(sum(psutil.Process(p.pid).cpu_times()[:2]) for p in self.processes)
+
+    def memory(self) -> float:
+        """MB of the largest."""
+        return max(psutil.Process(p.pid).memory_info().rss for p in self.processes) / 2**20
+
+    def pause(self) -> None:
+        for process in self.processes:
+            process.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        for process in self.processes:
+            process.signal(signal.SIGCONT)
+
+    def __iter__(self):
+        return iter(self.processes)
+
+
+class Stage:
+    """Everything that runs; a `with` block ends it."""
+
+    def __init__(self, folder: Path, make_astakos: Callable[[Path], object]) -> None:
+        self.folder = folder
+        self.port = Port()
+        self.url = f"redis://{LOOPBACK}:{self.port.number}"
+        words = commands.server(server_program(), self.port.number, LOOPBACK, folder)
+        self.server = self.process(
+            "server", words, {"LC_ALL": "C"}, lambda: server_answers(self.port.number)
+        )
+        self.redis = Redis.from_url(self.url)
+        self.astakos = make_astakos(folder)
+        self.token_file = folder / "token"
+        self.token_file.write_text(self.astakos.token)
+        self.token_file.chmod(0o600)
+        # What the plain rival reads, as a service and as a worker.
+        os.environ |= {
+            "BENCH_BROKER_URL": f"{self.url}/2",
+            "BENCH_AUTH_URL": self.astakos.auth_url,
+            "BENCH_TOKEN": self.astakos.token,
+        }
+        self.databases = itertools.cycle(range(3, 16))
+        self.numbers = itertools.count(1)
+        self.running: list[Process] = []
+        self.closing = ExitStack()
+
+    def process(self, name, words, more, ready) -> Process:
+        log = self.folder / f"{name}.log"
+        log.touch()
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("ASTAKOS_")} | more
+        return Process(name, words, log, environment=environment, ready=ready, directory=ROOT)
+
+    def __enter__(self):
+        try:
+            self.start([self.server])
+            if sandbox := getattr(self.astakos, "process", None):
+                self.start([sandbox])
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        end(reversed(self.running), 5)
+        self.port.close()
+        self.closing.close()
+
+    def start(self, processes: Iterable[Process]) -> None:
+        processes = list(processes)
+        for process in processes:
+            process.start()
+            self.running.append(process)
+        wait_ready(processes, PATIENCE, first=True)
+
+    def end(self, workers: Workers) -> None:
+        end(workers.processes, 5)
+        self.running = [process for process in self.running if process not in workers.processes]
+
+    # --- Workers ------------------------------------------------------------------------------
+
+    def database(self) -> int:
+        """An empty database of the server: for a ledger, and a broker, of somebody's own."""
+        number = next(self.databases)
+        Redis.from_url(f"{self.url}/{number}").flushdb()
+        return number
+
+    def settings(self, database: int | None = None, **more: object) -> Settings:
+        """What a service of ours is configured with; by default broker and ledger are apart."""
+        broker, ledger = (0, 1) if database is None else (database, database)
+        urls = {"broker_url": f"{self.url}/{broker}", "ledger_url": f"{self.url}/{ledger}"}
+        return Settings(**urls, **more)
+
+    def ours(
+        self,
+        *,
+        queue: str = names.COMMISSIONS,
+        count: int = WORKERS,
+        pool: str = "threads",
+        threads: int = THREADS,
+        database: int | None = None,
+        **more: object,
+    ) -> Workers:
+        """Workers as they are shipped."""
+        settings = self.settings(database, **more)
+        environment = {
+            "ASTAKOS_BROKER_URL": settings.broker_url,
+            "ASTAKOS_LEDGER_URL": settings.ledger_url,
+            "ASTAKOS_SERVICES__DEFAULT__AUTH_URL": self.astakos.auth_url,
+            "ASTAKOS_SERVICES__DEFAULT__TOKEN_FILE": str(self.token_file),
+        } | {f"ASTAKOS_{name.upper()}": str(value) for name, value in more.items()}
+
+        def words(name: str) -> list[str]:
+            line = commands.worker(queue, name)
+            line[line.index("--pool") + 1] = pool
+            line[line.index("--concurrency") + 1] = str(threads)
+            return line
+
+        kind = f"ours-{queue.rpartition('.')[2]}"
+        workers = self.workers(kind, words, environment, count, settings.broker_url)
+        workers.settings = settings
+        return workers
+
+    def plain(
+        self, *, count: int = WORKERS, threads: int = THREADS, queue: str = "plain"
+    ) -> Workers:
+        """Workers of plain Celery, with the same flags."""
+
+        def words(name: str) -> list[str]:
+            line = ["celery", "-A", "bench.rivals.plain", "worker", "-Q", queue, "-n", f"{name}@%h"]
+            line += ["--pool", "threads", "--concurrency", str(threads)]
+            return [*line, "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
+
+        return self.workers("plain", words, {}, count, os.environ["BENCH_BROKER_URL"])
+
+    def workers(self, kind, words, environment, count, broker) -> Workers:
+        control = Celery(broker=broker, set_as_current=False)
+        self.closing.callback(control.close)
+        made = []
+        for _ in range(count):
+            name = f"{kind}-{next(self.numbers)}"
+            node = f"{name}@{socket.gethostname()}"
+            made.append(
+                self.process(
+                    name,
+                    words(name),
+                    environment,
+                    lambda node=node: worker_answers(control, node),
+                )
+            )
+        self.start(made)
+        return Workers(made)
+
+    # --- Counting -----------------------------------------------------------------------------
+
+    def server_cpu(self) -> float:
+        used = self.redis.info("cpu")
+        return used["used_cpu_user"] + used["used_cpu_sys"]
+
+    def messages(self) -> int:
+        """How many Celery messages were sent so far, to any queue."""
+        return self.redis.info("commandstats").get("cmdstat_lpush", {}).get("calls", 0)
+
+    def commands(self) -> int:
+        """How many commands the server was sent so far, those inside scripts left out."""
+        return self.redis.info("stats")["total_commands_processed"]
+
+
+def wait_until(true: Callable[[], bool], within: float = 300, every: float = 0.02) -> None:
+    """Return when it is true; an error if it is not in time."""
+    end_ = time.monotonic() + within
+    while not true():
+        if time.monotonic() > end_:
+            raise TimeoutError(f"not true after {within:g} seconds")
+        time.sleep(every)
