@@ -1,18 +1,28 @@
 """What integration tests stand on: a scrubbed environment, servers, a sandbox, workers.
 
 The classes are pytest-celery's, over local processes (`cluster/`); nothing here needs Docker.
-A test asks for `cluster` and has a server, a sandbox and workers of its own; what it wants
-otherwise it says by parametrizing or overriding `server_kind`, `worker_queues`, `worker_app`,
-`sandbox_args` and `extra_environment`.
+Two ways to a server, a sandbox and workers:
+
+- `shared_cluster`: the module's, started once, and calmed down after each test. For whatever only
+  asks, makes Astakos fail, or pauses and kills workers. Keys are the test's own; counts are
+  compared with those at its start; a user is made for each test (`worker/conftest.py`).
+- `cluster`: a test's own, for two to three seconds more. For what a neighbour could not stand:
+  killing or flushing the server, restoring Astakos, counting from zero.
+
+What they consist of is said by overriding `worker_queues`, `worker_app`, `sandbox_args` and
+`extra_environment`: with `scope="module"` for the shared one; by a test's parameters, and
+`server_kind` too, for a test's own.
 """
 
+import itertools
 import os
-import uuid
 
 import pytest
+from celery import Celery
 from pytest_celery import (
     CeleryBackendCluster,
     CeleryBrokerCluster,
+    CeleryTestSetup,
     CeleryWorkerCluster,
     RedisTestBackend,
     RedisTestBroker,
@@ -21,13 +31,13 @@ from redis import Redis
 
 from astakos_worker import names
 from astakos_worker.local import commands
-from astakos_worker.local.checks import worker_answers
-from astakos_worker.local.process import Process
+from astakos_worker.local.process import wait_ready
 from astakos_worker.settings import Settings, celery_values
-from tests.integration.cluster.container import LocalContainer
-from tests.integration.cluster.nodes import Worker, WorkerContainer
+from tests.integration.cluster.calming import calm
+from tests.integration.cluster.nodes import PATIENCE
 from tests.integration.cluster.running import Cluster, RunningSandbox
 from tests.integration.cluster.servers import Server, redis_program
+from tests.integration.cluster.starting import start_workers
 
 LEFT_OUT = pytest.StashKey[int]()
 
@@ -66,7 +76,7 @@ def scrubbed_environment():
         yield
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def extra_environment():
     """Further variables for workers and service."""
     return {}
@@ -75,13 +85,17 @@ def extra_environment():
 @pytest.fixture
 def environment(server, sandbox, extra_environment):
     """A worker's variables."""
+    return variables(server, sandbox, extra_environment)
+
+
+def variables(server, sandbox, more):
     return {
         "ASTAKOS_TIMES": "demo",
         "ASTAKOS_BROKER_URL": server.url(0),
         "ASTAKOS_LEDGER_URL": server.url(1),
         "ASTAKOS_SERVICES__DEFAULT__AUTH_URL": sandbox.auth_url,
         "ASTAKOS_SERVICES__DEFAULT__TOKEN_FILE": str(sandbox.token_file),
-        **extra_environment,
+        **more,
     }
 
 
@@ -137,7 +151,7 @@ def server(server_kind, tmp_path, processes):
     server.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def sandbox_args():
     """Further words of the sandbox's command line."""
     return []
@@ -156,13 +170,13 @@ def sandbox(tmp_path, sandbox_args, processes):
 # --- pytest-celery ----------------------------------------------------------------------------
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def worker_app():
     """The module of the application that workers run."""
     return commands.APPLICATION
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def worker_queues():
     """One worker for each queue named."""
     return [names.COMMISSIONS]
@@ -204,26 +218,14 @@ def celery_worker_cluster(
     tmp_path,
     processes,
 ):
-    nodes = []
-    for number, queue in enumerate(worker_queues, start=1):
-        name, identity = f"{queue.rpartition('.')[2]}-{number}", uuid.uuid4().hex
-        words = commands.worker(queue, name)
-        words[words.index(commands.APPLICATION)] = worker_app
-        words[words.index(f"{name}@%h")] = f"{name}@{identity[:12]}"
-        log = tmp_path / f"{name}.log"
-        log.touch()
-        node = f"{name}@{identity[:12]}"
-        process = Process(
-            name,
-            words,
-            log,
-            environment={**os.environ, **environment},
-            ready=lambda node=node: worker_answers(celery_setup_app, node),
-        )
-        processes.append(process)
-        process.start()
-        container = WorkerContainer(LocalContainer(process, identity), name, queue)
-        nodes.append(Worker(container, celery_setup_app))
+    nodes = start_workers(
+        worker_queues,
+        application=worker_app,
+        environment=environment,
+        app=celery_setup_app,
+        directory=tmp_path,
+        processes=processes,
+    )
     cluster = CeleryWorkerCluster(*nodes)
     cluster.ready()
     yield cluster
@@ -234,6 +236,70 @@ def celery_worker_cluster(
 def cluster(celery_setup, server, sandbox, settings):
     """Everything at once: a server, a sandbox and workers, and the settings of a service."""
     return Cluster(celery_setup, server, sandbox, settings)
+
+
+# --- The cluster of a module ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def modules_processes():
+    """As `processes`, until the module's last test."""
+    started = []
+    yield started
+    for process in reversed(started):
+        process.kill()
+
+
+@pytest.fixture(scope="module")
+def modules_cluster(
+    *,
+    tmp_path_factory,
+    worker_app,
+    worker_queues,
+    sandbox_args,
+    extra_environment,
+    modules_processes,
+):
+    """What `shared_cluster` is; to be asked for by fixtures of the module's scope."""
+    directory = tmp_path_factory.mktemp("cluster")
+    server, sandbox = Server("valkey", directory), RunningSandbox(directory, sandbox_args)
+    modules_processes += [server.process, sandbox.process]
+    server.start()
+    sandbox.process.start()  # it comes up while the workers load
+    environment = variables(server, sandbox, extra_environment)
+    ours = {k: v for k, v in environment.items() if "SERVICES" not in k}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ours.items():
+            patch.setenv(name, value)
+        settings = Settings()
+    with Celery("shared", set_as_current=False) as app:
+        app.conf.update(celery_values(settings))
+        nodes = start_workers(
+            worker_queues,
+            application=worker_app,
+            environment=environment,
+            app=app,
+            directory=directory,
+            processes=modules_processes,
+        )
+        setup = CeleryTestSetup(
+            CeleryWorkerCluster(*nodes),
+            CeleryBrokerCluster(RedisTestBroker(server.container)),
+            CeleryBackendCluster(RedisTestBackend(server.container)),
+            app,
+        )
+        assert setup.ready()
+        wait_ready([sandbox.process], PATIENCE)
+        yield Cluster(setup, server, sandbox, settings)
+    sandbox.close()
+    server.close()
+
+
+@pytest.fixture
+def shared_cluster(modules_cluster):
+    """The module's cluster: each test finds it at rest, with nothing pending and nothing wrong."""
+    yield modules_cluster
+    calm(modules_cluster)
 
 
 # --- Processes of a test ----------------------------------------------------------------------
@@ -252,6 +318,7 @@ def processes():
 def pytest_runtest_makereport(item):
     report = yield
     if report.failed:
-        for process in item.funcargs.get("processes", []):
+        ours = (item.funcargs.get(name, []) for name in ("processes", "modules_processes"))
+        for process in itertools.chain.from_iterable(ours):
             report.sections.append((f"{process.log}", process.tail(60)))
     return report

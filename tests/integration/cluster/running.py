@@ -25,9 +25,8 @@ class RunningSandbox:
         self._port = Port()
         self.url = f"http://{LOOPBACK}:{self._port.number}"
         self.auth_url = f"{self.url}/identity/v2.0"
-        self.token = sandbox_token()
         self.token_file = directory / "token"
-        write_secret(self.token_file, self.token)
+        write_secret(self.token_file, sandbox_token())
         state = directory / "sandbox.state"
         log = directory / "sandbox.log"
         log.touch()
@@ -39,6 +38,11 @@ class RunningSandbox:
             ready=lambda: http_answers("POST", f"{self.auth_url}/tokens"),
         )
         self.control = ControlClient(self.url)
+
+    @property
+    def token(self) -> str:
+        """What workers find in the file now."""
+        return self.token_file.read_text().strip()
 
     def start(self) -> None:
         self.process.start()

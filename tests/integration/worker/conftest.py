@@ -1,5 +1,7 @@
 """A service beside real workers: what it may ask for, and what Astakos says became of it."""
 
+import uuid
+
 import pytest
 
 from astakos_worker import Commissions
@@ -11,15 +13,17 @@ VM = "cyclades.vm"
 
 
 class Service:
-    """A service of one test's cluster."""
+    """A service of one test, with a user of its own; it counts what has happened since."""
 
     def __init__(self, cluster):
         self.cluster = cluster
         self.control = cluster.sandbox.control
         self.commissions = Commissions(settings=cluster.settings)
         self.ledger = ledger_of(cluster.settings)
-        self.user = user_uuid("user01@example.org")
+        self.user = self.control.add_user(f"{uuid.uuid4().hex}@example.org")["uuid"]
         self.tiny = user_uuid("tiny1@example.org")
+        self._journal_before = self.control.audit()["last_sequence"]
+        self._posts_before = self.requests("issue")
 
     def issue(self, key, *, user=None, quantity=1, **more):
         user = user or self.user
@@ -35,7 +39,7 @@ class Service:
 
     def events(self, *events):
         """What became of commissions in Astakos, by the tag's key."""
-        return [row for row in self.control.journal() if row["event"] in events]
+        return [row for row in self.control.journal(self._journal_before) if row["event"] in events]
 
     def issued(self, key):
         """How often Astakos executed an issue of this key."""
@@ -43,7 +47,11 @@ class Service:
 
     def posts(self):
         """How many issue requests reached Astakos, whatever became of them."""
-        return sum(self.control.audit()["requests"].get("commissions.issue", {}).values())
+        return self.requests("issue") - self._posts_before
+
+    def requests(self, what):
+        """How many requests of a kind have reached Astakos in all."""
+        return sum(self.control.audit()["requests"].get(f"commissions.{what}", {}).values())
 
     def state(self, key):
         return self.commissions.get(key).state

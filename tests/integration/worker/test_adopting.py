@@ -6,7 +6,15 @@ from astakos_worker import DecisionConflict, names
 from astakosclient import AstakosClient
 from tests.integration.cluster.until import until
 
-pytestmark = pytest.mark.parametrize("worker_queues", [[names.COMMISSIONS, names.SWEEP]])
+
+@pytest.fixture(scope="module")
+def worker_queues():
+    return [names.COMMISSIONS, names.SWEEP]
+
+
+@pytest.fixture
+def cluster(shared_cluster):
+    return shared_cluster
 
 
 @pytest.fixture
@@ -65,12 +73,13 @@ def test_one_whose_answer_was_lost_is_adopted(service, client, left_behind, swee
 @pytest.mark.parametrize(("verb", "used"), [("accept", (1, 0)), ("reject", (0, 0))])
 def test_an_adopted_one_is_settled_as_decided(service, left_behind, sweep, asleep, verb, used):  # noqa: PLR0917  # fixtures
     """F36, F21: whatever was decided before its serial was known."""
-    service.issue("lost")
-    serial = left_behind("lost")
+    key = f"lost, and {verb}ed"
+    service.issue(key)
+    serial = left_behind(key)
     assert sweep()["adopt"] == 1
-    getattr(service.commissions, verb)("lost")
+    getattr(service.commissions, verb)(key)
     asleep.resume()
-    outcome = service.commissions.outcome("lost", 20)
+    outcome = service.commissions.outcome(key, 20)
     assert (outcome.state, outcome.serial) == (f"{verb}ed", serial)
     assert service.used() == used
 

@@ -6,6 +6,11 @@ from astakosclient import AstakosClient
 from tests.integration.cluster.until import until
 
 
+@pytest.fixture
+def cluster(shared_cluster):
+    return shared_cluster
+
+
 def test_an_answer_that_is_lost_after_the_work_is_found_by_its_tag(service):
     """F5: adopted; Astakos executed one issue, and was asked once."""
     service.control.set_faults({"kind": "cut-after", "route": "commissions.issue", "count": 1})

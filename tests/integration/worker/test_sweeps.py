@@ -9,7 +9,15 @@ from astakos_worker.ledger.record import Tag
 from astakosclient import AstakosClient
 from tests.integration.cluster.until import until
 
-BOTH_QUEUES = pytest.mark.parametrize("worker_queues", [[names.COMMISSIONS, names.SWEEP]])
+
+@pytest.fixture(scope="module")
+def worker_queues():
+    return [names.COMMISSIONS, names.SWEEP]
+
+
+@pytest.fixture
+def cluster(shared_cluster):
+    return shared_cluster
 
 
 @pytest.fixture
@@ -35,7 +43,6 @@ def put(service, client, name):
     return client.issue_one_commission(service.user, service.user, {"cyclades.vm": 1}, name=name)
 
 
-@BOTH_QUEUES
 def test_what_is_foreign_or_alive_is_left_alone(service, client, sweep):
     """F34, F38: no tag, or ours and undecided: reported, never touched."""
     foreign = put(service, client, "somebody else's")
@@ -49,7 +56,6 @@ def test_what_is_foreign_or_alive_is_left_alone(service, client, sweep):
     assert sorted(client.get_pending_commissions()) == sorted([foreign, live, elsewhere])
 
 
-@BOTH_QUEUES
 def test_an_orphan_of_ours_is_quarantined_and_then_rejected(service, client, sweep):
     """F33, F35: by our own first sight; the ledger does not know its key."""
     lost = Tag("default.default", "never-seen", secrets.token_hex(4), secrets.token_hex(8))
@@ -61,7 +67,6 @@ def test_an_orphan_of_ours_is_quarantined_and_then_rejected(service, client, swe
     assert service.used() == (0, 0)
 
 
-@BOTH_QUEUES
 def test_a_twin_is_rejected_and_the_ledgers_serial_stands(service, client, sweep):
     """F7, F36: a second serial for a key is noted, and rejected."""
     mine = service.issue("twinned").outcome(10)
@@ -74,7 +79,6 @@ def test_a_twin_is_rejected_and_the_ledgers_serial_stands(service, client, sweep
     assert [row["serial"] for row in service.events("rejected")] == [twin]
 
 
-@BOTH_QUEUES
 def test_what_is_undecided_past_its_deadline_is_rejected(service, sweep):
     """F37, F80."""
     commission = service.issue("late", deadline=1)
@@ -84,7 +88,6 @@ def test_what_is_undecided_past_its_deadline_is_rejected(service, sweep):
     assert (outcome.state, outcome.reason) == ("rejected", "expired")
 
 
-@BOTH_QUEUES
 def test_an_empty_list_stops_the_sweep(service, sweep):
     """F42: it changes nothing, and raises an alarm that the next good list ends."""
     for number in range(25):
@@ -100,7 +103,6 @@ def test_an_empty_list_stops_the_sweep(service, sweep):
     assert service.used() == (0, 25)
 
 
-@BOTH_QUEUES
 def test_of_two_sweeps_at_once_one_works(service):
     """F41: two beats are harmless; a lease lets one of them sweep."""
     service.control.set_faults({"kind": "delay", "route": "commissions.list", "seconds": 1})
@@ -114,7 +116,6 @@ def test_of_two_sweeps_at_once_one_works(service):
     assert sorted("stopped" in report for report in reports) == [False, True]
 
 
-@BOTH_QUEUES
 def test_what_somebody_else_settled_behind_our_back_is_an_alarm(service, client, sweep):
     """F69: absent from two lists, and its info says so too."""
     serial = service.issue("gone").outcome(10).serial
@@ -124,7 +125,6 @@ def test_what_somebody_else_settled_behind_our_back_is_an_alarm(service, client,
     assert "vanished" in service.alarms()
 
 
-@BOTH_QUEUES
 def test_a_restored_astakos_is_settled_again(service, client, sweep):
     """F43: we hold it as accepted, and it is pending again."""
     commission = service.issue("restored")
