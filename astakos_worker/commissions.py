@@ -244,11 +244,7 @@ class Commissions:
         A string is a key, an integer a serial. One that is in both lists is decided in
         neither: `DecisionConflict` for it alone (F23).
         """
-        became = self._decider.resolve(accept, reject)
-        return {
-            which: outcome_of(one) if isinstance(one, Entry) else one
-            for which, one in became.items()
-        }
+        return _resolved(self._decider.resolve(accept, reject))
 
     # --- Asking -------------------------------------------------------------------------------
 
@@ -350,6 +346,13 @@ class Commissions:
         patience = self._settings.awaited
         return self._handle(self._decider.decide_or_await(which, verb, reason, patience=patience))
 
+    def resolve_or_await(
+        self, accept: Iterable[str | int] = (), reject: Iterable[str | int] = ()
+    ) -> dict[str | int, Outcome | Exception]:
+        """As `resolve`, for what came as a message: a key without its request is awaited (F77)."""
+        patience = self._settings.awaited
+        return _resolved(self._decider.resolve_or_await(accept, reject, patience=patience))
+
     # --- Inside -------------------------------------------------------------------------------
 
     @property
@@ -401,3 +404,12 @@ def _check_held(outcome: Outcome) -> None:
         why = f" ({outcome.reason})" if outcome.reason else ""
         text = f"commission {outcome.key!r} has been rejected{why}: hold another key"
         raise DecisionConflict(outcome.key, text)
+
+
+def _resolved(
+    became: Mapping[str | int, Entry | Exception],
+) -> dict[str | int, Outcome | Exception]:
+    """Return what became of each as a caller reads it."""
+    return {
+        which: outcome_of(one) if isinstance(one, Entry) else one for which, one in became.items()
+    }

@@ -77,6 +77,20 @@ class Decider:
                 return verdict.entry
             return self.decide(which, verb, reason)
 
+    def resolve_or_await(
+        self, accept: Iterable[str | int], reject: Iterable[str | int], *, patience: float
+    ) -> dict[str | int, Entry | Exception]:
+        """Decide each for itself, as `decide_or_await` does; return each as `resolve` does."""
+        accept, reject = _distinct("accept", accept), _distinct("reject", reject)
+        out = self.resolve(accept, reject)
+        for which in [which for which, one in out.items() if isinstance(one, UnknownKey)]:
+            verb: Verb = "accept" if which in accept else "reject"
+            try:
+                out[which] = self.decide_or_await(which, verb, patience=patience)
+            except (AstakosClientException, CommissionError) as error:
+                out[which] = error
+        return out
+
     def _keys(self, items: Iterable[str | int]) -> dict[str | int, str]:
         """Return the ledger's key of each; serials are looked up in one round trip."""
         listed = list(items)

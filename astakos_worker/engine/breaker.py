@@ -53,6 +53,11 @@ class Breaker:
         if health is Health.TOKEN or self._trial or self._silent >= self._limits.failures_to_rest:
             self.trip(health.name.lower(), f"{health.value}: {error}")
 
+    def trip_unknown(self, count: int) -> None:
+        """Leave the lane alone: of so many serials Astakos knows not one (F25)."""
+        text = f"Astakos knows none of {count} serials; is the token another component's?"
+        self.trip("token", text)
+
     def trip(self, name: str, text: str) -> None:
         """Leave the lane alone for a while, and tell the operator."""
         if self.open:

@@ -11,6 +11,7 @@ from typing import Literal
 
 import structlog
 
+from astakos_worker.engine.bare import Recogniser
 from astakos_worker.engine.breaker import Breaker
 from astakos_worker.engine.issue import Issuer
 from astakos_worker.engine.journal import Journal, Step
@@ -71,7 +72,10 @@ class Carrier:
         journal = Journal(self.ledger)
         breaker = Breaker(self.ledger, lane, self.limits, self.draw)
         issuer = Issuer(self.astakos, self.ledger, journal, self.clock, self.limits, self.draw)
-        settler = Settler(self.astakos, journal, self.clock, self.limits, self.draw)
+        recogniser = Recogniser(
+            self.astakos, self.ledger, journal, self.clock, self.limits, self.draw
+        )
+        settler = Settler(self.astakos, journal, recogniser, self.clock, self.limits, self.draw)
         until = self.clock.now() + self.limits.carry_seconds
         done = Carried()
         out: list[Step] = []

@@ -12,7 +12,7 @@ import structlog
 
 from astakos_worker.engine.judge import plain_fault
 from astakos_worker.ledger.contract import Asked, Claim, Entry, Ledger, Verdict, Write
-from astakos_worker.ledger.events import Absorbed, Conflicted, Decided, Event, Merged
+from astakos_worker.ledger.events import Conflicted, Decided, Event
 from astakos_worker.ledger.record import State, is_bare
 from astakos_worker.ledger.states import NotNow, transition
 
@@ -110,39 +110,16 @@ class Journal:
                 out.append(None)
                 continue
             if verdict.clash is not None:
-                self._merge(verdict.entry, verdict.clash)
+                self._contested(verdict.entry, verdict.clash)
             out.append(self.current(verdict.entry))
         return out
 
-    def _merge(self, entry: Entry, other: str) -> None:
-        """Let a keyed commission take over the bare serial's record that has its serial too."""
+    def _contested(self, entry: Entry, other: str) -> None:
+        """See to two records that say the same serial; a bare one is its recogniser's to merge."""
         lane, key = entry.record.service, entry.record.key
-        if entry.record.state in {State.MERGED, State.CONFLICT}:
-            return  # somebody has seen to it: saying so meets the other record again
-        if is_bare(key) and not is_bare(other):  # the keyed one was first
-            keyed = self._ledger.get(lane, [other]).get(other)
-            if keyed is None:
-                return
-            entry, key, other = self.current(keyed), other, key
-        if is_bare(key) or not is_bare(other):
-            fault = plain_fault("Conflict", f"{other!r} has the same serial")
-            log.error("conflict", lane=lane, key=key, other=other)
-            self._ledger.alarm(lane, "conflict", f"{key!r} and {other!r} have the same serial")
-            self.write([Step(entry, Conflicted(fault), holder=False)])
+        if entry.record.state is State.CONFLICT or is_bare(key) or is_bare(other):
             return
-        bare = self._ledger.get(lane, [other]).get(other)
-        if bare is None:
-            return
-        bare = self.current(bare)
-        self.write([Step(entry, Absorbed(len(bare.record.sent)), holder=False)])
-        decision = bare.record.decision
-        if decision is not None:
-            verdict = self._ledger.decide(lane, {key: decision})[key]
-            held = verdict.entry.cell if verdict.entry else None
-            if held is not None and held.verb != decision.verb:
-                fault = plain_fault("Conflict", f"decided both ways: {held.verb}, {decision.verb}")
-                self._ledger.alarm(lane, "conflict", f"{key!r} was decided both ways")
-                self.write([Step(bare, Conflicted(fault), holder=False)])
-                self.write([Step(entry, Conflicted(fault), holder=False)])
-                return
-        self.write([Step(bare, Merged(key), holder=False)])
+        fault = plain_fault("Conflict", f"{other!r} has the same serial")
+        log.error("conflict", lane=lane, key=key, other=other)
+        self._ledger.alarm(lane, "conflict", f"{key!r} and {other!r} have the same serial")
+        self.write([Step(entry, Conflicted(fault), holder=False)])

@@ -92,6 +92,8 @@ def settle_failed(
         return SettleUnsent(record.settles, now)
     if is_poison(error) and _persists(record, fault, now, limits):
         return Died(fault)
+    if error.outcome is Outcome.REFUSED:  # it did nothing, and is not to count as a send (F25)
+        return SettleUnsent(record.settles, later, fault)
     return SettleFailed(later, fault)
 
 

@@ -4,6 +4,8 @@ The list is read first and the ledger afterwards. What a name says of its owner 
 the ledger, so that a serial is looked at once, by whoever looks first.
 """
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -98,6 +100,13 @@ def read_info(astakos: Astakos, serial: int) -> Info:
         if error.outcome is not Outcome.REFUSED:
             raise  # a proxy's page says nothing about the serial
         return None
+
+
+def print_of(info: Mapping[str, Any]) -> str:
+    """Return what is equal for one commission, and for two of one serial is not (F44)."""
+    # A service's own client may give all of its commissions one name: the time tells them apart.
+    text = json.dumps([info["name"], info.get("issue_time")])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def strangers(

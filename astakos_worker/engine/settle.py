@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from astakos_worker.engine.bare import ALL_UNKNOWN, Recogniser, is_unseen
 from astakos_worker.engine.breaker import Breaker
 from astakos_worker.engine.journal import Journal, Step
 from astakos_worker.engine.judge import (
@@ -32,10 +33,8 @@ from astakos_worker.ledger.events import (
     TwinSettled,
 )
 from astakos_worker.ledger.record import Record, State
-from astakosclient.errors import AstakosClientException
+from astakosclient.errors import AstakosClientException, Outcome
 
-#: A batch of so many of which not one is known belongs to another token (F25).
-_ALL_UNKNOWN = 5
 #: Seconds that a smaller batch size, forced by a proxy, is kept.
 _REMEMBERED = 60.0
 
@@ -46,6 +45,7 @@ class Settler:
 
     astakos: Astakos
     journal: Journal
+    recogniser: Recogniser
     clock: Clock
     limits: Limits
     draw: Draw
@@ -55,6 +55,10 @@ class Settler:
     def run(self, entries: Sequence[Entry], breaker: Breaker, out: list[Step]) -> None:
         """Send the decisions of these records, and append what is to be recorded to `out`."""
         size = self._batch_size()
+        unseen = [entry for entry in entries if is_unseen(entry.record)]
+        if unseen:
+            known = [entry for entry in entries if not is_unseen(entry.record)]
+            entries = [*known, *self.recogniser.run(unseen, breaker, out)]
         ordered = sorted(entries, key=_holder)
         waiting = [ordered[i : i + size] for i in range(0, len(ordered), size)][::-1]
         while waiting:
@@ -87,11 +91,8 @@ class Settler:
         breaker.answered()
         rows = _rows(reply)
         first = [e for e in marked if _settles(e.record) and len(e.record.sent) == 1]
-        if len(rows) >= _ALL_UNKNOWN and set(rows.values()) == {"unknown"} and first:
-            breaker.trip(
-                "token",
-                f"Astakos knows none of {len(rows)} serials; is the token another component's?",
-            )
+        if len(rows) >= ALL_UNKNOWN and set(rows.values()) == {"unknown"} and first:
+            breaker.trip_unknown(len(rows))
             now = self.clock.now()
             out.extend(Step(entry, _not_now(entry.record, now)) for entry in marked)
             return []
@@ -115,14 +116,17 @@ class Settler:
         elif row == "unknown":
             steps.append(Step(entry, SettleNotFound()))
         else:
-            steps.append(self._later(entry, now, f"Astakos answered {row or 'nothing'} for it"))
+            why = f"Astakos answered {row or 'nothing'} for it"
+            steps.append(self._later(entry, now, why, refused=row is not None))
         return steps
 
-    def _later(self, entry: Entry, now: float, why: str) -> Step:
+    def _later(self, entry: Entry, now: float, why: str, *, refused: bool = False) -> Step:
         due = now + self.limits.backoff(entry.record.attempts, self.draw)
         fault = plain_fault("NotSettled", why)
         if not _settles(entry.record):
             return Step(entry, Postponed(due, fault))
+        if refused:  # this send did nothing, and is not to count as an earlier one (F25)
+            return Step(entry, SettleUnsent(entry.record.settles, due, fault))
         return Step(entry, SettleFailed(due, fault))
 
     def _failed(
@@ -138,7 +142,16 @@ class Settler:
             half = len(marked) // 2
             if is_too_large(error):
                 self._size, self._size_until = half, now + _REMEMBERED
-            # It may have been executed: that it was sent stays recorded, and is sent again.
+            if error.outcome is Outcome.REFUSED:
+                unsent = [
+                    Step(entry, SettleUnsent(entry.record.settles, now), keep=self.limits.lease)
+                    for entry in marked
+                    if _settles(entry.record)
+                ]
+                twins = [entry for entry in marked if not _settles(entry.record)]
+                marked = [e for e in self.journal.write(unsent) if e is not None] + twins
+                half = len(marked) // 2
+            # Else it may have been executed: that it was sent stays recorded, and is sent again.
             return [marked[:half], marked[half:]]
         if not splits:
             breaker.failed(error)

@@ -7,20 +7,34 @@ before anything is done on suspicion (F43, F44).
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from astakos_worker.engine.findings import Finding
 from astakos_worker.engine.journal import Journal
 from astakos_worker.engine.judge import plain_fault
 from astakos_worker.engine.orphans import Judgement, judge
 from astakos_worker.engine.owner import Unsettled
-from astakos_worker.engine.pending import CHUNK, Info, Stranger, chunks, strangers
+from astakos_worker.engine.pending import CHUNK, Info, Stranger, chunks, print_of, strangers
 from astakos_worker.engine.serials import Serials
 from astakos_worker.engine.sweeping import Stopped, Sweeping
 from astakos_worker.ledger.contract import Entry
-from astakos_worker.ledger.events import Conflicted, Event, Issued, Resurfaced
-from astakos_worker.ledger.record import Provision, Record, State, caller_text, read_tag
+from astakos_worker.ledger.events import (
+    Conflicted,
+    Event,
+    Issued,
+    Resurfaced,
+    TwinResurfaced,
+)
+from astakos_worker.ledger.record import (
+    Provision,
+    Record,
+    State,
+    Twin,
+    caller_text,
+    read_tag,
+    shown,
+)
 
 #: Serials to be rejected, by the word for why; so many that eight bytes each matter.
 Doomed = defaultdict[str, "array[int]"]
@@ -81,30 +95,45 @@ def _settled_before(sweep: Sweeping, chunk: list[int], begun: float) -> Iterator
     }
     if not again:
         return
-    tags = sweep.infos.tags(list(again))
+    infos, error = sweep.infos.read(list(again))
+    if error is not None:
+        raise error
     namespace = sweep.limits.tag_namespace(sweep.lane)
     events: list[tuple[Entry, Event]] = []
     findings = []
     for n, entry in again.items():
-        if n not in tags:
+        if (info := infos.get(n)) is None:
             continue  # settled meanwhile
         record = entry.record
         age = begun - (record.closed or begun)
-        if record.bare or tags[n] == record.tag(namespace):
+        if _is_still(record, info, namespace):
             why = "pending again though it was settled"
-            events.append((entry, Resurfaced()))
+            own = record.serial == n
+            events.append((entry, Resurfaced() if own else TwinResurfaced(n)))
             findings.append(Finding("resettle", n, record.key, why, age))
-        else:
+            continue
+        why = "its serial is another commission's now"
+        sweep.alarm("conflict", f"serial {n} is not {shown(record.key)!r} any more")
+        if record.serial == n:
             fault = plain_fault("Conflict", f"serial {n} is reused")
             events.append((entry, Conflicted(fault)))
-            why = "its serial is another commission's now"
             findings.append(Finding("conflict", n, record.key, why, age))
-            sweep.alarm("conflict", f"serial {n} is not {record.key!r} any more")
+        else:  # a twin's: its own commission is what it was
+            yield Finding("leave", n, record.key, why, age)
     done = sweep.write(events) if sweep.fix else [False] * len(events)
     yield from (f._replace(done=d) for f, d in zip(findings, done, strict=True))
 
 
+def _is_still(record: Record, info: Mapping[str, Any], namespace: str) -> bool:
+    """Return whether a pending commission is the one that a record has settled (F44)."""
+    if record.bare:
+        return print_of(info) == record.seen
+    return read_tag(str(info["name"])) == record.tag(namespace)
+
+
 def _closed_before(record: Record, serial: int, begun: float) -> bool:
+    if Twin(serial, done=True) in record.twins:
+        return True
     settled = record.state in {State.ACCEPTED, State.REJECTED, State.VANISHED}
     return settled and record.serial == serial and (record.closed or begun) < begun
 

@@ -133,6 +133,13 @@ class Resurfaced:
 
 
 @dataclass(frozen=True, slots=True)
+class TwinResurfaced:
+    """A twin that we hold as rejected is pending again in Astakos (F43)."""
+
+    serial: int
+
+
+@dataclass(frozen=True, slots=True)
 class Conflicted:
     """Two truths about one commission; a person has to look."""
 
@@ -147,10 +154,16 @@ class Merged:
 
 
 @dataclass(frozen=True, slots=True)
-class Absorbed:
-    """So many sends of a bare serial's record were for this commission."""
+class Recognised:
+    """A bare serial is pending and no record's; it looked so before anything was sent for it."""
 
-    sends: int
+    seen: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotThere:
+    """Astakos does not know the bare serial, and nothing has been sent for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +232,11 @@ Event = (
     | TwinSettled
     | Vanished
     | Resurfaced
+    | TwinResurfaced
     | Conflicted
     | Merged
-    | Absorbed
+    | Recognised
+    | NotThere
     | Died
     | Revived
     | Discarded

@@ -191,6 +191,7 @@ class Record:
     settles: int = 0
     sent: tuple[int, ...] = ()
     twins: tuple[Twin, ...] = ()
+    seen: str | None = None  # what a bare serial was when it was looked at, before any send
 
     attempts: int = 0  # failures since the last progress, for the back-off
     failing_since: float | None = None

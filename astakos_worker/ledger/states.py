@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from astakos_worker.ledger.events import (
     Absent,
-    Absorbed,
     Conflicted,
     Decided,
     Declined,
@@ -20,7 +19,9 @@ from astakos_worker.ledger.events import (
     Issued,
     Marked,
     Merged,
+    NotThere,
     Postponed,
+    Recognised,
     Refused,
     Released,
     Requested,
@@ -32,6 +33,7 @@ from astakos_worker.ledger.events import (
     SettleNotFound,
     SettleUnsent,
     Told,
+    TwinResurfaced,
     TwinSettled,
     Unsent,
     Vanished,
@@ -240,6 +242,12 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
             again = State.SETTLING if record.decision else State.PENDING
             after = _rest(replace(record, state=again, due=now, closed=None))
             return _noted(after, now, "pending again in Astakos")
+        case TwinResurfaced(serial):
+            twins = tuple(Twin(t.serial, t.done and t.serial != serial) for t in record.twins)
+            if twins == record.twins:
+                return record
+            after = replace(record, twins=twins, due=now)
+            return _noted(after, now, f"twin {serial} pending again in Astakos")
         case Conflicted(fault):
             if state is State.CONFLICT:
                 return record
@@ -248,10 +256,16 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
             if not record.bare or state is State.MERGED:
                 raise NotNow(f"{record.key!r} is no bare serial")
             return _close(replace(record, error={"merged": key}), State.MERGED, now)
-        case Absorbed(sends):
-            # Below nought: no send of its own has such a number, and said twice it is the same.
-            theirs = tuple(-n for n in range(1, sends + 1) if -n not in record.sent)
-            return replace(record, sent=(*theirs, *record.sent))
+        case Recognised(seen, name):
+            _fits_bare(record, event)
+            if record.seen is not None:
+                return record
+            return _noted(replace(record, seen=seen), now, f"it is {name[:80]!r}")
+        case NotThere():
+            _fits_bare(record, event)
+            if record.sent:
+                raise NotNow(f"{record.key!r} has been sent meanwhile")
+            return _close(record, State.UNKNOWN, now)
         case Died(fault):
             _fits(record, event, *OPEN)
             return _close(replace(record, error=fault), State.DEAD, now)
@@ -394,6 +408,12 @@ def _decided_state(record: Record) -> State:
 def _fits(record: Record, event: Event, *states: State) -> None:
     if record.state not in states:
         raise NotNow(f"{record.key!r} is {record.state}: {type(event).__name__} does not apply")
+
+
+def _fits_bare(record: Record, event: Event) -> None:
+    _fits(record, event, State.PENDING, State.SETTLING)
+    if not record.bare:
+        raise NotNow(f"{record.key!r} is no bare serial")
 
 
 def _fits_mark(record: Record, event: Event, mark: int) -> None:

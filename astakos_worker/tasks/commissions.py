@@ -114,7 +114,7 @@ def _resolve(run: Runtime, message: dict[str, Any]) -> dict[str, Any]:
         only(message, "service", "accept", "reject")
         service = served(run.settings, message.get("service"))
         accept, reject = items(message, "accept"), items(message, "reject")
-        became = run.commissions(service, promise).resolve(accept, reject)
+        became = run.commissions(service, promise).resolve_or_await(accept, reject)
     except Unavailable:
         raise
     except (AstakosClientException, CommissionError) as error:

@@ -54,11 +54,8 @@ def _closed(oracle: Oracle, entry: Entry) -> None:
         wanted |= {State.PENDING}
     wanted |= {State.REFUSED} if oracle.bounds.refusals else set()
     wanted |= {State.CONFLICT} if oracle.bounds.conflicts else set()
-    # With two records for one serial a send of the one may look to the other as none at all:
-    # a false alarm in the ledger, never a false effect in Astakos.
-    wanted |= (
-        {State.UNKNOWN if is_bare(key) else State.VANISHED} if oracle.bounds.unknown else set()
-    )
+    if is_bare(key) and oracle.bounds.unknown and key not in oracle.existed:
+        wanted |= {State.UNKNOWN}
     wanted |= {State.DEAD} if oracle.bounds.never_issued and record.request is None else set()
     if key in oracle.touched_keys() or record.serial in oracle.touched:
         wanted |= {State.VANISHED, State.UNKNOWN, State.REFUSED}
@@ -98,9 +95,6 @@ def _exactly(oracle: Oracle, records: list[Record]) -> None:
     said = {r.serial for r in records if r.state is State.ACCEPTED}
     did = set(oracle.accepted)
     disputed = {r.serial for r in records if r.state is State.CONFLICT}
-    if oracle.bounds.unknown:  # a bare serial not found after two sends may never have been
-        disputed |= {r.serial for r in records if r.bare and len(r.sent) > 1}
-        disputed |= {r.serial for r in records if r.state is State.VANISHED}
     for serial in (said ^ did) - disputed:
         if serial not in oracle.touched:
             where = "the ledger" if serial in said else "Astakos"

@@ -34,7 +34,7 @@ class Bounds:
     refusals: bool = False  # there is not enough quota for all
     conflicts: bool = False  # it makes two truths itself
     never_issued: bool = False  # a decision may come by name, and its request never
-    unknown: bool = False  # a serial may be named before there is one
+    unknown: bool = False  # a serial may be named before there is one, or when it is gone
 
 
 @dataclass(slots=True)
@@ -61,6 +61,7 @@ class Oracle:
     unheard: set[str] = field(default_factory=set)  # keys with twins from the start
     told: defaultdict[str, set[Verb]] = field(default_factory=lambda: defaultdict(set))
     enqueued: set[str] = field(default_factory=set)  # keys whose caller was told so
+    existed: set[str] = field(default_factory=set)  # bare serials that were pending when decided
     touched: dict[int, str] = field(default_factory=dict)  # by somebody's command: verb
     posts: Counter[Tag] = field(default_factory=Counter)
     past: list[Record] = field(default_factory=list)  # whose keys are in use again
@@ -69,6 +70,7 @@ class Oracle:
     rejected: dict[int, Commission] = field(default_factory=dict)
     late: set[str] = field(default_factory=set)  # keys of ghosts beyond the quiet horizon
     changes: int = 0
+    _touched_keys: set[str] = field(default_factory=set)
     _known: dict[str, _Known] = field(default_factory=dict)
 
     # --- The ledger ---------------------------------------------------------------------------
@@ -81,6 +83,8 @@ class Oracle:
         record = entry.record
         key = record.key
         known = self._known.get(key)
+        if known is None and record.serial in self.book.commissions:
+            self.existed.add(key)
         if known is not None and reset and known.record.incarnation != record.incarnation:
             self.past.append(known.record)
         if known is None or reset or known.state is State.AWAITED:
@@ -146,18 +150,17 @@ class Oracle:
         bare = self._record(bare_key(serial))
         by_bare = bare is not None and bare.decision is not None and bare.decision.verb == verb
         record = self._record(tag.key) if tag else None
-        if serial in self.foreign or (tag is None and not by_bare):
+        known = tag is not None and record is not None and record.incarnation == tag.incarnation
+        if serial in self.foreign or (not known and not by_bare):
             self.world.violate(f"{verb} of serial {serial}, which is none of ours")
-        if tag is not None and not by_bare:
+        if tag is not None and known:  # then its record alone says what becomes of it
             self._may_settle(tag, record, serial, verb)
-        if tag is not None and record is not None and by_bare and record.serial != serial:
-            self.touched[serial] = verb  # a caller decided what our workers had not found yet
         (self.accepted if verb == "accept" else self.rejected)[serial] = one
         if verb == "accept" and tag is not None:
             self._accepts(tag, record, serial)
 
     def _may_settle(self, tag: Tag, record: Record | None, serial: int, verb: Verb) -> None:
-        if record is None or record.incarnation != tag.incarnation:
+        if record is None:
             self.world.violate(f"{verb} of serial {serial}, whose key {tag.key!r} is not known")
         if serial == record.serial:
             decision = record.decision.verb if record.decision else "nothing"
@@ -183,12 +186,12 @@ class Oracle:
         """Note what somebody else's command does to a pending commission."""
         self.changes += 1
         self.touched[one.serial] = verb
+        self._touched_keys.add(key_of(one))
         (self.accepted if verb == "accept" else self.rejected)[one.serial] = one
 
     def touched_keys(self) -> set[str]:
         """Return the keys of what somebody else's command has settled."""
-        done = {**self.accepted, **self.rejected}
-        return {key_of(done[serial]) for serial in self.touched}
+        return self._touched_keys
 
     # --- What callers were told ---------------------------------------------------------------
 

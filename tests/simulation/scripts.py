@@ -15,7 +15,7 @@ from astakos_worker.errors import (
     Unavailable,
     UnknownKey,
 )
-from astakos_worker.ledger.record import Request, Tag, fingerprint
+from astakos_worker.ledger.record import Request, Tag, bare_key, fingerprint
 from astakos_worker.requests import one
 from astakosclient.errors import NotFound, QuotaLimit
 from tests.simulation.oracle import LANE, NAMESPACE, Bounds
@@ -182,6 +182,72 @@ def _reject_its_serial(stage: Stage) -> None:
         stage.reject(3)
 
 
+def _accept_what_never_was(stage: Stage) -> None:
+    with suppress(DecisionConflict, *_ENDINGS):
+        stage.accept(77)
+
+
+def _accept_many_that_never_were(stage: Stage) -> None:
+    stage.again(lambda: stage.commissions.resolve(accept=range(77, 82)))
+
+
+def _restored(stage: Stage) -> None:
+    """Set Astakos back to a backup in which a settled commission, and a twin, are pending."""
+    with suppress(*_ENDINGS):
+        stage.issue(KEY)
+        stage.through(KEY)
+        record = stage.raw.get(LANE, [KEY])[KEY].record
+        stage.oracle.unheard.add(KEY)
+        stage.pending(str(record.tag(NAMESPACE)))
+        restore = stage.backup()
+        stage.accept(KEY)
+        if stage.quiet(KEY):
+            restore()
+
+
+def _restored_though_cancelled(stage: Stage) -> None:
+    """The same for a ghost of a commission that has no serial of its own."""
+    stage.issue(KEY)
+    with suppress(*_ENDINGS):
+        stage.reject(KEY)
+        if not stage.quiet(KEY):
+            return
+        stage.oracle.unheard.add(KEY)
+        stage.pending(str(stage.raw.get(LANE, [KEY])[KEY].record.tag(NAMESPACE)))
+        restore = stage.backup()
+        stage.world.environment.sweep()
+        if stage.quiet(KEY) and not stage.any_pending():
+            restore()
+
+
+def _restored_bare(stage: Stage) -> None:
+    restore = stage.backup()
+    with suppress(*_ENDINGS):
+        stage.accept(3)
+        if stage.quiet(bare_key(3)):
+            restore()
+
+
+def _reused(stage: Stage) -> None:
+    """Set Astakos back to before a commission, whose serial it gives to another then (F44)."""
+    restore = stage.backup()
+    with suppress(*_ENDINGS):
+        stage.issue(KEY, accept=True)
+        if stage.quiet(KEY):
+            restore()
+            stage.oracle.foreign.add(stage.pending("by a service's own client"))
+
+
+def _reused_bare(stage: Stage) -> None:
+    restore = stage.backup()
+    serial = stage.pending("by a service's own client")
+    with suppress(*_ENDINGS):
+        stage.accept(serial)
+        if stage.quiet(bare_key(serial)):
+            restore()
+            stage.oracle.foreign.add(stage.pending("by a service's own client"))
+
+
 def _tag(key: str) -> Tag:
     request: Request = one(USER, PROJECT, {RESOURCE: 1})
     return Tag(NAMESPACE, key, "0123abcd", fingerprint(LANE, request))
@@ -214,6 +280,11 @@ SCRIPTS = {
         Script("left_to_its_deadline", (_left_to_its_deadline,)),
         Script("orphan", (_issue_accepted,), before=_an_orphan),
         Script("twin", (_a_twin,)),
+        Script("restored", (_restored,)),
+        Script("restored_though_cancelled", (_restored_though_cancelled,)),
+        Script("restored_bare", (_restored_bare,), before=_own_client),
+        Script("reused", (_reused,), bounds=Bounds(conflicts=True)),
+        Script("reused_bare", (_reused_bare,), bounds=Bounds(conflicts=True)),
         Script("bare_accepted", (_accept_its_serial,), before=_own_client),
         Script("bare_rejected", (_reject_its_serial,), before=_own_client),
         Script(
@@ -221,6 +292,9 @@ SCRIPTS = {
             (_issue_accepted, _accept_its_serial),
             bounds=Bounds(unknown=True),
         ),
+        Script("serial_for_its_key", (_issue, _accept_its_serial), bounds=Bounds(unknown=True)),
+        Script("serial_never_there", (_accept_what_never_was,), bounds=Bounds(unknown=True)),
+        Script("serials_never_there", (_accept_many_that_never_were,), bounds=Bounds(unknown=True)),
         Script(
             "serial_against_its_key",
             (_issue_then_reject_if_first, _accept_its_serial),

@@ -115,7 +115,8 @@ class SimulatedAstakos:
                 one = self._book.find(COMPONENT, serial)
             except NoCommissionError:
                 return NotFound("no such commission", outcome=Outcome.REFUSED)
-            return {"serial": serial, "name": one.name}
+            at = one.issue_time.isoformat()
+            return {"serial": serial, "name": one.name, "issue_time": at}
 
         info: dict[str, Any] = self._request(f"info {serial}", work, _READ)
         return info

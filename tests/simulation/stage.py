@@ -1,5 +1,6 @@
 """The scene of one run: a ledger, an Astakos, workers, and what callers do there."""
 
+import copy
 import functools
 import itertools
 from collections.abc import Callable
@@ -92,7 +93,7 @@ class Stage:
         self.commissions = Commissions(LANE, settings=SETTINGS, parts=parts)
         self._callers = itertools.count(1)
         environment = world.environment
-        environment.foreign, environment.pending = self.interfere, self._any_pending
+        environment.foreign, environment.pending = self.interfere, self.any_pending
         for name in ("", "[astakos1 other.svc k1 00000000 0000000000000000]"):
             self.oracle.foreign.add(self.pending(name))
 
@@ -120,7 +121,30 @@ class Stage:
                 self.oracle.interferes(one, verb)
                 self.book.resolve(COMPONENT, serial, accept=verb == "accept")
 
-    def _any_pending(self) -> bool:
+    def backup(self) -> Callable[[], None]:
+        """Make a backup of Astakos; return what sets Astakos back to it."""
+        kept, oracle = copy.deepcopy(vars(self.book)), self.oracle
+        settled = dict(oracle.accepted), dict(oracle.rejected)
+
+        def restore() -> None:
+            vars(self.book).update(copy.deepcopy(kept))
+            oracle.accepted, oracle.rejected = map(dict, settled)
+            oracle.changes += 1
+
+        return restore
+
+    def quiet(self, key: str) -> bool:
+        """Wait until a commission is closed, and nothing is under way that may still concern it."""
+
+        def over() -> bool:
+            entry = self.raw.get(LANE, [key]).get(key)
+            return entry is not None and not entry.record.is_open and self.world.alone
+
+        self.world.sleep(3000.0, over)
+        return over()
+
+    def any_pending(self) -> bool:
+        """Return whether anything of ours is pending in Astakos."""
         return len(self.book.commissions) > len(self.oracle.foreign)
 
     # --- What callers do ----------------------------------------------------------------------

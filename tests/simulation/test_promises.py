@@ -84,6 +84,15 @@ def test_a_send_that_never_left_counts_once_when_its_record_is_written_twice():
     assert result.violation is None
 
 
+def test_serials_of_which_not_one_is_known_are_not_believed_unknown_at_once():
+    """A token of another component knows none either: the lane rests, and one is tried (F25)."""
+    result = run(Case(SCRIPTS["serials_never_there"]), keep_trace=True)
+    seen = [one.what for one in result.trace if one.kind == "ledger"]
+    rests = next(n for n, what in enumerate(seen) if "knows none of 5 serials" in what)
+    assert not any(" unknown " in what for what in seen[:rests])
+    assert {state for _, state, *_ in result.end} == {"unknown"}
+
+
 def _sends(result, what, by=""):
     sent = [seen for seen in result.trace if seen.kind == "send" and seen.what.startswith(what)]
     return [seen for seen in sent if by in seen.process]

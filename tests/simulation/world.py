@@ -148,6 +148,11 @@ class World:
         me.until, me.when = self.clock.time + seconds, when
         self._switch(me)
 
+    @property
+    def alone(self) -> bool:
+        """Whether nothing but the current process is there, or will come by itself."""
+        return len(self._processes) == 1 and not self._timers
+
     def read_clock(self) -> float:
         """Return the time for a process: one that stands still here reads a later one."""
         if self.current is not None:

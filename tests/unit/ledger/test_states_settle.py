@@ -139,9 +139,35 @@ def test_a_bare_serial_that_astakos_does_not_know_is_unknown_and_no_alarm():
     assert (record.state, record.due) == (State.UNKNOWN, None)
 
 
-def test_the_sends_of_a_bare_serial_count_for_the_commission_whose_it_is():
-    record = after(PENDING, states.Absorbed(1), ACCEPTED, SETTLES, states.SettleNotFound())
-    assert record.state is State.ACCEPTED
+def test_a_bare_serial_that_was_never_there_is_unknown_whatever_was_about_to_be_sent():
+    """F25: it is looked at before its first send; nothing that was not sent counts as one."""
+    record = after(bare(), states.NotThere())
+    assert (record.state, record.due) == (State.UNKNOWN, None)
+    unsent = after(bare(), SETTLES, states.SettleUnsent(1, NOW), states.NotThere())
+    assert unsent.state is State.UNKNOWN
+
+
+def test_a_bare_serial_that_another_has_sent_meanwhile_is_not_unknown():
+    """F17: who looked before that send learns from the record that it came late."""
+    with pytest.raises(NotNow):
+        transition(after(bare(), SETTLES), states.NotThere(), NOW)
+
+
+def test_what_a_bare_serial_was_when_it_was_first_looked_at_stands():
+    """F44: what looks otherwise later is another commission."""
+    looked = states.Recognised("5eed", "a disk")
+    record = after(bare(), looked, SETTLES, states.Recognised("0ther", "a tape"))
+    assert record.seen == "5eed"
+    assert "a disk" in record.history[1].what
+
+
+def test_a_twin_that_is_pending_again_is_to_be_rejected_again():
+    """F43: also where its commission has none of its own, refused or cancelled."""
+    record = after(fresh(), REJECTED, states.Issued(8), states.TwinSettled(8))
+    assert (record.state, record.is_open) == (State.CANCELLED, False)
+    again = after(record, states.TwinResurfaced(8))
+    assert (again.twins_due, again.due) == (True, NOW)
+    assert transition(again, states.TwinResurfaced(8), NOW) is again
 
 
 def test_a_bare_serial_is_merged_once_and_nothing_else_is():
