@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from astakos_worker.ledger.record import Decision, Record
+from astakos_worker.ledger.record import Decision, Record, is_bare
 
 #: What a carrier names as its promise that was rung for by `beat`, `claim` or `sign_off`.
 ANYONE = "anyone"
@@ -70,6 +70,11 @@ class Write:
     cell: Decision | None = None  # where it is empty; None: the record's own decision
     reset: bool = False  # a key in use again: the cell is emptied
     ring: bool = False  # ask whether a wake-up is wanted
+
+    @property
+    def promise(self) -> str:
+        """The wake-up that is promised if one is wanted; a bare serial's is its decision's."""
+        return f"{self.record.key}{'!' if is_bare(self.record.key) else '?'}"
 
 
 @dataclass(frozen=True, slots=True)

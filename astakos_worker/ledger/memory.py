@@ -357,8 +357,8 @@ class MemoryLedger:
             if row is None or not may or not again:
                 return Verdict(False, row.entry() if row else None)
             if write.ring:
-                at.promised.pop(f"{record.key}?", None)
-            ring = write.ring and self._ring(at, f"{record.key}?")
+                at.promised.pop(write.promise, None)
+            ring = write.ring and self._ring(at, write.promise)
             return Verdict(True, row.entry(), ring, self._unmerged(at, row))
         if row is None:
             row, at.used = _Row(record), True
@@ -375,7 +375,7 @@ class MemoryLedger:
         row.expires = math.inf if record.is_open else now + keep
         if row.watched > now:
             self._changed(record.service, record.key)
-        ring = write.ring and self._ring(at, f"{record.key}?")
+        ring = write.ring and self._ring(at, write.promise)
         return Verdict(True, row.entry(), ring, clash)
 
     @staticmethod

@@ -429,7 +429,7 @@ class RedisLedger:
             "" if cell is None else dump_decision(cell),
             int(write.reset),
             "" if decision is None else decision.verb,
-            f"{record.key}?" if write.ring else "",
+            write.promise if write.ring else "",
             *self._policy(),
             int(record.state is State.DEAD),
         ]

@@ -46,14 +46,18 @@ class Place:
         return verdict.entry
 
     def put_bare(self, serial, decision=ACCEPT):
-        """A decided serial that nobody's record has."""
+        """A decided serial that nobody's record has, as an entry."""
+        return self.bare(serial, decision).entry
+
+    def bare(self, serial, decision=ACCEPT, **more):
+        """Write one; return the verdict."""
         key = bare_key(serial)
         record = states.bare(
             key, LANE, "00000000", serial=serial, decision=decision, now=self.now()
         )
-        [verdict] = self.ledger.cas([Write(record, 0)])
+        [verdict] = self.ledger.cas([Write(record, 0, **more)])
         assert verdict.done
-        return verdict.entry
+        return verdict
 
     def write(self, entry, *events, **more):
         """Write what the events make of an entry's record; return the verdict."""

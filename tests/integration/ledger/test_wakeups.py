@@ -63,6 +63,17 @@ def test_a_promise_that_is_kept_counts_once(place):
     assert place.decide("b").ring
 
 
+def test_a_decision_on_a_bare_serial_keeps_the_promise_that_was_made_for_it(place):
+    """Or the calls of the next seconds would count on a carrier that does not come."""
+    place.open(waking=carriers(8, per_carrier=1))
+    verdict = place.bare(7, ring=True)
+    assert verdict.ring
+    key = verdict.entry.record.key
+    assert place.claimed(own=key, wake=f"{key}!") == [key]
+    assert place.claim("carrier").why == "idle"
+    assert rings(place, 1) == 1
+
+
 def test_a_promise_that_nobody_keeps_is_forgotten(place):
     """F65: the message may be lost."""
     place.open(waking=carriers(8, promise=SOON))
