@@ -8,9 +8,9 @@ import random
 import socket
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -19,12 +19,13 @@ from astakos_worker.commissions import Commissions
 from astakos_worker.connect import ledger_of
 from astakos_worker.engine.carry import Carried, Carrier
 from astakos_worker.engine.findings import Report
-from astakos_worker.engine.ports import Limits
-from astakos_worker.engine.sweep import Sweep
+from astakos_worker.engine.ports import Ask, Astakos, Limits
 from astakos_worker.ledger.contract import LedgerError
 from astakos_worker.ledger.store import RedisLedger, connect
+from astakos_worker.observe.metrics import Measured, Metrics
 from astakos_worker.parts import Wakes
 from astakos_worker.settings import Settings
+from astakos_worker.sweeps import owner_of, sweeping
 from astakos_worker.waking import Waker, producer
 from astakos_worker.watching import RedisListener, Watcher
 
@@ -53,6 +54,10 @@ def limits_of(settings: Settings) -> Limits:
         brake_share=settings.brake_share,
         brake_floor=settings.brake_floor,
         sweep_lease=max(settings.lease, settings.sweep),
+        owner_batch=settings.owner_batch,
+        foreign=settings.foreign,
+        orphans=settings.orphans,
+        undecided=settings.undecided,
     )
 
 
@@ -76,15 +81,18 @@ class Runtime:
         # Not by the application that consumes, which is patient with its broker: a carrier that
         # rings has records in hand, and the heartbeat tells who is alive.
         self.waker = Waker(producer(settings))
+        self.metrics = Metrics(self.ledger)
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         listener = RedisListener(
             connect(settings.ledger_url, patience=_PATIENCE), self.ledger.channel
         )
         self._watcher = Watcher(self.ledger, listener)
         self._awake: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._owners: dict[str, Ask | None] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._beating: threading.Thread | None = None
+        self._unserve: Callable[[], None] = lambda: None
 
     def commissions(self, service: str, waker: Wakes | None = None) -> Commissions:
         """Return the service's side, for requests that came as messages."""
@@ -96,7 +104,7 @@ class Runtime:
     ) -> Carried:
         """Work on a lane as a carrier of this process."""
         worker = Carrier(
-            self.clients.of(service),
+            self._astakos(service),
             self.ledger,
             self.ledger.clock,
             self.limits,
@@ -105,26 +113,45 @@ class Runtime:
             self.waker.tell,
         )
         name = f"{self.name}:{carrier}"
+        since = self.ledger.clock.now()
         with self._counted(service, name):
-            return worker.carry(service, name, own=own, wake=wake)
+            done = worker.carry(service, name, own=own, wake=wake)
+        self.metrics.carried(service, done.records.values(), since)
+        return done
 
     def sweep(self, service: str, holder: str, *, fix: bool = True) -> Report:
         """Sweep a lane."""
-        sweep = Sweep(
-            self.clients.of(service),
+        settings = self.settings
+        if service not in self._owners:
+            self._owners[service] = owner_of(settings, service)
+        with sweeping(
+            self._astakos(service),
             self.ledger,
-            self.ledger.clock,
-            self.limits,
+            replace(self.limits, sweep_seconds=settings.sweep_seconds),
             self.waker.ring,
-        )
-        return sweep.sweep(service, f"{self.name}:{holder}", fix=fix)
+            ask=self._owners[service],
+            requests=settings.sweep_requests,
+        ) as sweep:
+            report = Report(service, fix=fix)
+            try:
+                for _ in sweep.findings(report, f"{self.name}:{holder}"):
+                    pass
+            finally:
+                self.metrics.swept(report)
+        return report
+
+    def _astakos(self, service: str) -> Astakos:
+        return Measured(self.clients.of(service), service, self.metrics)
 
     # --- The heartbeat ------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the heartbeat, once."""
+        """Start the heartbeat, once, and show the metrics if they are wanted."""
+        settings = self.settings
         with self._lock:
             if self._beating is None:
+                if settings.metrics_port:
+                    self._unserve = self.metrics.serve(settings.metrics_host, settings.metrics_port)
                 self._beating = threading.Thread(
                     target=self._beat, name="astakos-heartbeat", daemon=True
                 )
@@ -133,6 +160,7 @@ class Runtime:
     def stop(self) -> None:
         """End the heartbeat."""
         self._stop.set()
+        self._unserve()
 
     def _beat(self) -> None:
         """Say who is awake, and now and then drive; an outage of the ledger ends neither."""

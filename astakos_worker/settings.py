@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 Seconds = Annotated[float, Field(gt=0)]
+#: `package.module:function`; empty: nobody is asked.
+Owner = Annotated[str, StringConstraints(pattern=r"^([A-Za-z_]\w*(\.\w+)*[.:][A-Za-z_]\w*)?$")]
 
 #: The scaled times of a demonstration and of the tests (`ASTAKOS_TIMES=demo`).
 DEMO_TIMES: dict[str, float] = {
@@ -45,6 +47,8 @@ DEMO_TIMES: dict[str, float] = {
     "visibility_timeout": 20,
     "drive": 1,
     "sweep": 3,
+    "sweep_seconds": 4,
+    "owner_timeout": 2,
     "grace": 5,
     "quarantine": 10,
     "hold_deadline": 30,
@@ -89,6 +93,8 @@ class ServiceSettings(BaseModel):
     ca_file: Path | None = None
     #: As `usage` below, of this service alone.
     usage: str = ""
+    #: Who is asked about this service's commissions; as `Settings.owner`.
+    owner: Owner | None = None
 
     @model_validator(mode="after")
     def _one_token(self) -> Self:
@@ -161,10 +167,23 @@ class Settings(BaseSettings):
 
     # The sweep.
     sweep: Seconds = 60
+    #: Then beat's sweep says where it stopped, and the next one goes on.
+    sweep_seconds: Seconds = 30
+    #: Requests about single commissions that a sweep sends at a time.
+    sweep_requests: Annotated[int, Field(ge=1, le=32)] = 4
     grace: Seconds = 600
     quarantine: Seconds = 3600
     brake_share: Annotated[float, Field(gt=0, le=1)] = 0.1
     brake_floor: Annotated[int, Field(ge=0)] = 20
+    #: A function of the service's that says what its database knows of commissions.
+    owner: Owner = ""
+    owner_batch: Annotated[int, Field(ge=1)] = 100
+    owner_timeout: Seconds = 10
+    #: What becomes of commissions that carry no tag; of ours without a record; of those whose
+    #: deadline is over, when there is no owner.
+    foreign: Literal["report", "owner", "reject"] = "report"
+    orphans: Literal["reject", "report"] = "reject"
+    undecided: Literal["reject", "report"] = "reject"
 
     # Retries.
     backoff_first: Seconds = 0.5
@@ -180,6 +199,10 @@ class Settings(BaseSettings):
 
     #: The longest that a service's call waits for the ledger or the broker.
     patience: Seconds = 1
+
+    #: Where each worker process shows its metrics; 0: nowhere.
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    metrics_host: str = "127.0.0.1"
 
     def __init__(self, **values: Any) -> None:
         refusal: ValueError | None = None
@@ -234,6 +257,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"carry_seconds ({self.carry_seconds:g} s) and two requests of request_deadline "
                 f"({self.request_deadline:g} s) must fit into longest_task "
+                f"({self.longest_task:g} s)"
+            )
+        if self.sweep_seconds > self.longest_task:
+            raise ValueError(
+                f"sweep_seconds ({self.sweep_seconds:g} s) must not exceed longest_task "
                 f"({self.longest_task:g} s)"
             )
         if not self.heartbeat * 2 < self.forgotten_after:

@@ -120,6 +120,11 @@ class Report:
             )
 
     @property
+    def done(self) -> Counter[str]:
+        """Return how much was done of each kind."""
+        return Counter({w: n for w, n in (self.counts - self.undone).items() if w not in AT_REST})
+
+    @property
     def left(self) -> int:
         """Return how much was left to do."""
         return self.undone.total()

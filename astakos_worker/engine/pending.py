@@ -20,8 +20,9 @@ from astakosclient.errors import AstakosClientException, NotFound, Outcome
 #: Serials that the ledger is asked about in one round trip.
 CHUNK = 500
 
-#: Names that are read before they are remembered: no more are read twice after a crash.
-_NAMES = 50
+#: Commissions that are asked about before what was learnt is remembered: no more are asked about
+#: twice after a crash.
+BATCH = 50
 
 T = TypeVar("T")
 
@@ -50,12 +51,14 @@ class Infos:
     """Asks Astakos about single commissions, some at a time where `each` does.
 
     `patience`: so many requests of a batch may fail without an answer and are left for another
-    time; one more, or a token that is refused, and no further request is sent.
+    time; one more, or a token that is refused, and no further request is sent. `turn` is called
+    before each batch, and may raise to end it all.
     """
 
     astakos: Astakos
     each: Each[Info | AstakosClientException] = map
     patience: int = 0
+    turn: Callable[[], None] = lambda: None  # called before each batch
 
     def read(self, serials: Sequence[int]) -> tuple[dict[int, Info], AstakosClientException | None]:
         """Return what was answered, and why it could not go on."""
@@ -73,11 +76,15 @@ class Infos:
                     fatal.append(error)
                 return error
 
-        answers = zip(serials, self.each(look, serials), strict=True)
-        infos: dict[int, Info] = {
-            n: info for n, info in answers if not isinstance(info, AstakosClientException)
-        }
-        return infos, fatal[0] if fatal else None
+        infos: dict[int, Info] = {}
+        for batch in chunks(serials, BATCH):
+            self.turn()
+            failed.clear()
+            answers = zip(batch, self.each(look, batch), strict=True)
+            infos |= {n: a for n, a in answers if not isinstance(a, AstakosClientException)}
+            if fatal:
+                return infos, fatal[0]
+        return infos, None
 
     def tags(self, serials: Sequence[int]) -> dict[int, Tag | None]:
         """Return the tags of those that are still pending, as their names are now (F44)."""
@@ -120,7 +127,7 @@ def strangers(
         sights = ledger.sights(lane, unknown)
         tags = {n: sight.name for n, sight in sights.items() if sight.name is not None}
         new = [n for n in unknown if n not in tags]
-        for some in chunks(new, _NAMES):
+        for some in chunks(new, BATCH):
             read, error = infos.read(some)
             found = {
                 n: str(read_tag(str(info["name"])) or "")

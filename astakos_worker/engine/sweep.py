@@ -86,6 +86,7 @@ class Sweep:
             report.ended = report.started
             log.info("sweep", lane=lane, stopped=report.stopped)
             return
+        infos = Infos(self.astakos, self.each, self.limits.failures_to_rest - 1)
         sweep = Sweeping(
             holder=holder,
             astakos=self.astakos,
@@ -94,12 +95,13 @@ class Sweep:
             limits=self.limits,
             ring=self.ring,
             ask=self.ask,
-            infos=Infos(self.astakos, self.each, self.limits.failures_to_rest - 1),
+            infos=infos,
             report=report,
             only=only,
             allow=allow,
             progress=progress,
         )
+        infos.turn = lambda: sweep.go_on(0)
         try:
             yield from self._told(sweep)
         finally:
@@ -123,9 +125,6 @@ class Sweep:
         except Stopped as stop:
             report.stopped = str(stop)
             if stop.alarm is not None:
-                log.error(  # noqa: TRY400  # it is no failure of ours
-                    "sweep_stopped", lane=lane, why=stop.alarm, reason=report.stopped
-                )
                 sweep.alarm(_ALARMS[stop.alarm], report.stopped)
         except AstakosClientException as error:
             report.stopped = f"Astakos: {error}"

@@ -21,6 +21,15 @@ from astakos_worker.ledger.states import bare
 
 log = structlog.get_logger(__name__)
 
+#: What an alarm is called in the log; `docs/sweep.md` says what to do about each.
+_EVENTS = {
+    "sweep": "sweep_stopped",
+    "brake": "sweep_stopped",
+    "owner": "owner_failed",
+    "vanished": "commission_vanished",
+    "conflict": "commission_conflict",
+}
+
 
 class Stopped(Exception):  # noqa: N818  # it stops; whether that is an error an operator says
     """Raised when a sweep must not, or cannot, go on. With `alarm` a person has to look."""
@@ -78,6 +87,7 @@ class Sweeping:
         """Tell the operator of what only a person can judge."""
         self.report.alarms[name] = text
         if self.fix:
+            log.error(_EVENTS[name], lane=self.lane, alarm=name, reason=text)
             self.ledger.alarm(self.lane, name, text)
 
     # --- The owner ----------------------------------------------------------------------------
@@ -87,12 +97,10 @@ class Sweeping:
         if self.ask is None:
             raise ValueError("there is no owner to be asked")
         for batch in chunks(commissions, self.limits.owner_batch):
+            self.go_on(0)
             try:
                 answers = checked(self.ask(batch), len(batch))
             except OwnerError as error:
-                log.error(  # noqa: TRY400  # the trace of who asked says nothing
-                    "owner_failed", lane=self.lane, reason=str(error), asked=len(batch)
-                )
                 self.alarm("owner", str(error))
                 for _ in batch:
                     yield "leave", f"the owner did not answer: {error}"

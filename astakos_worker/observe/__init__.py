@@ -1,1 +1,1 @@
-"""What operators see: the format of logs, and later metrics."""
+"""What operators see: the format of logs, metrics, and whether workers consume."""

@@ -35,6 +35,7 @@ MAY_IMPORT = {
     ),
     "astakos_worker.runtime": (
         *(ENGINE, LEDGER, *SERVICE, "astakos_worker.clients", "astakos_worker.runtime"),
+        *("astakos_worker.sweeps", "astakos_worker.observe.metrics"),
     ),
     IN_MEMORY: (
         *(IN_MEMORY, ENGINE, LEDGER, *SERVICE, "astakos_worker.runtime"),
