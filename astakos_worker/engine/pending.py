@@ -39,7 +39,8 @@ class Stranger:
     tag: Tag | None
     elsewhere: bool = False  # its tag is another ledger's, or another lane's
     bare: bool = False  # there is a record of the serial alone
-    fresh: bool = False  # its name was read just now, and is not a remembered one
+    fresh: bool = False  # it was looked at just now, and is not remembered
+    seen: str = ""  # its `print_of` when it was looked at
 
 
 #: What Astakos says of a pending commission; None: it is not pending any more (F39).
@@ -125,29 +126,31 @@ def strangers(
         # A bare serial's record does not say whose the serial is; its name does.
         unknown = [n for n in chunk if n not in known or is_bare(known[n])]
         sights = ledger.sights(lane, unknown)
-        tags = {n: sight.name for n, sight in sights.items() if sight.name is not None}
-        new = [n for n in unknown if n not in tags]
+        looks = {n: sight.look for n, sight in sights.items() if sight.look is not None}
+        new = [n for n in unknown if n not in looks]
         for some in chunks(new, BATCH):
             read, error = infos.read(some)
-            found = {
-                n: str(read_tag(str(info["name"])) or "")
-                for n, info in read.items()
-                if info is not None
-            }
-            ledger.named(lane, found)
-            tags |= found
+            found = {n: _look(info) for n, info in read.items() if info is not None}
+            ledger.looked(lane, found)
+            looks |= found
             if error is not None:
                 raise error
         for serial in unknown:
-            if serial not in tags:
+            if serial not in looks:
                 continue
-            tag = read_tag(tags[serial])
+            seen, _, text = looks[serial].partition(" ")
+            tag = read_tag(text)
             ours = tag if tag is not None and tag.namespace == namespace else None
             if ours is None and serial in known:
                 continue
             elsewhere = tag is not None and ours is None
-            fresh = sights[serial].name is None
-            yield Stranger(serial, sights[serial], ours, elsewhere, serial in known, fresh)
+            fresh = sights[serial].look is None
+            yield Stranger(serial, sights[serial], ours, elsewhere, serial in known, fresh, seen)
+
+
+def _look(info: Mapping[str, Any]) -> str:
+    """Return what is remembered of a look: enough to know it again, and its tag if it has one."""
+    return f"{print_of(info)} {read_tag(str(info['name'])) or ''}"
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

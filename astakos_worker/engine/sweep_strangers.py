@@ -216,14 +216,15 @@ def _asked(sweep: Sweeping, asks: list[_Judged], doomed: Doomed) -> Iterator[Fin
         said = judged._replace(judgement=judged.judgement._replace(why=why))
         match answer:
             case "accept":
-                accepted.append(said.finding()._replace(what="accept", reason=""))
+                accepted.append(said)
             case "reject":
                 doomed["owner"].append(judged.one.serial)
             case "leave":
                 yield said.finding()._replace(reason="")
-    serials = [f.serial for f in accepted if f.serial is not None]
-    done = sweep.settle_bare(serials, "accept", "owner") if sweep.fix else [False] * len(serials)
-    yield from (f._replace(done=d) for f, d in zip(accepted, done, strict=True))
+    seen = {judged.one.serial: judged.one.seen for judged in accepted}
+    done = sweep.settle_bare(seen, "accept", "owner") if sweep.fix else [False] * len(seen)
+    for said, is_done in zip(accepted, done, strict=True):
+        yield said.finding(done=is_done)._replace(what="accept", reason="")
     if error is not None:
         raise error
 
@@ -237,11 +238,8 @@ def _question(lane: str, judged: _Judged, info: Info) -> Unsettled:
 
 
 def _is(one: Stranger, info: Info) -> bool:
-    """Return whether the name is still what was judged."""
-    if info is None:
-        return False
-    tag = read_tag(str(info["name"]))
-    return tag == one.tag and not one.elsewhere
+    """Return whether it is still what was judged (F44)."""
+    return info is not None and print_of(info) == one.seen
 
 
 # --- Rejecting --------------------------------------------------------------------------------
@@ -273,9 +271,7 @@ def _reject(sweep: Sweeping, chunk: list[int], reason: str, *, fix: bool) -> Ite
     if not fix:
         yield from (judged.finding() for judged in still)
         return
-    infos, error = sweep.infos.read([judged.one.serial for judged in still])
-    still = [judged for judged in still if _is(judged.one, infos.get(judged.one.serial))]
-    done = sweep.settle_bare([judged.one.serial for judged in still], "reject", reason)
+    # Whoever sends it looks whether each is still what was seen: once, at the last moment (F44).
+    seen = {judged.one.serial: judged.one.seen for judged in still}
+    done = sweep.settle_bare(seen, "reject", reason)
     yield from (judged.finding(done=d) for judged, d in zip(still, done, strict=True))
-    if error is not None:
-        raise error

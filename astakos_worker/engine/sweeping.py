@@ -5,7 +5,7 @@ Every pass of a sweep is a generator of findings over this; each is handed the n
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -135,18 +135,24 @@ class Sweeping:
             for key, decision in wanted.items()
         }
 
-    def settle_bare(self, serials: Sequence[int], verb: Verb, reason: str) -> list[bool]:
-        """Settle commissions that have no record, by records of their own: as any other is."""
+    def settle_bare(self, seen: Mapping[int, str], verb: Verb, reason: str) -> list[bool]:
+        """Settle commissions that have no record, by records of their own: as any other is.
+
+        `seen` is how each looked; one that looks otherwise by then is left alone.
+        """
         now = self.clock.now()
         decision = Decision(verb, reason, now)
         writes = [
             Write(
-                bare(bare_key(n), self.lane, "0" * 8, serial=n, decision=decision, now=now),
+                replace(
+                    bare(bare_key(n), self.lane, "0" * 8, serial=n, decision=decision, now=now),
+                    seen=look,
+                ),
                 0,
                 cell=decision,
                 ring=True,
             )
-            for n in serials
+            for n, look in seen.items()
         ]
         verdicts = self.ledger.cas(writes)
         for verdict in verdicts:

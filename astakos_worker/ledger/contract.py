@@ -138,13 +138,10 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What we remember of a serial that no record has: when first seen, under which name.
-
-    Of the name no more than the tag is kept; empty: it has none.
-    """
+    """What we remember of a serial that no record has: when first seen, and how it looked."""
 
     first: float
-    name: str | None = None
+    look: str | None = None
 
 
 class Clock(Protocol):
@@ -223,8 +220,8 @@ class Ledger(Protocol):
     def sights(self, lane: str, serials: Sequence[int]) -> dict[int, Sight]:
         """Return what is remembered of these serials; new ones are remembered as of now."""
 
-    def named(self, lane: str, names: Mapping[int, str]) -> None:
-        """Remember the names of serials."""
+    def looked(self, lane: str, looks: Mapping[int, str]) -> None:
+        """Remember how serials look."""
 
     def forget(self, lane: str, listed: Container[int]) -> None:
         """Forget all serials but those that are listed."""

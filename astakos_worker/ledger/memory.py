@@ -297,12 +297,12 @@ class MemoryLedger:
             seen, now = self._at(lane).sights, self.clock.now()
             return {n: seen.setdefault(n, Sight(now)) for n in serials}
 
-    def named(self, lane: str, names: Mapping[int, str]) -> None:
-        """Remember the names of serials."""
+    def looked(self, lane: str, looks: Mapping[int, str]) -> None:
+        """Remember how serials look."""
         with self._lock:
             seen, now = self._at(lane).sights, self.clock.now()
-            for n, name in names.items():
-                seen[n] = replace(seen.get(n, Sight(now)), name=name)
+            for n, look in looks.items():
+                seen[n] = replace(seen.get(n, Sight(now)), look=look)
 
     def forget(self, lane: str, listed: Container[int]) -> None:
         """Forget all serials but those that are listed."""

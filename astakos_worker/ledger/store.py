@@ -308,9 +308,9 @@ class RedisLedger:
 
         def ask(pipe: Any) -> None:
             pipe.hmget(f"{prefix}seen", fields)
-            pipe.hmget(f"{prefix}names", fields)
+            pipe.hmget(f"{prefix}looks", fields)
 
-        firsts, names = self._pipe(ask)
+        firsts, looks = self._pipe(ask)
         new = [n for n, first in zip(fields, firsts, strict=True) if first is None]
         if new:
             now = f"{self.clock.now():.3f}"
@@ -322,15 +322,15 @@ class RedisLedger:
 
             *_, firsts = self._pipe(enter)  # another may have seen some of them first
         return {
-            n: Sight(float(first), name)
-            for n, first, name in zip(serials, firsts, names, strict=True)
+            n: Sight(float(first), look)
+            for n, first, look in zip(serials, firsts, looks, strict=True)
         }
 
-    def named(self, lane: str, names: Mapping[int, str]) -> None:
-        """Remember the names of serials."""
-        if names:
-            mapping: dict[Any, Any] = {str(n): name for n, name in names.items()}
-            key = f"{self._lane_prefix(lane)}names"
+    def looked(self, lane: str, looks: Mapping[int, str]) -> None:
+        """Remember how serials look."""
+        if looks:
+            mapping: dict[Any, Any] = {str(n): look for n, look in looks.items()}
+            key = f"{self._lane_prefix(lane)}looks"
             self._call(lambda: self._server.hset(key, mapping=mapping))
 
     def forget(self, lane: str, listed: Container[int]) -> None:
@@ -345,7 +345,7 @@ class RedisLedger:
 
                 def ask(pipe: Any, gone: list[str] = gone) -> None:
                     pipe.hdel(f"{prefix}seen", *gone)
-                    pipe.hdel(f"{prefix}names", *gone)
+                    pipe.hdel(f"{prefix}looks", *gone)
 
                 self._pipe(ask)
             if not cursor:

@@ -125,8 +125,8 @@ class SteppedLedger:
     def sights(self, lane: str, serials: Sequence[int]) -> dict[int, Sight]:
         return self._writes("sights", lambda: self._ledger.sights(lane, serials))
 
-    def named(self, lane: str, names: Mapping[int, str]) -> None:
-        self._writes("named", lambda: self._ledger.named(lane, names))
+    def looked(self, lane: str, looks: Mapping[int, str]) -> None:
+        self._writes("looked", lambda: self._ledger.looked(lane, looks))
 
     def forget(self, lane: str, listed: Container[int]) -> None:
         self._writes("forget", lambda: self._ledger.forget(lane, listed))

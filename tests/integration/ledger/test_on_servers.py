@@ -101,7 +101,7 @@ CALLS = {
     "hold": lambda place: place.ledger.hold("x", "y", 1),
     "release": lambda place: place.ledger.release("x", "y"),
     "sights": lambda place: place.ledger.sights(LANE, [1]),
-    "named": lambda place: place.ledger.named(LANE, {1: "x"}),
+    "looked": lambda place: place.ledger.looked(LANE, {1: "x"}),
     "forget": lambda place: place.ledger.forget(LANE, [1]),
     "watch": lambda place: place.ledger.watch(LANE, "a", 1),
 }

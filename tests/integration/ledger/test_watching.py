@@ -38,7 +38,7 @@ def test_a_serial_is_remembered_from_our_own_first_sight(place):
     """F33."""
     before = place.now()
     first = place.ledger.sights(LANE, [7])[7]
-    assert before - 0.001 <= first.first <= place.now() and first.name is None
+    assert before - 0.001 <= first.first <= place.now() and first.look is None
     place.passes(SOON)
     again = place.ledger.sights(LANE, [7, 8])
     assert again[7] == first
@@ -46,25 +46,25 @@ def test_a_serial_is_remembered_from_our_own_first_sight(place):
     assert place.ledger.sights(LANE, []) == {}
 
 
-def test_names_of_serials_are_remembered(place):
+def test_how_serials_look_is_remembered(place):
     place.ledger.sights(LANE, [7, 8])
-    place.ledger.named(LANE, {7: "a server [tag] ☃"})
-    place.ledger.named(LANE, {})
+    place.ledger.looked(LANE, {7: "a server [tag] ☃"})
+    place.ledger.looked(LANE, {})
     sights = place.ledger.sights(LANE, [7, 8])
-    assert (sights[7].name, sights[8].name) == ("a server [tag] ☃", None)
+    assert (sights[7].look, sights[8].look) == ("a server [tag] ☃", None)
 
 
 def test_serials_that_are_not_listed_any_more_are_forgotten(place):
     """F40, F44: a serial may come again, as another commission's."""
     serials = list(range(1, 1300))
     first = place.ledger.sights(LANE, serials)
-    place.ledger.named(LANE, dict.fromkeys(serials, "old"))
+    place.ledger.looked(LANE, dict.fromkeys(serials, "old"))
     place.passes(SOON)
     place.ledger.forget(LANE, [5, 1299])
     again = place.ledger.sights(LANE, serials)
     assert {n for n in serials if again[n].first == first[n].first} == {5, 1299}
-    assert again[6].first > first[6].first and again[6].name is None
-    assert again[5].name == "old"
+    assert again[6].first > first[6].first and again[6].look is None
+    assert again[5].look == "old"
 
 
 # --- Watching ---------------------------------------------------------------------------------
