@@ -8,6 +8,7 @@ import os
 import threading
 from dataclasses import dataclass
 
+from astakos_worker.dead_messages import DeadMessages
 from astakos_worker.ledger.contract import Waking
 from astakos_worker.ledger.store import RedisLedger, connect
 from astakos_worker.settings import Settings
@@ -39,6 +40,12 @@ def ledger_of(settings: Settings, *, patience: float | None = None) -> RedisLedg
         retention=settings.retention,
         bare_retention=settings.bare_retention,
     )
+
+
+def dead_messages_of(settings: Settings) -> DeadMessages:
+    """Return the list of messages that no worker could make anything of."""
+    server = connect(settings.ledger_url, patience=settings.patience, connections=2)
+    return DeadMessages(server, settings.namespace, retention=settings.retention)
 
 
 _made: dict[str, Connected] = {}

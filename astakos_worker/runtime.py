@@ -16,7 +16,7 @@ import structlog
 
 from astakos_worker.clients import Clients
 from astakos_worker.commissions import Commissions
-from astakos_worker.connect import ledger_of
+from astakos_worker.connect import dead_messages_of, ledger_of
 from astakos_worker.engine.carry import Carried, Carrier
 from astakos_worker.engine.findings import Report
 from astakos_worker.engine.ports import Ask, Astakos, Limits
@@ -78,6 +78,7 @@ class Runtime:
         self.limits = limits_of(settings)
         self.clients = Clients(settings)
         self.ledger = ledger_of(settings, patience=_PATIENCE)
+        self.dead_messages = dead_messages_of(settings)
         # Not by the application that consumes, which is patient with its broker: a carrier that
         # rings has records in hand, and the heartbeat tells who is alive.
         self.waker = Waker(producer(settings))

@@ -14,6 +14,7 @@ from kombu import Connection
 from redis import Redis
 
 from astakos_worker import Commissions, Settings, UnknownKey, names
+from astakos_worker.connect import dead_messages_of
 from astakos_worker.local import LocalStack
 from astakos_worker.sandbox.control_client import ControlClient
 from astakos_worker.sandbox.seed import project_uuid, user_uuid
@@ -76,6 +77,11 @@ def program(stack):
 def commissions(stack):
     settings = Settings(times="demo", broker_url=stack.broker_url, ledger_url=stack.ledger_url)
     return Commissions(settings=settings)
+
+
+@pytest.fixture(scope="module")
+def dead_messages(stack):
+    return dead_messages_of(Settings(ledger_url=stack.ledger_url))
 
 
 @pytest.fixture
@@ -345,16 +351,20 @@ GOOD = body(**ONE)
     ],
 )
 def test_a_message_that_nobody_can_read_is_thrown_away_and_the_worker_goes_on(
-    program, control, stack, text, how
+    program, stack, dead_messages, text, how
 ):
-    """F51, F63: acknowledged, and not looped; not one worker is lost to it."""
+    """F51, F63: noted, acknowledged, and not looped; not one worker is lost to it."""
     worker = stack.processes["commissions-1"]
-    before = worker.pid
+    before, noted = worker.pid, len(dead_messages.list())
     kind = {"content_type": "application/json", "content_encoding": "utf-8", "headers": headers()}
     program.publish(text, **{**kind, **how})
     assert program.ask(ACCEPT, key=7)["state"] == "refused"
     until(lambda: program.left() == 0)
     assert worker.pid == before and worker.alive
+    [one] = until(lambda: dead_messages.list()[: len(dead_messages.list()) - noted])
+    assert one.queue in {names.COMMISSIONS, ""}  # where Celery got so far as to know it
+    assert one.reason.startswith(("cannot be decoded", "is ", "made its task fail"))
+    assert USER not in str(one)
 
 
 def test_a_pickle_is_not_opened(program, control, stack, tmp_path):
