@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 settings = Settings()
 app = Celery("astakos_worker")
 app.conf.update(celery_values(settings))
+# Celery knows a setting for the class of its consumer, and none for that of its requests.
+app.Task.Request = "astakos_worker.consuming:Request"
 
 
 def here() -> Runtime:

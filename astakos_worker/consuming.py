@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from celery.signals import task_failure, task_internal_error
+from celery.exceptions import Ignore, Reject, Retry, WorkerLostError
+from celery.signals import task_internal_error
 from celery.worker.consumer import Consumer as CelerysConsumer
+from celery.worker.request import Request as CelerysRequest
 from kombu.message import Message
 
 from astakos_worker.dead_messages import DeadMessages
@@ -18,6 +20,9 @@ log = structlog.get_logger(__name__)
 
 #: How reading a message that is not what it says goes wrong. Not `OSError`: that is the broker.
 _STUMBLES = (TypeError, ValueError, LookupError, AttributeError)
+
+#: How a task ends whose message is not done with, or was not what failed.
+_COMES_AGAIN = (Retry, Reject, Ignore, WorkerLostError)
 
 
 class Consumer(CelerysConsumer):
@@ -64,13 +69,27 @@ class Consumer(CelerysConsumer):
         return careful
 
 
-@task_failure.connect
+class Request(CelerysRequest):
+    """Celery's own, which notes a message with which its task failed.
+
+    A refusal is a result: what is no result did not fit, or is a fault of ours.
+    """
+
+    def on_failure(
+        self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False
+    ) -> Any:
+        """Note the message, unless it comes again."""
+        error = getattr(exc_info.exception, "exc", exc_info.exception)
+        if isinstance(error, Exception) and not isinstance(error, _COMES_AGAIN):
+            _note(self.message, f"made its task fail ({type(error).__name__})")
+        return super().on_failure(exc_info, send_failed_event, return_ok)
+
+
 @task_internal_error.connect
-def _failed(sender: Any, task_id: Any, exception: Any, **_: Any) -> None:
-    """Note a message with which a task failed: a refusal is a result, so it did not fit."""
-    queue = (sender.request.delivery_info or {}).get("routing_key", "")
-    reason = f"made its task fail ({type(exception).__name__})"
-    _dead_messages().add(reason, task=sender.name, id_=task_id, queue=queue)
+def _not_run(sender: Any, task_id: Any, exception: Exception, **_: Any) -> None:
+    """Note a message with which Celery could not even begin: it calls that a success."""
+    reason = f"is not as a task's message has to be ({type(exception).__name__})"
+    _dead_messages().add(reason, task=sender.name, id_=task_id)
 
 
 def _note(message: Message, reason: str) -> None:
