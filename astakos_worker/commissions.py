@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from astakos_worker import requests
+from astakos_worker.dead_letters import DeadLetters
 from astakos_worker.deciding import Decider, bare_serial
 from astakos_worker.enqueueing import Enqueuer
 from astakos_worker.errors import (
@@ -330,6 +331,11 @@ class Commissions:
             self._insist(commission.key, "reject", limit, error)
             raise
         self._insist(commission.key, "accept", limit, None)
+
+    @property
+    def dead(self) -> DeadLetters:
+        """The commissions that cannot go on without a person: `list`, `resend`, `discard`."""
+        return DeadLetters(self.service, self._settings, self._here, self._decider.key)
 
     # --- By name, from programs without this package ------------------------------------------
 

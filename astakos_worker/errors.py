@@ -38,6 +38,10 @@ class LedgerFull(CommissionError):  # noqa: N818
     """Raised when the ledger takes no new commissions: its memory is nearly full (F79)."""
 
 
+class NotDead(CommissionError):  # noqa: N818
+    """Raised when a commission that is to be sent again, or given up, is not dead."""
+
+
 class OutcomeTimeout(CommissionError):  # noqa: N818
     """Raised when a commission is not through in the time that its caller gave it."""
 

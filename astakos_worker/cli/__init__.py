@@ -21,6 +21,7 @@ COMMANDS = {
     "sandbox": "Run a stand-in Astakos alone.",
     "show": "Show commissions, from their request to their end.",
     "status": "Show how the lanes stand, and their alarms.",
+    "dead": "List dead letters; send them again, or discard them.",
     "reconcile": "Bring Astakos' pending commissions and the ledger together.",
     "health": "Say whether this host's workers consume; for compose and systemd.",
 }

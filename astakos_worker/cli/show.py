@@ -43,11 +43,12 @@ def command(
         if as_json:
             print(json.dumps({**json.loads(dump(record)), "version": version}))  # noqa: T201
         else:
-            console.print(_picture(record))
+            console.print(picture(record))
     sys.exit(1 if missing else 0)
 
 
-def _picture(record: Record) -> Table:
+def picture(record: Record) -> Table:
+    """Return a record as a person reads it: its facts, then its history."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", justify="right")
     table.add_column(overflow="fold")

@@ -18,7 +18,7 @@ from astakos_worker.settings import Settings
 def command(as_json: bool) -> None:
     """Show each lane: what is due, open, held by Astakos, who is awake, and its alarms.
 
-    Exit status 1 while there is an alarm.
+    Exit status 1 while there is an alarm, or a dead letter: see `astakos-worker dead`.
     """
     ledger = ledger_of(Settings())
     lanes = [ledger.lane(name) for name in ledger.lanes()]
@@ -26,7 +26,9 @@ def command(as_json: bool) -> None:
         print(json.dumps([{**asdict(lane), "alarms": dict(lane.alarms)} for lane in lanes]))  # noqa: T201
     else:
         console = Console()
-        table = Table("service", "due", "oldest", "open", "held", "awake", "rests", box=None)
+        table = Table(
+            "service", "due", "oldest", "open", "held", "dead", "awake", "rests", box=None
+        )
         for lane in lanes:
             rests = f"{lane.resting:.1f} s: {lane.reason}" if lane.resting else "-"
             table.add_row(
@@ -35,6 +37,7 @@ def command(as_json: bool) -> None:
                 f"{lane.oldest_due:.1f} s" if lane.due else "-",
                 str(lane.open),
                 str(lane.held),
+                Text(str(lane.dead), style="bold red" if lane.dead else ""),
                 str(lane.awake),
                 Text(rests, style="yellow" if lane.resting else ""),
             )
@@ -42,4 +45,4 @@ def command(as_json: bool) -> None:
         for lane in lanes:
             for name, text in sorted(lane.alarms.items()):
                 console.print(Text(f"ALARM {lane.name} {name}: {text}", style="bold red"))
-    sys.exit(1 if any(lane.alarms for lane in lanes) else 0)
+    sys.exit(1 if any(lane.alarms or lane.dead for lane in lanes) else 0)

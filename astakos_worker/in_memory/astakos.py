@@ -145,7 +145,10 @@ class InMemoryAstakos:
         """Accept and reject; return what became of each."""
 
         def resolve() -> Mapping[str, Any]:
-            done = self._book.resolve_many(_COMPONENT, accept_serials, reject_serials)
+            try:
+                done = self._book.resolve_many(_COMPONENT, accept_serials, reject_serials)
+            except InternalFailureError:
+                raise _unexpected() from None
             gone = [[n, {"itemNotFound": {"code": 404}}] for n in done.not_found]
             both = [[n, {"badRequest": {"code": 400}}] for n in done.conflicting]
             return {

@@ -16,7 +16,16 @@ SERVICE = tuple(
     f"astakos_worker.{name}"
     for name in (
         *("commissions", "lookups", "outcomes", "requests", "connect", "waking", "watching"),
-        *("enqueueing", "deciding", "parts", "errors", "settings", "names"),
+        *(
+            "enqueueing",
+            "deciding",
+            "parts",
+            "errors",
+            "dead_letters",
+            "dead_messages",
+            "settings",
+            "names",
+        ),
     )
 )
 LEDGER, ENGINE = "astakos_worker.ledger", "astakos_worker.engine"
