@@ -20,12 +20,11 @@ from astakos_worker.errors import (
     DecisionConflict,
     OutcomeTimeout,
     Unavailable,
-    UnknownKey,
 )
 from astakos_worker.ledger.contract import Entry, Ledger
 from astakos_worker.ledger.record import Moment, Record, Request, State, Verb, is_bare, shown
 from astakos_worker.outcomes import Outcome, current, or_error, outcome_of, through
-from astakos_worker.parts import Parts, ledger_errors
+from astakos_worker.parts import Parts, ledger_errors, missing
 from astakos_worker.settings import Settings
 from astakosclient.errors import AstakosClientException
 
@@ -274,8 +273,8 @@ class Commissions:
         limit = self._settings.hold_deadline if timeout is None else timeout
         with ledger_errors(key):
             entry, done = self._here.watcher.wait(self.service, key, through, limit)
-        if entry is None:
-            raise UnknownKey(key, f"there is no commission {shown(key)!r}")
+            if entry is None:
+                raise missing(self._ledger, self.service, key)
         outcome = outcome_of(entry)
         if outcome.state == State.MERGED and outcome.error is not None:
             return self.outcome(str(outcome.error["merged"]), timeout)
@@ -399,8 +398,8 @@ class Commissions:
     def _entry(self, key: str) -> Entry:
         with ledger_errors(key):
             entry = self._ledger.get(self.service, [key]).get(key)
-        if entry is None:
-            raise UnknownKey(key, f"there is no commission {shown(key)!r}")
+            if entry is None:
+                raise missing(self._ledger, self.service, key)
         return entry
 
 

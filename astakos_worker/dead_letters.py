@@ -10,13 +10,13 @@ from typing import Any
 
 from astakos_worker import names
 from astakos_worker.deciding import bare_serial
-from astakos_worker.errors import NotDead, Unavailable, UnknownKey
+from astakos_worker.errors import NotDead, Unavailable
 from astakos_worker.ledger.contract import Entry, Write
 from astakos_worker.ledger.events import Discarded, Event, Revived
 from astakos_worker.ledger.record import Record, State, shown
 from astakos_worker.ledger.states import NotNow, transition
 from astakos_worker.outcomes import Outcome, current, outcome_of
-from astakos_worker.parts import Parts, ledger_errors, left_for_newer
+from astakos_worker.parts import Parts, ledger_errors, left_for_newer, missing
 from astakos_worker.settings import Settings
 
 #: Others may change a record between two looks at it; not so often in a row.
@@ -119,8 +119,8 @@ class DeadLetters:
     def _entry(self, key: str) -> Entry:
         with ledger_errors(key):
             entry = self.parts.ledger.get(self.service, [key]).get(key)
-        if entry is None:
-            raise UnknownKey(key, f"there is no commission {shown(key)!r}")
+            if entry is None:
+                raise missing(self.parts.ledger, self.service, key)
         return entry
 
 

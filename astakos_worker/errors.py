@@ -34,6 +34,10 @@ class Unavailable(CommissionError):  # noqa: N818
     """Raised when the ledger does not answer in time. The same call again is safe (F56)."""
 
 
+class NewerRecord(Unavailable):
+    """Raised when a newer version wrote the commission: this one leaves it alone (F78)."""
+
+
 class LedgerFull(CommissionError):  # noqa: N818
     """Raised when the ledger takes no new commissions: its memory is nearly full (F79)."""
 

@@ -20,6 +20,9 @@ WAKE_DRIVE = "astakos.drive"
 #: A promised wake-up is named after its key and the kind of call that promised it.
 PROMISES = {WAKE_ISSUE: "?", WAKE_ACCEPT: "!", WAKE_REJECT: "!"}
 
+#: The newest schema of messages that this code reads; newer ones are left for a newer worker.
+MESSAGES = 1
+
 # Whole requests, for programs without this package.
 ISSUE_COMMISSION = "astakos.issue_commission"
 ACCEPT_COMMISSION = "astakos.accept_commission"

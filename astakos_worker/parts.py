@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from astakos_worker.errors import LedgerFull, Unavailable
+from astakos_worker.errors import CommissionError, LedgerFull, NewerRecord, Unavailable, UnknownKey
 from astakos_worker.ledger.contract import Entry, FullError, Ledger, UnavailableError
 from astakos_worker.ledger.record import shown
 
@@ -55,7 +55,14 @@ def ledger_errors(*keys: str) -> Iterator[None]:
         raise LedgerFull(keys[0], str(error)) from error
 
 
-def left_for_newer(key: str) -> Unavailable:
+def missing(ledger: Ledger, lane: str, key: str) -> CommissionError:
+    """Return why there is no readable record of a key: unknown, or a newer version's (F78)."""
+    if ledger.newer(lane, [key]):
+        return left_for_newer(key)
+    return UnknownKey(key, f"there is no commission {shown(key)!r}")
+
+
+def left_for_newer(key: str) -> NewerRecord:
     """Return the error about a record that a newer version has written (F78)."""
     text = f"commission {shown(key)!r} was written by a newer version: upgrade, and call again"
-    return Unavailable(key, text)
+    return NewerRecord(key, text)

@@ -15,7 +15,7 @@ from astakos_worker.cli.show import picture
 from astakos_worker.commissions import Commissions
 from astakos_worker.connect import dead_messages_of
 from astakos_worker.dead_letters import DeadLetters
-from astakos_worker.errors import NotDead, UnknownKey
+from astakos_worker.errors import NewerRecord, NotDead, UnknownKey
 from astakos_worker.ledger.record import dump
 from astakos_worker.outcomes import Outcome
 from astakos_worker.settings import Settings
@@ -81,7 +81,7 @@ def show(
         try:
             record, version = commissions.history(which)
             choices = commissions.dead.choices(which)
-        except (NotDead, UnknownKey) as error:
+        except (NotDead, UnknownKey, NewerRecord) as error:
             failed = True
             _told(error)
             continue
@@ -203,7 +203,7 @@ def _each(which: list[str | int], do: Callable[[str | int], Outcome], *, as_json
     for one in which:
         try:
             outcome = do(one)
-        except (NotDead, UnknownKey) as error:
+        except (NotDead, UnknownKey, NewerRecord) as error:
             failed = True
             _told(error)
             continue

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from astakos_worker.commissions import Commissions
-from astakos_worker.errors import UnknownKey
+from astakos_worker.errors import NewerRecord, UnknownKey
 from astakos_worker.ledger.record import Record, dump, shown
 
 
@@ -25,7 +25,7 @@ def command(
 ) -> None:
     """Show commissions by their keys: state, serial, decision, and what happened when.
 
-    Exit status 1 if one of them is not in the ledger.
+    Exit status 1 if one of them is not in the ledger, or was written by a newer version.
     """
     if not keys and not serials:
         raise click.UsageError("name a key, or a serial with --serial")
@@ -36,7 +36,7 @@ def command(
     for which in named:
         try:
             record, version = commissions.history(which)
-        except UnknownKey as error:
+        except (UnknownKey, NewerRecord) as error:
             missing = True
             Console(stderr=True).print(Text(str(error), style="red"))
             continue

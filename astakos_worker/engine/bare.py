@@ -84,6 +84,10 @@ class Recogniser:
         tag, print_ = read_tag(name), print_of(info)
         if tag is not None and tag.namespace == self.limits.tag_namespace(record.service):
             owner = self.ledger.get(record.service, [tag.key]).get(tag.key)
+            if owner is None and self.ledger.newer(record.service, [tag.key]):
+                later = self.clock.now() + self.limits.backoff(record.attempts, self.draw)
+                out.append(Step(entry, Postponed(later)))  # whose it is, the newer ones know (F78)
+                return []
             if owner is not None and owner.record.incarnation == tag.incarnation:
                 adopted = Issued(_serial(entry), "adopted")
                 self.journal.write([Step(owner, adopted, holder=False)])

@@ -57,7 +57,7 @@ class _Judged(NamedTuple):
     def unexplained(self) -> bool:
         """Return whether it says that it is ours, and nothing in the ledger says so too."""
         tag, entry = self.one.tag, self.entry
-        if tag is None or self.one.bare:
+        if tag is None or self.one.bare or self.judgement.action == "leave":
             return False
         return entry is None or entry.record.incarnation != tag.incarnation
 
@@ -108,7 +108,7 @@ def _settled_before(sweep: Sweeping, chunk: list[int], begun: float) -> Iterator
         age = begun - (record.closed or begun)
         if _is_still(record, info, namespace):
             why = "pending again though it was settled"
-            own = record.serial == n
+            own = Twin(n, done=True) not in record.twins  # not even its own, once discarded
             events.append((entry, Resurfaced() if own else TwinResurfaced(n)))
             findings.append(Finding("resettle", n, record.key, why, age))
             continue
@@ -168,7 +168,10 @@ def _judged(sweep: Sweeping, serials: Iterable[int]) -> Iterator[_Judged]:
     """Say of each serial that no record has what is to be done about it, as of now."""
     namespace = sweep.limits.tag_namespace(sweep.lane)
     found = list(strangers(sweep.infos, sweep.ledger, sweep.lane, serials, namespace))
-    records = sweep.ledger.get(sweep.lane, {one.tag.key for one in found if one.tag})
+    keys = {one.tag.key for one in found if one.tag}
+    records = sweep.ledger.get(sweep.lane, keys)
+    missing = keys - records.keys()
+    newer = sweep.ledger.newer(sweep.lane, missing) if missing else set()
     # A decision may be in the cell alone, and a cancelled key is not one to adopt for.
     current = Journal(sweep.ledger).current
     entries = {key: current(entry) for key, entry in records.items()}
@@ -176,6 +179,8 @@ def _judged(sweep: Sweeping, serials: Iterable[int]) -> Iterator[_Judged]:
     for one in found:
         entry = entries.get(one.tag.key) if one.tag else None
         judgement = judge(one, entry, now, sweep.limits, owner=sweep.ask is not None)
+        if one.tag is not None and one.tag.key in newer:  # it is in the ledger all the same (F78)
+            judgement = Judgement("leave", "its record was written by a newer version")
         yield _Judged(one, entry, judgement, now - one.sight.first)
 
 

@@ -178,6 +178,9 @@ class Ledger(Protocol):
     def get(self, lane: str, keys: Iterable[str]) -> dict[str, Entry]:
         """Return the records of these keys, as far as there are any."""
 
+    def newer(self, lane: str, keys: Iterable[str]) -> set[str]:
+        """Return those of these keys whose records a newer version wrote: `get` has none (F78)."""
+
     def find(self, lane: str, serials: Iterable[int]) -> dict[int, str]:
         """Return the keys whose records have these serials, twins included."""
 

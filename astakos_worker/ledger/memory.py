@@ -164,6 +164,11 @@ class MemoryLedger:
             found = {key: self._row(lane, key) for key in keys}
             return {key: row.entry() for key, row in found.items() if row is not None}
 
+    def newer(self, lane: str, keys: Iterable[str]) -> set[str]:
+        """Return no key: what one process has written another version has not."""
+        del lane, keys
+        return set()
+
     def find(self, lane: str, serials: Iterable[int]) -> dict[int, str]:
         """Return the keys whose records have these serials, twins included."""
         with self._lock:

@@ -303,6 +303,15 @@ def load(text: str | bytes) -> Record:
     return Record(**raw)
 
 
+def is_newer(text: str | bytes) -> bool:
+    """Return whether a record was written by a newer version, which says so first (F78)."""
+    try:
+        load(text)
+    except NewerSchemaError:
+        return True
+    return False
+
+
 def dump_decision(decision: Decision) -> str:
     """Return a decision as the text of the write-once cell."""
     return _json([decision.verb, decision.reason, decision.at])

@@ -37,6 +37,7 @@ from astakos_worker.ledger.record import (
     dump,
     dump_decision,
     is_bare,
+    is_newer,
     load,
     load_decision,
 )
@@ -196,6 +197,18 @@ class RedisLedger:
         rows = self._pipe(ask)
         found = {k: self._entry(*row) for k, row in zip(wanted, rows, strict=True) if row[0]}
         return {key: entry for key, entry in found.items() if entry is not None}
+
+    def newer(self, lane: str, keys: Iterable[str]) -> set[str]:
+        """Return those of these keys whose records a newer version wrote: `get` has none (F78)."""
+        wanted = list(keys)
+        prefix = self._lane_prefix(lane)
+
+        def ask(pipe: Any) -> None:
+            for key in wanted:
+                pipe.hget(f"{prefix}r:{key}", "body")
+
+        bodies = self._pipe(ask) if wanted else []
+        return {k for k, body in zip(wanted, bodies, strict=True) if body and is_newer(body)}
 
     def find(self, lane: str, serials: Iterable[int]) -> dict[int, str]:
         """Return the keys whose records have these serials, twins included."""

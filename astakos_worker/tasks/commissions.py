@@ -8,6 +8,7 @@ that meets no ledger is tried again, since nobody else would.
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from celery import Celery, Task
 
 from astakos_worker import names
@@ -16,9 +17,11 @@ from astakos_worker.ledger.contract import UnavailableError
 from astakos_worker.ledger.record import Verb
 from astakos_worker.parts import Wakes
 from astakos_worker.runtime import Runtime
-from astakos_worker.tasks.messages import generic_request, items, only, reason, served, which
+from astakos_worker.tasks.messages import generic_request, items, newer, only, reason, served, which
 from astakos_worker.tasks.results import SHOWN, carried, failed, own_id
-from astakosclient.errors import AstakosClientException
+from astakosclient.errors import AstakosClientException, BadValue
+
+log = structlog.get_logger(__name__)
 
 #: Seconds until a message that met no ledger is tried again.
 _AGAIN = 2.0
@@ -42,7 +45,12 @@ def _add(app: Celery, runtime: Callable[[], Runtime], name: str, work: Work) -> 
     @app.task(name=name, bind=True, max_retries=None, resultrepr_maxsize=SHOWN)
     def by_name(self: "Task[Any, Any]", /, **message: Any) -> dict[str, Any]:
         try:
+            if newer(message):  # a newer worker will get it (F78)
+                log.info("left_for_newer", task=name)
+                raise self.retry(countdown=_AGAIN)
             return work(runtime(), message)
+        except BadValue as error:
+            return failed(message.get("key", message.get("serial")), error)
         except (Unavailable, UnavailableError) as error:
             raise self.retry(exc=error, countdown=_AGAIN) from None
 

@@ -7,7 +7,7 @@ JSON has no tuples, so provisions are lists of objects here. What does not fit r
 from collections.abc import Mapping
 from typing import Any
 
-from astakos_worker import requests
+from astakos_worker import names, requests
 from astakos_worker.ledger.record import Request
 from astakos_worker.settings import Settings
 from astakosclient.errors import BadValue
@@ -39,6 +39,14 @@ def generic_request(message: Mapping[str, Any]) -> Request:
         "give user, project and provisions; or user_provisions and/or project_provisions; "
         f"or user and reassign; not {', '.join(sorted(given)) or 'nothing'}"
     )
+
+
+def newer(message: dict[str, Any]) -> bool:
+    """Take the schema out of a message; return whether it is newer than what is read here."""
+    schema = message.pop("schema", names.MESSAGES)
+    if isinstance(schema, bool) or not isinstance(schema, int) or schema < 1:
+        raise BadValue(f"schema must be a positive integer, not {schema!r:.80}")
+    return schema > names.MESSAGES
 
 
 def served(settings: Settings, service: object) -> str:

@@ -1,4 +1,7 @@
-"""Wake-ups: a message names a commission or a lane; the work itself is in the ledger."""
+"""Wake-ups: a message names a commission or a lane; the work itself is in the ledger.
+
+What else a newer version may say in one is ignored: there is work, and that is all (F78).
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,14 +20,14 @@ def register(app: Celery, runtime: Callable[[], Runtime]) -> None:
         _add(app, runtime, name, mark)
 
     @app.task(name=names.WAKE_DRIVE, ignore_result=True, resultrepr_maxsize=SHOWN)
-    def drive(service: str) -> dict[str, Any]:
+    def drive(service: str, **_: Any) -> dict[str, Any]:
         run = runtime()
         return carried(run, service, None, run.carry(service, own_id(), wake=ANYONE))
 
 
 def _add(app: Celery, runtime: Callable[[], Runtime], name: str, mark: str) -> None:
     @app.task(name=name, ignore_result=True, resultrepr_maxsize=SHOWN)
-    def wake(service: str, key: str) -> dict[str, Any]:
+    def wake(service: str, key: str, **_: Any) -> dict[str, Any]:
         run = runtime()
         done = run.carry(service, own_id(), own=key, wake=key + mark)
         return carried(run, service, key, done)

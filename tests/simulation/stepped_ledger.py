@@ -92,6 +92,9 @@ class SteppedLedger:
     def get(self, lane: str, keys: Iterable[str]) -> dict[str, Entry]:
         return self._reads("get", lambda: self._ledger.get(lane, keys))
 
+    def newer(self, lane: str, keys: Iterable[str]) -> set[str]:
+        return self._reads("newer", lambda: self._ledger.newer(lane, keys))
+
     def find(self, lane: str, serials: Iterable[int]) -> dict[int, str]:
         return self._reads("find", lambda: self._ledger.find(lane, serials))
 
