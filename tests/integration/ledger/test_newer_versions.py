@@ -4,10 +4,13 @@ import json
 
 import pytest
 
+from astakos_worker.engine.ports import Limits
+from astakos_worker.engine.sweep import Sweep
+from astakos_worker.in_memory import InMemoryAstakos
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Write
-from astakos_worker.ledger.record import SCHEMA
-from tests.integration.ledger.places import LANE, LONG
+from astakos_worker.ledger.record import SCHEMA, bare_key, wire_name
+from tests.integration.ledger.places import LANE, LONG, REQUEST
 
 NAME = f"astakos:test:{LANE}:r:newer"
 
@@ -66,4 +69,30 @@ def test_what_a_newer_version_wrote_is_not_overwritten(newer):
         assert (verdict.done, verdict.entry, verdict.newer) == (False, None, True)
     assert newer.entry("newer") is None
     assert newer.ledger.watch(LANE, "gone", LONG) is None
+    assert kept(newer) == before
+
+
+def test_what_a_newer_version_wrote_is_said_to_be_there(newer):
+    """F78: absent to who wants to read it, and not unknown."""
+    newer.put("old")
+    assert newer.entry("newer") is None
+    assert newer.ledger.newer(LANE, ["newer", "old", "unknown"]) == {"newer"}
+    assert newer.ledger.newer(LANE, []) == set()
+
+
+def test_a_sweep_does_not_take_what_a_newer_version_wrote_for_an_orphan(newer):
+    """F35, F78: its serial is a newer worker's to adopt."""
+    before = kept(newer)
+    limits = Limits(namespace="test", quarantine=0, grace=0)
+    astakos = InMemoryAstakos(newer.ledger.clock)
+    tag = newer.before.record.tag(limits.tag_namespace(LANE))
+    orphan = tag._replace(key="nobody")
+    provisions = [each.wire() for each in REQUEST.provisions]
+    serials = [
+        astakos.issue_provisions(provisions, wire_name("a server", each)) for each in (tag, orphan)
+    ]
+    sweep = Sweep(astakos, newer.ledger, newer.ledger.clock, limits, lambda _lane: None)
+    report = sweep.sweep(LANE, "sweeper")
+    assert report.counts == {"leave": 1, "reject": 1}
+    assert newer.ledger.find(LANE, serials) == {serials[1]: bare_key(serials[1])}
     assert kept(newer) == before
