@@ -21,6 +21,8 @@ from astakosclient import AstakosClient
 
 TOKEN = "a-token-that-nobody-may-see"
 HERE = Path(__file__).parent
+#: Seconds for threads that have been told to end, on a machine that is busy with something else.
+PATIENCE = 30
 CATALOG = {
     "access": {
         "serviceCatalog": [
@@ -142,6 +144,7 @@ class Peer:
         self._answers = [in_json({})]
         self._lock = threading.Lock()
         self._open = set()
+        self._closing = False
         self._context = None
         if tls:
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -174,12 +177,13 @@ class Peer:
                 self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
         if self._accepting.ident is not None:
-            self._accepting.join(5)
+            self._accepting.join(PATIENCE)
+        self._closing = True
         for sock in list(self._open):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(5)
+            thread.join(PATIENCE)
             assert not thread.is_alive()
 
     def _accept(self):
@@ -199,9 +203,14 @@ class Peer:
         try:
             if self._context:
                 raw.settimeout(10)
-                sock = self._context.wrap_socket(raw, server_side=True)
+                sock = self._context.wrap_socket(
+                    raw, server_side=True, do_handshake_on_connect=False
+                )
                 self._open.discard(raw)
                 self._open.add(sock)
+                if self._closing:  # who closes may have looked between the two
+                    return
+                sock.do_handshake()
             while (request := self._read(sock, number)) is not None:
                 move = self._move(request)
                 if callable(move):
