@@ -103,6 +103,8 @@ CALLS = {
     "sights": lambda place: place.ledger.sights(LANE, [1]),
     "looked": lambda place: place.ledger.looked(LANE, {1: "x"}),
     "forget": lambda place: place.ledger.forget(LANE, [1]),
+    "note": lambda place: place.ledger.note(LANE, "x", "y"),
+    "notes": lambda place: place.ledger.notes(LANE),
     "watch": lambda place: place.ledger.watch(LANE, "a", 1),
 }
 

@@ -67,6 +67,32 @@ def test_serials_that_are_not_listed_any_more_are_forgotten(place):
     assert again[5].look == "old"
 
 
+def test_what_is_noted_about_a_lane_is_found_again_until_it_is_taken_back(place):
+    assert place.ledger.notes(LANE) == {}
+    place.ledger.note(LANE, "sweep", "☃")
+    place.ledger.note(LANE, "other", "old")
+    place.ledger.note(LANE, "other", "new")
+    place.ledger.note("another", "sweep", "its own")
+    assert place.ledger.notes(LANE) == {"sweep": "☃", "other": "new"}
+    place.ledger.note(LANE, "other", None)
+    place.ledger.note(LANE, "never", None)
+    assert place.ledger.notes(LANE) == {"sweep": "☃"}
+
+
+def test_what_is_late_is_read_in_pages(place):
+    """F37: the oldest deadline first."""
+    for number in range(7):
+        place.put(f"late-{number}", deadline=place.now() - 10 + number)
+    place.put("later", deadline=place.now() + LONG)
+    pages = [place.ledger.expired(LANE, 3, skip) for skip in (0, 3, 6, 7)]
+    assert pages == [
+        ["late-0", "late-1", "late-2"],
+        ["late-3", "late-4", "late-5"],
+        ["late-6"],
+        [],
+    ]
+
+
 # --- Watching ---------------------------------------------------------------------------------
 
 
