@@ -36,32 +36,8 @@ from astakos_worker.settings import Settings, celery_values
 from tests.integration.cluster.calming import calm
 from tests.integration.cluster.nodes import PATIENCE
 from tests.integration.cluster.running import Cluster, RunningSandbox
-from tests.integration.cluster.servers import Server, redis_program
+from tests.integration.cluster.servers import Server
 from tests.integration.cluster.starting import start_workers
-
-LEFT_OUT = pytest.StashKey[int]()
-
-
-# --- A real Redis, where there is one ---------------------------------------------------------
-
-
-def pytest_collection_modifyitems(config, items):
-    if redis_program():
-        return
-    left_out = [item for item in items if item.get_closest_marker("redis_server")]
-    items[:] = [item for item in items if item not in left_out]
-    config.hook.pytest_deselected(items=left_out)
-    config.stash[LEFT_OUT] = len(left_out)
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    if number := config.stash.get(LEFT_OUT, 0):
-        terminalreporter.write_line(
-            f"left out, for want of a redis-server on the PATH: {number} "
-            f"(the others ran on the embedded Valkey)",
-            yellow=True,
-        )
-
 
 # --- The environment --------------------------------------------------------------------------
 
