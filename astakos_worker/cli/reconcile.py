@@ -2,70 +2,229 @@
 
 import json
 import os
+import re
 import socket
 import sys
+from collections.abc import Sequence
+from contextlib import closing
 
 import click
-from rich.console import Console
-from rich.table import Table
+from click.core import ParameterSource
 from rich.text import Text
 
+from astakos_worker.cli.interrupting import interrupted_once
+from astakos_worker.cli.reconcile_report import Kept, row, show_last, show_report
 from astakos_worker.cli.reconcile_usage import command as usage
+from astakos_worker.cli.showing import printed, progress
 from astakos_worker.clients import Clients
-from astakos_worker.connect import connected
-from astakos_worker.engine.findings import Report
-from astakos_worker.engine.sweep import Sweep
+from astakos_worker.connect import connected, ledger_of
+from astakos_worker.engine.findings import Only, Report, Stop
+from astakos_worker.engine.sweep import allow_once, last_report
+from astakos_worker.observe.logs import configure_logs
 from astakos_worker.runtime import limits_of
 from astakos_worker.settings import Settings
+from astakos_worker.sweeps import owner_of, sweeping
+from astakosclient.errors import AstakosClientException
 
-#: What a sweep only looks at; anything else is something left to do.
-_AT_REST = {"foreign", "wait", "leave"}
+_INTERRUPTED = 130
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _seconds(text: str) -> float:
+    """Return the seconds of a time such as `90`, `90s`, `10m`, `2h` or `1d`."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
+    if found is None:
+        raise click.BadParameter(f"{text!r} is no time such as 90s, 10m, 2h or 1d")
+    return float(found[1]) * _SECONDS[found[2]]
 
 
 @click.group("reconcile", invoke_without_command=True)
-@click.option("--service", help="The named service; ASTAKOS_SERVICE if left out.")
+@click.option(
+    "--service",
+    "services",
+    multiple=True,
+    help="A named service; may be given several times. ASTAKOS_SERVICE if left out.",
+)
+@click.option("--all-services", is_flag=True, help="All services whose tokens are configured.")
 @click.option("--fix", is_flag=True, help="Do it; without this it is only shown.")
-@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
+@click.option("--key", "keys", multiple=True, help="Only the commission of this key.")
+@click.option("--serial", "serials", multiple=True, type=click.IntRange(min=1), help="Or of this.")
+@click.option(
+    "--older-than",
+    type=_seconds,
+    default="0",
+    metavar="TIME",
+    help="Only what is older: 90s, 10m, 2h, 1d.",
+)
+@click.option(
+    "--list-is-right",
+    is_flag=True,
+    help="Go on though Astakos lists far fewer commissions than the ledger holds. Make sure first "
+    "that the token is this service's.",
+)
+@click.option(
+    "--however-many",
+    is_flag=True,
+    help="Reject more in one go than ASTAKOS_BRAKE_SHARE allows.",
+)
+@click.option(
+    "--by-beat",
+    is_flag=True,
+    help="Sweep nothing here: let the next sweep of beat pass what the two options above name. "
+    "Needs no token.",
+)
+@click.option("--last", is_flag=True, help="What the last sweep did, and when. Needs no token.")
+@click.option(
+    "--rows",
+    type=click.IntRange(min=0),
+    default=100,
+    show_default=True,
+    help="Rows that are printed; 0: all.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="A line of JSON for each finding, and for the report."
+)
 @click.pass_context
-def command(context: click.Context, service: str | None, fix: bool, as_json: bool) -> None:
+def command(
+    context: click.Context,
+    services: tuple[str, ...],
+    *,
+    all_services: bool,
+    fix: bool,
+    keys: tuple[str, ...],
+    serials: tuple[int, ...],
+    older_than: float,
+    list_is_right: bool,
+    however_many: bool,
+    by_beat: bool,
+    last: bool,
+    rows: int,
+    as_json: bool,
+) -> None:
     """Bring Astakos' pending commissions and the ledger together, as beat does all the time.
 
-    Needs the service's token, as a worker does. Exit status 1 if anything was left to do, or
-    if the sweep stopped since Astakos' list cannot be right.
+    Shows for each commission what is to be done and why; --fix does it. What is foreign, young or
+    in somebody's hands is left alone. Interrupted, the next one goes on where it stopped.
+
+    Needs the service's token, as a worker does. Exit status 0 if nothing is left to do, 1 if
+    something is, or if the sweep stopped, 130 if interrupted.
     """
+    configure_logs()  # what is worth a warning goes to the standard error; the report says all
     if context.invoked_subcommand:
+        _no_options(context)
         return
     settings = Settings()
-    lane = service or settings.service
-    parts = connected(settings)
-    sweep = Sweep(
-        Clients(settings).of(lane),
-        parts.ledger,
-        parts.ledger.clock,
-        limits_of(settings),
-        parts.waker.ring,
-    )
-    report = sweep.sweep(lane, f"{socket.gethostname()}:{os.getpid()}", fix=fix)
-    if as_json:
-        print(json.dumps(report.to_dict()))  # noqa: T201
-    else:
-        _print(report, fix=fix)
-    left = not fix and any(report.counts.keys() - _AT_REST)
-    sys.exit(1 if left or report.stopped else 0)
+    if services and all_services:
+        raise click.UsageError("give either --service or --all-services")
+    lanes = sorted(settings.services) if all_services else services or (settings.service,)
+    given = {"list": list_is_right, "brake": however_many}
+    stops: tuple[Stop, ...] = ("list", "brake")
+    allow: frozenset[Stop] = frozenset(stop for stop in stops if given[stop])
+    if last:
+        sys.exit(_last(settings, lanes, as_json=as_json))
+    if by_beat:
+        _let_beat(settings, lanes, allow)
+        return
+    only = Only(frozenset(keys), frozenset(serials), older_than)
+    status = 0
+    try:
+        with interrupted_once():
+            for lane in lanes:
+                report = Report(lane, fix=fix)
+                _sweep(settings, report, only=only, allow=allow, rows=rows, as_json=as_json)
+                status = max(status, int(bool(report.left or report.stopped)))
+    except KeyboardInterrupt:
+        status = _INTERRUPTED
+    sys.exit(status)
 
 
 command.add_command(usage)
 
 
-def _print(report: Report, *, fix: bool) -> None:
-    console = Console()
-    if report.rows:
-        table = Table("action", "serial", "key", "why", box=None)
-        for row in report.rows:
-            table.add_row(row["action"], str(row["serial"]), Text(row["key"] or "-"), row["why"])
-        console.print(table)
-    counts = ", ".join(f"{n} {name}" for name, n in sorted(report.counts.items()))
-    done = "done" if fix else "nothing was changed; --fix does it"
-    console.print(f"{report.listed} pending in Astakos; {counts or 'nothing to do'} ({done})")
-    if report.stopped:
-        console.print(Text(f"Stopped: {report.stopped}", style="bold red"))
+def _sweep(
+    settings: Settings,
+    report: Report,
+    *,
+    only: Only,
+    allow: frozenset[Stop],
+    rows: int,
+    as_json: bool,
+) -> None:
+    """Sweep one service, and show what was found; also what was found until it failed."""
+    lane, parts, kept = report.service, connected(settings), Kept(rows)
+    with (
+        progress() as bar,
+        sweeping(
+            Clients(settings).of(lane),
+            parts.ledger,
+            limits_of(settings),
+            parts.waker.ring,
+            ask=owner_of(settings, lane),
+            requests=settings.sweep_requests,
+        ) as sweep,
+    ):
+        task = bar.add_task(lane, total=None)
+        findings = sweep.findings(
+            report,
+            f"{socket.gethostname()}:{os.getpid()}",
+            only=only,
+            allow=allow,
+            progress=lambda looked, listed: bar.update(task, completed=looked, total=listed),
+        )
+        try:
+            with closing(findings):
+                for finding in findings:
+                    if as_json:
+                        print(json.dumps(row(lane, finding)))  # noqa: T201
+                    else:
+                        kept.add(finding)
+        except AstakosClientException as error:
+            report.stopped = report.stopped or f"Astakos: {error}"
+        except KeyboardInterrupt:
+            report.stopped = "interrupted; the next sweep goes on"
+            raise
+        finally:
+            bar.stop()
+            if as_json:
+                told = {**report.to_dict(), "rows": None, "left": report.left}
+                print(json.dumps({"service": lane, "report": told}))  # noqa: T201
+            else:
+                console = printed()
+                kept.show(console, fix=report.fix)
+                show_report(console, report)
+
+
+def _last(settings: Settings, lanes: Sequence[str], *, as_json: bool) -> int:
+    """Show what the last sweeps did; 1 if one stopped, left something, or never was."""
+    ledger, status = ledger_of(settings), 0
+    for lane in lanes:
+        report = last_report(ledger, lane)
+        status = max(status, int(report is None or bool(report.left or report.stopped)))
+        if as_json:
+            told = None if report is None else {**report.to_dict(), "left": report.left}
+            print(json.dumps({"service": lane, "report": told}))  # noqa: T201
+        elif report is None:
+            text = f"{lane}: no sweep yet. Does beat run, and a worker on astakos.sweep?"
+            printed().print(Text(text, style="yellow"))
+        else:
+            show_last(printed(), report, ledger.clock.now())
+    return status
+
+
+def _let_beat(settings: Settings, lanes: Sequence[str], allow: frozenset[Stop]) -> None:
+    if not allow:
+        raise click.UsageError("--by-beat: say what may pass: --list-is-right, --however-many")
+    ledger = ledger_of(settings)
+    for lane in lanes:
+        for stop in sorted(allow):
+            allow_once(ledger, lane, stop)
+        said = " and ".join(sorted(allow))
+        printed().print(f"{lane}: the next sweep of beat passes its {said} once")
+
+
+def _no_options(context: click.Context) -> None:
+    """Refuse options that stand before a subcommand, which would not know of them."""
+    for name in context.params:
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            [option] = {each.opts[0] for each in context.command.params if each.name == name}
+            raise click.UsageError(f"put {option} behind {context.invoked_subcommand}")

@@ -1,12 +1,15 @@
-"""How the operator's commands show tables and progress, to a person and to a pipe."""
+"""How the operator's commands show times, tables and progress, to a person and to a pipe."""
 
 import sys
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 #: Columns where nobody's window decides: a line of a pipe must not be folded.
 _WIDE = 400
+
+_UNITS = (("d", 86400), ("h", 3600), ("min", 60))
 
 
 def printed() -> Console:
@@ -25,3 +28,19 @@ def progress() -> Progress:
         transient=True,
         disable=not sys.stderr.isatty(),
     )
+
+
+def lasting(seconds: float) -> str:
+    """Return a time as a person says it, in its largest unit and the next: `3 h 12 min`."""
+    rest = round(seconds)
+    for index, (unit, size) in enumerate(_UNITS):
+        if rest >= size:
+            smaller, each = _UNITS[index + 1] if index + 1 < len(_UNITS) else ("s", 1)
+            more = rest % size // each
+            return f"{rest // size} {unit}" + (f" {more} {smaller}" if more else "")
+    return f"{seconds:.1f} s" if seconds < 10 else f"{rest} s"
+
+
+def stamp(at: float) -> str:
+    """Return a moment, in UTC."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")

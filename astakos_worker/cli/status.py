@@ -3,31 +3,39 @@
 import json
 import sys
 from dataclasses import asdict
+from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from astakos_worker.cli.showing import lasting, printed
 from astakos_worker.connect import ledger_of
+from astakos_worker.engine.findings import Report
+from astakos_worker.engine.sweep import last_report
+from astakos_worker.ledger.contract import Lane
 from astakos_worker.settings import Settings
 
 
 @click.command("status")
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
 def command(as_json: bool) -> None:
-    """Show each lane: what is due, open, held by Astakos, who is awake, and its alarms.
+    """Show each lane: what is due, open, held by Astakos, who is awake, its last sweep, its alarms.
 
-    Exit status 1 while there is an alarm, or a dead letter: see `astakos-worker dead`.
+    Exit status 1 while there is an alarm, or a dead letter: see `astakos-worker dead`. Of a sweep
+    `reconcile --last` tells more.
     """
     ledger = ledger_of(Settings())
     lanes = [ledger.lane(name) for name in ledger.lanes()]
+    sweeps = {lane.name: last_report(ledger, lane.name) for lane in lanes}
     if as_json:
-        print(json.dumps([{**asdict(lane), "alarms": dict(lane.alarms)} for lane in lanes]))  # noqa: T201
+        print(json.dumps([_told(lane, sweeps[lane.name]) for lane in lanes]))  # noqa: T201
     else:
-        console = Console()
+        now = ledger.clock.now()
+        console = printed()
         table = Table(
-            "service", "due", "oldest", "open", "held", "dead", "awake", "rests", box=None
+            *("service", "due", "oldest", "open", "held", "dead", "awake", "last sweep", "rests"),
+            box=None,
         )
         for lane in lanes:
             rests = f"{lane.resting:.1f} s: {lane.reason}" if lane.resting else "-"
@@ -39,6 +47,7 @@ def command(as_json: bool) -> None:
                 str(lane.held),
                 Text(str(lane.dead), style="bold red" if lane.dead else ""),
                 str(lane.awake),
+                _swept(sweeps[lane.name], now),
                 Text(rests, style="yellow" if lane.resting else ""),
             )
         console.print(table)
@@ -46,3 +55,17 @@ def command(as_json: bool) -> None:
             for name, text in sorted(lane.alarms.items()):
                 console.print(Text(f"ALARM {lane.name} {name}: {text}", style="bold red"))
     sys.exit(1 if any(lane.alarms or lane.dead for lane in lanes) else 0)
+
+
+def _swept(report: Report | None, now: float) -> Text:
+    if report is None:
+        return Text("never")
+    text = f"{lasting(now - report.started)} ago"
+    if report.stopped:
+        return Text(f"{text}, stopped", style="red")
+    return Text(f"{text}, {report.left} left" if report.left else text)
+
+
+def _told(lane: Lane, report: Report | None) -> dict[str, Any]:
+    sweep = None if report is None else {**report.to_dict(), "rows": None, "left": report.left}
+    return {**asdict(lane), "alarms": dict(lane.alarms), "sweep": sweep}

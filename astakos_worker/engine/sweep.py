@@ -8,7 +8,7 @@ passes both by and goes on where an interrupted one stopped.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import structlog
@@ -72,7 +72,7 @@ class Sweep:
         only: Only = Only(),  # noqa: B008  # frozen
         allow: frozenset[Stop] = frozenset(),
         progress: Progress = lambda _looked, _listed: None,
-    ) -> Iterator[Finding]:
+    ) -> Generator[Finding]:
         """Yield what is found, after it was done if `report.fix` says so; fill in the report.
 
         Without `fix` nothing is changed but what is remembered as seen. `allow` lets a list that

@@ -203,7 +203,7 @@ class Ledger(Protocol):
         """Return how a lane stands."""
 
     def lanes(self) -> list[str]:
-        """Return the lanes that ever had a record."""
+        """Return the lanes that ever had a record, an alarm or a note."""
 
     def rest(self, lane: str, seconds: float, reason: str) -> None:
         """Let nobody work on a lane for a while; then one carrier tries with one record."""

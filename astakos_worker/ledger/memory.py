@@ -49,7 +49,7 @@ class _Lane:
     """What one lane's keys hold."""
 
     def __init__(self) -> None:
-        self.used = False  # it has had a record
+        self.used = False  # it has had a record, or something was said of it
         self.rows: dict[str, _Row] = {}
         self.serials: dict[int, str] = {}
         self.awake: dict[str, float] = {}
@@ -216,7 +216,7 @@ class MemoryLedger:
             return [row.record.key for row in sorted(dead, key=_purged)][:limit]
 
     def lanes(self) -> list[str]:
-        """Return the lanes that ever had a record."""
+        """Return the lanes that ever had a record, an alarm or a note."""
         with self._lock:
             return sorted(name for name, at in self._lanes.items() if at.used)
 
@@ -277,6 +277,7 @@ class MemoryLedger:
                 self._at(lane).alarms.pop(name, None)
             else:
                 self._at(lane).alarms[name] = text
+                self._at(lane).used = True
 
     def hold(self, name: str, holder: str, lease: float) -> bool:
         """Take or renew a named lease; False: another has it."""
@@ -322,6 +323,7 @@ class MemoryLedger:
                 self._at(lane).notes.pop(name, None)
             else:
                 self._at(lane).notes[name] = text
+                self._at(lane).used = True
 
     def notes(self, lane: str) -> dict[str, str]:
         """Return what is remembered about a lane."""

@@ -248,7 +248,7 @@ class RedisLedger:
         return list(rows)
 
     def lanes(self) -> list[str]:
-        """Return the lanes that ever had a record."""
+        """Return the lanes that ever had a record, an alarm or a note."""
         return sorted(self._call(lambda: self._server.smembers(f"{self._prefix}lanes")))
 
     def lane(self, name: str) -> Lane:
@@ -299,7 +299,7 @@ class RedisLedger:
         if text is None:
             self._call(lambda: self._server.hdel(alarms, name))
         else:
-            self._call(lambda: self._server.hset(alarms, name, text))
+            self._tell(lane, alarms, name, text)
 
     def hold(self, name: str, holder: str, lease: float) -> bool:
         """Take or renew a named lease; False: another has it."""
@@ -370,7 +370,7 @@ class RedisLedger:
         if text is None:
             self._call(lambda: self._server.hdel(notes, name))
         else:
-            self._call(lambda: self._server.hset(notes, name, text))
+            self._tell(lane, notes, name, text)
 
     def notes(self, lane: str) -> dict[str, str]:
         """Return what is remembered about a lane."""
@@ -386,6 +386,13 @@ class RedisLedger:
     def channel(self, lane: str) -> str:
         """Return the channel on which the keys of watched records are published."""
         return f"{self._lane_prefix(lane)}changed"
+
+    def _tell(self, lane: str, where: str, name: str, text: str) -> None:
+        def ask(pipe: Any) -> None:
+            pipe.sadd(f"{self._prefix}lanes", lane)
+            pipe.hset(where, name, text)
+
+        self._pipe(ask)
 
     # --- The server ---------------------------------------------------------------------------
 

@@ -215,6 +215,14 @@ def test_lanes_are_told_by_name(place):
     assert place.ledger.lanes() == ["accounts", LANE, "shop"]
 
 
+def test_a_lane_without_records_is_told_too_if_there_is_something_to_say_of_it(place):
+    """With the ledger lost, an alarm is all that there is of a lane, and must be seen."""
+    place.ledger.alarm("lost", "brake", "too many")
+    place.ledger.note("swept", "sweep", "{}")
+    place.ledger.alarm("fine", "brake", None)
+    assert place.ledger.lanes() == ["lost", "swept"]
+
+
 def test_alarms_are_raised_and_ended_by_name(place):
     place.ledger.alarm(LANE, "token", "Astakos does not know our token")
     place.ledger.alarm(LANE, "sweep", "too many")

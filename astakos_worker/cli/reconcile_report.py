@@ -1,0 +1,94 @@
+"""What a sweep found, as `reconcile` and `status` show it: some rows, all counts, and how it ended.
+
+A hundred thousand findings must not scroll by, nor be kept: those that call for something are
+shown first, as many as are wanted.
+"""
+
+from collections import Counter
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from astakos_worker.cli.showing import lasting, stamp
+from astakos_worker.engine.findings import Finding, Report
+from astakos_worker.ledger.record import shown
+
+_STYLES = {"conflict": "bold red", "vanished": "red", "reject": "yellow", "expired": "yellow"}
+
+
+class Kept:
+    """The findings that are shown: at most so many (0: all), what is to be done before the rest."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._all = 0
+        self._to_do: list[Finding] = []
+        self._at_rest: list[Finding] = []
+
+    def add(self, finding: Finding) -> None:
+        """Keep a finding if it will be among those that are shown."""
+        self._all += 1
+        kept = self._at_rest if finding.at_rest else self._to_do
+        if not self._rows or len(kept) < self._rows:
+            kept.append(finding)
+
+    def show(self, console: Console, *, fix: bool) -> None:
+        """Print them as a table, and how many more there are."""
+        found = [*self._to_do, *self._at_rest][: self._rows or None]
+        if found:
+            table = Table("action", "serial", "key", "age", "why", box=None)
+            for finding in found:
+                undone = fix and not (finding.done or finding.at_rest)
+                table.add_row(
+                    Text(finding.what, style=_STYLES.get(finding.what, "")),
+                    "-" if finding.serial is None else str(finding.serial),
+                    Text("-" if finding.key is None else shown(finding.key)),
+                    lasting(finding.age),
+                    Text(f"{finding.why} (not done)" if undone else finding.why),
+                )
+            console.print(table)
+        if self._all > len(found):
+            console.print(f"... and {self._all - len(found)} more: --rows 0 or --json shows all")
+
+
+def row(service: str, finding: Finding) -> dict[str, Any]:
+    """Return a finding as a line of JSON."""
+    return {
+        "service": service,
+        "action": finding.what,
+        "serial": finding.serial,
+        "key": None if finding.key is None else shown(finding.key),
+        "age": round(finding.age, 1),
+        "why": finding.why,
+        "done": finding.done,
+    }
+
+
+def show_report(console: Console, report: Report) -> None:
+    """Print what a sweep came to: the counts, what was left, why it stopped."""
+    counts = _said(report.counts) or "nothing to do"
+    left = "" if report.fix or not report.left else " (nothing was changed; --fix does it)"
+    console.print(
+        f"{report.service}: {report.listed} pending in Astakos, {report.looked} looked at; "
+        f"{counts}{left}"
+    )
+    if report.fix and report.left:
+        console.print(Text(f"Left to do: {_said(report.undone)}", style="yellow"))
+    for name, text in sorted(report.alarms.items()):
+        console.print(Text(f"ALARM {name}: {text}", style="bold red"))
+    if report.stopped:
+        console.print(Text(f"Stopped: {report.stopped}", style="bold red"))
+
+
+def show_last(console: Console, report: Report, now: float) -> None:
+    """Print when the last sweep was, and what it came to."""
+    began = f"began {stamp(report.started)} UTC, {lasting(now - report.started)} ago"
+    ended = "is under way, or died" if report.ended is None else f"took {report.seconds:.1f} s"
+    console.print(f"{report.service}: the last sweep {began}, and {ended}")
+    show_report(console, report)
+
+
+def _said(counts: Counter[str]) -> str:
+    return ", ".join(f"{n} {name}" for name, n in sorted(counts.items()) if n)
