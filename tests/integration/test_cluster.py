@@ -88,9 +88,8 @@ def test_the_service_side_has_no_token(cluster):
 
 def test_tests_that_need_redis_are_left_out_aloud_where_there_is_none(tmp_path):
     """And nothing asks for Docker: there is none on this PATH, nor a daemon at that address."""
-    words = ["-q", "--numprocesses", "2", __file__, "-k", "comes_back_with_its_result"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *words],
+        [sys.executable, "-m", "pytest", "-q", __file__, "-k", "comes_back_with_its_result"],
         capture_output=True,
         text=True,
         check=False,

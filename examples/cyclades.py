@@ -1,0 +1,283 @@
+"""A compute service after Cyclades' pattern: a row for each commission says how it was decided.
+
+*The local commit is the decision; the accept merely publishes it.* What the service does and what
+it decides about the commission are one transaction of its own database, so that there is always
+one place to ask. Whatever dies in between, the sweep asks `owner`, which looks there.
+
+    ASTAKOS_SERVICES__CYCLADES__OWNER=examples.cyclades:owner    # for the workers
+    ASTAKOS_SERVICES__CYCLADES__USAGE=examples.cyclades:usage    # for `reconcile usage`
+    CYCLADES_DATABASE=postgresql+psycopg://cyclades@db/cyclades   # or a file, if left out
+
+    python -m examples.cyclades create web-1 USER PROJECT
+
+A create or a delete is decided as it is committed. A start takes a while: it is decided when the
+back end has said how it went, in whatever process hears of it.
+"""
+
+import os
+import secrets
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import click
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Engine,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Row,
+    String,
+    Table,
+    create_engine,
+    select,
+    update,
+)
+
+from astakos_worker import Commissions, OutcomeTimeout
+from astakos_worker.owners import Answer, Unsettled
+
+VM, CPU = "cyclades.vm", "cyclades.cpu"
+
+#: Seconds after which the sweep asks about an undecided commission: longer than any transaction.
+DEADLINE = float(os.environ.get("CYCLADES_DEADLINE", "600"))
+
+metadata = MetaData()
+servers = Table(
+    "servers",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("user", String(36), nullable=False),
+    Column("project", String(36), nullable=False),
+    Column("cpus", Integer, nullable=False),
+    Column("state", String(10), nullable=False),  # STOPPED, STARTING, STARTED, DELETED
+)
+quota = Table(
+    "quota_commissions",
+    metadata,
+    Column("key", String(200), primary_key=True),
+    Column("server", ForeignKey("servers.name"), nullable=False),
+    Column("pending", Boolean, nullable=False),  # not decided yet
+    Column("accept", Boolean, nullable=False),  # how it was decided
+    Column("resolved", Boolean, nullable=False),  # the decision has been handed over
+)
+
+Moment = Literal["before the commit", "after the commit"]
+
+
+class Cyclades:
+    """The service. `die_at` ends the process at a moment, as a power cut would."""
+
+    def __init__(
+        self, database: Engine, commissions: Commissions, die_at: Moment | None = None
+    ) -> None:
+        self.database = database
+        self.commissions = commissions
+        self.die_at = die_at
+        metadata.create_all(database)
+
+    # --- Decided as it is committed -----------------------------------------------------------
+
+    def create(self, name: str, user: str, project: str, cpus: int = 2) -> None:
+        """Create a server, stopped. `QuotaLimit` if the user may not have one more."""
+        row = {"name": name, "user": user, "project": project, "cpus": cpus, "state": "STOPPED"}
+        with self.database.begin() as transaction:
+            transaction.execute(servers.insert().values(row))
+            self._reserve(transaction, name, "create", {VM: 1}, accept=True)
+        self._die("after the commit")
+        self.publish()
+
+    def delete(self, name: str) -> None:
+        """Delete a server, and give back what it had."""
+        with self.database.begin() as transaction:
+            gone = update(servers).where(servers.c.name == name, servers.c.state == "STOPPED")
+            if not transaction.execute(gone.values(state="DELETED")).rowcount:
+                raise click.ClickException(f"there is no stopped server {name}")
+            self._reserve(transaction, name, "delete", {VM: -1}, accept=True)
+        self._die("after the commit")
+        self.publish()
+
+    # --- Decided later ------------------------------------------------------------------------
+
+    def start(self, name: str) -> None:
+        """Order the start of a server: whether it succeeds is known when the back end says so."""
+        with self.database.begin() as transaction:
+            ordered = update(servers).where(servers.c.name == name, servers.c.state == "STOPPED")
+            if not transaction.execute(ordered.values(state="STARTING")).rowcount:
+                raise click.ClickException(f"there is no stopped server {name}")
+            cpus = transaction.execute(select(servers.c.cpus).filter_by(name=name)).scalar_one()
+            self._reserve(transaction, name, "start", {CPU: cpus}, accept=False)
+
+    def job_ended(self, name: str, *, well: bool) -> None:
+        """Hear from the back end: the server's state and the decision are one transaction."""
+        with self.database.begin() as transaction:
+            state = "STARTED" if well else "STOPPED"
+            transaction.execute(update(servers).filter_by(name=name).values(state=state))
+            undecided = update(quota).filter_by(server=name, pending=True)
+            transaction.execute(undecided.values(pending=False, accept=well))
+            self._die("before the commit")
+        self._die("after the commit")
+        self.publish()
+
+    # --- Commissions --------------------------------------------------------------------------
+
+    def _reserve(
+        self,
+        transaction: Connection,
+        name: str,
+        action: str,
+        provisions: dict[str, int],
+        *,
+        accept: bool,
+    ) -> None:
+        """Reserve quota, and keep the commission's row in the same transaction."""
+        server = transaction.execute(select(servers).filter_by(name=name)).one()
+        # Each try has a commission of its own: what one leaves behind is for the owner to settle.
+        key = f"{name}/{action}/{secrets.token_hex(4)}"
+        commission = self.commissions.issue(
+            user=server.user,
+            project=server.project,
+            provisions=provisions,
+            key=key,
+            name=f"{action} {name}",
+            deadline=DEADLINE,
+        )
+        row = {"key": key, "server": name, "pending": not accept, "accept": accept}
+        transaction.execute(quota.insert().values(**row, resolved=False))
+        try:
+            # A user must not get what quota refuses: `QuotaLimit` undoes the whole transaction.
+            commission.outcome(timeout=20)
+            self._die("before the commit")
+        except OutcomeTimeout:
+            commission.reject("not in time")
+            raise
+
+    def publish(self) -> None:
+        """Hand over what is decided: after each commit, and once more when the service starts."""
+        with self.database.begin() as transaction:
+            decided = transaction.execute(
+                select(quota).where(~quota.c.pending, ~quota.c.resolved)
+            ).all()
+            became = self.commissions.resolve(
+                accept=[row.key for row in decided if row.accept],
+                reject=[row.key for row in decided if not row.accept],
+            )
+            # What could not be handed over now is tried again; the owner answers meanwhile.
+            told = [key for key, one in became.items() if not isinstance(one, Exception)]
+            transaction.execute(update(quota).where(quota.c.key.in_(told)).values(resolved=True))
+
+    def _die(self, moment: Moment) -> None:
+        if self.die_at == moment:
+            os._exit(9)
+
+
+def database() -> Engine:
+    """Return the service's database: a file, unless CYCLADES_DATABASE names another."""
+    return create_engine(os.environ.get("CYCLADES_DATABASE", "sqlite:///cyclades.db"))
+
+
+# --- What the sweep asks -----------------------------------------------------------------------
+
+
+def answers(engine: Engine, commissions: Sequence[Unsettled]) -> list[Answer]:
+    """Return what the database says of each commission: one query for all of them."""
+    keys = [each.key for each in commissions if each.key]
+    with engine.connect() as connection:
+        rows = connection.execute(select(quota).where(quota.c.key.in_(keys))).all()
+    found = {row.key: row for row in rows}
+    return [_answer(found.get(each.key), each) for each in commissions]
+
+
+def _answer(row: Row | None, commission: Unsettled) -> Answer:
+    if row is None:
+        # Its transaction never came to its end, or not yet.
+        return "reject" if commission.age >= DEADLINE else "leave"
+    if row.pending:
+        return "leave"  # a job is under way, and whoever hears of its end decides
+    return "accept" if row.accept else "reject"
+
+
+def owner(commissions: Sequence[Unsettled]) -> list[Answer]:
+    """Answer the sweep; see ASTAKOS_OWNER."""
+    return answers(database(), commissions)
+
+
+# --- What `reconcile usage` asks ----------------------------------------------------------------
+
+
+def counted(engine: Engine, projects: frozenset[str] | None) -> Iterable[tuple[str, str, str, int]]:
+    """Yield what the servers that there are take of each resource."""
+    there = servers.c.state != "DELETED"
+    wanted = there if projects is None else there & servers.c.project.in_(projects)
+    with engine.connect() as connection:
+        for server in connection.execute(select(servers).where(wanted)):
+            yield server.user, server.project, VM, 1
+            yield server.user, server.project, CPU, server.cpus * (server.state == "STARTED")
+
+
+def usage(projects: frozenset[str] | None) -> Iterable[tuple[str, str, str, int]]:
+    """Count for `astakos-worker reconcile usage`; see ASTAKOS_USAGE."""
+    return counted(database(), projects)
+
+
+# --- By hand ------------------------------------------------------------------------------------
+
+
+@click.group()
+@click.option("--die", type=click.Choice(["before the commit", "after the commit"]))
+@click.pass_context
+def main(context: click.Context, die: Moment | None) -> None:
+    """Run a small compute service; its database is in CYCLADES_DATABASE."""
+    context.obj = Cyclades(database(), Commissions("cyclades"), die)
+
+
+@main.command()
+@click.argument("name")
+@click.argument("user")
+@click.argument("project")
+@click.pass_obj
+def create(service: Cyclades, name: str, user: str, project: str) -> None:
+    """Create a server of two processors."""
+    service.create(name, user, project)
+
+
+@main.command()
+@click.argument("name")
+@click.pass_obj
+def start(service: Cyclades, name: str) -> None:
+    """Order a server's start."""
+    service.start(name)
+
+
+@main.command()
+@click.argument("name")
+@click.option("--failed", is_flag=True)
+@click.pass_obj
+def ended(service: Cyclades, name: str, failed: bool) -> None:
+    """Say that the back end's job has ended."""
+    service.job_ended(name, well=not failed)
+
+
+@main.command()
+@click.argument("name")
+@click.pass_obj
+def delete(service: Cyclades, name: str) -> None:
+    """Delete a server."""
+    service.delete(name)
+
+
+@main.command()
+@click.pass_obj
+def show(service: Cyclades) -> None:
+    """List the servers and their commissions, after handing over what is decided."""
+    service.publish()
+    with service.database.connect() as connection:
+        for table in (servers, quota):
+            for row in connection.execute(select(table)):
+                print(*row)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""The example services with real workers: whatever dies in between, the sweep asks their owner.
+
+One stack with two named services, a token and an owner each; every test has a user of its own.
+"""
+
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+from celery import Celery
+from click.testing import CliRunner
+from redis import Redis
+from sqlalchemy import create_engine, delete
+
+from astakos_worker import names
+from astakos_worker.cli import main
+from astakos_worker.local import LocalStack
+from astakos_worker.sandbox.server import SandboxServer
+from examples import cyclades
+from tests.integration.cluster.until import until
+
+ROOT = Path(__file__).parents[3]
+PERIODS = {"ASTAKOS_GRACE": "0.1", "ASTAKOS_QUARANTINE": "0.1"}
+VM, CPU, SPACE = "cyclades.vm", "cyclades.cpu", "pithos.diskspace"
+
+
+def named(service, sandbox):
+    prefix = f"ASTAKOS_SERVICES__{service.upper()}__"
+    return {
+        f"{prefix}AUTH_URL": sandbox.auth_url,
+        f"{prefix}TOKEN": sandbox.token(service),
+        f"{prefix}OWNER": f"examples.{service}:owner",
+        f"{prefix}USAGE": f"examples.{service}:usage",
+    }
+
+
+class Clouds:
+    """Both services beside one stack."""
+
+    def __init__(self, stack, sandbox, environment):
+        self.stack = stack
+        self.control = sandbox.control
+        self.environment = environment
+        self.app = Celery(broker=stack.broker_url, backend=stack.broker_url, set_as_current=False)
+
+    def do(self, service, *words, status=0):
+        """Run a service's program to its end, as it may be."""
+        command = [sys.executable, "-W", "error", "-m", f"examples.{service}", *words]
+        databases = {k: v for k, v in self.environment.items() if not k.startswith("ASTAKOS_")}
+        environment = {**os.environ, **self.stack.env, **databases}
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == status, done.stderr
+        return done.stdout
+
+    def sweep(self, service):
+        """Order a sweep as beat does; return how much it found of each kind."""
+        order = {"kwargs": {"service": service}, "queue": names.SWEEP}
+        report = self.app.send_task(names.RECONCILE, **order).get(timeout=30)
+        assert "error" not in report, report
+        return report
+
+    def used(self, user, resource=VM):
+        """(for good, pending) of the user's holding."""
+        row = self.control.holding(f"user:{user}", f"project:{user}", resource)
+        return row["usage_min"], row["usage_max"] - row["usage_min"]
+
+    def database(self, service):
+        return create_engine(self.environment[f"{service.upper()}_DATABASE"])
+
+
+@pytest.fixture(scope="module")
+def clouds(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("owned")
+    with SandboxServer() as sandbox:
+        environment = {
+            **PERIODS,
+            **named("cyclades", sandbox),
+            **named("pithos", sandbox),
+            "PYTHONPATH": str(ROOT),
+            "CYCLADES_DATABASE": f"sqlite:///{directory}/cyclades.db",
+            "CYCLADES_DEADLINE": "1",
+            "PITHOS_DATABASE": f"sqlite:///{directory}/pithos.db",
+            "PITHOS_DEADLINE": "1",
+        }
+        alone = {"workers": 1, "lookups": 0, "sweeps": 1, "beat": False, "flower": False}
+        with LocalStack(directory / "stack", env=environment, **alone) as stack:
+            clouds = Clouds(stack, sandbox, environment)
+            yield clouds
+            clouds.app.close()
+
+
+@pytest.fixture
+def user(clouds):
+    return clouds.control.add_user(f"{uuid.uuid4().hex}@example.org")["uuid"]
+
+
+@pytest.fixture
+def server(user):
+    """The name of a server that nobody else has."""
+    return f"server-{user[:8]}"
+
+
+@pytest.mark.parametrize(
+    ("moment", "found", "used"),
+    [("before the commit", "expired", (0, 0)), ("after the commit", "accept", (1, 0))],
+)
+def test_a_server_is_charged_if_and_only_if_it_is_there(clouds, user, server, moment, found, used):  # noqa: PLR0917  # fixtures
+    """F35, F37: the local commit is the decision (the protocol, section 5.2)."""
+    clouds.do("cyclades", "--die", moment, "create", server, user, user, status=9)
+    assert clouds.used(user) == (0, 1)
+    until(lambda: clouds.sweep("cyclades").get(found), every=0.2)
+    until(lambda: clouds.used(user) == used)
+    assert (server in clouds.do("cyclades", "show")) is (used == (1, 0))
+
+
+def test_a_job_that_takes_longer_than_its_deadline_is_left_alone(clouds, user, server):
+    """The protocol, section 5.3, item 3: an undecided row means that a job is under way."""
+    clouds.do("cyclades", "create", server, user, user)
+    clouds.do("cyclades", "start", server)
+    until(lambda: clouds.sweep("cyclades").get("leave"), every=0.2)
+    assert clouds.used(user, CPU) == (0, 2)
+    clouds.do("cyclades", "--die", "after the commit", "ended", server, status=9)
+    until(lambda: clouds.sweep("cyclades").get("accept"), every=0.2)
+    until(lambda: clouds.used(user, CPU) == (2, 0))
+
+
+@pytest.mark.parametrize(
+    ("moment", "found", "used"),
+    [("before the commit", "expired", (0, 0)), ("after the commit", "accept", (500, 0))],
+)
+def test_a_file_is_charged_if_and_only_if_it_is_there(clouds, user, moment, found, used):
+    path = f"/{user}"
+    clouds.do("pithos", "--die", moment, "upload", user, user, path, "500", status=9)
+    assert clouds.used(user, SPACE) == (0, 500)
+    until(lambda: clouds.sweep("pithos").get(found), every=0.2)
+    until(lambda: clouds.used(user, SPACE) == used)
+    assert (path in clouds.do("pithos", "show")) is (used == (500, 0))
+
+
+def test_with_the_ledger_lost_the_owner_knows(clouds, user, server):
+    """F35: Astakos holds it, its tag is ours, and no record is left to say how it was decided."""
+    clouds.do("cyclades", "--die", "after the commit", "create", server, user, user, status=9)
+    with Redis.from_url(clouds.stack.ledger_url) as ledger:
+        ledger.flushdb()
+    until(lambda: clouds.sweep("cyclades").get("accept"), every=0.2)
+    until(lambda: clouds.used(user) == (1, 0))
+
+
+def test_drift_is_repaired_from_what_the_service_counts(clouds, user, server, monkeypatch):
+    clouds.do("cyclades", "create", server, user, user)
+    until(lambda: clouds.used(user) == (1, 0))
+    database = clouds.database("cyclades")
+    with database.begin() as connection:  # as a person would, behind the service's back
+        connection.execute(delete(cyclades.quota).filter_by(server=server))
+        connection.execute(delete(cyclades.servers).filter_by(name=server))
+    database.dispose()
+    for name, value in {**clouds.environment, **clouds.stack.worker_env}.items():
+        monkeypatch.setenv(name, value)
+    words = ["reconcile", "usage", "--service", "cyclades", "--project", user, "--apart", "0"]
+    result = CliRunner().invoke(main, [*words, "--resource", VM, "--fix"])
+    assert result.exit_code == 0, result.output
+    assert "2 holdings compared: 2 differs, 2 repaired" in result.stdout
+    assert clouds.used(user) == (0, 0)
+
+
+def test_a_service_whose_database_is_away_has_nothing_decided(clouds, user, server):
+    """An owner that fails means leave, and an alarm that its next answer ends."""
+    clouds.do("cyclades", "--die", "after the commit", "create", server, user, user, status=9)
+    path = Path(clouds.environment["CYCLADES_DATABASE"].removeprefix("sqlite:///"))
+    away = path.rename(path.with_suffix(".away"))
+    until(lambda: "owner" in clouds.sweep("cyclades")["alarms"], every=0.2)
+    assert clouds.used(user) == (0, 1)
+    path.unlink(missing_ok=True)  # SQLite makes one where there is none
+    away.rename(path)
+    report = until(lambda: report if (report := clouds.sweep("cyclades")).get("accept") else None)
+    assert "owner" not in report["alarms"]
+    until(lambda: clouds.used(user) == (1, 0))
