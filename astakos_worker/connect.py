@@ -61,7 +61,11 @@ def connected(settings: Settings) -> Connected:
             listener = RedisListener(
                 connect(settings.ledger_url, patience=settings.patience), ledger.channel
             )
-            _made[name] = Connected(ledger, Waker(producer(settings)), Watcher(ledger, listener))
+            _made[name] = Connected(
+                ledger,
+                Waker(producer(settings), patience=settings.patience),
+                Watcher(ledger, listener),
+            )
         return _made[name]
 
 

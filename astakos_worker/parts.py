@@ -10,10 +10,10 @@ from astakos_worker.ledger.record import shown
 
 
 class Wakes(Protocol):
-    """Sends the wake-up of one commission; never raises."""
+    """Has the wake-up of one commission sent; never raises, and keeps nobody."""
 
-    def wake(self, task: str, service: str, key: str, version: int) -> bool:
-        """Return False if it could not be sent now."""
+    def wake(self, task: str, service: str, key: str, version: int) -> None:
+        """Have it sent."""
 
 
 class Waits(Protocol):

@@ -81,7 +81,7 @@ class Runtime:
         self.dead_messages = dead_messages_of(settings)
         # Not by the application that consumes, which is patient with its broker: a carrier that
         # rings has records in hand, and the heartbeat tells who is alive.
-        self.waker = Waker(producer(settings))
+        self.waker = Waker(producer(settings), patience=settings.patience)
         self.metrics = Metrics(self.ledger)
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         listener = RedisListener(

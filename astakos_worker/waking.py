@@ -1,11 +1,15 @@
 """Wake-ups: the Celery messages that say "there is work in the ledger", and no more.
 
 Losing one costs time, receiving two costs nothing; so sending one never raises and never keeps
-its caller longer than its patience. What was not sent is made good by the drive.
+its caller. What was not sent is made good by the drive.
 """
 
+import atexit
+import contextlib
+import queue
 import threading
 import time
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -25,6 +29,9 @@ BROKER_AWAY = (KombuError, redis.RedisError, OSError)
 
 #: Seconds without another try after one that failed: the drive rings meanwhile.
 _PAUSE = 1.0
+
+#: Wake-ups that wait to be sent, at most; one a lane would do.
+_MOST = 1000
 
 #: Where Celery programs that name no queue of their own listen.
 _CALLERS_QUEUE = "celery"
@@ -49,48 +56,104 @@ def producer(settings: Settings) -> Celery:
     return app
 
 
-class Waker:
-    """Sends wake-ups through a Celery application."""
+@dataclass(frozen=True, slots=True)
+class _Message:
+    task: str
+    kwargs: dict[str, Any]
+    task_id: str | None = None
+    queue: str = names.COMMISSIONS
 
-    def __init__(self, app: Celery) -> None:
+
+class Waker:
+    """Sends wake-ups through a Celery application, by a thread of its own.
+
+    The ledger has what must happen, so nobody waits for the broker: not a request handler, nor a
+    carrier with records in hand. A process that ends sends what it still has, within its patience.
+    """
+
+    def __init__(self, app: Celery, *, patience: float = 1.0) -> None:
         self._app = app
+        self._patience = patience
         self._quiet_until = 0.0
         self._lock = threading.Lock()
+        self._waiting: queue.Queue[_Message] = queue.Queue(_MOST)
+        self._thread: threading.Thread | None = None
 
-    def wake(self, task: str, service: str, key: str, version: int) -> bool:
-        """Send the wake-up of one commission; False if the broker is away."""
+    def wake(self, task: str, service: str, key: str, version: int) -> None:
+        """Have the wake-up of one commission sent."""
         verb = task.rsplit(".", 1)[-1]
         label = shown(key).replace(" ", "-") if is_bare(key) else quote(key, safe="/:@+=,")
         task_id = f"{service}:{label}:{verb}:{version}"
-        return self.send(task, {"service": service, "key": key}, task_id=task_id)
+        self._later(_Message(task, {"service": service, "key": key}, task_id))
 
     def ring(self, service: str) -> None:
-        """Send a wake-up for whatever is due on a lane."""
-        self.send(names.WAKE_DRIVE, {"service": service})
+        """Have a wake-up sent for whatever is due on a lane."""
+        self._later(_Message(names.WAKE_DRIVE, {"service": service}))
+
+    def flush(self) -> None:
+        """Wait until what was to be sent has been, but no longer than the patience."""
+        if not self._serving:
+            return
+        end = time.monotonic() + self._patience
+        with self._waiting.all_tasks_done:
+            while self._waiting.unfinished_tasks and (left := end - time.monotonic()) > 0:
+                self._waiting.all_tasks_done.wait(left)
 
     def tell(self, callback: str, payload: dict[str, Any]) -> bool:
         """Hand a call-back, `task` or `task@queue`, to the broker."""
-        task, _, queue = callback.partition("@")
-        return self.send(task, {"commission": payload}, queue=queue or _CALLERS_QUEUE)
+        task, _, place = callback.partition("@")
+        message = _Message(task, {"commission": payload}, queue=place or _CALLERS_QUEUE)
+        return self._send(message)
 
-    def send(
-        self,
-        task: str,
-        kwargs: dict[str, Any],
-        *,
-        task_id: str | None = None,
-        queue: str = names.COMMISSIONS,
-    ) -> bool:
+    # --- Inside -------------------------------------------------------------------------------
+
+    @property
+    def _serving(self) -> bool:
+        """Whether the thread is there: a fork does not take it along."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def _later(self, message: _Message) -> None:
+        # What finds no room is made good by the drive, as what is lost.
+        with contextlib.suppress(queue.Full):
+            self._waiting.put_nowait(message)
+        if not self._serving:
+            self._start()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._serving:
+                return
+            atexit.register(self.flush)
+            self._thread = threading.Thread(
+                target=self._serve, name="astakos-wake-ups", daemon=True
+            )
+            self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            message = self._waiting.get()
+            try:
+                self._send(message)
+            except Exception:  # the thread goes on, whatever became of one wake-up
+                log.exception("wake_up_not_sent", task=message.task)
+            finally:
+                self._waiting.task_done()
+
+    def _send(self, message: _Message) -> bool:
         """Send a message; False if the broker is away."""
         if time.monotonic() < self._quiet_until:
             return False
         try:
             self._app.send_task(
-                task, kwargs=kwargs, task_id=task_id, queue=queue, ignore_result=True, retry=False
+                message.task,
+                kwargs=message.kwargs,
+                task_id=message.task_id,
+                queue=message.queue,
+                ignore_result=True,
+                retry=False,
             )
         except BROKER_AWAY as error:
-            with self._lock:
-                self._quiet_until = time.monotonic() + _PAUSE
-            log.warning("broker_away", task=task, error=type(error).__name__)
+            self._quiet_until = time.monotonic() + _PAUSE
+            log.warning("broker_away", task=message.task, error=type(error).__name__)
             return False
         return True

@@ -49,11 +49,10 @@ class InMemoryWorkers:
         self._lock = threading.RLock()
         self._busy = self._rung = False
 
-    def wake(self, task: str, service: str, key: str, version: int) -> bool:
+    def wake(self, task: str, service: str, key: str, version: int) -> None:
         """Do at once what there is to do."""
         del task, service, key, version  # it is due, so it is found
         self.work()
-        return True
 
     def work(self) -> None:
         """Do everything that is due."""

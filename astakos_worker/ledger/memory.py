@@ -336,7 +336,8 @@ class MemoryLedger:
             row = self._row(lane, key)
             if row is None:
                 return None
-            row.watched = self.clock.now() + seconds
+            if row.watched < self.clock.now() + seconds / 2:
+                row.watched = self.clock.now() + seconds
             return row.entry()
 
     # --- Inside -------------------------------------------------------------------------------

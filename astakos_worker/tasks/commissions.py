@@ -67,12 +67,12 @@ class _Promise:
         """What a carrier calls the wake-up that it is."""
         return self._first and self._first[2] + names.PROMISES[self._first[0]]
 
-    def wake(self, task: str, service: str, key: str, version: int) -> bool:
+    def wake(self, task: str, service: str, key: str, version: int) -> None:
         """Keep the first one; one task answers for no more."""
         if self._first:
-            return self._waker.wake(task, service, key, version)
-        self._first = task, service, key, version
-        return True
+            self._waker.wake(task, service, key, version)
+        else:
+            self._first = task, service, key, version
 
     def pass_on(self) -> None:
         """Let another worker keep it after all."""

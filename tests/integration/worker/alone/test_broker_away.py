@@ -1,5 +1,7 @@
 """A service whose broker is away: success in bounded time, for the ledger has what must happen."""
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -60,7 +62,26 @@ def test_calls_ring_again_when_the_broker_is_back(commissions, broker):
         commissions.issue(**VM, key=f"after-{next(numbers)}")
         return messages(broker)
 
-    assert until(rings) == 1
+    assert until(rings)
+
+
+def test_no_call_waits_for_a_broker_that_hangs(commissions, broker, ledger, patience):
+    """The ledger has it: its wake-up is sent by a thread of its own, whatever the patience."""
+    broker.process.pause()
+    until(lambda: ledger.beat({}, "test", 1).get(LANE))  # the next call wants to ring
+    raised, seconds = timed(lambda: commissions.issue(**VM, key="k"))
+    assert raised is None
+    assert seconds < patience / 2
+
+
+def test_a_process_that_ends_sends_the_wake_up_that_it_still_has(settings, broker):
+    program = f"""
+from astakos_worker import Commissions, Settings
+settings = Settings(**{settings.model_dump(include={"times", "broker_url", "ledger_url"})!r})
+Commissions(settings=settings).issue(**{VM!r}, key="last words")
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    assert messages(broker) == 1
 
 
 # --- What is left behind ----------------------------------------------------------------------
