@@ -6,11 +6,12 @@ that it takes, on a clock that nobody waits for.
 
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from astakos_worker.engine.carry import Carrier
+from astakos_worker.engine.owner import Answer, Owner, OwnerError, Unsettled, checked
 from astakos_worker.engine.sweep import Sweep
 from astakos_worker.in_memory.astakos import InMemoryAstakos
 from astakos_worker.in_memory.clock import StandingClock
@@ -36,6 +37,8 @@ class InMemoryWorkers:
         """While true, what is asked for is only recorded; `work()` or time does it later."""
         self.told: list[tuple[str, dict[str, Any]]] = []
         """The call-backs that were sent: task and payload."""
+        self.owner: Owner | None = None
+        """Asked by sweeps, as the one that `ASTAKOS_OWNER` names is; its errors come through."""
         limits = limits_of(settings)
         self._lane = lane
         self._settings = settings
@@ -71,6 +74,7 @@ class InMemoryWorkers:
     def sweep(self) -> dict[str, Any]:
         """Sweep now, whenever the next sweep would be; return its report."""
         with self._lock:
+            self._sweep.ask = self._ask if self.owner else None
             report = self._sweep.sweep(self._lane, "sweeper").to_dict()
             self.work()
         return report
@@ -112,7 +116,7 @@ class InMemoryWorkers:
             self._next_sweep = now + self._settings.sweep
             if not (self.away or self._ledger.away):
                 with suppress(AstakosClientException):  # the next one does what this one did not
-                    self._sweep.sweep(self._lane, "sweeper")
+                    self.sweep()
         self.work()
 
     def _next(self) -> float:
@@ -122,6 +126,15 @@ class InMemoryWorkers:
         if due is None:
             return self._next_sweep
         return min(self._next_sweep, due if due > now else now + self._settings.drive)
+
+    def _ask(self, commissions: Sequence[Unsettled]) -> list[Answer]:
+        if self.owner is None:
+            return ["leave"] * len(commissions)
+        try:
+            return checked(self.owner(commissions), len(commissions))
+        except OwnerError as error:
+            # A sweep goes on without such an owner and reports it; its test is to see it.
+            raise ValueError(str(error)) from error
 
     def _ring(self, lane: str) -> None:
         del lane  # there is one

@@ -156,6 +156,34 @@ def test_a_sweep_can_be_asked_for(commissions):
     assert (report["listed"], report["rows"]) == (1, [])
 
 
+def test_an_owner_is_asked_about_what_nobody_decided(commissions, usage):
+    """F37: what the service's database knows decides, and not the deadline alone."""
+    asked = []
+
+    def owner(unsettled):
+        asked.extend((one.key, one.serial) for one in unsettled)
+        return ["accept" if one.key == "paid" else "reject" for one in unsettled]
+
+    commissions.workers.owner = owner
+    for key in ("paid", "unpaid"):
+        commissions.issue(**ONE_VM, key=key, deadline=600)
+    commissions.advance(660)
+    assert sorted(asked) == [("paid", 1), ("unpaid", 2)]
+    assert [commissions.get(key).state for key in ("paid", "unpaid")] == ["accepted", "rejected"]
+    assert usage() == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("owner", "error"),
+    [(lambda _: ["perhaps"], "an answer is accept, reject or leave"), (lambda _: 1 / 0, "zero")],
+)
+def test_an_owner_with_a_mistake_fails_its_test(commissions, owner, error):
+    commissions.workers.owner = owner
+    commissions.issue(**ONE_VM, key="k", deadline=600)
+    with pytest.raises((ValueError, ZeroDivisionError), match=error):
+        commissions.advance(660)
+
+
 def test_nothing_happens_twice_under_many_threads():
     """Each of its threads finds its own commission through; the sums are those of one thread."""
     commissions = Commissions.in_memory(limits={VM: 40})
