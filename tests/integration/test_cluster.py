@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 import pytest
-import requests
 from pytest_celery import CeleryTestSetup
 from pytest_celery.vendors.worker.tasks import add, identity
 
@@ -32,24 +31,6 @@ def test_a_task_comes_back_with_its_result(cluster):
     assert result.get(timeout=30) == 3
 
 
-def test_a_worker_is_killed_and_started_again(cluster):
-    before = cluster.worker.pid
-    cluster.worker.kill()
-    assert cluster.worker.container.status == "exited"
-    cluster.worker.restart()
-    assert cluster.worker.pid != before
-    assert identity.s("x").apply_async(queue=cluster.worker.worker_queue).get(timeout=30) == "x"
-
-
-def test_a_paused_worker_does_nothing_until_it_is_resumed(cluster):
-    cluster.worker.container.pause()
-    result = identity.s("x").apply_async(queue=cluster.worker.worker_queue)
-    assert not cluster.worker.answers(cluster.app)
-    assert not result.ready()
-    cluster.worker.container.resume()
-    assert result.get(timeout=30) == "x"
-
-
 def test_a_broker_keeps_what_it_has_over_a_kill(cluster):
     cluster.worker.container.pause()
     result = identity.s("x").apply_async(queue=cluster.worker.worker_queue)
@@ -58,32 +39,6 @@ def test_a_broker_keeps_what_it_has_over_a_kill(cluster):
     cluster.worker.container.resume()
     until(lambda: cluster.worker.answers(cluster.app))
     assert result.get(timeout=30) == "x"
-
-
-def test_a_worker_shows_its_processes(cluster):
-    [info] = cluster.worker.get_running_processes_info(["pid", "cmdline"])
-    assert info["pid"] == cluster.worker.pid
-    assert trivial.__name__ in info["cmdline"]
-    assert cluster.worker.get_running_processes_info(["pid"], {"pid": 1}) == []
-
-
-def test_a_workers_log_is_there(cluster):
-    cluster.worker.assert_log_exists(f"{cluster.worker.hostname()} ready.", timeout=30)
-
-
-def test_the_sandbox_can_be_steered_and_comes_back_after_a_kill(cluster):
-    cluster.sandbox.control.set_faults()
-    cluster.sandbox.kill()
-    with pytest.raises(requests.ConnectionError):
-        requests.post(f"{cluster.sandbox.auth_url}/tokens", timeout=5)
-    cluster.sandbox.start()
-    assert requests.post(f"{cluster.sandbox.auth_url}/tokens", timeout=5).ok
-
-
-def test_the_service_side_has_no_token(cluster):
-    assert cluster.settings.services == {}
-    assert cluster.settings.ledger_url == cluster.server.url(1)
-    assert not any(cluster.sandbox.token in value for value in os.environ.values())
 
 
 def test_tests_that_need_redis_are_left_out_aloud_where_there_is_none(tmp_path):

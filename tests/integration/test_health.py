@@ -1,5 +1,6 @@
 """`astakos-worker health` tells a worker that consumes from one that is merely alive."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -13,28 +14,34 @@ from tests.integration.cluster import trivial
 from tests.integration.cluster.until import until
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def worker_app():
     return trivial.__name__
 
 
 @pytest.fixture
-def health(cluster, environment):
+def cluster(shared_cluster):
+    return shared_cluster
+
+
+def ask(server, *arguments, timeout=20):
     """Run the command; returns its exit status and what it printed, errors too."""
+    words = [sys.executable, "-m", "astakos_worker.cli", "health", "--timeout", str(timeout)]
+    urls = {"ASTAKOS_BROKER_URL": server.url(0), "ASTAKOS_LEDGER_URL": server.url(1)}
+    done = subprocess.run(
+        [*words, *arguments],
+        env={**os.environ, **urls, "ASTAKOS_TIMES": "demo", "NO_COLOR": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout.strip()
 
-    def run(*arguments, timeout=20):
-        words = [sys.executable, "-m", "astakos_worker.cli", "health", "--timeout", str(timeout)]
-        done = subprocess.run(
-            [*words, *arguments],
-            env={**os.environ, **environment, "NO_COLOR": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout.strip()
 
-    return run
+@pytest.fixture
+def health(cluster):
+    return functools.partial(ask, cluster.server)
 
 
 @pytest.fixture
@@ -60,6 +67,7 @@ def test_one_that_answers_and_does_not_consume_is_found_out(health, node, cluste
     cluster.app.control.broadcast("go_deaf", destination=[node], reply=True)
     assert cluster.worker.answers(cluster.app)
     assert health("--worker", node, timeout=5) == (1, f"{node} answers, and does not consume")
+    cluster.worker.restart()
 
 
 def test_one_that_does_not_answer_is_found_out_in_bounded_time(health, node, cluster):
@@ -87,9 +95,9 @@ def test_probes_leave_nothing_behind(health, node, cluster):
     client.close()
 
 
-def test_without_a_broker_the_answer_is_no_and_comes_soon(health, node, cluster):
-    cluster.server.kill()
-    status, words = health("--worker", node, timeout=2)
+def test_without_a_broker_the_answer_is_no_and_comes_soon(server):
+    server.kill()
+    status, words = ask(server, "--worker", "commissions@somewhere", timeout=2)
     assert status == 1
     assert "Connection refused" in words
     assert "Traceback" not in words
