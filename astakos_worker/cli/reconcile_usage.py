@@ -45,7 +45,7 @@ class Comparison:
     @property
     def counts(self) -> Counter[str]:
         """How many of each verdict, and of these how many were repaired."""
-        counts = Counter(str(finding.verdict) for finding in self.findings)
+        counts: Counter[str] = Counter(finding.verdict for finding in self.findings)
         counts["repaired"] = sum(repair.done for repair in self.repairs.values())
         return counts
 
@@ -261,7 +261,10 @@ def _print(comparison: Comparison, *, rows: int, fix: bool) -> None:
         console.print(table)
     if rows and len(listed) > rows:
         console.print(f"... and {len(listed) - rows} more: --rows 0 or --json shows all")
-    counts = ", ".join(f"{n} {name}" for name, n in sorted(comparison.counts.items()) if n)
+    said = {str(Verdict.DIFFERS): "differ"}
+    counts = ", ".join(
+        f"{n} {said.get(name, name)}" for name, n in sorted(comparison.counts.items()) if n
+    )
     done = "" if fix or not comparison.differing else " (nothing was changed; --fix repairs)"
     console.print(f"{comparison.compared} holdings compared: {counts or 'all agree'}{done}")
     if not comparison.compared:

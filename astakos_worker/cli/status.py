@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,20 +14,32 @@ from astakos_worker.cli.showing import lasting, printed
 from astakos_worker.connect import ledger_of
 from astakos_worker.engine.findings import Report
 from astakos_worker.engine.sweep import last_report
-from astakos_worker.ledger.contract import Lane
+from astakos_worker.ledger.contract import Lane, Ledger
 from astakos_worker.settings import Settings
 
 
 @click.command("status")
+@click.option("--service", "services", multiple=True, help="Only this one; all if left out.")
+@click.option(
+    "--acknowledge",
+    "seen",
+    multiple=True,
+    metavar="ALARM",
+    help="End an alarm that a person has seen to, such as `vanished`: what is wrong still raises "
+    "it again.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
-def command(as_json: bool) -> None:
+def command(services: tuple[str, ...], seen: tuple[str, ...], as_json: bool) -> None:
     """Show each lane: what is due, open, held by Astakos, who is awake, its last sweep, its alarms.
 
     Exit status 1 while there is an alarm, or a dead letter: see `astakos-worker dead`. Of a sweep
     `reconcile --last` tells more.
     """
     ledger = ledger_of(Settings())
-    lanes = [ledger.lane(name) for name in ledger.lanes()]
+    lanes = [ledger.lane(name) for name in services or ledger.lanes()]
+    if seen:
+        _acknowledge(ledger, lanes, seen)
+        lanes = [ledger.lane(lane.name) for lane in lanes]
     sweeps = {lane.name: last_report(ledger, lane.name) for lane in lanes}
     if as_json:
         print(json.dumps([_told(lane, sweeps[lane.name]) for lane in lanes]))  # noqa: T201
@@ -55,6 +68,16 @@ def command(as_json: bool) -> None:
             for name, text in sorted(lane.alarms.items()):
                 console.print(Text(f"ALARM {lane.name} {name}: {text}", style="bold red"))
     sys.exit(1 if any(lane.alarms or lane.dead for lane in lanes) else 0)
+
+
+def _acknowledge(ledger: Ledger, lanes: Sequence[Lane], seen: Sequence[str]) -> None:
+    standing = {name for lane in lanes for name in lane.alarms}
+    if strangers := sorted(set(seen) - standing):
+        known = ", ".join(sorted(standing)) or "none"
+        raise click.UsageError(f"there is no alarm {', '.join(strangers)} (there are: {known})")
+    for lane in lanes:
+        for name in seen:
+            ledger.alarm(lane.name, name, None)
 
 
 def _swept(report: Report | None, now: float) -> Text:

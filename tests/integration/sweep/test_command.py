@@ -223,6 +223,22 @@ def test_a_sweep_that_stopped_shows_in_status_and_in_last(cloud, run):
     assert (status, "ALARM default brake" in printed) == (1, True)
 
 
+def test_an_alarm_that_nothing_ends_is_ended_by_who_has_seen_to_it(cloud, run):
+    for lane in ("default", "pithos"):
+        cloud.ledger.alarm(lane, "vanished", "somebody else settled it")
+    cloud.ledger.alarm("default", "conflict", "another")
+    status, printed = run("status", "--acknowledge", "vanished", "--service", "pithos")
+    assert (status, "ALARM" in printed) == (0, False)
+    assert cloud.alarms("pithos") == {}
+    assert set(cloud.alarms()) == {"vanished", "conflict"}
+    status, printed = run("status", "--acknowledge", "vanished")
+    assert (status, printed.count("ALARM")) == (1, 1)
+    assert set(cloud.alarms()) == {"conflict"}
+    result = CliRunner().invoke(main, ["status", "--acknowledge", "vanished"])
+    assert result.exit_code == 2
+    assert "there is no alarm vanished (there are: conflict)" in result.stderr
+
+
 def test_ctrl_c_ends_it_at_once_and_leaves_the_next_one_free(cloud, environment):
     cloud.held("held")
     cloud.control.set_faults({"kind": "delay", "route": "commissions.list", "seconds": 10})

@@ -265,7 +265,7 @@ def test_a_person_reads_a_table_of_as_many_rows_as_wanted(drifting):
     assert result.exit_code == 1
     assert "Astakos counts 2 less than it uses" in result.stdout
     assert "... and 1 more: --rows 0 or --json shows all" in result.stdout
-    assert "2 holdings compared: 2 differs (nothing was changed; --fix repairs)" in result.stdout
+    assert "2 holdings compared: 2 differ (nothing was changed; --fix repairs)" in result.stdout
 
 
 @pytest.mark.parametrize(

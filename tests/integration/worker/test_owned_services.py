@@ -170,7 +170,7 @@ def test_drift_is_repaired_from_what_the_service_counts(clouds, user, server, mo
     words = ["reconcile", "usage", "--service", "cyclades", "--project", user, "--apart", "0"]
     result = CliRunner().invoke(main, [*words, "--resource", VM, "--fix"])
     assert result.exit_code == 0, result.output
-    assert "2 holdings compared: 2 differs, 2 repaired" in result.stdout
+    assert "2 holdings compared: 2 differ, 2 repaired" in result.stdout
     assert clouds.used(user) == (0, 0)
 
 

@@ -1,0 +1,80 @@
+"""The operator's pages against the program: its commands, states, actions and alarms."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import get_args
+
+import click
+import pytest
+
+from astakos_worker.cli import main
+from astakos_worker.engine.findings import What
+from astakos_worker.engine.judge import Health
+from astakos_worker.engine.sweeping import _EVENTS
+from astakos_worker.ledger.record import State
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = {name: (DOCS / name).read_text() for name in ("operations.md", "drift.md", "owners.md")}
+OPERATIONS = PAGES["operations.md"]
+COMMANDS = sorted(
+    {
+        line.partition("#")[0].strip()
+        for page in PAGES.values()
+        for line in re.findall(r"^\$ astakos-worker (.*)$", page, re.MULTILINE)
+    }
+)
+
+
+def table_under(heading):
+    """The words in the first column of the first table after a heading."""
+    section = OPERATIONS[OPERATIONS.index(f"\n{heading}\n") :]
+    table = re.search(r"(?:^\|.*\n)+", section, re.MULTILINE)[0]
+    _, _, *rows = table.splitlines()
+    return {word for row in rows for word in re.findall(r"`(\w+)`", row.split("|")[1])}
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_each_command_is_one_that_there_is_with_these_options(line):
+    command, words, context = main, shlex.split(line), click.Context(main)
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        name = words.pop(0)
+        command = command.get_command(context, name)
+        assert command is not None, f"there is no {name}"
+        context = click.Context(command, context, name)
+    command.make_parser(context).parse_args(list(words))
+
+
+def test_the_pages_show_enough_of_them():
+    assert len(COMMANDS) > 15
+
+
+def test_every_state_is_explained():
+    assert table_under("## What happened to the commission of server 42?") == set(State)
+
+
+def test_every_action_of_a_sweep_is_explained():
+    assert table_under("## The sweep by hand") == set(get_args(What))
+
+
+def test_every_alarm_is_explained():
+    raised = {health.name.lower() for health in Health if health is not Health.ANSWERS}
+    source = Path(__file__).parents[2] / "astakos_worker"
+    for path in source.rglob("*.py"):
+        raised |= set(re.findall(r'\.alarm\((?:[^()"]*, )?"(\w+)"', path.read_text()))
+    assert {"conflict", "vanished", "owner"} < raised
+    assert table_under("## Alarms") == raised | set(_EVENTS)
+    for event in _EVENTS.values():
+        assert f"`{event}`" in OPERATIONS
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)]+)\)", PAGES[page]):
+        path, _, anchor = target.partition("#")
+        place = (DOCS / path) if path else DOCS / page
+        assert place.exists() or path == "sweep.md", target
+        if anchor and place.exists():
+            headings = re.findall(r"^#+ (.*)$", place.read_text(), re.MULTILINE)
+            slugs = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
+            assert anchor in slugs, target
