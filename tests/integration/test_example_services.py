@@ -124,12 +124,27 @@ def test_a_transaction_that_may_be_under_way_is_left_alone(compute):
     assert cyclades.answers(compute.database, [asked("web/create/1", SHORT)]) == ["leave"]
 
 
-def test_what_died_before_its_commit_left_nothing_but_an_orphan(compute, commissions, dies):
+def test_what_died_before_its_commit_left_an_orphan_that_the_owner_rejects(
+    compute, commissions, dies
+):
     compute.die_at = "before the commit"
     with pytest.raises(PowerCut):
         compute.create("web", "ada", "lab")
     assert figures(commissions, VM) == (1, 1)
     assert keys(compute.database, cyclades.quota) == []
+    commissions.workers.owner = lambda asked: cyclades.answers(compute.database, asked)
+    commissions.advance(LONG + 60)
+    assert figures(commissions, VM) == (0, 0)
+
+
+def test_a_job_outlives_its_deadline_while_the_owner_says_leave(compute, commissions):
+    commissions.workers.owner = lambda asked: cyclades.answers(compute.database, asked)
+    compute.create("web", "ada", "lab")
+    compute.start("web")
+    commissions.advance(LONG + 60)
+    assert figures(commissions, CPU) == (2, 2)
+    compute.job_ended("web", well=True)
+    assert figures(commissions, CPU) == (2, 0)
 
 
 def test_what_died_after_its_commit_is_handed_over_by_the_next(compute, commissions, dies):
