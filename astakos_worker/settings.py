@@ -204,17 +204,19 @@ class Settings(BaseSettings):
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
     metrics_host: str = "127.0.0.1"
 
-    def __init__(self, **values: Any) -> None:
-        refusal: ValueError | None = None
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            refusal = _without_input(error)
-        except SettingsError as error:  # behind it stands that of `json`, with the whole text
-            refusal = SettingsError(str(error))
-        # Raised here and not above, or the error with the input would come along as its context.
-        if refusal is not None:
-            raise refusal
+    if not TYPE_CHECKING:  # for type checkers it takes the fields, as pydantic says
+
+        def __init__(self, **values: Any) -> None:
+            refusal: ValueError | None = None
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                refusal = _without_input(error)
+            except SettingsError as error:  # behind it stands that of `json`, with the whole text
+                refusal = SettingsError(str(error))
+            # Raised here and not above, or the error with the input would be its context.
+            if refusal is not None:
+                raise refusal
 
     def __repr_args__(self) -> Any:
         for name, value in super().__repr_args__():

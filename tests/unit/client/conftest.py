@@ -181,7 +181,8 @@ class Peer:
         self._closing = True
         for sock in list(self._open):
             with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+                # TLS' own takes the session away from a thread that may be about to read.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(PATIENCE)
             assert not thread.is_alive()
