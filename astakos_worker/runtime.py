@@ -20,6 +20,7 @@ from astakos_worker.connect import dead_messages_of, ledger_of
 from astakos_worker.engine.carry import Carried, Carrier
 from astakos_worker.engine.findings import Report
 from astakos_worker.engine.ports import Ask, Astakos, Limits
+from astakos_worker.keeping import Keeper
 from astakos_worker.ledger.contract import LedgerError
 from astakos_worker.ledger.store import RedisLedger, connect
 from astakos_worker.observe.metrics import Measured, Metrics
@@ -78,6 +79,8 @@ class Runtime:
         self.limits = limits_of(settings)
         self.clients = Clients(settings)
         self.ledger = ledger_of(settings, patience=_PATIENCE)
+        broker = connect(settings.broker_url, patience=settings.patience, connections=2)
+        self._keeper = Keeper(self.ledger, broker, settings.namespace)
         self.dead_messages = dead_messages_of(settings)
         # Not by the application that consumes, which is patient with its broker: a carrier that
         # rings has records in hand, and the heartbeat tells who is alive.
@@ -151,6 +154,7 @@ class Runtime:
         settings = self.settings
         with self._lock:
             if self._beating is None:
+                self._keeper.exchange()  # before anything is claimed
                 if settings.metrics_port:
                     self._unserve = self.metrics.serve(settings.metrics_host, settings.metrics_port)
                 self._beating = threading.Thread(
@@ -182,6 +186,14 @@ class Runtime:
             for service, times in rings.items():
                 for _ in range(times):
                     self.waker.ring(service)
+            if drives:
+                self._keep()
+
+    def _keep(self) -> None:
+        try:
+            self._keeper.look()
+        except LedgerError as error:
+            log.warning("ledger_not_looked_after", error=str(error))
 
     def _awake_now(self) -> dict[str, list[str]]:
         with self._lock:

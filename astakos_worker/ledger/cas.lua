@@ -1,5 +1,5 @@
 -- Replace a record if its version is still the one that was read, and move its index entries.
--- Returns {done, now, ring, clash, version, body, fence, cell}: the record as it is now.
+-- Returns {done, now, ring, clash, writes, version, body, fence, cell}: the record as it is now.
 
 local key, expected, body = ARGV[1], ARGV[2], ARGV[3]
 local queue, due_at = ARGV[4], ARGV[5]           -- '' : not due
@@ -8,6 +8,7 @@ local deadline, ttl = ARGV[7], ARGV[8]           -- deadline '': closed, and exp
 local fence, must_hold, keep = ARGV[9], ARGV[10] == '1', ARGV[11]
 local cell, reset, verb = ARGV[12], ARGV[13] == '1', ARGV[14]  -- verb: the decision it knows
 local ring_id = ARGV[15]
+local dead, seen, full = ARGV[20] == '1', ARGV[21], ARGV[22] == '1'
 
 local R = record(key)
 local was = redis.call('HMGET', R, 'ver', 'body', 'fence', 'cell', 'lease', 'watched')
@@ -40,7 +41,7 @@ local cell_verb = was[4] and not reset and string.match(was[4], '"(%a+)"')
 local agrees = verb == '' or not cell_verb or cell_verb == verb
 if (was[1] or '0') ~= expected or not may or not agrees then
   if not may or was[1] ~= tostring(expected + 1) or was[2] ~= body then
-    return {0, NOW, 0, false, was[1], was[2], was[3], was[4]}
+    return {0, NOW, 0, false, 0, was[1], was[2], was[3], was[4]}
   end
   -- This very write has been done, and what was answered is lost: so it is answered again.
   local rings = 0
@@ -48,8 +49,10 @@ if (was[1] or '0') ~= expected or not may or not agrees then
     redis.call('ZREM', PROMISED, ring_id)
     rings = ring(ring_id, ARGV[16], ARGV[17], ARGV[18], ARGV[19])
   end
-  return {1, NOW, rings, clashing(true), was[1], was[2], was[3], was[4]}
+  return {1, NOW, rings, clashing(true), 0, was[1], was[2], was[3], was[4]}
 end
+
+if full then return redis.error_reply('OOM nearly all of maxmemory is used') end
 
 if reset and was[1] then
   -- A new life: who held or decided the old one has no say in it, and its serials are not its.
@@ -117,16 +120,17 @@ end
 local held = string.match(serials, '^%d+')
 if open and held then redis.call('ZADD', HELD, held, key) else redis.call('ZREM', HELD, key) end
 
-if ARGV[20] == '1' then
+if dead then
   redis.call('ZREMRANGEBYSCORE', DEAD, '-inf', NOW)
   redis.call('ZADD', DEAD, open and '+inf' or NOW + ttl, key)
 else
   redis.call('ZREM', DEAD, key)
 end
 
-redis.call('INCR', P .. 'writes')
+local writes = redis.call('INCR', P .. 'writes')
+notice(seen, writes - 1)
 if tonumber(was[6] or 0) > NOW then redis.call('PUBLISH', P .. 'changed', key) end
 
 local rings = 0
 if ring_id ~= '' then rings = ring(ring_id, ARGV[16], ARGV[17], ARGV[18], ARGV[19]) end
-return {1, NOW, rings, clash, version, body, was[3], was[4]}
+return {1, NOW, rings, clash, writes, version, body, was[3], was[4]}

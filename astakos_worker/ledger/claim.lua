@@ -1,11 +1,14 @@
 -- Lease what is most overdue on a lane to a carrier, or sign it off as awake: one step, so
 -- that nobody counts on a carrier that has just found nothing.
--- Returns {why, now, ring, trial, queue, {key, version, body, fence, cell}...}.
+-- Returns {why, now, ring, trial, queue, writes, {key, version, body, fence, cell}...}.
 
 local carrier, lease = ARGV[1], tonumber(ARGV[2])
 local issues, settles, settle_wait = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local own, wake = ARGV[6], ARGV[7]
 local carriers, forgotten, schema = tonumber(ARGV[8]), tonumber(ARGV[12]), ARGV[13]
+
+local writes = notice(ARGV[14], tonumber(redis.call('GET', P .. 'writes') or 0))
+local distrusted = redis.call('EXISTS', P .. 'distrust') == 1
 
 if wake == 'anyone' then
   -- Which of these promises it keeps does not matter.
@@ -18,7 +21,7 @@ end
 
 local function sign_off(why)
   redis.call('ZREM', AWAKE, carrier)
-  return {why, NOW, 0, 0, ''}
+  return {why, NOW, 0, 0, '', writes}
 end
 
 local function awake(who)
@@ -46,8 +49,8 @@ local settler = redis.call('GET', P .. 'settler')
 local may_settle = settler == carrier or not awake(settler)
 if may_settle then redis.call('DEL', P .. 'settler') end
 
-local HEAD = 5
-local out = {'', NOW, 0, trial, ''}
+local HEAD = 6
+local out = {'', NOW, 0, trial, '', writes}
 
 -- Lease up to n records of a queue, its own first. Newer ones are passed over where they are.
 local function fill(queue, n)
@@ -59,6 +62,8 @@ local function fill(queue, n)
       redis.call('ZREM', queue, key)  -- expired, or closed by one that did not hold it
     elseif newer(is[2], schema) then
       passed = passed + 1
+    elseif distrusted and cjson.decode(is[2]).state == 'queued' then
+      redis.call('ZADD', queue, NOW + 2000, key)  -- it may have been issued already (F68)
     else
       local fence = redis.call('HINCRBY', R, 'fence', 1)
       redis.call('HSET', R, 'lease', NOW + lease)

@@ -220,6 +220,18 @@ class Ledger(Protocol):
     def release(self, name: str, holder: str) -> None:
         """Give a named lease back."""
 
+    def seen(self) -> dict[str, int]:
+        """Return how many writes of each lane this process was told of."""
+
+    def remember(self, lane: str, writes: int) -> None:
+        """Remember that a lane has had so many writes."""
+
+    def notice(self) -> None:
+        """Look whether writes are gone of which this process was told (F68)."""
+
+    def trust(self, lane: str) -> bool:
+        """Go on with a lane of which writes are gone; False: none are."""
+
     def sights(self, lane: str, serials: Sequence[int]) -> dict[int, Sight]:
         """Return what is remembered of these serials; new ones are remembered as of now."""
 

@@ -1,19 +1,20 @@
 -- Set the write-once cell of a record. Python judges what that means.
--- Returns {now, ring, newer, version, body, fence, cell}; no version: there is no such record,
--- or it is left for a newer worker.
+-- Returns {now, ring, newer, writes, version, body, fence, cell}; no version: there is no such
+-- record, or it is left for a newer worker.
 
-local key, cell, ring_id, schema = ARGV[1], ARGV[2], ARGV[3], ARGV[8]
+local key, cell, ring_id, schema, seen = ARGV[1], ARGV[2], ARGV[3], ARGV[8], ARGV[9]
 
 local R = record(key)
 local is = redis.call('HMGET', R, 'ver', 'body', 'fence', 'cell', 'open', 'watched')
-if not is[1] then return {NOW, 0, 0, false, false, false, false} end
-if newer(is[2], schema) then return {NOW, 0, 1, false, false, false, false} end
+if not is[1] then return {NOW, 0, 0, 0, false, false, false, false} end
+if newer(is[2], schema) then return {NOW, 0, 1, 0, false, false, false, false} end
 
-local rings = 0
+local rings, writes = 0, 0
 if is[5] == '1' and not is[4] then
   redis.call('HSET', R, 'cell', cell)
   is[4] = cell
-  redis.call('INCR', P .. 'writes')
+  writes = redis.call('INCR', P .. 'writes')
+  notice(seen, writes - 1)
   -- What is due or leased already will be looked at by who looks at it anyway.
   if not redis.call('ZSCORE', SETTLE, key) and not redis.call('ZSCORE', ISSUE, key) then
     redis.call('ZADD', SETTLE, NOW, key)
@@ -21,4 +22,4 @@ if is[5] == '1' and not is[4] then
   if tonumber(is[6] or 0) > NOW then redis.call('PUBLISH', P .. 'changed', key) end
 end
 if is[5] == '1' then rings = ring(ring_id, ARGV[4], ARGV[5], ARGV[6], ARGV[7]) end
-return {NOW, rings, 0, is[1], is[2], is[3], is[4]}
+return {NOW, rings, 0, writes, is[1], is[2], is[3], is[4]}

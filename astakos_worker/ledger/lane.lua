@@ -59,3 +59,15 @@ local function ring_anyone(carriers, per_carrier, promise)
   end
   return 0
 end
+
+-- Notice that acknowledged writes are gone (F68): the caller was told of `seen` before, and there
+-- are but `writes` now. Until an operator says that it is all right nothing new is issued.
+local function notice(seen, writes)
+  if tonumber(seen) > writes then
+    local most = math.max(tonumber(seen), tonumber(redis.call('GET', P .. 'distrust') or 0))
+    redis.call('SET', P .. 'distrust', most)
+    redis.call('HSET', P .. 'alarms', 'lost-writes', 'the ledger has forgotten writes that it had '
+        .. 'acknowledged: nothing new is issued until `astakos-worker ledger trust` is run')
+  end
+  return writes
+end

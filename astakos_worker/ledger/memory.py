@@ -50,6 +50,8 @@ class _Lane:
 
     def __init__(self) -> None:
         self.used = False  # it has had a record, or something was said of it
+        self.writes = 0
+        self.distrust = 0  # somebody was told of so many writes that are not there
         self.rows: dict[str, _Row] = {}
         self.serials: dict[int, str] = {}
         self.awake: dict[str, float] = {}
@@ -107,6 +109,7 @@ class MemoryLedger:
         self._changed = changed
         self._lanes: dict[str, _Lane] = {}
         self._leases: dict[str, tuple[str, float]] = {}
+        self._seen: dict[str, int] = {}
         self._lock = threading.RLock()
 
     # --- The four primitives ------------------------------------------------------------------
@@ -295,6 +298,35 @@ class MemoryLedger:
             if self._leases.get(name, ("", 0.0))[0] == holder:
                 del self._leases[name]
 
+    # --- Lost writes --------------------------------------------------------------------------
+
+    def seen(self) -> dict[str, int]:
+        """Return how many writes of each lane this process was told of."""
+        with self._lock:
+            return dict(self._seen)
+
+    def remember(self, lane: str, writes: int) -> None:
+        """Remember that a lane has had so many writes."""
+        with self._lock:
+            self._seen[lane] = max(writes, self._seen.get(lane, 0))
+
+    def notice(self) -> None:
+        """Look whether writes are gone of which this process was told (F68)."""
+        with self._lock:
+            for lane in self._seen:
+                self._notice(lane, self._at(lane).writes)
+
+    def trust(self, lane: str) -> bool:
+        """Go on with a lane of which writes are gone; False: none are."""
+        with self._lock:
+            at = self._at(lane)
+            if not at.distrust:
+                return False
+            at.writes, at.distrust = max(at.writes, at.distrust) + 10**9, 0
+            at.alarms.pop("lost-writes", None)
+            self._seen[lane] = at.writes
+            return True
+
     # --- What the sweep remembers -------------------------------------------------------------
 
     def sights(self, lane: str, serials: Sequence[int]) -> dict[int, Sight]:
@@ -353,6 +385,18 @@ class MemoryLedger:
             return None
         return row
 
+    def _notice(self, lane: str, writes: int) -> None:
+        at, seen = self._at(lane), self._seen.get(lane, 0)
+        if seen > writes:
+            at.distrust = max(at.distrust, seen)
+            at.alarms["lost-writes"] = "the ledger has forgotten writes that it had acknowledged"
+
+    def _written(self, lane: str) -> None:
+        at = self._at(lane)
+        self._notice(lane, at.writes)
+        at.writes += 1
+        self.remember(lane, at.writes)
+
     def _cas(self, write: Write) -> Verdict:
         record, now = write.record, self.clock.now()
         at = self._at(record.service)
@@ -373,6 +417,7 @@ class MemoryLedger:
         elif write.reset:
             at.purge(record.key)
             row.fence, row.lease = row.fence + 1, 0.0
+        self._written(record.service)
         at.rows[record.key] = row
         row.record, row.version = record, row.version + 1
         row.cell = cell or write.cell or record.decision
@@ -428,6 +473,7 @@ class MemoryLedger:
 
     def _claim(self, asked: Asked) -> Claim:
         at, now, me = self._at(asked.lane), self.clock.now(), asked.carrier
+        self._notice(asked.lane, at.writes)
         at.promised.pop(self._promise(at, asked.wake), None)
         issues, settles, trial = asked.issues, asked.settles, 0
         if at.until is not None:
@@ -451,6 +497,8 @@ class MemoryLedger:
         )
         if may_settle and ripe:
             queue, at.settler, keys, n = "settle", me, decided, settles
+        if at.distrust and queue == "issue":
+            keys = self._trusted(at, keys, now)
         if asked.own in keys:
             keys = [asked.own, *(key for key in keys if key != asked.own)]
         entries = []
@@ -465,6 +513,14 @@ class MemoryLedger:
         at.awake[me] = now + self._waking.forgotten
         return Claim(tuple(entries), queue, "", self._ring_anyone(at), trial)
 
+    @staticmethod
+    def _trusted(at: _Lane, keys: list[str], now: float) -> list[str]:
+        """Put off what is queued: it may have been issued already (F68)."""
+        queued = {key for key in keys if at.rows[key].record.state is State.QUEUED}
+        for key in queued:
+            at.rows[key].due = now + 2
+        return [key for key in keys if key not in queued]
+
     def _decide(self, lane: str, key: str, decision: Decision) -> Verdict:
         row = self._row(lane, key)
         if row is None:
@@ -473,6 +529,7 @@ class MemoryLedger:
         ring = False
         if row.record.is_open:
             if row.cell is None:
+                self._written(lane)
                 row.cell = decision
                 if row.due is None:
                     row.queue, row.due = "settle", now

@@ -41,6 +41,7 @@ from astakos_worker.ledger.record import (
     load,
     load_decision,
 )
+from astakos_worker.ledger.room import Room, used_share
 
 #: Scripts by name: the file, and whether it also writes when the server's memory is full. Only
 #: what makes a new commission does not (F79).
@@ -54,6 +55,8 @@ _SCRIPTS: Final = {
     "rest": ("rest", True),
     "watch": ("watch", True),
     "hold": ("hold", True),
+    "notice": ("notice", True),
+    "trust": ("trust", True),
 }
 _WHEN_FULL: Final = "#!lua flags=allow-oom\n"
 
@@ -106,6 +109,8 @@ class RedisLedger:
             text = text if name == "hold" else shared + text
             self._texts[name] = _WHEN_FULL + text if when_full else text
         self._shas: dict[str, str] = {}
+        self._seen: dict[str, int] = {}  # writes of each lane that this process was told of
+        self._room = Room()
 
     # --- The four primitives ------------------------------------------------------------------
 
@@ -133,10 +138,12 @@ class RedisLedger:
                 SCHEMA,
             ],
         )
+        claim[2].append(self._seen.get(asked.lane, 0))
         *replies, reply = self._run([*(self._cas_call(write) for write in writes), claim])
         verdicts = [self._verdict(w, r) for w, r in zip(writes, replies, strict=True)]
-        why, now, ring, trial, queue, *rows = reply
+        why, now, ring, trial, queue, told, *rows = reply
         self.clock.saw(now)
+        self.remember(asked.lane, told)
         entries = tuple(e for row in rows if (e := self._entry(*row[1:])) is not None)
         return Claim(entries, queue or "issue", why, bool(ring), trial), verdicts
 
@@ -148,16 +155,17 @@ class RedisLedger:
 
     def decide(self, lane: str, decisions: Mapping[str, Decision]) -> dict[str, Verdict]:
         """Set the write-once cell of each key; one round trip. Unknown key: no entry."""
-        prefix = self._lane_prefix(lane)
+        prefix, more = self._lane_prefix(lane), [*self._policy(), SCHEMA, self._seen.get(lane, 0)]
         replies = self._run(
             [
-                ("decide", prefix, [key, dump_decision(d), f"{key}!", *self._policy(), SCHEMA])
+                ("decide", prefix, [key, dump_decision(d), f"{key}!", *more])
                 for key, d in decisions.items()
             ]
         )
         verdicts = {}
-        for key, (now, ring, newer, *row) in zip(decisions, replies, strict=True):
+        for key, (now, ring, newer, told, *row) in zip(decisions, replies, strict=True):
             self.clock.saw(now)
+            self.remember(lane, told)
             entry = self._entry(*row) if row[0] else None
             verdicts[key] = Verdict(entry is not None, entry, bool(ring), newer=bool(newer))
         return verdicts
@@ -310,6 +318,36 @@ class RedisLedger:
         """Give a named lease back."""
         self._run([("hold", f"{self._prefix}lease:{name}", [holder, ""])])
 
+    # --- Lost writes, memory ------------------------------------------------------------------
+
+    def seen(self) -> dict[str, int]:
+        """Return how many writes of each lane this process was told of."""
+        return dict(self._seen)
+
+    def remember(self, lane: str, writes: int) -> None:
+        """Remember that a lane has had so many writes."""
+        if writes > self._seen.get(lane, 0):
+            self._seen[lane] = writes
+
+    def notice(self) -> None:
+        """Look whether writes are gone of which this process was told (F68)."""
+        seen = self.seen()
+        calls: list[_Call] = [("notice", self._lane_prefix(lane), [n]) for lane, n in seen.items()]
+        for lane, (now, told) in zip(seen, self._run(calls), strict=True):
+            self.clock.saw(now)
+            self.remember(lane, told)
+
+    def trust(self, lane: str) -> bool:
+        """Go on with a lane of which writes are gone; False: none are."""
+        [(now, told, trusted)] = self._run([("trust", self._lane_prefix(lane), [])])
+        self.clock.saw(now)
+        self.remember(lane, told)
+        return bool(trusted)
+
+    def memory(self) -> float:
+        """Return the used share of the server's memory; 0 where it has no bound."""
+        return used_share(self._call(lambda: self._server.info("memory")))
+
     # --- What the sweep remembers -------------------------------------------------------------
 
     def sights(self, lane: str, serials: Sequence[int]) -> dict[int, Sight]:
@@ -452,13 +490,16 @@ class RedisLedger:
             write.promise if write.ring else "",
             *self._policy(),
             int(record.state is State.DEAD),
+            self._seen.get(record.service, 0),
         ]
         new = record.request is not None and (write.version == 0 or write.reset)
+        args.append(int(new and self._room.is_short))
         return "create" if new else "cas", self._lane_prefix(record.service), args
 
     def _verdict(self, write: Write, reply: list[Any]) -> Verdict:
-        done, now, ring, clash, version, body, fence, cell = reply
+        done, now, ring, clash, told, version, body, fence, cell = reply
         self.clock.saw(now)
+        self.remember(write.record.service, told)
         if done:
             entry = Entry(write.record, int(version), int(fence), load_decision(cell))
             return Verdict(True, entry, bool(ring), clash)
@@ -479,9 +520,13 @@ class RedisLedger:
         if not calls:
             return []
 
+        looks = self._room.wants_a_look and any(name == "create" for name, _, _ in calls)
+
         def ask(pipe: Any) -> None:
             for name, key, args in calls:
                 pipe.evalsha(self._shas[name], 1, key, *args)
+            if looks:
+                pipe.info("memory")
 
         if not self._shas:
             self._load()
@@ -489,6 +534,8 @@ class RedisLedger:
         if any(isinstance(reply, redis.exceptions.NoScriptError) for reply in replies):
             self._load()  # the server was replaced; repeating is safe, see above
             replies = self._pipe(ask, raise_on_error=False)
+        if looks and isinstance(memory := replies.pop(), dict):
+            self._room.saw(memory)
         for reply in replies:
             if isinstance(reply, Exception):
                 _translate(reply)
@@ -523,7 +570,10 @@ def queue_of(record: Record) -> Queue:
 
 def _translate(error: Exception) -> Any:
     if isinstance(error, redis.exceptions.OutOfMemoryError):
-        raise FullError("the ledger's memory is full: no new commissions are taken") from error
+        raise FullError(
+            "the ledger's memory is nearly full: no new commissions are taken until its server's "
+            "maxmemory is raised, or ended ones are purged"
+        ) from error
     away = redis.ConnectionError | redis.TimeoutError | redis.exceptions.ReadOnlyError
     if isinstance(error, away):  # read-only: it was demoted, and another one has taken over
         raise UnavailableError(f"the ledger does not answer: {error}") from error

@@ -44,6 +44,7 @@ MAY_IMPORT = {
     ),
     "astakos_worker.runtime": (
         *(ENGINE, LEDGER, *SERVICE, "astakos_worker.clients", "astakos_worker.runtime"),
+        "astakos_worker.keeping",
         *("astakos_worker.sweeps", "astakos_worker.observe.metrics"),
     ),
     IN_MEMORY: (

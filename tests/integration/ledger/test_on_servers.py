@@ -6,6 +6,7 @@ import time
 import pytest
 from redis import Redis
 
+from astakos_worker.keeping import Keeper
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import (
     FullError,
@@ -17,6 +18,7 @@ from astakos_worker.ledger.record import bare_key
 from astakos_worker.ledger.store import RedisLedger, connect
 from astakos_worker.local.ports import LOOPBACK
 from tests.integration.cluster.servers import BOTH_SERVERS
+from tests.integration.cluster.until import until
 from tests.integration.ledger.places import ACCEPT, LANE, LONG, RedisPlace, issued
 
 
@@ -106,6 +108,10 @@ CALLS = {
     "note": lambda place: place.ledger.note(LANE, "x", "y"),
     "notes": lambda place: place.ledger.notes(LANE),
     "watch": lambda place: place.ledger.watch(LANE, "a", 1),
+    "newer": lambda place: place.ledger.newer(LANE, ["a"]),
+    "notice": lambda place: place.ledger.notice(),
+    "trust": lambda place: place.ledger.trust(LANE),
+    "memory": lambda place: place.ledger.memory(),
 }
 
 
@@ -187,6 +193,19 @@ def test_an_error_of_the_server_is_an_error_of_the_ledger(on_server):
 # --- Full memory ------------------------------------------------------------------------------
 
 
+def fill(place):
+    """Have nineteen twentieths of the server's memory be in use, mostly by something that stays."""
+    for number in range(300):
+        place.server.set(f"ballast-{number}", "x" * (64 << 10))
+
+    def is_nearly_full():
+        used = place.server.info("memory")["used_memory"]
+        place.server.config_set("maxmemory", int(used / 0.95))
+        return 0.94 < place.ledger.memory() < 0.96
+
+    until(is_nearly_full)
+
+
 @BOTH_SERVERS
 def test_a_full_ledger_refuses_new_commissions_and_nothing_else(server):
     """F79: serials and decisions of those that it has are still written."""
@@ -250,3 +269,49 @@ def test_every_write_is_counted(on_server):
         on_server.write(entry, states.Decided(ACCEPT))
         on_server.write(entry, states.Issued(9))  # refused: not counted
         assert int(server.get(f"astakos:test:{LANE}:writes")) == 3
+
+
+@BOTH_SERVERS
+def test_a_ledger_that_is_nearly_full_refuses_new_commissions_while_there_is_room_for_others(
+    server,
+):
+    """F79: at nine tenths, long before the server itself refuses anything."""
+    place = RedisPlace(server.url())
+    entry = place.put("a")
+    assert place.ledger.memory() == 0
+    fill(place)
+    numbers = iter(range(10_000))
+    until(lambda: error_of(lambda p: p.put(f"new-{next(numbers)}"), place))
+    assert 0.9 < place.ledger.memory() < 1
+    with pytest.raises(FullError, match="maxmemory is raised"):
+        place.put("one more")
+    assert place.entry("one more") is None
+    [again] = place.ledger.cas([Write(entry.record, 0)])
+    assert again.done  # the same commission again is no new one
+    settling = place.write(entry, *issued(7), states.Decided(ACCEPT), states.SettleMarked()).entry
+    assert place.put_bare(9).record.key == bare_key(9)
+    closed = place.write(settling, states.Settled()).entry
+    with pytest.raises(FullError):  # a key in use again is a new one
+        place.ledger.cas([Write(place.new("a"), closed.version, reset=True)])
+    place.server.config_set("maxmemory", 1 << 30)
+    until(lambda: not error_of(lambda p: p.put("room again"), place))
+    place.close()
+
+
+@BOTH_SERVERS
+def test_a_worker_raises_an_alarm_while_the_ledger_is_nearly_full(server):
+    """F79: and ends it, also one that an earlier worker has left."""
+    place = RedisPlace(server.url())
+    place.put("a")
+    fill(place)
+    keeper = Keeper(place.ledger, place.server, "test")
+    keeper.look()
+    [(name, text)] = place.ledger.lane(LANE).alarms.items()
+    assert name == "memory" and text.startswith("9") and "new commissions are refused" in text
+    place.server.config_set("maxmemory", 1 << 30)
+    keeper.look()
+    assert place.ledger.lane(LANE).alarms == {}
+    place.ledger.alarm(LANE, "memory", "left behind")
+    Keeper(place.ledger, place.server, "test").look()
+    assert place.ledger.lane(LANE).alarms == {}
+    place.close()

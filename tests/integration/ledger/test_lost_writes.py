@@ -1,0 +1,161 @@
+"""A ledger that forgets writes which it had acknowledged: noticed, and nothing new issued (F68)."""
+
+import shutil
+
+import pytest
+
+from astakos_worker.keeping import Keeper
+from astakos_worker.ledger import states
+from astakos_worker.ledger.record import State
+from tests.integration.cluster.servers import BOTH_SERVERS
+from tests.integration.ledger.places import ACCEPT, FAULT, LANE, LONG, RedisPlace, issued
+
+#: Seconds after which what was put off is looked at again.
+PUT_OFF = 2.1
+
+
+def alarms(place):
+    return set(place.ledger.lane(LANE).alarms)
+
+
+def test_writes_are_counted_by_who_writes(place):
+    assert place.ledger.seen() == {}
+    entry = place.put("a")
+    place.decide("a")
+    place.decide("a")
+    place.write(entry, states.Postponed(1.0))
+    place.claim()
+    assert place.ledger.seen() == {LANE: 3}
+
+
+def test_nothing_is_noticed_while_nothing_is_lost(place):
+    place.put("a", serial=7)
+    place.decide("a")
+    place.put("b")
+    place.ledger.notice()
+    assert alarms(place) == set()
+    assert place.ledger.trust(LANE) is False
+    assert place.claimed(settles=1) == ["a"]
+    assert place.claimed() == ["b"]
+
+
+@pytest.mark.parametrize("by", ["claim", "write", "decision", "look"])
+def test_whoever_asks_first_notices_and_nothing_queued_is_handed_out(place, by):
+    """F68: it may have been issued already; what is decided or ambiguous goes on."""
+    place.put("queued", late=60)
+    ambiguous = place.put("ambiguous")
+    place.write(ambiguous, states.Marked(1.0, 1.0), states.Doubtful(1, 1.0, FAULT))
+    place.put("decided", serial=7)
+    place.ledger.remember(LANE, 1000)
+    match by:
+        case "claim":
+            place.claim(issues=0, settles=0)
+        case "write":
+            place.put("new")
+        case "decision":
+            place.decide("decided")
+        case "look":
+            place.ledger.notice()
+    assert alarms(place) == {"lost-writes"}
+    place.decide("decided")
+    claimed = {key for n in range(4) for key in place.claimed(f"c{n}", settle_wait=0)}
+    assert claimed == {"ambiguous", "decided"}
+    assert place.entry("queued").record.state is State.QUEUED
+
+
+def test_an_operator_lets_it_go_on_and_the_same_loss_is_not_noticed_again(place):
+    place.put("queued")
+    place.ledger.remember(LANE, 1000)
+    assert place.claim().why == "idle"
+    assert place.ledger.trust(LANE) is True
+    assert alarms(place) == set()
+    place.ledger.remember(LANE, 2000)  # one who was told of more, and comes late
+    place.ledger.notice()
+    assert alarms(place) == set()
+    place.passes(PUT_OFF)
+    assert place.claimed() == ["queued"]
+    assert place.ledger.trust(LANE) is False
+
+
+def test_a_lane_that_lost_nothing_goes_on(place):
+    place.put("a")
+    place.ledger.remember("other", 1000)
+    place.ledger.notice()
+    assert set(place.ledger.lane("other").alarms) == {"lost-writes"}
+    assert place.claimed() == ["a"]
+
+
+# --- On a server that is set back -------------------------------------------------------------
+
+
+@pytest.fixture
+def set_back(server, tmp_path):
+    """Keeps what the server has by now, and has it come back with that when called."""
+    data = tmp_path / f"{server.kind}-data"
+
+    def keep():
+        server.kill()
+        shutil.copytree(data, tmp_path / "kept")
+        server.start()
+
+        def back():
+            server.kill()
+            shutil.rmtree(data)
+            shutil.copytree(tmp_path / "kept", data)
+            server.start()
+
+        return back
+
+    return keep
+
+
+@BOTH_SERVERS
+def test_a_server_that_comes_back_with_an_earlier_state_is_not_believed(server, set_back):
+    """F68: by a process that lived through it, in the very claim that would have issued again."""
+    place = RedisPlace(server.url())
+    place.put("issued-since")
+    back = set_back()
+    entry = place.claim(lease=LONG).entries[0]
+    place.write(entry, *issued(7), states.Decided(ACCEPT), fence=entry.fence)
+    back()
+    assert place.entry("issued-since").record.state is State.QUEUED
+    assert place.claim().why == "idle"
+    assert alarms(place) == {"lost-writes"}
+    assert place.put("new").record.state is State.QUEUED  # enqueued it can be
+    place.close()
+
+
+def test_a_process_that_starts_later_learns_from_the_brokers_server_what_there_was(
+    server, set_back, session_servers
+):
+    """F68: no process lived through it; another server remembers."""
+    place, broker = RedisPlace(server.url()), RedisPlace(session_servers("valkey").url())
+    place.put("a")
+    back = set_back()
+    place.put("b")
+    Keeper(place.ledger, broker.server, "test").look()
+    back()
+    place.open()
+    assert place.ledger.seen() == {}
+    Keeper(place.ledger, broker.server, "test").look()
+    assert alarms(place) == {"lost-writes"}
+    assert place.claim().why == "idle"
+    assert place.ledger.trust(LANE)
+    Keeper(place.ledger, broker.server, "test").look()
+    place.open()
+    Keeper(place.ledger, broker.server, "test").look()
+    assert alarms(place) == set()
+    place.close(), broker.close()
+
+
+def test_the_brokers_server_being_away_costs_only_what_it_would_have_remembered(
+    on_server, tmp_path
+):
+    gone = RedisPlace(on_server.url)
+    gone.server.connection_pool.connection_kwargs["port"] = 1  # nobody listens there
+    gone.server.connection_pool.disconnect()
+    on_server.put("a")
+    on_server.ledger.remember(LANE, 1000)
+    Keeper(on_server.ledger, gone.server, "test").look()
+    assert alarms(on_server) == {"lost-writes"}
+    gone.close()
