@@ -22,6 +22,7 @@ COMMANDS = {
     "show": "Show commissions, from their request to their end.",
     "status": "Show how the lanes stand, and their alarms.",
     "dead": "List dead letters; send them again, or discard them.",
+    "ledger": "Say whether the ledger can be relied on; go on after it lost writes.",
     "reconcile": "Bring Astakos' pending commissions and the ledger together.",
     "health": "Say whether this host's workers consume; for compose and systemd.",
 }

@@ -1,0 +1,85 @@
+"""`astakos-worker ledger`: whether the ledger's server can be relied on, and what to do if not."""
+
+import json
+import sys
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from astakos_worker.connect import ledger_of
+from astakos_worker.ledger.contract import LedgerError, UnavailableError
+from astakos_worker.ledger.room import LIMIT
+from astakos_worker.ledger.store import RedisLedger
+from astakos_worker.settings import Settings
+
+#: The alarm of a lane whose writes are gone; scripts raise it.
+_LOST = "lost-writes"
+
+
+@click.group("ledger")
+def command() -> None:
+    """Whether the ledger's server can be relied on.
+
+    It must not evict keys, must have memory left, and must not forget what it has acknowledged.
+    """
+
+
+@command.command()
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+def check(as_json: bool) -> None:
+    """Check the server's settings and memory, and whether writes were lost.
+
+    Exit status 1 if anything is wrong.
+    """
+    ledger = ledger_of(Settings())
+    facts: dict[str, Any] = {"memory": round(ledger.memory(), 3), "wrong": _wrong(ledger)}
+    if as_json:
+        click.echo(json.dumps(facts))
+    else:
+        used = f"{facts['memory']:.0%} of maxmemory" if facts["memory"] else "no maxmemory is set"
+        click.echo(f"memory: {used}")
+        for what in facts["wrong"]:
+            Console().print(Text(what, style="bold red"))
+    sys.exit(1 if facts["wrong"] else 0)
+
+
+@command.command()
+@click.argument("service")
+@click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
+def trust(service: str, yes: bool) -> None:
+    """Let a service issue again after its ledger has lost writes.
+
+    Commissions that are still queued here may have been issued, and even settled, in what was
+    lost. The sweep has adopted those that Astakos still lists as pending; look at the others
+    (`astakos-worker show KEY`) and reject those that were done before you go on: the rest is
+    issued.
+
+    Exit status 1 if nothing was lost, or if you say no.
+    """
+    ledger = ledger_of(Settings())
+    alarm = ledger.lane(service).alarms.get(_LOST)
+    if alarm is None:
+        Console(stderr=True).print(Text(f"{service}: no writes were lost", style="red"))
+        sys.exit(1)
+    if not yes:
+        click.confirm(f"Issue what {service} has queued?", abort=True, err=True)
+    ledger.trust(service)
+    click.echo(f"{service} issues again")
+
+
+def _wrong(ledger: RedisLedger) -> list[str]:
+    wrong = []
+    try:
+        ledger.check()
+    except UnavailableError:
+        raise
+    except LedgerError as error:
+        wrong.append(str(error))
+    if (used := ledger.memory()) >= LIMIT:
+        text = f"{used:.0%} of maxmemory is used: new commissions are refused from {LIMIT:.0%} on"
+        wrong.append(text)
+    lanes = [ledger.lane(name) for name in ledger.lanes()]
+    wrong += [f"{lane.name}: {lane.alarms[_LOST]}" for lane in lanes if _LOST in lane.alarms]
+    return wrong
