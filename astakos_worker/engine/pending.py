@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from astakos_worker.engine.judge import Health, health_of
 from astakos_worker.engine.ports import Astakos, Limits
 from astakos_worker.ledger.contract import Ledger, Sight
-from astakos_worker.ledger.record import Tag, is_bare, read_tag
+from astakos_worker.ledger.record import Tag, caller_text, is_bare, read_tag
 from astakosclient.errors import AstakosClientException, NotFound, Outcome
 
 #: Serials that the ledger is asked about in one round trip.
@@ -41,6 +41,7 @@ class Stranger:
     bare: bool = False  # there is a record of the serial alone
     fresh: bool = False  # it was looked at just now, and is not remembered
     seen: str = ""  # its `print_of` when it was looked at
+    about: str = ""  # its name and provisions, if they were wanted: see `about`
 
 
 #: What Astakos says of a pending commission; None: it is not pending any more (F39).
@@ -66,7 +67,7 @@ class Infos:
         failed: list[AstakosClientException] = []
         fatal: list[AstakosClientException] = []
 
-        def look(serial: int) -> Info | AstakosClientException:
+        def ask(serial: int) -> Info | AstakosClientException:
             if fatal:
                 return fatal[0]
             try:
@@ -81,7 +82,7 @@ class Infos:
         for batch in chunks(serials, BATCH):
             self.turn()
             failed.clear()
-            answers = zip(batch, self.each(look, batch), strict=True)
+            answers = zip(batch, self.each(ask, batch), strict=True)
             infos |= {n: a for n, a in answers if not isinstance(a, AstakosClientException)}
             if fatal:
                 return infos, fatal[0]
@@ -130,7 +131,7 @@ def strangers(
         new = [n for n in unknown if n not in looks]
         for some in chunks(new, BATCH):
             read, error = infos.read(some)
-            found = {n: _look(info) for n, info in read.items() if info is not None}
+            found = {n: look(info) for n, info in read.items() if info is not None}
             ledger.looked(lane, found)
             looks |= found
             if error is not None:
@@ -138,19 +139,39 @@ def strangers(
         for serial in unknown:
             if serial not in looks:
                 continue
-            seen, _, text = looks[serial].partition(" ")
+            seen, text, told = _parts(looks[serial])
             tag = read_tag(text)
             ours = tag if tag is not None and tag.namespace == namespace else None
             if ours is None and serial in known:
                 continue
-            elsewhere = tag is not None and ours is None
-            fresh = sights[serial].look is None
-            yield Stranger(serial, sights[serial], ours, elsewhere, serial in known, fresh, seen)
+            yield Stranger(
+                serial,
+                sights[serial],
+                ours,
+                elsewhere=tag is not None and ours is None,
+                bare=serial in known,
+                fresh=sights[serial].look is None,
+                seen=seen,
+                about=told,
+            )
 
 
-def _look(info: Mapping[str, Any]) -> str:
+def look(info: Mapping[str, Any], about: str = "") -> str:
     """Return what is remembered of a look: enough to know it again, and its tag if it has one."""
-    return f"{print_of(info)} {read_tag(str(info['name'])) or ''}"
+    return f"{print_of(info)} {read_tag(str(info['name'])) or ''}\t{about}"
+
+
+def about(info: Mapping[str, Any]) -> str:
+    """Return a commission's name and provisions as they are remembered for an owner."""
+    fields = ("holder", "source", "resource", "quantity")
+    provisions = [[each[field] for field in fields] for each in info.get("provisions", ())]
+    return json.dumps([caller_text(str(info["name"])), provisions])
+
+
+def _parts(remembered: str) -> tuple[str, str, str]:
+    seen, _, rest = remembered.partition(" ")
+    tag, _, told = rest.partition("\t")
+    return seen, tag, told
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

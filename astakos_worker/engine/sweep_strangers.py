@@ -5,6 +5,7 @@ rejected: last, all together, and only if it is not too much for one sweep. A na
 before anything is done on suspicion (F43, F44).
 """
 
+import json
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +16,15 @@ from astakos_worker.engine.journal import Journal
 from astakos_worker.engine.judge import plain_fault
 from astakos_worker.engine.orphans import Judgement, judge
 from astakos_worker.engine.owner import Unsettled
-from astakos_worker.engine.pending import CHUNK, Info, Stranger, chunks, print_of, strangers
+from astakos_worker.engine.pending import (
+    CHUNK,
+    Stranger,
+    about,
+    chunks,
+    look,
+    print_of,
+    strangers,
+)
 from astakos_worker.engine.serials import Serials
 from astakos_worker.engine.sweeping import Stopped, Sweeping
 from astakos_worker.ledger.contract import Entry
@@ -31,10 +40,10 @@ from astakos_worker.ledger.record import (
     Record,
     State,
     Twin,
-    caller_text,
     read_tag,
     shown,
 )
+from astakosclient.errors import AstakosClientException
 
 #: Serials to be rejected, by the word for why; so many that eight bytes each matter.
 Doomed = defaultdict[str, "array[int]"]
@@ -213,11 +222,11 @@ def _asked(sweep: Sweeping, asks: list[_Judged], doomed: Doomed) -> Iterator[Fin
     """Let the owner say what becomes of commissions that the ledger does not know (F35)."""
     if not asks:
         return
-    infos, error = sweep.infos.read([judged.one.serial for judged in asks])
-    known = [(j, info) for j in asks if (info := infos.get(j.one.serial)) and _is(j.one, info)]
-    questions = [_question(sweep.lane, judged, info) for judged, info in known]
+    told, error = _told(sweep, asks)
+    known = [judged for judged in asks if judged.one.serial in told]
+    questions = [_question(sweep.lane, judged, told[judged.one.serial]) for judged in known]
     accepted = []
-    for (judged, _), (answer, why) in zip(known, sweep.answers(questions), strict=True):
+    for judged, (answer, why) in zip(known, sweep.answers(questions), strict=True):
         said = judged._replace(judgement=judged.judgement._replace(why=why))
         match answer:
             case "accept":
@@ -234,17 +243,24 @@ def _asked(sweep: Sweeping, asks: list[_Judged], doomed: Doomed) -> Iterator[Fin
         raise error
 
 
-def _question(lane: str, judged: _Judged, info: Info) -> Unsettled:
-    about = info or {}
-    fields = ("holder", "source", "resource", "quantity")
-    provisions = tuple(Provision(*(p[f] for f in fields)) for p in about.get("provisions", ()))
-    name = caller_text(str(about["name"]))
+def _told(
+    sweep: Sweeping, asks: list[_Judged]
+) -> tuple[dict[int, str], AstakosClientException | None]:
+    """Return what the owner is told of each; Astakos is asked about it once, however often."""
+    told = {judged.one.serial: judged.one.about for judged in asks if judged.one.about}
+    new = {j.one.serial: j.one.seen for j in asks if not j.one.about}
+    infos, error = sweep.infos.read(list(new))
+    # One that is gone, or another's by now, is nothing to ask about.
+    same = {n: info for n, info in infos.items() if info and print_of(info) == new[n]}
+    abouts = {n: about(info) for n, info in same.items()}
+    sweep.ledger.looked(sweep.lane, {n: look(info, abouts[n]) for n, info in same.items()})
+    return told | abouts, error
+
+
+def _question(lane: str, judged: _Judged, told: str) -> Unsettled:
+    name, rows = json.loads(told)
+    provisions = tuple(Provision(*row) for row in rows)
     return Unsettled(lane, judged.key, judged.one.serial, name, provisions, judged.age)
-
-
-def _is(one: Stranger, info: Info) -> bool:
-    """Return whether it is still what was judged (F44)."""
-    return info is not None and print_of(info) == one.seen
 
 
 # --- Rejecting --------------------------------------------------------------------------------

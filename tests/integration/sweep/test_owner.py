@@ -44,6 +44,19 @@ def test_an_owner_is_told_all_that_is_known(cloud):
     assert 0 <= one.age < 60
 
 
+def test_astakos_is_asked_once_what_the_owner_is_told_of_a_commission(cloud):
+    """An owner that leaves a thousand must not cost a thousand requests a minute."""
+    cloud.orphan("open", text="create a server")
+    owner = Owner()
+    cloud.sweep(ask=owner)
+    before = cloud.requests("info")
+    cloud.sweep(ask=owner)
+    assert cloud.requests("info") == before
+    first, second = (one for [one] in owner.asked)
+    assert (first.name, first.provisions) == (second.name, second.provisions)
+    assert second.name == "create a server" and len(second.provisions) == 2
+
+
 def test_an_owner_is_asked_in_batches(cloud):
     for number in range(5):
         cloud.orphan(f"lost-{number}")
