@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# Files of tests that run at once: most of them wait more than they compute.
+JOBS   ?= 3
 READY  := $(VENV)/.ready
 
 .PHONY: help demo up test check format lint types bench simulate chaos clean
@@ -16,8 +18,8 @@ demo: $(READY)  ## run the main job from end to end on this machine, and prove i
 up: $(READY)  ## the same stack, left running; Ctrl-C ends it
 	@$(BIN)/astakos-worker up
 
-test: $(READY)  ## the whole test suite
-	$(BIN)/python -m pytest
+test: $(READY)  ## the whole test suite: make test JOBS=3
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # FULL=1: everything, with plots; AUTH_URL=... TOKEN=...: against a real Astakos.
 bench: export ASTAKOS_TOKEN := $(or $(TOKEN),$(ASTAKOS_TOKEN))

@@ -67,8 +67,12 @@ worker_direct = True
 # The ledger knows what became of a commission; results are for Flower and for lookups.
 result_extended = True
 result_expires = 86400
-result_backend_always_retry = True
-result_backend_max_retries = 20
+# Whether to try again is decided in one place (`astakos_worker/results.py`), and for seconds: a
+# thread that keeps trying carries nothing meanwhile (F50).
+result_backend_always_retry = False
+result_backend_transport_options = {"retry_policy": {"max_retries": 0}}
+redis_socket_connect_timeout = 2
+redis_socket_timeout = 5
 # One backend a process, not one a thread.
 result_backend_thread_safe = True
 # Flower follows workers by their events; `started` and `sent` cost a fifth of the throughput

@@ -7,13 +7,13 @@ made when its first task runs or the worker is ready, whichever is first, so aft
 from typing import Any
 
 import structlog
-from celery import Celery
 from celery.signals import worker_init, worker_process_init, worker_ready, worker_shutdown
 
 from astakos_worker.connect import ledger_of
 from astakos_worker.ledger.contract import LedgerError, UnavailableError
 from astakos_worker.observe import health
 from astakos_worker.observe.logs import configure_logs
+from astakos_worker.results import Application
 from astakos_worker.runtime import Runtime, runtime
 from astakos_worker.settings import Settings, celery_values
 from astakos_worker.tasks import commissions, lookups, sweep, wakeups
@@ -21,7 +21,7 @@ from astakos_worker.tasks import commissions, lookups, sweep, wakeups
 log = structlog.get_logger(__name__)
 
 settings = Settings()
-app = Celery("astakos_worker")
+app = Application("astakos_worker")
 app.conf.update(celery_values(settings))
 # Celery knows a setting for the class of its consumer, and none for that of its requests.
 app.Task.Request = "astakos_worker.consuming:Request"

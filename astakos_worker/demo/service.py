@@ -59,13 +59,19 @@ class Service:
         self._handlers: list[threading.Thread] = []
         self._askers: list[threading.Thread] = []
 
-    def start(self, intents: Sequence[Intent], threads: int, *, over: float = 0) -> None:
-        """Start so many handlers on these commissions, in order, spread over so many seconds."""
+    def start(
+        self, intents: Sequence[Intent], threads: int, *, over: float = 0, burst: int = 1
+    ) -> None:
+        """Start so many handlers on these commissions, in order.
+
+        They are spread over so many seconds, in bursts of so many.
+        """
         returned = sum(intent.course is Course.RETURNED for intent in intents)
         self._board.want(len(intents) + returned)
         now = time.monotonic()
         for number, intent in enumerate(intents):
-            self._todo.put((now + over * number / len(intents), intent))
+            part = (number - number % burst) / len(intents)
+            self._todo.put((now + over * part, intent))
         self._handlers = [self._thread(self._handle, f"handler-{n}") for n in range(threads)]
         self._askers = [self._thread(self._ask, f"asker-{n}") for n in range(_ASKERS)]
         for _ in self._handlers:

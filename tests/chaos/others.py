@@ -6,6 +6,7 @@ it issues without any tag, hands the serials over to be accepted or rejected, an
 """
 
 import threading
+import time
 from dataclasses import replace
 
 from astakos_worker import names
@@ -34,7 +35,7 @@ class ByName:
         self._commissions = Commissions(settings=settings)
         users = list(places.plenty.values())
         self._users = {f"by-name-{n}": users[n % len(users)] for n in range(count)}
-        self._pause = seconds / max(count, 1)
+        self._gap = seconds / max(count, 1)
         self._over = threading.Event()
         self._sent: list[str] = []
         self.again = 0
@@ -63,14 +64,15 @@ class ByName:
         ]
 
     def _run(self) -> None:
-        for key, user in self._users.items():
+        began = time.monotonic()
+        for number, (key, user) in enumerate(self._users.items()):
+            if self._over.wait(max(0.0, began + number * self._gap - time.monotonic())):
+                return
             self._sent.append(key)
             while not self._is_known(key, user):
                 if self._over.is_set():
                     return
                 self.again += 1
-            if self._over.wait(self._pause):
-                return
 
     def _is_known(self, key: str, user: str) -> bool:
         """Send a request, and wait until the ledger has a record of it."""

@@ -24,6 +24,8 @@ from astakos_worker.demo.trouble import can_be_doubled
 from astakos_worker.observe.logs import configure_logs
 from astakos_worker.settings import Settings
 
+#: Calls that a process makes at once, so that a lane is idle at times and full at others.
+_BURST = 25
 #: Seconds between two reports.
 _REPORT = 0.3
 #: Seconds that a process may take to end when it is asked to.
@@ -163,7 +165,7 @@ def produce(orders: Orders, pipe: Connection) -> None:
     configure_logs()
     board = Board()
     service = Service(Commissions(settings=orders.settings), board)
-    service.start(orders.intents, orders.threads, over=orders.seconds)
+    service.start(orders.intents, orders.threads, over=orders.seconds, burst=_BURST)
     reported: set[str] = set()
     try:
         while not pipe.poll(_REPORT):

@@ -35,43 +35,9 @@ from astakos_worker.local.process import wait_ready
 from astakos_worker.settings import Settings, celery_values
 from tests.integration.cluster.calming import calm
 from tests.integration.cluster.nodes import PATIENCE
-from tests.integration.cluster.postgres import postgres_runs
 from tests.integration.cluster.running import Cluster, RunningSandbox
-from tests.integration.cluster.servers import Server, redis_program
+from tests.integration.cluster.servers import Server
 from tests.integration.cluster.starting import start_workers
-
-LEFT_OUT = pytest.StashKey[dict[str, int]]()
-
-
-#: What is there on some machines alone, by the marker of the tests that need it.
-WANTED = {
-    "redis_server": (redis_program, "a redis-server on the PATH", "the embedded Valkey"),
-    "postgres_server": (postgres_runs, "a PostgreSQL on the PATH", "SQLite"),
-}
-
-
-# --- A real Redis and a real PostgreSQL, where there is one -----------------------------------
-
-
-def pytest_collection_modifyitems(config, items):
-    config.stash[LEFT_OUT] = {}
-    for marker, (found, _, _) in WANTED.items():
-        if found():
-            continue
-        left_out = [item for item in items if item.get_closest_marker(marker)]
-        items[:] = [item for item in items if item not in left_out]
-        config.hook.pytest_deselected(items=left_out)
-        config.stash[LEFT_OUT][marker] = len(left_out)
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    for marker, number in config.stash.get(LEFT_OUT, {}).items():
-        _, missing, others = WANTED[marker]
-        terminalreporter.write_line(
-            f"left out, for want of {missing}: {number} (the others ran on {others})",
-            yellow=True,
-        )
-
 
 # --- The environment --------------------------------------------------------------------------
 

@@ -34,14 +34,15 @@ class Server:
         assert program, "this test should have been left out: there is no redis-server"
         self.kind = kind
         self._port = Port()
-        data = directory / f"{kind}-data"
-        data.mkdir()
+        #: Where it keeps what it has; for tests that have it forget everything.
+        self.data = directory / f"{kind}-data"
+        self.data.mkdir()
         log = directory / f"{kind}.log"
         log.touch()
         port = self._port.number
         self.process = Process(
             kind,
-            commands.server(program, port, LOOPBACK, data),
+            commands.server(program, port, LOOPBACK, self.data),
             log,
             environment={"LC_ALL": "C"},
             ready=lambda: server_answers(port),
