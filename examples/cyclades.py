@@ -4,11 +4,9 @@
 it decides about the commission are one transaction of its own database, so that there is always
 one place to ask. Whatever dies in between, the sweep asks `owner`, which looks there.
 
-    ASTAKOS_SERVICES__CYCLADES__OWNER=examples.cyclades:owner    # for the workers
-    ASTAKOS_SERVICES__CYCLADES__USAGE=examples.cyclades:usage    # for `reconcile usage`
-    CYCLADES_DATABASE=postgresql+psycopg://cyclades@db/cyclades   # or a file, if left out
-
-    python -m examples.cyclades create web-1 USER PROJECT
+    export CYCLADES_DATABASE=sqlite:////tmp/cyclades.db      # or postgresql+psycopg://...
+    ASTAKOS_OWNER=examples.cyclades:owner make up             # and in another terminal:
+    .venv/bin/python -m examples.cyclades create web-1 user01@example.org
 
 A create or a delete is decided as it is committed. A start takes a while: it is decided when the
 back end has said how it went, in whatever process hears of it.
@@ -36,7 +34,7 @@ from sqlalchemy import (
     update,
 )
 
-from astakos_worker import Commissions, OutcomeTimeout
+from astakos_worker import Commissions, Lookups, OutcomeTimeout
 from astakos_worker.owners import Answer, Unsettled
 
 VM, CPU = "cyclades.vm", "cyclades.cpu"
@@ -230,17 +228,17 @@ def usage(projects: frozenset[str] | None) -> Iterable[tuple[str, str, str, int]
 @click.pass_context
 def main(context: click.Context, die: Moment | None) -> None:
     """Run a small compute service; its database is in CYCLADES_DATABASE."""
-    context.obj = Cyclades(database(), Commissions("cyclades"), die)
+    context.obj = Cyclades(database(), Commissions(), die)
 
 
 @main.command()
 @click.argument("name")
 @click.argument("user")
-@click.argument("project")
 @click.pass_obj
-def create(service: Cyclades, name: str, user: str, project: str) -> None:
-    """Create a server of two processors."""
-    service.create(name, user, project)
+def create(service: Cyclades, name: str, user: str) -> None:
+    """Create a server of two processors for a user (an e-mail address, or a uuid)."""
+    uuid = Lookups().uuid(user) if "@" in user else user
+    service.create(name, uuid, uuid)
 
 
 @main.command()

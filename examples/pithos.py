@@ -5,11 +5,9 @@ there was decided, and means accept; one that is not belongs to a request that n
 end, and means reject. The row goes when Astakos has confirmed, and not before: until then it is
 the only place that knows.
 
-    ASTAKOS_SERVICES__PITHOS__OWNER=examples.pithos:owner    # for the workers
-    ASTAKOS_SERVICES__PITHOS__USAGE=examples.pithos:usage    # for `reconcile usage`
-    PITHOS_DATABASE=postgresql+psycopg://pithos@db/pithos     # or a file, if left out
-
-    python -m examples.pithos upload USER PROJECT /photos/cat.jpg 1048576
+    export PITHOS_DATABASE=sqlite:////tmp/pithos.db          # or postgresql+psycopg://...
+    ASTAKOS_OWNER=examples.pithos:owner make up               # and in another terminal:
+    .venv/bin/python -m examples.pithos upload user01@example.org /cat.jpg 1048576
 """
 
 import os
@@ -33,7 +31,7 @@ from sqlalchemy import (
     update,
 )
 
-from astakos_worker import Commission, Commissions
+from astakos_worker import Commission, Commissions, Lookups
 from astakos_worker.owners import Answer, Unsettled
 
 SPACE = "pithos.diskspace"
@@ -208,18 +206,18 @@ def usage(projects: frozenset[str] | None) -> Iterable[tuple[str, str, str, int]
 @click.pass_context
 def main(context: click.Context, die: Moment | None) -> None:
     """Run a small storage service; its database is in PITHOS_DATABASE."""
-    context.obj = Pithos(database(), Commissions("pithos"), die)
+    context.obj = Pithos(database(), Commissions(), die)
 
 
 @main.command()
 @click.argument("user")
-@click.argument("project")
 @click.argument("path")
 @click.argument("size", type=int)
 @click.pass_obj
-def upload(service: Pithos, user: str, project: str, path: str, size: int) -> None:
-    """Store a file of so many bytes."""
-    service.upload(user, project, path, size)
+def upload(service: Pithos, user: str, path: str, size: int) -> None:
+    """Store a file of so many bytes for a user (an e-mail address, or a uuid)."""
+    uuid = Lookups().uuid(user) if "@" in user else user
+    service.upload(uuid, uuid, path, size)
 
 
 @main.command()
