@@ -31,7 +31,7 @@ def table_under(heading):
     section = OPERATIONS[OPERATIONS.index(f"\n{heading}\n") :]
     table = re.search(r"(?:^\|.*\n)+", section, re.MULTILINE)[0]
     _, _, *rows = table.splitlines()
-    return {word for row in rows for word in re.findall(r"`(\w+)`", row.split("|")[1])}
+    return {word for row in rows for word in re.findall(r"`([\w-]+)`", row.split("|")[1])}
 
 
 @pytest.mark.parametrize("line", COMMANDS)
@@ -61,7 +61,8 @@ def test_every_alarm_is_explained():
     raised = {health.name.lower() for health in Health if health is not Health.ANSWERS}
     source = Path(__file__).parents[2] / "astakos_worker"
     for path in source.rglob("*.py"):
-        raised |= set(re.findall(r'\.alarm\((?:[^()"]*, )?"(\w+)"', path.read_text()))
+        raised |= set(re.findall(r'alarms\["([\w-]+)"\] = ', path.read_text()))
+        raised |= set(re.findall(r'\.alarm\((?:[^()"]*, )?"([\w-]+)"', path.read_text()))
     assert {"conflict", "vanished", "owner"} < raised
     assert table_under("## Alarms") == raised | set(_EVENTS)
     for event in _EVENTS.values():
