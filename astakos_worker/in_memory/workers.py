@@ -44,6 +44,7 @@ class InMemoryWorkers:
         self._settings = settings
         self._clock = clock
         self._ledger = ledger
+        self._astakos = astakos
         self._carrier = Carrier(astakos, ledger, clock, limits, _draw, self._ring, self._tell)
         self._sweep = Sweep(astakos, ledger, clock, limits, self._ring)
         self._next_sweep = clock.now() + settings.sweep
@@ -114,10 +115,15 @@ class InMemoryWorkers:
         now = self._clock.now()
         if now >= self._next_sweep:
             self._next_sweep = now + self._settings.sweep
-            if not (self.away or self._ledger.away):
+            if not (self.away or self._ledger.away) and self._may_find():
                 with suppress(AstakosClientException):  # the next one does what this one did not
                     self.sweep()
         self.work()
+
+    def _may_find(self) -> bool:
+        """Return whether a sweep has anything to do: a week of them that have not takes a while."""
+        held = {serial for serial, _ in self._ledger.held(self._lane, limit=10**9)}
+        return held != set(self._astakos.pending) or bool(self._ledger.expired(self._lane))
 
     def _next(self) -> float:
         """Return when there is something to do next; what is left over, the drive does."""
