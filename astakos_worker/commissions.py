@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from astakos_worker import requests
+from astakos_worker.changing import extend
 from astakos_worker.dead_letters import DeadLetters
 from astakos_worker.deciding import Decider, bare_serial
 from astakos_worker.enqueueing import Enqueuer
@@ -63,6 +64,10 @@ class Commission:
     def reject(self, reason: str = "") -> "Commission":
         """Decide to reject; see `Commissions.reject`."""
         return self._commissions.reject(self._which, reason=reason)
+
+    def extend(self, deadline: float) -> "Commission":
+        """Leave it undecided for longer; see `Commissions.extend`."""
+        return self._commissions.extend(self._which, deadline)
 
     def outcome(self, timeout: float | None = None) -> Outcome:
         """Wait until it is through; see `Commissions.outcome`."""
@@ -246,6 +251,15 @@ class Commissions:
         """
         return _resolved(self._decider.resolve(accept, reject))
 
+    def extend(self, which: str | int, deadline: float) -> Commission:
+        """Leave a commission undecided for `deadline` more seconds, counted from now.
+
+        Also where it had no deadline, or a later one. Raises `DecisionConflict` if it has been
+        decided (or has expired), and otherwise as `accept`.
+        """
+        seconds = requests.checked_seconds("deadline", deadline)
+        return self._handle(extend(self._here, self.service, self._decider.key(which), seconds))
+
     # --- Asking -------------------------------------------------------------------------------
 
     def get(self, which: str | int) -> Outcome:
@@ -321,7 +335,10 @@ class Commissions:
         except (AstakosClientException, CommissionFailed):
             raise  # it has ended: there is nothing to reject
         except BaseException as error:
-            self._insist(commission.key, "reject", limit, error)
+            rejected = self._insist(commission.key, "reject", limit, error)
+            if rejected and isinstance(error, OutcomeTimeout):
+                text = f"{error}: it has been rejected, and nothing stays reserved"
+                raise OutcomeTimeout(commission.key, text) from None
             raise
         _check_held(held)
         try:
@@ -334,7 +351,7 @@ class Commissions:
     @property
     def dead(self) -> DeadLetters:
         """The commissions that cannot go on without a person: `list`, `resend`, `discard`."""
-        return DeadLetters(self.service, self._settings, self._here, self._decider.key)
+        return DeadLetters(self.service, self._settings, self._here)
 
     # --- By name, from programs without this package ------------------------------------------
 
@@ -371,8 +388,11 @@ class Commissions:
     def _handle(self, entry: Entry) -> Commission:
         return Commission(self, entry.record.key, outcome_of(entry))
 
-    def _insist(self, key: str, verb: Verb, deadline: float, reason: BaseException | None) -> None:
-        """Record the decision of `hold`; while the ledger is away, for some seconds."""
+    def _insist(self, key: str, verb: Verb, deadline: float, reason: BaseException | None) -> bool:
+        """Record the decision of `hold`; while the ledger is away, for some seconds.
+
+        False: it is not recorded, and that is noted on the block's own exception, if it has one.
+        """
         end = self._ledger.clock.now() + _PERSISTENCE
         while True:
             try:
@@ -393,7 +413,8 @@ class Commissions:
                     raise Unavailable(key, note) from error
                 else:
                     raise
-            return
+                return False
+            return True
 
     def _entry(self, key: str) -> Entry:
         with ledger_errors(key):

@@ -8,19 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from astakos_worker import names
-from astakos_worker.deciding import bare_serial
-from astakos_worker.errors import NotDead, Unavailable
-from astakos_worker.ledger.contract import Entry, Write
+from astakos_worker.changing import change
+from astakos_worker.deciding import Decider, bare_serial
+from astakos_worker.errors import NotDead
+from astakos_worker.ledger.contract import Entry
 from astakos_worker.ledger.events import Discarded, Event, Revived
 from astakos_worker.ledger.record import Record, State, shown
-from astakos_worker.ledger.states import NotNow, transition
 from astakos_worker.outcomes import Outcome, current, outcome_of
-from astakos_worker.parts import Parts, ledger_errors, left_for_newer, missing
+from astakos_worker.parts import Parts, ledger_errors, missing
 from astakos_worker.settings import Settings
-
-#: Others may change a record between two looks at it; not so often in a row.
-_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +38,6 @@ class DeadLetters:
     service: str
     settings: Settings
     parts: Parts
-    key_of: Callable[[str | int], str]
 
     def list(self, limit: int = 500) -> "list[DeadLetter]":
         """Return the dead commissions, those that will be purged first in front."""
@@ -54,10 +49,10 @@ class DeadLetters:
 
     def choices(self, which: str | int) -> dict[str, str]:
         """Return what `resend` and `discard` would do with a dead commission, in words."""
-        key = self.key_of(which)
-        record = self._entry(key).record
+        entry = self._entry(Decider(self.service, self.parts).key(which))
+        record = entry.record
         if record.state is not State.DEAD:
-            raise _not_dead(record)
+            raise _not_dead(entry)
         verb = record.decision.verb if record.decision else None
         if record.serial is not None:
             again = f"sends its {verb} again" if verb else "leaves it pending, for its decision"
@@ -95,26 +90,8 @@ class DeadLetters:
         return self._become(which, lambda _: Discarded(reason))
 
     def _become(self, which: str | int, event: Callable[[float], Event]) -> Outcome:
-        key, ledger = self.key_of(which), self.parts.ledger
-        with ledger_errors(key):
-            entry = self._entry(key)
-            for _ in range(_TRIES):
-                now = ledger.clock.now()
-                try:
-                    record = transition(current(entry), event(now), now)
-                except NotNow:
-                    raise _not_dead(current(entry)) from None
-                [verdict] = ledger.cas([Write(record, entry.version, ring=True)])
-                if verdict.newer:
-                    raise left_for_newer(key)
-                if verdict.entry is None:
-                    break
-                entry = verdict.entry
-                if verdict.done:
-                    if verdict.ring:
-                        self.parts.waker.wake(names.WAKE_ISSUE, self.service, key, entry.version)
-                    return outcome_of(entry)
-        raise Unavailable(key, f"commission {shown(key)!r} changed too often: call again")
+        key = Decider(self.service, self.parts).key(which)
+        return outcome_of(change(self.parts, self.service, key, event, _not_dead))
 
     def _entry(self, key: str) -> Entry:
         with ledger_errors(key):
@@ -124,7 +101,8 @@ class DeadLetters:
         return entry
 
 
-def _not_dead(record: Record) -> NotDead:
+def _not_dead(entry: Entry) -> NotDead:
+    record = current(entry)
     text = f"commission {shown(record.key)!r} is {record.state}, not dead: nothing was changed"
     return NotDead(record.key, text)
 

@@ -22,6 +22,7 @@ SERVICE = tuple(
             "parts",
             "errors",
             "dead_letters",
+            "changing",
             "dead_messages",
             "settings",
             "names",
