@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from astakos_worker import requests
 from astakos_worker.changing import extend
+from astakos_worker.committing import Commits, Hook, OnCommit, hook_of
 from astakos_worker.dead_letters import DeadLetters
 from astakos_worker.deciding import Decider, bare_serial
 from astakos_worker.enqueueing import Enqueuer
@@ -348,6 +349,16 @@ class Commissions:
             raise
         self._insist(commission.key, "accept", limit, None)
 
+    def on_commit(
+        self, hook: Commits | Hook | None = None, *, using: str | None = None
+    ) -> OnCommit:
+        """Return the same calls for the time after a commit, and never if there is none.
+
+        `hook` takes a function to be called after the commit: itself, or by its method
+        `on_commit`. Without one it is Django's `transaction.on_commit`, of the database `using`.
+        """
+        return OnCommit(self, hook_of(hook, using))
+
     @property
     def dead(self) -> DeadLetters:
         """The commissions that cannot go on without a person: `list`, `resend`, `discard`."""
@@ -355,13 +366,18 @@ class Commissions:
 
     # --- By name, from programs without this package ------------------------------------------
 
-    def enqueue(
-        self, request: Request, key: str, *, accept: bool = False, deadline: float | None = None
-    ) -> Commission:
-        """Enqueue a request that came as a message; an awaited decision finds it."""
-        return self._enqueued(
-            request, key, accept=accept, deadline=deadline, callback=None, reuse=False
-        )
+    def enqueue(self, request: Request, key: str, **options: Any) -> Commission:
+        """Enqueue a request as it is, with the options of `issue`.
+
+        An awaited decision finds it.
+        """
+        return self._enqueued(request, key, **options)
+
+    def checked(
+        self, request: Request, key: str | None, **options: Any
+    ) -> tuple[str, float | None]:
+        """Return key and deadline as `enqueue` takes them; `BadValue` for what it refuses."""
+        return self._enqueuer.checked(request, key, **options)
 
     def decide_or_await(self, which: str | int, verb: Verb, reason: str = "") -> Commission:
         """Decide what came as a message; before its request it is kept as awaited (F77)."""
@@ -382,8 +398,11 @@ class Commissions:
         return Decider(self.service, self._here)
 
     def _enqueued(self, request: Request, key: str | None, **more: Any) -> Commission:
-        entry = Enqueuer(self.service, self._settings, self._here).enqueue(request, key, **more)
-        return self._handle(entry)
+        return self._handle(self._enqueuer.enqueue(request, key, **more))
+
+    @property
+    def _enqueuer(self) -> Enqueuer:
+        return Enqueuer(self.service, self._settings, self._here)
 
     def _handle(self, entry: Entry) -> Commission:
         return Commission(self, entry.record.key, outcome_of(entry))

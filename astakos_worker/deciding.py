@@ -28,7 +28,7 @@ class Decider:
 
     def key(self, which: str | int) -> str:
         """Return the ledger's key of what a caller named: a key, or an integer for a serial."""
-        return self._keys([_checked(which)])[which]
+        return self._keys([requests.checked_which(which)])[which]
 
     def decide(self, which: str | int, verb: Verb, reason: str = "") -> Entry:
         """Record a decision, and return the commission; raises as `Commissions.accept`."""
@@ -156,12 +156,8 @@ def _judged(key: str, verdict: Verdict, verb: Verb) -> Entry:
     return verdict.entry
 
 
-def _checked(which: object) -> str | int:
-    return requests.checked_key(which) if isinstance(which, str) else requests.checked_serial(which)
-
-
 def _distinct(label: str, items: Iterable[str | int]) -> tuple[str | int, ...]:
     """Return what is named, each once, in order."""
     if isinstance(items, str) or not isinstance(items, Iterable):
         raise BadValue(f"{label} must be a list of keys and serials, not {items!r:.80}")
-    return tuple(dict.fromkeys(_checked(which) for which in items))
+    return tuple(dict.fromkeys(requests.checked_which(which) for which in items))

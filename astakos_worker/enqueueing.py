@@ -12,7 +12,15 @@ from astakos_worker import names, requests
 from astakos_worker.errors import KeyConflict, Unavailable
 from astakos_worker.ledger.contract import Entry, Verdict, Write
 from astakos_worker.ledger.events import Requested
-from astakos_worker.ledger.record import Decision, Moment, Record, Request, State
+from astakos_worker.ledger.record import (
+    Decision,
+    Moment,
+    Record,
+    Request,
+    State,
+    Tag,
+    fingerprint,
+)
 from astakos_worker.ledger.states import queued, transition
 from astakos_worker.outcomes import check_verb, current
 from astakos_worker.parts import Parts, ledger_errors, left_for_newer
@@ -43,20 +51,18 @@ class Enqueuer:
         reuse: bool = False,
     ) -> Entry:
         """Return the commission of this key, which is in the ledger now; see `issue`."""
-        if not isinstance(accept, bool):
-            raise BadValue(f"accept must be True or False, not {accept!r}")
-        if deadline is not None:
-            deadline = requests.checked_seconds("deadline", deadline)
-        if callback is not None:
-            requests.checked_key(callback)
+        key, deadline = self.checked(
+            request,
+            key,
+            accept=accept,
+            deadline=deadline,
+            callback=callback,
+            callback_on=callback_on,
+            reuse=reuse,
+        )
         moments = requests.checked_moments(callback_on)
-        if key is None:
-            key, deadline = secrets.token_hex(12), deadline or self.settings.hold_deadline
-        key = requests.checked_key(key)
         record = self._new(request, key, accept=accept, deadline=deadline)
         record = replace(record, callback=callback, moments=moments)
-        tag = record.tag(f"{self.settings.namespace}.{self.service}")
-        requests.check_name(request, tag)
         with ledger_errors(key):
             verdict = self._create(record, reuse=reuse)
         if verdict.ring:
@@ -67,6 +73,35 @@ class Enqueuer:
         if verdict.entry is None:
             raise Unavailable(key, f"commission {key!r} changed too often to be enqueued")
         return verdict.entry
+
+    def checked(
+        self,
+        request: Request,
+        key: str | None,
+        *,
+        accept: bool = False,
+        deadline: float | None = None,
+        callback: str | None = None,
+        callback_on: Iterable[Moment] = ("closed",),
+        reuse: bool = False,
+    ) -> tuple[str, float | None]:
+        """Return key and deadline as `enqueue` takes them, made where there is none; `BadValue`."""
+        if not isinstance(reuse, bool):
+            raise BadValue(f"reuse must be True or False, not {reuse!r}")
+        if not isinstance(accept, bool):
+            raise BadValue(f"accept must be True or False, not {accept!r}")
+        if deadline is not None:
+            deadline = requests.checked_seconds("deadline", deadline)
+        if callback is not None:
+            requests.checked_key(callback)
+        requests.checked_moments(callback_on)
+        if key is None:
+            key, deadline = secrets.token_hex(12), deadline or self.settings.hold_deadline
+        key = requests.checked_key(key)
+        namespace = f"{self.settings.namespace}.{self.service}"
+        print_ = fingerprint(self.service, request)
+        requests.check_name(request, Tag(namespace, key, new_incarnation(), print_))
+        return key, deadline
 
     def _new(
         self,

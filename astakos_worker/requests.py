@@ -103,6 +103,11 @@ def checked_key(key: object) -> str:
     return key
 
 
+def checked_which(which: object) -> str | int:
+    """Return a key, or an integer for a serial."""
+    return checked_key(which) if isinstance(which, str) else checked_serial(which)
+
+
 def checked_service(service: object) -> str:
     """Return the name of a service if it can be a lane's: what it serves is its settings' say."""
     if not isinstance(service, str) or not re.fullmatch(NAME, service):

@@ -23,6 +23,7 @@ SERVICE = tuple(
             "errors",
             "dead_letters",
             "changing",
+            "committing",
             "dead_messages",
             "settings",
             "names",

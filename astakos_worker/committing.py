@@ -1,0 +1,130 @@
+"""Commissions of a database transaction: enqueued when it commits, never when it rolls back.
+
+What is wrong with an argument is said at once, inside the transaction. The ledger is written
+only afterwards: a process that dies between the two has committed without its commission.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack, runtime_checkable
+
+from astakos_worker import requests
+from astakos_worker.ledger.record import Moment, Request
+from astakosclient.errors import BadValue
+
+if TYPE_CHECKING:
+    from astakos_worker.commissions import Commissions
+
+
+@runtime_checkable
+class Commits(Protocol):
+    """Whatever calls functions after its commit, such as `django.db.transaction`."""
+
+    def on_commit(self, func: Callable[[], None], /) -> object:
+        """Call the function when the transaction is committed; never if it is rolled back."""
+
+
+#: Takes what is to be called after the commit.
+Hook = Callable[[Callable[[], None]], object]
+
+
+class Options(TypedDict, total=False):
+    """What `Commissions.issue` takes besides, with the same meaning."""
+
+    name: str
+    force: bool
+    accept: bool
+    deadline: float | None
+    callback: str | None
+    callback_on: Iterable[Moment]
+    reuse: bool
+
+
+class OnCommit:
+    """What `Commissions` does, after the commit; see `Commissions.on_commit`.
+
+    Each call checks its arguments, raises `BadValue`, and returns the key; the rest happens when
+    the hook calls back. What is raised then (`Unavailable`, `KeyConflict`, ...) comes out of where
+    the hook is called, with Django out of the `atomic` block. The same call again is safe.
+    """
+
+    def __init__(self, commissions: "Commissions", hook: Hook) -> None:
+        self._commissions = commissions
+        self._hook = hook
+
+    def issue(
+        self,
+        *,
+        user: str,
+        project: str,
+        provisions: Mapping[str, int],
+        key: str | None = None,
+        **options: Unpack[Options],
+    ) -> str:
+        """Enqueue a commission; see `Commissions.issue`."""
+        return self._issue(requests.one(user, project, provisions, **_what(options)), key, options)
+
+    def issue_generic(
+        self,
+        *,
+        user_provisions: Mapping[tuple[str, str, str], int] | None = None,
+        project_provisions: Mapping[tuple[str, str], int] | None = None,
+        key: str | None = None,
+        **options: Unpack[Options],
+    ) -> str:
+        """Enqueue provisions as given; see `Commissions.issue_generic`."""
+        request = requests.generic(user_provisions, project_provisions, **_what(options))
+        return self._issue(request, key, options)
+
+    def reassign(
+        self,
+        *,
+        user: str,
+        provisions: Mapping[tuple[str, str, str], int],
+        key: str | None = None,
+        **options: Unpack[Options],
+    ) -> str:
+        """Enqueue a move between projects; see `Commissions.reassign`."""
+        return self._issue(requests.reassignment(user, provisions, **_what(options)), key, options)
+
+    def accept(self, which: str | int) -> None:
+        """Decide to accept; see `Commissions.accept`."""
+        which = requests.checked_which(which)
+        self._hook(lambda: _none(self._commissions.accept(which)))
+
+    def reject(self, which: str | int, *, reason: str = "") -> None:
+        """Decide to reject; see `Commissions.reject`."""
+        which = requests.checked_which(which)
+        self._hook(lambda: _none(self._commissions.reject(which, reason=reason)))
+
+    def _issue(self, request: Request, key: str | None, options: Options) -> str:
+        how: dict[str, Any] = {k: v for k, v in options.items() if k not in {"name", "force"}}
+        # The key is made now: whoever rolls back and tries again has another commission.
+        key, deadline = self._commissions.checked(request, key, **how)
+        how["deadline"] = deadline
+        self._hook(lambda: _none(self._commissions.enqueue(request, key, **how)))
+        return key
+
+
+def hook_of(given: Commits | Hook | None, using: str | None) -> Hook:
+    """Return where to leave what is to be called after the commit."""
+    if given is None:
+        try:
+            from django.db import transaction  # noqa: PLC0415  # where it is installed
+        except ImportError as error:
+            text = "Django is not installed: give on_commit() what calls a function after a commit"
+            raise BadValue(text) from error
+        return partial(transaction.on_commit, using=using)
+    if isinstance(given, Commits):
+        return given.on_commit
+    if not callable(given):
+        raise BadValue(f"on_commit() takes a function or an object with on_commit, not {given!r}")
+    return given
+
+
+def _what(options: Options) -> dict[str, Any]:
+    return {k: v for k, v in options.items() if k in {"name", "force"}}
+
+
+def _none(_: object) -> None:
+    """Drop a result: a hook wants none."""
