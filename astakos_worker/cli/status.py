@@ -17,6 +17,9 @@ from astakos_worker.engine.sweep import last_report
 from astakos_worker.ledger.contract import Lane, Ledger
 from astakos_worker.settings import Settings
 
+#: Alarms about single commissions, which no later answer can end.
+_FOR_A_PERSON = ("conflict", "vanished")
+
 
 @click.command("status")
 @click.option("--service", "services", multiple=True, help="Only this one; all if left out.")
@@ -24,9 +27,8 @@ from astakos_worker.settings import Settings
     "--acknowledge",
     "seen",
     multiple=True,
-    metavar="ALARM",
-    help="End an alarm that a person has seen to, such as `vanished`: what is wrong still raises "
-    "it again.",
+    type=click.Choice(_FOR_A_PERSON),
+    help="End an alarm that a person has seen to. The others end when what is wrong is over.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
 def command(services: tuple[str, ...], seen: tuple[str, ...], as_json: bool) -> None:
@@ -72,9 +74,8 @@ def command(services: tuple[str, ...], seen: tuple[str, ...], as_json: bool) -> 
 
 def _acknowledge(ledger: Ledger, lanes: Sequence[Lane], seen: Sequence[str]) -> None:
     standing = {name for lane in lanes for name in lane.alarms}
-    if strangers := sorted(set(seen) - standing):
-        known = ", ".join(sorted(standing)) or "none"
-        raise click.UsageError(f"there is no alarm {', '.join(strangers)} (there are: {known})")
+    if missing := sorted(set(seen) - standing):
+        raise click.UsageError(f"there is no alarm {', '.join(missing)}")
     for lane in lanes:
         for name in seen:
             ledger.alarm(lane.name, name, None)
