@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from astakos_worker.engine.drift import Figure, Figures, Finding, Holding, Look, tally
 from astakos_worker.engine.pending import chunks
-from astakos_worker.ledger.contract import Ledger
+from astakos_worker.ledger.contract import Ledger, LedgerError
 from astakosclient.errors import NotFound, Outcome
 
 #: A service's function: rows `(user, project, resource, quantity)`, of these projects at least.
@@ -144,7 +144,14 @@ class Looker:
         """Return the holdings of commissions that Astakos may not have got yet."""
         named: set[Holding] = set()
         for keys in chunks(self.ledger.unissued(self.lane), 500):
-            for entry in self.ledger.get(self.lane, keys).values():
+            entries = self.ledger.get(self.lane, keys)
+            missing = [key for key in keys if key not in entries]
+            if missing and self.ledger.newer(self.lane, missing):
+                raise LedgerError(
+                    "a newer version has written commissions that this one cannot read, and so "
+                    "cannot tell what is on its way: upgrade this host (F78)"
+                )
+            for entry in entries.values():
                 request = entry.record.request
                 for holder, source, resource, _ in request.provisions if request else ():
                     user = holder.removeprefix("user:") if source else None

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from astakos_worker.cli import COMMANDS, main
+from astakos_worker.cli.showing import lasting
 
 
 def run(*arguments, before="", **environment):
@@ -86,3 +87,19 @@ def test_an_unknown_command_is_refused():
     done = run("sing")
     assert done.returncode == 2
     assert "No such command 'sing'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.04, "0.0 s"),
+        (9.96, "10.0 s"),
+        (59.4, "59 s"),
+        (60, "1 min"),
+        (3599, "59 min 59 s"),
+        (7260, "2 h 1 min"),
+        (86400 * 3 + 7200, "3 d 2 h"),
+    ],
+)
+def test_a_time_is_said_in_its_two_largest_units(seconds, said):
+    assert lasting(seconds) == said

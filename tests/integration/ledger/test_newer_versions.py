@@ -4,11 +4,12 @@ import json
 
 import pytest
 
+from astakos_worker.engine.looking import Looker, Scope
 from astakos_worker.engine.ports import Limits
 from astakos_worker.engine.sweep import Sweep
 from astakos_worker.in_memory import InMemoryAstakos
 from astakos_worker.ledger import states
-from astakos_worker.ledger.contract import Write
+from astakos_worker.ledger.contract import LedgerError, Write
 from astakos_worker.ledger.record import SCHEMA, bare_key, wire_name
 from tests.integration.ledger.places import LANE, LONG, REQUEST
 
@@ -96,3 +97,10 @@ def test_a_sweep_does_not_take_what_a_newer_version_wrote_for_an_orphan(newer):
     assert report.counts == {"leave": 1, "reject": 1}
     assert newer.ledger.find(LANE, serials) == {serials[1]: bare_key(serials[1])}
     assert kept(newer) == before
+
+
+def test_usage_is_not_compared_where_what_is_on_its_way_cannot_be_read(newer):
+    """F78: it would look like drift, and be repaired into some."""
+    looker = Looker(InMemoryAstakos(newer.ledger.clock), newer.ledger, lambda _: [], LANE)
+    with pytest.raises(LedgerError, match="upgrade this host"):
+        looker.survey(Scope())
