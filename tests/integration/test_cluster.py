@@ -43,7 +43,7 @@ def test_a_broker_keeps_what_it_has_over_a_kill(cluster):
 
 def test_tests_that_need_redis_are_left_out_aloud_where_there_is_none(tmp_path):
     """And nothing asks for Docker: there is none on this PATH, nor a daemon at that address."""
-    words = ["-q", "--numprocesses", "2", __file__, "-k", "comes_back_with_its_result"]
+    words = ["-q", "--numprocesses", "1", __file__, "-k", "comes_back_with_its_result"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *words],
         capture_output=True,
