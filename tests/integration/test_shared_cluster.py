@@ -34,13 +34,14 @@ def test_whatever_a_test_did_it_is_put_to_rest(shared_cluster):
     cluster.worker.kill()
     ledger.rest("default", 300, "a test's")
     ledger.alarm("default", "silent", "a test's")
+    free = control.cost()
     control.set_cost("real")
     control.set_faults({"kind": "hang", "route": "*"})
     calm(cluster)
     lane = ledger.lane("default")
     assert (lane.open, lane.due, lane.awake, lane.resting, lane.alarms) == (0, 0, 0, 0, {})
     assert control.commissions() == []
-    assert control.faults()["rules"] == []
+    assert (control.faults()["rules"], control.cost()) == ([], free)
     assert [ours.get(key).state for key in ("undecided", "not yet sent")] == [
         "rejected",
         "rejected",

@@ -20,9 +20,10 @@ def calm(cluster: Cluster) -> None:
             worker.container.start()
     cluster.sandbox.control.clear_faults()
     cluster.sandbox.control.set_cost("none")
+    cluster.sandbox.control.set_quirks()
     ledger = ledger_of(cluster.settings, patience=30)
     ledger.rested(LANE)
-    until(lambda: _has_ended(cluster, ledger))
+    until(lambda: _has_ended(cluster, ledger), within=60)
     for name in ledger.lane(LANE).alarms:
         ledger.alarm(LANE, name, None)
 
