@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from celery.signals import worker_init, worker_process_init, worker_ready, worker_shutdown
+from pydantic import ValidationError
 
 from astakos_worker.connect import ledger_of
 from astakos_worker.ledger.contract import LedgerError, UnavailableError
@@ -15,12 +16,21 @@ from astakos_worker.observe import health
 from astakos_worker.observe.logs import configure_logs
 from astakos_worker.results import Application
 from astakos_worker.runtime import Runtime, runtime
-from astakos_worker.settings import Settings, celery_values
+from astakos_worker.settings import Settings, celery_values, in_words
 from astakos_worker.tasks import commissions, lookups, sweep, wakeups
 
 log = structlog.get_logger(__name__)
 
-settings = Settings()
+
+def _settings() -> Settings:
+    """Read the settings; a worker with times that contradict each other does not start."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SystemExit(f"astakos-worker: {in_words(error)}") from None
+
+
+settings = _settings()
 app = Application("astakos_worker")
 app.conf.update(celery_values(settings))
 # Celery knows a setting for the class of its consumer, and none for that of its requests.

@@ -23,12 +23,16 @@ class Keeper:
         self._ledger = ledger
         self._elsewhere = elsewhere
         self._name = f"astakos:{namespace}:writes"
+        self._lost: set[str] = set()
         self._short: bool | None = None  # None: not looked yet
 
     def look(self) -> None:
         """Notice lost writes and a full server; raises `LedgerError` while the ledger is away."""
         self.exchange()
-        self._ledger.notice()
+        lost = self._ledger.notice()
+        for lane in lost - self._lost:
+            log.error("ledger_lost_writes", lane=lane)
+        self._lost = lost
         self._look_at_memory()
 
     def exchange(self) -> None:

@@ -103,6 +103,16 @@ class ServiceSettings(BaseModel):
         return self
 
 
+#: Each must be less than the next, and why.
+_LADDER: dict[str, str] = {
+    "connect_timeout": "",
+    "request_deadline": "connecting is a part of a request",
+    "longest_task": "a task sends requests",
+    "lease": "another worker would take over what is still being done",
+    "visibility_timeout": "the broker would hand out messages whose commissions are in hand",
+}
+
+
 class Settings(BaseSettings):
     """Everything that can be set. `Settings()` reads the environment."""
 
@@ -245,16 +255,10 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _times_fit(self) -> Self:
         """Each limit ends before the next one begins, or work would be done twice at once."""
-        ladder = [
-            ("connect_timeout", self.connect_timeout),
-            ("request_deadline", self.request_deadline),
-            ("longest_task", self.longest_task),
-            ("lease", self.lease),
-            ("visibility_timeout", self.visibility_timeout),
-        ]
-        for (low, a), (high, b) in itertools.pairwise(ladder):
+        for (low, _), (high, why) in itertools.pairwise(_LADDER.items()):
+            a, b = getattr(self, low), getattr(self, high)
             if not a < b:
-                raise ValueError(f"{low} ({a:g} s) must be less than {high} ({b:g} s)")
+                raise ValueError(f"{low} ({a:g} s) must be less than {high} ({b:g} s): {why}")
         if not self.carry_seconds + 2 * self.request_deadline <= self.longest_task:
             raise ValueError(
                 f"carry_seconds ({self.carry_seconds:g} s) and two requests of request_deadline "
@@ -267,9 +271,22 @@ class Settings(BaseSettings):
                 f"({self.longest_task:g} s)"
             )
         if not self.heartbeat * 2 < self.forgotten_after:
-            raise ValueError("forgotten_after must be more than twice the heartbeat")
+            raise ValueError(
+                f"forgotten_after ({self.forgotten_after:g} s) must be more than twice the "
+                f"heartbeat ({self.heartbeat:g} s): who is alive would be forgotten for a late beat"
+            )
         if not self.retention > 10 * self.visibility_timeout:
-            raise ValueError("retention must exceed ten times visibility_timeout (F57)")
+            raise ValueError(
+                f"retention ({self.retention:g} s) must exceed ten times visibility_timeout "
+                f"({self.visibility_timeout} s): a message that comes again would find its "
+                "commission purged, and make another"
+            )
+        if not self.retention > self.quiet_horizon:
+            raise ValueError(
+                f"retention ({self.retention:g} s) must exceed the quiet horizon "
+                f"({self.quiet_horizon:g} s: request_deadline, astakos_work and slack): what "
+                "Astakos executes late would find its commission purged"
+            )
         return self
 
     def for_service(self, name: str) -> ServiceSettings:
@@ -282,6 +299,15 @@ class Settings(BaseSettings):
             raise KeyError(
                 f"no service {name!r} is configured (there are: {known}); set {variable}"
             ) from None
+
+
+def in_words(error: ValidationError) -> str:
+    """Return what is wrong with the settings, a line each; nothing of what was given."""
+    lines = []
+    for each in error.errors(include_url=False, include_context=False, include_input=False):
+        name = "ASTAKOS_" + "__".join(map(str, each["loc"])).upper() + ": " if each["loc"] else ""
+        lines.append(name + each["msg"].removeprefix("Value error, "))
+    return "\n".join(lines)
 
 
 def celery_values(settings: Settings) -> dict[str, Any]:

@@ -11,8 +11,11 @@ import sys
 from typing import Any, NoReturn
 
 import click
+from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
+
+from astakos_worker.settings import in_words
 
 #: What each does, in the order in which a newcomer meets them.
 COMMANDS = {
@@ -87,7 +90,9 @@ def _explain(error: Exception) -> NoReturn:
         )
         console.print(Text(f"({missing} is not installed)"))
         sys.exit(2)
-    headline, _, rest = str(error).partition("\n")
+    # Settings that do not fit are told as the workers tell them.
+    text = in_words(error) if isinstance(error, ValidationError) else str(error)
+    headline, _, rest = text.partition("\n")
     if isinstance(error, KeyError):  # its text is the repr of its key
         headline = str(error.args[0]) if error.args else ""
     console.print(Text(headline or type(error).__name__, style="red"))

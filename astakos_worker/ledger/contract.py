@@ -226,8 +226,8 @@ class Ledger(Protocol):
     def remember(self, lane: str, writes: int) -> None:
         """Remember that a lane has had so many writes."""
 
-    def notice(self) -> None:
-        """Look whether writes are gone of which this process was told (F68)."""
+    def notice(self) -> set[str]:
+        """Return the lanes of which writes are gone that somebody was told of (F68)."""
 
     def trust(self, lane: str) -> bool:
         """Go on with a lane of which writes are gone; False: none are."""

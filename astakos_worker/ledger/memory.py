@@ -310,11 +310,12 @@ class MemoryLedger:
         with self._lock:
             self._seen[lane] = max(writes, self._seen.get(lane, 0))
 
-    def notice(self) -> None:
-        """Look whether writes are gone of which this process was told (F68)."""
+    def notice(self) -> set[str]:
+        """Return the lanes of which writes are gone that somebody was told of (F68)."""
         with self._lock:
             for lane in self._seen:
                 self._notice(lane, self._at(lane).writes)
+            return {lane for lane in self._seen if self._at(lane).distrust}
 
     def trust(self, lane: str) -> bool:
         """Go on with a lane of which writes are gone; False: none are."""

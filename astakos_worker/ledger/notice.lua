@@ -1,3 +1,4 @@
--- Notice whether acknowledged writes of a lane are gone. Returns {now, writes}.
+-- Notice whether acknowledged writes of a lane are gone. Returns {now, writes, lost}.
 
-return {NOW, notice(ARGV[1], tonumber(redis.call('GET', P .. 'writes') or 0))}
+local writes = notice(ARGV[1], tonumber(redis.call('GET', P .. 'writes') or 0))
+return {NOW, writes, redis.call('EXISTS', P .. 'distrust')}

@@ -329,13 +329,17 @@ class RedisLedger:
         if writes > self._seen.get(lane, 0):
             self._seen[lane] = writes
 
-    def notice(self) -> None:
-        """Look whether writes are gone of which this process was told (F68)."""
+    def notice(self) -> set[str]:
+        """Return the lanes of which writes are gone that somebody was told of (F68)."""
         seen = self.seen()
         calls: list[_Call] = [("notice", self._lane_prefix(lane), [n]) for lane, n in seen.items()]
-        for lane, (now, told) in zip(seen, self._run(calls), strict=True):
+        lost = set()
+        for lane, (now, told, is_lost) in zip(seen, self._run(calls), strict=True):
             self.clock.saw(now)
             self.remember(lane, told)
+            if is_lost:
+                lost.add(lane)
+        return lost
 
     def trust(self, lane: str) -> bool:
         """Go on with a lane of which writes are gone; False: none are."""

@@ -71,6 +71,8 @@ def test_a_limit_must_end_before_the_next_one_begins(low, high, times):
         ({"forgotten_after": 2}, ["heartbeat", "forgotten_after"]),
         ({"retention": 3000}, ["retention", "visibility_timeout"]),
         ({"visibility_timeout": 60480}, ["retention", "visibility_timeout"]),
+        ({"astakos_work": 604800}, ["retention", "quiet horizon", "astakos_work"]),
+        ({"slack": 604800}, ["retention", "quiet horizon", "slack"]),
     ],
 )
 def test_what_does_not_fit_is_refused_with_both_sides_named(values, named):

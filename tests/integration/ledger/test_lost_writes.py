@@ -32,7 +32,7 @@ def test_nothing_is_noticed_while_nothing_is_lost(place):
     place.put("a", serial=7)
     place.decide("a")
     place.put("b")
-    place.ledger.notice()
+    assert place.ledger.notice() == set()
     assert alarms(place) == set()
     assert place.ledger.trust(LANE) is False
     assert place.claimed(settles=1) == ["a"]
@@ -80,7 +80,8 @@ def test_an_operator_lets_it_go_on_and_the_same_loss_is_not_noticed_again(place)
 def test_a_lane_that_lost_nothing_goes_on(place):
     place.put("a")
     place.ledger.remember("other", 1000)
-    place.ledger.notice()
+    assert place.ledger.notice() == {"other"}
+    assert place.ledger.notice() == {"other"}
     assert set(place.ledger.lane("other").alarms) == {"lost-writes"}
     assert place.claimed() == ["a"]
 

@@ -3,7 +3,6 @@
 import os
 import subprocess
 
-import pytest
 from redis import Redis
 
 from astakos_worker import names
@@ -26,15 +25,46 @@ def test_a_ledger_that_evicts_is_refused(server, environment):
     assert "set maxmemory-policy to noeviction" in worker.stderr
 
 
-@pytest.mark.parametrize(
-    ("wrong", "named"),
-    [
-        ({"ASTAKOS_LEASE": "100", "ASTAKOS_VISIBILITY_TIMEOUT": "50"}, "visibility_timeout"),
-        ({"ASTAKOS_REQUEST_DEADLINE": "30"}, "longest_task"),
-        ({"ASTAKOS_RETENTION": "60"}, "retention"),
-    ],
-)
-def test_times_that_contradict_are_refused_by_name(server, environment, wrong, named):
-    worker = started(environment, **wrong)
-    assert worker.returncode != 0
-    assert named in worker.stderr
+#: What is set in a demonstration's times, and what the worker says to it.
+CONTRADICTIONS = [
+    ({"CONNECT_TIMEOUT": "2"}, "connect_timeout (2 s) must be less than request_deadline (2 s)"),
+    (
+        {"REQUEST_DEADLINE": "6"},
+        "request_deadline (6 s) must be less than longest_task (6 s): a task sends requests",
+    ),
+    (
+        {"LONGEST_TASK": "9"},
+        "longest_task (9 s) must be less than lease (8 s): another worker would take over",
+    ),
+    (
+        {"LEASE": "30"},
+        "lease (30 s) must be less than visibility_timeout (20 s): the broker would hand out",
+    ),
+    ({"CARRY_SECONDS": "3"}, "carry_seconds (3 s) and two requests of request_deadline (2 s)"),
+    ({"HEARTBEAT": "2"}, "forgotten_after (4 s) must be more than twice the heartbeat (2 s)"),
+    ({"RETENTION": "200"}, "retention (200 s) must exceed ten times visibility_timeout (20 s)"),
+    (
+        {"RETENTION": "300", "ASTAKOS_WORK": "300"},
+        "retention (300 s) must exceed the quiet horizon (303 s",
+    ),
+]
+
+
+def test_times_that_contradict_are_refused_by_name_and_with_the_reason(environment):
+    """F57 among them; each by a worker of its own, as its operator would see it."""
+    words = program(commands.worker(names.COMMISSIONS, "refused"))
+    workers = [
+        subprocess.Popen(
+            words,
+            env={**os.environ, **environment, **{f"ASTAKOS_{k}": v for k, v in wrong.items()}},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for wrong, _ in CONTRADICTIONS
+    ]
+    for worker, (wrong, said) in zip(workers, CONTRADICTIONS, strict=True):
+        _, errors = worker.communicate(timeout=60)
+        assert worker.returncode == 1, wrong
+        assert errors.startswith(f"astakos-worker: {said}"), wrong
+        assert errors.count("\n") == 1, errors
