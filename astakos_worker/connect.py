@@ -59,7 +59,7 @@ def connected(settings: Settings) -> Connected:
         if name not in _made:
             ledger = ledger_of(settings)
             listener = RedisListener(
-                connect(settings.ledger_url, patience=settings.patience), ledger.channel
+                connect(settings.ledger_url, patience=settings.patience), ledger
             )
             _made[name] = Connected(
                 ledger,

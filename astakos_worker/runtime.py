@@ -87,9 +87,7 @@ class Runtime:
         self.waker = Waker(producer(settings), patience=settings.patience)
         self.metrics = Metrics(self.ledger)
         self.name = f"{socket.gethostname()}:{os.getpid()}"
-        listener = RedisListener(
-            connect(settings.ledger_url, patience=_PATIENCE), self.ledger.channel
-        )
+        listener = RedisListener(connect(settings.ledger_url, patience=_PATIENCE), self.ledger)
         self._watcher = Watcher(self.ledger, listener)
         self._awake: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._owners: dict[str, Ask | None] = {}

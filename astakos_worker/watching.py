@@ -8,6 +8,8 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 import redis
@@ -20,10 +22,14 @@ _POLL = 0.5
 _WATCHED = 5.0
 
 
-class Listener(Protocol):
-    """Calls `heard` with the key of each watched record that changes, until it is closed."""
+#: Is told the key of a watched record that has changed, and the record if it came along.
+Heard = Callable[[str, Entry | None], None]
 
-    def listen(self, lane: str, heard: Callable[[str], None]) -> None:
+
+class Listener(Protocol):
+    """Calls `heard` for each watched record that changes, until it is closed."""
+
+    def listen(self, lane: str, heard: Heard) -> None:
         """Start hearing changes of a lane, once."""
 
 
@@ -33,7 +39,7 @@ class Watcher:
     def __init__(self, ledger: Ledger, listener: Listener) -> None:
         self._ledger = ledger
         self._listener = listener
-        self._waiting: defaultdict[str, set[threading.Event]] = defaultdict(set)
+        self._waiting: defaultdict[str, set[SimpleQueue[Entry | None]]] = defaultdict(set)
         self._lock = threading.Lock()
 
     def wait(
@@ -42,41 +48,61 @@ class Watcher:
         """Return the record once it is done, or as it is when the time is over; and which."""
         self._listener.listen(lane, self._heard)
         end = time.monotonic() + timeout
-        changed = threading.Event()
+        changes: SimpleQueue[Entry | None] = SimpleQueue()
         with self._lock:
-            self._waiting[key].add(changed)
+            self._waiting[key].add(changes)
         try:
-            while True:
-                changed.clear()
-                entry = self._ledger.watch(lane, key, _POLL + _WATCHED)
-                if entry is None or done(entry):
-                    return entry, entry is not None
+            entry = self._ledger.watch(lane, key, _POLL + _WATCHED)
+            while entry is not None and not done(entry):
                 left = end - time.monotonic()
                 if left <= 0:
                     return entry, False
-                changed.wait(min(left, _POLL))
+                try:
+                    news = changes.get(timeout=min(left, _POLL))
+                except Empty:
+                    news = None
+                if news is None:
+                    entry = self._ledger.watch(lane, key, _POLL + _WATCHED)
+                elif _is_later(news, entry):
+                    entry = news
+            return entry, entry is not None
         finally:
             with self._lock:
-                self._waiting[key].discard(changed)
+                self._waiting[key].discard(changes)
                 if not self._waiting[key]:
                     del self._waiting[key]
 
-    def _heard(self, key: str) -> None:
+    def _heard(self, key: str, entry: Entry | None) -> None:
         with self._lock:
-            for changed in self._waiting.get(key, ()):
-                changed.set()
+            for changes in self._waiting.get(key, ()):
+                changes.put(entry)
+
+
+def _is_later(news: Entry, seen: Entry) -> bool:
+    """Return whether a change is not one that was published before what has been seen."""
+    return (news.version, news.cell is not None) >= (seen.version, seen.cell is not None)
+
+
+class Publishes(Protocol):
+    """Where watched records are published, and in which form."""
+
+    def channel(self, lane: str) -> str:
+        """Return the name of a lane's channel."""
+
+    def read_change(self, message: str) -> tuple[str, Entry | None]:
+        """Return what a message says."""
 
 
 class RedisListener:
     """Hears changes over a subscription of its own connection, in one thread a lane."""
 
-    def __init__(self, server: "redis.Redis", channel: Callable[[str], str]) -> None:
+    def __init__(self, server: "redis.Redis", ledger: Publishes) -> None:
         self._server = server
-        self._channel = channel
+        self._ledger = ledger
         self._lanes: set[str] = set()
         self._lock = threading.Lock()
 
-    def listen(self, lane: str, heard: Callable[[str], None]) -> None:
+    def listen(self, lane: str, heard: Heard) -> None:
         """Start hearing changes of a lane, once."""
         with self._lock:
             if lane in self._lanes:
@@ -88,18 +114,19 @@ class RedisListener:
         threading.Thread(target=self._hear, args=arguments, name=name, daemon=True).start()
         subscribed.wait(_POLL)  # or the first change is found by a poll only
 
-    def _hear(self, lane: str, heard: Callable[[str], None], subscribed: threading.Event) -> None:
+    def _hear(self, lane: str, heard: Heard, subscribed: threading.Event) -> None:
         while True:
             try:
                 subscription: Any = self._server.pubsub
                 with subscription() as pubsub:
-                    pubsub.subscribe(self._channel(lane))
+                    pubsub.subscribe(self._ledger.channel(lane))
                     while True:
                         message = pubsub.get_message(timeout=_POLL)
                         if message is None:
                             continue
                         if message["type"] == "message":
-                            heard(str(message["data"]))
+                            with suppress(ValueError):  # another version's words: a poll will do
+                                heard(*self._ledger.read_change(message["data"]))
                         else:
                             subscribed.set()
             except (redis.RedisError, OSError):

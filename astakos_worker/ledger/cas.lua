@@ -129,7 +129,7 @@ end
 
 local writes = redis.call('INCR', P .. 'writes')
 notice(seen, writes - 1)
-if tonumber(was[6] or 0) > NOW then redis.call('PUBLISH', P .. 'changed', key) end
+if tonumber(was[6] or 0) > NOW then tell(key, version, body, was[3], was[4]) end
 
 local rings = 0
 if ring_id ~= '' then rings = ring(ring_id, ARGV[16], ARGV[17], ARGV[18], ARGV[19]) end

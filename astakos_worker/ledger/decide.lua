@@ -19,7 +19,7 @@ if is[5] == '1' and not is[4] then
   if not redis.call('ZSCORE', SETTLE, key) and not redis.call('ZSCORE', ISSUE, key) then
     redis.call('ZADD', SETTLE, NOW, key)
   end
-  if tonumber(is[6] or 0) > NOW then redis.call('PUBLISH', P .. 'changed', key) end
+  if tonumber(is[6] or 0) > NOW then tell(key, is[1], is[2], is[3], cell) end
 end
 if is[5] == '1' then rings = ring(ring_id, ARGV[4], ARGV[5], ARGV[6], ARGV[7]) end
 return {NOW, rings, 0, writes, is[1], is[2], is[3], is[4]}

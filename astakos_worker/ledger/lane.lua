@@ -26,6 +26,11 @@ local function newer(body, schema)
   return tonumber(string.match(body, '^{"schema":(%d+)')) > tonumber(schema)
 end
 
+-- Tell those who watch a record what it is now, so that they need not ask.
+local function tell(...)
+  redis.call('PUBLISH', P .. 'changed', cjson.encode({...}))
+end
+
 -- Promises of wake-ups that are for whatever is due; no caller's key starts like this.
 local function anyone(i)
   return '\31any:' .. i

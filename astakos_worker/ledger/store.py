@@ -4,6 +4,7 @@ Every call is one round trip. Versions make writes safe to repeat: one whose ans
 and that is sent again finds its own record and succeeds.
 """
 
+import json
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -426,8 +427,13 @@ class RedisLedger:
         return self._entry(*row) if row[0] else None
 
     def channel(self, lane: str) -> str:
-        """Return the channel on which the keys of watched records are published."""
+        """Return the channel on which changes of watched records are published."""
         return f"{self._lane_prefix(lane)}changed"
+
+    def read_change(self, message: str) -> tuple[str, Entry | None]:
+        """Return a published change: a key, and its record; None if that is for newer eyes."""
+        key, *row = json.loads(message)
+        return key, self._entry(*row)
 
     def _tell(self, lane: str, where: str, name: str, text: str) -> None:
         def ask(pipe: Any) -> None:

@@ -150,8 +150,12 @@ class RedisPlace(Place):
         until(lambda: self.server.pubsub_numsub(self.ledger.channel(LANE))[0][1])
 
     def heard(self):
-        """The next change that is published."""
-        return until(lambda: self._listener.get_message(timeout=0.1))["data"]
+        """The next change that is published: it says how the record is now."""
+        message = until(lambda: self._listener.get_message(timeout=0.1))["data"]
+        key, entry = self.ledger.read_change(message)
+        now = self.ledger.get(LANE, [key])[key]
+        assert (entry.record, entry.version, entry.cell) == (now.record, now.version, now.cell)
+        return key
 
     def close(self):
         if self._listener is not None:

@@ -69,8 +69,11 @@ class Listener:
         self.heard.append(heard)
 
     def changed(self, lane, key):
+        self.tell(key, None)
+
+    def tell(self, key, entry):
         for heard in self.heard:
-            heard(key)
+            heard(key, entry)
 
 
 class Worker:

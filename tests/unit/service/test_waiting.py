@@ -93,6 +93,19 @@ def test_a_change_that_nobody_publishes_is_found_by_a_poll(commissions, worker, 
     assert answer().serial == 57
 
 
+def test_a_change_that_is_heard_late_says_nothing_new(commissions, worker, waiting, listener):
+    """It was published before the decision that whoever waits has made."""
+    commissions.issue(**VM, key="k")
+    worker.issues("k", 57)
+    undecided = worker.entry("k")
+    commissions.accept("k")
+    answer = waiting("k")
+    until(lambda: listener.heard and worker.ledger._lanes[LANE].rows["k"].watched > 0)
+    listener.tell("k", undecided)
+    worker.settles("k")
+    assert answer().state == "accepted"
+
+
 def test_a_wait_is_bounded_and_says_how_it_stands(commissions, parts):
     commissions.issue(**VM, key="k")
     with pytest.raises(OutcomeTimeout, match=r"'k' is still queued after 0\.01 s") as caught:
