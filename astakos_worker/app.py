@@ -10,6 +10,7 @@ import structlog
 from celery.signals import worker_init, worker_process_init, worker_ready, worker_shutdown
 from pydantic import ValidationError
 
+from astakos_worker import broker
 from astakos_worker.connect import ledger_of
 from astakos_worker.ledger.contract import LedgerError, UnavailableError
 from astakos_worker.observe import health
@@ -31,6 +32,7 @@ def _settings() -> Settings:
 
 
 settings = _settings()
+broker.use_for_all()
 app = Application("astakos_worker")
 app.conf.update(celery_values(settings))
 # Celery knows a setting for the class of its consumer, and none for that of its requests.

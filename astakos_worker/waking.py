@@ -19,6 +19,7 @@ from celery import Celery
 from kombu.exceptions import KombuError
 
 from astakos_worker import names
+from astakos_worker.broker import TRANSPORT
 from astakos_worker.ledger.record import is_bare, shown
 from astakos_worker.settings import Settings, celery_values
 
@@ -45,6 +46,8 @@ def producer(settings: Settings) -> Celery:
     app = Celery("astakos_worker.producer", set_as_current=False)
     values = celery_values(settings)
     values["result_backend"] = "disabled://"
+    # Not for the whole process: a service may have a Celery application of its own.
+    values["broker_transport"] = TRANSPORT
     values["broker_transport_options"] = {
         **values["broker_transport_options"],
         "socket_timeout": settings.patience,

@@ -20,6 +20,7 @@ SERVICE = tuple(
             "enqueueing",
             "deciding",
             "parts",
+            "broker",
             "errors",
             "dead_letters",
             "changing",
