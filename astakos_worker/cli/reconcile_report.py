@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from astakos_worker.cli.showing import lasting, stamp
@@ -38,7 +38,8 @@ class Kept:
         """Print them as a table, and how many more there are."""
         found = [*self._to_do, *self._at_rest][: self._rows or None]
         if found:
-            table = Table("action", "serial", "key", "age", "why", box=None)
+            key = Column("key", overflow="fold")  # one that is cut short finds nothing
+            table = Table("action", "serial", key, "age", "why", box=None)
             for finding in found:
                 undone = fix and not (finding.done or finding.at_rest)
                 table.add_row(

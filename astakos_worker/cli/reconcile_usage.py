@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import click
 from celery.utils.imports import cwd_in_path, symbol_by_name
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from astakos_worker.cli.interrupting import interrupted_once
@@ -244,7 +244,10 @@ def _repair(comparison: Comparison, repairer: Repairer) -> None:
 
 def _print(comparison: Comparison, *, rows: int, fix: bool) -> None:
     console = printed()
-    table = Table("project", "user", "resource", "own", "Astakos", "differs", "why", box=None)
+    # On a narrow terminal a uuid is broken, but never cut short.
+    whose = [Column(name, overflow="fold") for name in ("project", "user", "resource")]
+    why = Column("why", overflow="fold")
+    table = Table(*whose, "own", "Astakos", "differs", why, box=None)
     listed = list(comparison.rows())
     for row in listed[: rows or None]:
         user = row["user"] or "(all members)"

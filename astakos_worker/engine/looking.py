@@ -1,8 +1,8 @@
 """Looks at a service's usage and at Astakos' quotas, in an order that shows what is on its way.
 
-A commission is in the ledger before it is in Astakos, and pending there before it counts. So the
-ledger is read before Astakos, and both before and after the service: whatever began or ended in
-between shows on one side of it.
+A commission is in the ledger before it is in Astakos, and pending there before it counts. So
+Astakos is read before and after the service, and the ledger between the service and the last of
+these: what the service counts already is in one of them, and what ends meanwhile shows as a change.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -84,9 +84,9 @@ class Looker:
     def inspect(self, findings: Iterable[Finding]) -> Look:
         """Look at some holdings closely: at Astakos before and after the service is asked."""
         holdings = [finding.holding for finding in findings]
-        awaited, before = self._awaited(), self._figures(holdings)
+        before = self._figures(holdings)
         own = tally(self.usage(frozenset(h.project for h in holdings)))
-        awaited, after = awaited | self._awaited(), self._figures(holdings)
+        awaited, after = self._awaited(), self._figures(holdings)
         wanted = {h: own[h] for h in holdings if h in own}
         return Look(wanted, before, after, awaited, frozenset(h.resource for h in holdings))
 
