@@ -1,14 +1,17 @@
 """Workers on a ledger's server of its own, which fills up, is set back, or outlives its workers."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 from redis import Redis
 
-from astakos_worker import Commissions, LedgerFull, Settings, Unavailable
+from astakos_worker import Commissions, LedgerFull, Settings, Unavailable, UnknownKey
 from astakos_worker.cli import main
 from astakos_worker.local import LocalStack
 from astakos_worker.sandbox.control_client import ControlClient
@@ -53,8 +56,8 @@ def commissions(stack, ledger_server):
 
 @pytest.fixture
 def run(stack):
-    def run(*words, answer=None):
-        runner = CliRunner(env={**stack.env, "NO_COLOR": "1"})
+    def run(*words, answer=None, **env):
+        runner = CliRunner(env={**stack.env, "NO_COLOR": "1", **env})
         return runner.invoke(main, [*words], input=answer)
 
     return run
@@ -91,6 +94,82 @@ def test_a_call_back_is_told_although_its_worker_dies_with_it_in_hand(stack, com
     assert commissions.history("told")[0].tell_due  # not before the broker has said so
     until(lambda: callbacks(stack, "told"), within=60)
     until(lambda: not commissions.history("told")[0].is_open, within=60)
+
+
+PRODUCER = """
+import sys
+from astakos_worker import Commissions
+
+commissions, (what, key, user) = Commissions(), sys.argv[1:]
+one = {"user": user, "project": user, "provisions": {"cyclades.vm": 1}, "key": key}
+if what == "issue":
+    commissions.issue(**one, accept=True)
+    print("issued", flush=True)
+else:
+    with commissions.hold(**one, deadline=1):
+        print("inside", flush=True)
+        sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def producer(stack):
+    """A request handler in a process of its own, which a test may kill at any moment."""
+    started = []
+
+    def start(what, key):
+        words = [sys.executable, "-c", PRODUCER, what, key, USER]
+        env = {**os.environ, **stack.env, "ASTAKOS_PATIENCE": "20"}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        started.append(subprocess.Popen(words, env=env, **pipes))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_a_producer_that_dies_between_ledger_and_message_has_enqueued(
+    stack, commissions, producer, control
+):
+    """F56, F80: kill -9 while the broker hangs; the drive rings for what the ledger has."""
+    control.clear_faults()
+    stack.processes["broker"].pause()
+    try:
+        handler = producer("issue", "unsaid")
+        until(lambda: known(commissions, "unsaid"), every=0.01)
+        handler.kill()
+    finally:
+        stack.processes["broker"].resume()
+    assert commissions.outcome("unsaid", 60).state == "accepted"
+
+
+def test_a_producer_that_dies_inside_hold_leaves_nothing_reserved(
+    stack, commissions, producer, control, run
+):
+    """F80: kill -9 in the block; the sweep rejects by the deadline."""
+    handler = producer("hold", "held-by-the-dead")
+    assert handler.stdout.readline() == "inside\n"
+    handler.kill()
+    assert commissions.get("held-by-the-dead").state == "pending"
+    token = {"ASTAKOS_SERVICES__DEFAULT__TOKEN_FILE": str(stack.directory / "token")}
+    url = {"ASTAKOS_SERVICES__DEFAULT__AUTH_URL": stack.auth_url}
+
+    def swept():
+        assert run("reconcile", "--fix", **token, **url).exit_code == 0
+        return commissions.get("held-by-the-dead").decision
+
+    assert until(swept, every=0.5) == "reject"
+    assert commissions.outcome("held-by-the-dead", 30).state == "rejected"
+    assert commissions.get("held-by-the-dead").reason == "expired"
+
+
+def known(commissions, key):
+    try:
+        return commissions.get(key)
+    except UnknownKey:
+        return None
 
 
 def test_a_ledger_that_is_nearly_full_takes_nothing_new_and_finishes_what_it_has(

@@ -12,7 +12,7 @@ from astakos_worker import Commissions
 from astakos_worker.runtime import Runtime
 from tests.integration.cluster.until import until
 from tests.integration.worker.alone.calls import BOUND, BY_DEFAULT, messages, timed
-from tests.unit.service.conftest import LANE, VM
+from tests.unit.service.conftest import LANE, VM, Worker
 
 
 @BY_DEFAULT
@@ -82,6 +82,36 @@ Commissions(settings=settings).issue(**{VM!r}, key="last words")
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
     assert messages(broker) == 1
+
+
+class BuildError(Exception):
+    """The block's own failure."""
+
+
+@BY_DEFAULT
+@pytest.mark.parametrize("how", ["killed", "paused"])
+def test_a_block_of_hold_ends_in_bounded_time_without_a_broker(commissions, broker, ledger, how):
+    """F56, F80: its exception comes through as it is, and the reject is recorded."""
+    held = threading.Event()
+
+    def play():
+        until(lambda: ledger.get(LANE, ["held"]))
+        Worker(ledger).issues("held", 57)
+
+    threading.Thread(target=play).start()
+
+    def block():
+        with commissions.hold(**VM, key="held"):
+            held.set()
+            broker.kill() if how == "killed" else broker.process.pause()
+            raise BuildError
+
+    raised, seconds = timed(block)
+    assert isinstance(raised, BuildError) and held.is_set()
+    assert getattr(raised, "__notes__", []) == []
+    assert seconds < 4 * BOUND
+    cell = ledger.get(LANE, ["held"])["held"].cell
+    assert (cell.verb, cell.reason) == ("reject", "BuildError")
 
 
 # --- What is left behind ----------------------------------------------------------------------
