@@ -89,12 +89,17 @@ class Comparison:
 
 
 @click.command("usage")
-@click.option("--service", help="The named service; ASTAKOS_SERVICE if left out.")
+@click.option(
+    "--service",
+    "services",
+    multiple=True,
+    help="A named service; may be given several times. ASTAKOS_SERVICE if left out.",
+)
 @click.option(
     "--from",
     "path",
     metavar="MODULE.FUNCTION",
-    help="The function that counts; ASTAKOS_USAGE if left out.",
+    help="The function that counts; ASTAKOS_USAGE, or the service's own, if left out.",
 )
 @click.option("--user", "users", multiple=True, metavar="UUID", help="Only this user's holdings.")
 @click.option("--project", "projects", multiple=True, metavar="UUID", help="Only this project.")
@@ -132,9 +137,9 @@ class Comparison:
     show_default=True,
     help="Rows that are printed; 0: all.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The whole comparison as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="All of it as JSON, a line for a service.")
 def command(
-    service: str | None,
+    services: tuple[str, ...],
     path: str | None,
     users: tuple[str, ...],
     projects: tuple[str, ...],
@@ -157,37 +162,50 @@ def command(
     has been repaired), 1 if something was left, 130 if interrupted.
     """
     settings = Settings()
-    lane = service or settings.service
-    function = _counting(path or settings.for_service(lane).usage or settings.usage)
     scope = Scope(
         frozenset(users) if users else None,
         frozenset(projects) if projects else None,
         frozenset(resources),
     )
-    looker = Looker(Clients(settings).of(lane), connected(settings).ledger, function, lane)
-    repairer = Repairer(
-        Commissions(lane, settings=settings),
+    lanes = services or (settings.service,)
+    # What makes no sense is said before anything is asked, or repaired.
+    functions = {
+        lane: _counting(path or settings.for_service(lane).usage or settings.usage)
+        for lane in lanes
+    }
+    status = 0
+    for lane, function in functions.items():
+        comparison = Comparison(lane)
+        ledger = connected(settings).ledger
+        looker = Looker(Clients(settings).of(lane), ledger, function, lane)
+        try:
+            with interrupted_once():
+                _compare(comparison, looker, scope, apart)
+                if fix and (however_many or not _doubtful(comparison, settings)):
+                    repairer = _repairer(settings, looker, force=force, timeout=timeout)
+                    _repair(comparison, repairer)
+        except KeyboardInterrupt:
+            comparison.stopped = "interrupted: repairs that were not accepted yet are rejected"
+            status = _INTERRUPTED
+        if as_json:
+            print(json.dumps(comparison.to_dict()))  # noqa: T201
+        else:
+            _print(comparison, rows=rows, fix=fix)
+        if status == _INTERRUPTED:
+            break
+        status = max(status, int(bool(comparison.left or comparison.stopped)))
+    sys.exit(status)
+
+
+def _repairer(settings: Settings, looker: Looker, *, force: bool, timeout: float) -> Repairer:
+    return Repairer(
+        Commissions(looker.lane, settings=settings),
         looker,
         f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
         force=force,
         patience=timeout,
         deadline=settings.hold_deadline,
     )
-    comparison = Comparison(lane)
-    status = 0
-    try:
-        with interrupted_once():
-            _compare(comparison, looker, scope, apart)
-            if fix and (however_many or not _doubtful(comparison, settings)):
-                _repair(comparison, repairer)
-    except KeyboardInterrupt:
-        comparison.stopped = "interrupted: repairs that were not accepted yet are rejected"
-        status = _INTERRUPTED
-    if as_json:
-        print(json.dumps(comparison.to_dict()))  # noqa: T201
-    else:
-        _print(comparison, rows=rows, fix=fix)
-    sys.exit(status or (1 if comparison.left or comparison.stopped else 0))
 
 
 def _counting(path: str) -> Usage:
@@ -269,7 +287,8 @@ def _print(comparison: Comparison, *, rows: int, fix: bool) -> None:
         f"{n} {said.get(name, name)}" for name, n in sorted(comparison.counts.items()) if n
     )
     done = "" if fix or not comparison.differing else " (nothing was changed; --fix repairs)"
-    console.print(f"{comparison.compared} holdings compared: {counts or 'all agree'}{done}")
+    service, compared = comparison.service, comparison.compared
+    console.print(f"{service}: {compared} holdings compared: {counts or 'all agree'}{done}")
     if not comparison.compared:
         console.print(
             Text("The function counted nothing: name with --resource what is to be compared.")

@@ -168,6 +168,19 @@ def test_a_list_that_cannot_be_right_stops_it_and_the_operator_knows_better(clou
     assert (status, found) == (0, [])
 
 
+def test_the_owner_is_asked_here_too(cloud, run, asked, monkeypatch):
+    """F35, F37: what is shown is what it says."""
+    monkeypatch.setenv("ASTAKOS_OWNER", "tests.integration.sweep.owning:accepts")
+    serial = late(cloud, "late")
+    status, found, _ = asked()
+    assert (status, [f["action"] for f in found]) == (1, ["accept"])
+    assert "the owner says accept" in found[0]["why"]
+    status, found, _ = asked("--fix")
+    assert (status, [f["done"] for f in found]) == (0, [True])
+    cloud.carry()
+    assert cloud.events("accepted") == [serial]
+
+
 def test_several_services_are_swept_one_after_the_other(cloud, asked, run, monkeypatch):
     monkeypatch.setenv("ASTAKOS_SERVICES__PITHOS__AUTH_URL", cloud.sandbox.auth_url)
     monkeypatch.setenv("ASTAKOS_SERVICES__PITHOS__TOKEN", "sandbox-token-of-pithos")

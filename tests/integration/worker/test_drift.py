@@ -246,6 +246,18 @@ def test_without_a_worker_repairs_are_given_up(drifting, stack, monkeypatch):
     assert [nobodys.get(row["key"]).state for row in said["rows"]] == ["cancelled", "cancelled"]
 
 
+def test_several_services_are_compared_one_after_the_other(drifting, stack, monkeypatch):
+    monkeypatch.setenv("ASTAKOS_SERVICES__OTHER__AUTH_URL", stack.auth_url)
+    monkeypatch.setenv("ASTAKOS_SERVICES__OTHER__TOKEN_FILE", str(stack.token_file))
+    drifting.counts(0, 2)
+    words = ["reconcile", "usage", "--from", COUNTING, "--project", drifting.user, "--json"]
+    words += ["--resource", VM, "--apart", "0", "--service", "default", "--service", "other"]
+    result = CliRunner().invoke(main, words)
+    said = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(one["service"], one["left"]) for one in said] == [("default", 0), ("other", 2)]
+    assert result.exit_code == 1
+
+
 def test_so_many_differences_are_doubted_first(drifting):
     """A service that counts wrong must not have all that Astakos knows overwritten."""
     users = [drifting.control.add_user(f"doubted{n}@example.org")["uuid"] for n in range(30)]
@@ -267,7 +279,10 @@ def test_a_person_reads_a_table_of_as_many_rows_as_wanted(drifting):
     assert result.exit_code == 1
     assert "Astakos counts 2 less than it uses" in result.stdout
     assert "... and 1 more: --rows 0 or --json shows all" in result.stdout
-    assert "2 holdings compared: 2 differ (nothing was changed; --fix repairs)" in result.stdout
+    assert (
+        "default: 2 holdings compared: 2 differ (nothing was changed; --fix repairs)"
+        in result.stdout
+    )
 
 
 @pytest.mark.parametrize(
