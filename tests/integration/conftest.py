@@ -274,6 +274,7 @@ def modules_cluster(
 @pytest.fixture
 def shared_cluster(modules_cluster):
     """The module's cluster: each test finds it at rest, with nothing pending and nothing wrong."""
+    modules_cluster.app.set_current()  # whose the shared tasks of pytest-celery are
     yield modules_cluster
     calm(modules_cluster)
 
