@@ -27,8 +27,9 @@ bench: $(READY)  ## against direct calls and plain Celery; make bench FULL=1 for
 	@$(BIN)/python -m bench $(if $(FULL),--full --plots docs) \
 	  $(if $(AUTH_URL),--auth-url '$(AUTH_URL)') $(if $(ONLY),--only $(ONLY))
 
-simulate: $(READY)  ## search the protocol for faults: make simulate N=100000
-	$(BIN)/python -m tests.simulation --random $(or $(N),20000)
+simulate: $(READY)  ## search the protocol for faults: N=1000000, or FAULTS=2 SCRIPT=issue
+	$(BIN)/python -m tests.simulation $(if $(N),--random $(N)) $(if $(FAULTS),--faults $(FAULTS)) \
+	  $(addprefix --script ,$(SCRIPT))
 
 chaos: $(READY)  ## commissions under fire, and the proof: make chaos MINUTES=10 COMMISSIONS=5000 SEED=7
 	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) \

@@ -52,7 +52,8 @@ def _closed(oracle: Oracle, entry: Entry) -> None:
         wanted |= {State.REJECTED, State.CANCELLED}
     else:
         wanted |= {State.PENDING}
-    wanted |= {State.REFUSED} if oracle.bounds.refusals else set()
+    # The one of a doubled request may have taken what the other is refused.
+    wanted |= {State.REFUSED} if oracle.bounds.refusals or key in oracle.doubled else set()
     wanted |= {State.CONFLICT} if oracle.bounds.conflicts else set()
     if is_bare(key) and oracle.bounds.unknown and key not in oracle.existed:
         wanted |= {State.UNKNOWN}

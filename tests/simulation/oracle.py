@@ -7,6 +7,7 @@ and knows what callers were told. It never asks the engine. What must hold in th
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from astakos_worker.ledger.contract import Entry
 from astakos_worker.ledger.memory import MemoryLedger
@@ -69,7 +70,10 @@ class Oracle:
     accepted: dict[int, Commission] = field(default_factory=dict)
     rejected: dict[int, Commission] = field(default_factory=dict)
     late: set[str] = field(default_factory=set)  # keys of ghosts beyond the quiet horizon
+    doubling: bool = False  # what is executed now is executed twice
+    doubled: set[str] = field(default_factory=set)  # keys of what was
     changes: int = 0
+    _issues: int = 0
     _touched_keys: set[str] = field(default_factory=set)
     _known: dict[str, _Known] = field(default_factory=dict)
 
@@ -113,6 +117,11 @@ class Oracle:
 
     # --- Astakos ------------------------------------------------------------------------------
 
+    def issue_time(self) -> datetime:
+        """Return a time for a commission that is issued now: no two have the same."""
+        self._issues += 1
+        return datetime.fromtimestamp(self._issues, UTC)
+
     def announced(self, name: str, *, auto_accept: bool) -> float:
         """Check an issue that is about to be sent; return when it is late."""
         if auto_accept:
@@ -136,8 +145,10 @@ class Oracle:
         tag = ours(one.name)
         if tag is None:
             return
-        if late:
+        if late or self.doubling:
             self.late.add(tag.key)
+        if self.doubling:
+            self.doubled.add(tag.key)
         self.posts[tag] += 1
         healed = self.late | self.unheard | self.touched_keys()
         if self.posts[tag] > 1 and tag.key not in healed:

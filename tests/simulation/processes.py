@@ -59,14 +59,19 @@ class Seen:
 
     def __str__(self) -> str:
         fault = f"   <== {self.fault}" if self.fault else ""
-        return f"{self.number:4} {self.at:9.2f} {self.process:12} {self.kind:8} {self.what}{fault}"
+        at = f"{self.number:4} {self.at - STARTED:9.3f}"
+        return f"{at} {self.process:12} {self.kind:8} {self.what}{fault}"
+
+
+#: The time when a run begins: far beyond any number of seconds that something takes.
+STARTED = 1_000_000.0
 
 
 class SimulatedClock:
     """The store's time. Reading it is no step: that is what `World.read_clock` is for."""
 
     def __init__(self) -> None:
-        self.time = 1000.0
+        self.time = STARTED
 
     def now(self) -> float:
         """Return the simulated seconds."""

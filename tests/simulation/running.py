@@ -12,6 +12,7 @@ import structlog
 
 from astakos_worker.ledger.memory import MemoryLedger
 from tests.simulation.ending import at_rest
+from tests.simulation.equality import Moment
 from tests.simulation.oracle import entries_of
 from tests.simulation.processes import Seen
 from tests.simulation.schedule import Explicit, Fault, Schedule
@@ -23,6 +24,9 @@ from tests.simulation.world import World
 #: Seconds after which sweeps come: early, and when grace and quarantine are over.
 _SWEEPS = (10.0, 500.0)
 _SWEEPING = "+sweep"
+
+#: Says whether what follows is known: after so many steps, at a moment that has this value.
+Known = Callable[[int, Callable[[], int]], bool]
 
 #: Sweeps after which a world that still changes will never rest.
 _ROUNDS = 40
@@ -51,6 +55,7 @@ class Result:
     steps: int
     end: frozenset[tuple[object, ...]]
     trace: list[Seen] = field(default_factory=list)
+    cut: bool = False  # it went on as another had
 
     @property
     def schedule(self) -> Explicit:
@@ -65,8 +70,14 @@ class Result:
         )
 
 
-def run(case: Case, schedule: Schedule | None = None, *, keep_trace: bool = False) -> Result:
-    """Run a case by a schedule, then let it come to rest."""
+def run(
+    case: Case,
+    schedule: Schedule | None = None,
+    *,
+    keep_trace: bool = False,
+    known: Known | None = None,
+) -> Result:
+    """Run a case by a schedule, then let it come to rest; no further than it is known how."""
     world = World(schedule or Explicit(), keep_trace=keep_trace)
     script = case.script
     stage = Stage(
@@ -76,6 +87,9 @@ def run(case: Case, schedule: Schedule | None = None, *, keep_trace: bool = Fals
         bounds=script.bounds,
         ledger=case.ledger,
     )
+    moment = Moment(stage)
+    if known is not None:
+        world.cut = lambda: known(world.steps, moment.value)
     try:
         script.before(stage)
         for body in script.callers:
@@ -85,8 +99,9 @@ def run(case: Case, schedule: Schedule | None = None, *, keep_trace: bool = Fals
                 world.at(world.clock.time + later, stage.workers.sweep)
         world.run()
         world.calm = True
-        _rest(world, stage)
-        if world.violation is None:
+        if not world.was_cut:
+            _rest(world, stage)
+        if world.violation is None and not world.was_cut:
             at_rest(stage.oracle)
         end = frozenset(
             (e.record.key, str(e.record.state), e.record.serial is None, e.record.twins != ())
@@ -94,25 +109,28 @@ def run(case: Case, schedule: Schedule | None = None, *, keep_trace: bool = Fals
         )
     finally:
         world.close()
-    return Result(case, world.violation, world.applied, world.steps, end, world.trace or [])
+    return Result(
+        case, world.violation, world.applied, world.steps, end, world.trace or [], world.was_cut
+    )
 
 
 def _rest(world: World, stage: Stage) -> None:
     """Sweep until nothing changes, also when everything that waits has waited long enough."""
     long = max(LIMITS.grace, LIMITS.quarantine, LIMITS.refusal_window) + LIMITS.quiet_horizon
-    waits = iter((61.0, long, long))
+    waits, waited = (61.0, long, long), 0
     for _ in range(_ROUNDS):
         before = stage.oracle.changes
+        world.resting = (waited, before)
         stage.workers.sweep()
         world.run()
-        if world.violation is not None:
+        if world.violation is not None or world.was_cut:
             return
         if stage.oracle.changes != before:
             continue
-        wait = next(waits, None)
-        if wait is None:
+        if waited == len(waits):
             return
-        world.clock.time += wait
+        world.clock.time += waits[waited]
+        waited += 1
     world.note(f"still changing after {_ROUNDS} sweeps")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from astakos_worker.engine import issue, journal, judge, pending, settle, sweep, sweep_strangers
+from astakos_worker.engine.bare import Recogniser
 from astakos_worker.engine.issue import Issuer
 from astakos_worker.engine.journal import Journal, Step
 from astakos_worker.ledger import states
@@ -235,6 +236,30 @@ def issued_although_rejected(patch: Patch) -> None:
 def expiry_forgotten(patch: Patch) -> None:
     """Nobody decides for a caller that is gone (F37, F80)."""
     patch.setattr(sweep, "expire", lambda _sweep: iter(()))
+
+
+def bare_serial_not_looked_at(patch: Patch) -> None:
+    """A serial that a caller named is settled beside the commission whose it is (F25)."""
+
+    def run(_self: Recogniser, entries: Sequence[Entry], *_: Any) -> list[Entry]:
+        return list(entries)
+
+    patch.setattr(Recogniser, "run", run)
+
+
+def reused_serial_believed(patch: Patch) -> None:
+    """What has a serial of ours is ours, whatever its name says (F44)."""
+    patch.setattr(sweep_strangers, "_is_still", lambda *_: True)
+
+
+def restored_twin_overlooked(patch: Patch) -> None:
+    """A twin that was rejected is never looked at again (F43)."""
+    closed_before = sweep_strangers._closed_before
+
+    def changed(record: Record, serial: int, begun: float) -> bool:
+        return record.serial == serial and closed_before(record, serial, begun)
+
+    patch.setattr(sweep_strangers, "_closed_before", changed)
 
 
 def incarnation_ignored(patch: Patch) -> None:

@@ -5,7 +5,6 @@ long given up; each one that is executed is shown to the oracle.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from astakos_worker.sandbox.errors import NoCommissionError, NoHoldingError, QuotaRefusalError
@@ -22,6 +21,7 @@ from tests.simulation.oracle import Oracle
 from tests.simulation.schedule import (
     ANSWER_LOST,
     DELAYS,
+    DOUBLED,
     FAILS,
     NO_HOLDING,
     NOT_SENT,
@@ -39,7 +39,7 @@ COMPONENT = "svc"
 
 _READ = (NOT_SENT, REQUEST_LOST, UNAUTHORIZED)
 _WRITE = (*_READ, FAILS, *DELAYS)
-_ISSUE = (*_WRITE, NO_HOLDING)
+_ISSUE = (*_WRITE, NO_HOLDING, DOUBLED)
 #: Each of these is passing: one in a run, or it would be right to call it lasting (F14, F27).
 _ONCE = (FAILS, NO_HOLDING)
 
@@ -70,7 +70,7 @@ class SimulatedAstakos:
 
         def work() -> Reply:
             try:
-                at = datetime.fromtimestamp(self._world.clock.time, UTC)
+                at = self._oracle.issue_time()
                 one = self._book.issue(COMPONENT, wanted, at=at, name=name, force=force)
             except NoHoldingError as error:
                 return _refused(NotFound(error.message, outcome=Outcome.REFUSED))
@@ -150,6 +150,11 @@ class SimulatedAstakos:
                 raise Unauthorized("Invalid token", outcome=Outcome.REFUSED)
             case "no_holding":
                 raise NotFound("There is no such holding", outcome=Outcome.REFUSED)
+            case "doubled":
+                self._oracle.doubling = True
+                work()
+                reply, self._oracle.doubling = work(), False
+                return reply
             case "delay":
                 return self._slow(fault.amount, work)
         raise ValueError(f"nobody knows the fault {fault}")

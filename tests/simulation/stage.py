@@ -5,7 +5,6 @@ import functools
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from astakos_worker.commissions import Commissions
@@ -106,7 +105,7 @@ class Stage:
             Provision(user, project, RESOURCE, quantity),
             Provision(project, None, RESOURCE, quantity),
         ]
-        at = datetime.fromtimestamp(self.world.clock.time, UTC)
+        at = self.oracle.issue_time()
         return self.book.issue(COMPONENT, provisions, at=at, name=name).serial
 
     def caller(self, body: Callable[["Stage"], None]) -> None:

@@ -45,6 +45,9 @@ _FOUND = {
     seeded_bugs.issued_although_rejected: lambda: _schedules("reject_while_queued"),
     seeded_bugs.expiry_forgotten: lambda: _schedules("left_to_its_deadline"),
     seeded_bugs.incarnation_ignored: lambda: _schedules("key_used_again"),
+    seeded_bugs.bare_serial_not_looked_at: lambda: _schedules("serial_for_its_key"),
+    seeded_bugs.reused_serial_believed: lambda: _schedules("reused"),
+    seeded_bugs.restored_twin_overlooked: lambda: _schedules("restored_though_cancelled"),
 }
 
 
@@ -58,7 +61,7 @@ def test_a_seeded_bug_is_found(bug, monkeypatch):
 def test_what_is_found_is_printed_with_the_fewest_faults_and_replays(monkeypatch):
     """A failure can be tried again from the line that it prints."""
     seeded_bugs.no_probe(monkeypatch)
-    found = next(result for result in drawn(CASES, itertools.count(), 2000) if result.violation)
+    found = next(result for result in drawn(CASES, range(20_000)) if result.violation)
     least = minimised(found)
     assert least.violation is not None
     for step in least.faults:
@@ -66,6 +69,15 @@ def test_what_is_found_is_printed_with_the_fewest_faults_and_replays(monkeypatch
         assert run(least.case, Explicit(fewer)).violation is None
     assert f"--replay {least.case} '{least.schedule}'" in str(least)
     assert run(least.case, least.schedule).violation == least.violation
+
+
+def test_a_seeded_bug_is_found_where_known_moments_are_cut_short(monkeypatch):
+    """What is left out because it is known must not be where the bug shows."""
+    seeded_bugs.probe_believed_too_early(monkeypatch)
+    case, kinds = Case(SCRIPTS["issue"]), frozenset({"aside", "delay"})
+    results = list(itertools.takewhile(lambda r: not r.violation, combined(case, kinds, kinds)))
+    assert any(result.cut for result in results)
+    assert len(results) < sum(1 for _ in combined(case, kinds, kinds, prune=False))
 
 
 def test_every_seeded_bug_is_tried():

@@ -5,10 +5,11 @@ import itertools
 import pytest
 
 from tests.simulation import schedule
-from tests.simulation.exploring import CASES, combined, drawn
+from tests.simulation.exploring import CASES, combined
 from tests.simulation.running import Case, minimised, run
 from tests.simulation.schedule import Explicit, Fault, Seeded, parse
 from tests.simulation.scripts import SCRIPTS
+from tests.simulation.searching import free_cores, search, shares_of
 
 _ANY = None
 
@@ -22,7 +23,16 @@ def test_every_single_fault_at_every_step_is_survived(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["issue_then_accept", "orphan", "twin", "left_to_its_deadline", "bare_rejected"]
+    "name",
+    [
+        "issue_then_accept",
+        "orphan",
+        "twin",
+        "left_to_its_deadline",
+        "bare_rejected",
+        "restored",
+        "reused",
+    ],
 )
 def test_every_single_fault_is_survived_while_sweeps_are_at_work(name):
     """The same where the sweep itself is what fails, or what comes in between (F33 to F44)."""
@@ -32,8 +42,22 @@ def test_every_single_fault_is_survived_while_sweeps_are_at_work(name):
 
 def test_many_faults_at_random_are_survived(drawn_schedules):
     """The same with up to fifteen faults in one run, drawn from seeds."""
-    for result in drawn(CASES, itertools.count(), drawn_schedules):
-        assert result.violation is None, str(minimised(result))
+    seeds = range(drawn_schedules)
+    tally = search(shares_of(CASES, seeds=seeds), processes=min(2, free_cores()))
+    assert tally.broken is None, tally.broken
+    assert tally.schedules == drawn_schedules
+    assert len(tally.ends) > len(SCRIPTS)
+
+
+def test_equal_moments_are_followed_once_and_no_end_is_missed():
+    """A run that is left where another was leads to no end that the other did not reach."""
+    case, kinds = Case(SCRIPTS["issue"]), frozenset({"away", "answer_lost", "delay"})
+    every = [list(combined(case, kinds, kinds, prune=prune)) for prune in (False, True)]
+    ends = [{result.end for result in results if not result.cut} for results in every]
+    assert ends[0] == ends[1] and len(ends[0]) > 1
+    steps = [sum(result.steps for result in results) for results in every]
+    assert steps[1] < 0.8 * steps[0]
+    assert not any(result.violation for results in every for result in results)
 
 
 def test_faults_of_all_kinds_take_place():

@@ -63,8 +63,8 @@ class Workers:
         self._queue: deque[Message] = deque()
         self._hosts = [Host(f"w{i + 1}") for i in range(count)]
         self._busy: dict[str, str] = {}  # host: the carrier's name
-        self._sweeper = Host("sweeper")
-        self._sweeping = False
+        self._sweepers = [Host("sweeper1"), Host("sweeper2")]
+        self._sweeping: set[str] = set()
         self._numbers = itertools.count(1)
         self._last_drive = self._last_sweep = world.clock.time
         self._swept = -1
@@ -155,12 +155,15 @@ class Workers:
         self._world.start(self._name("drive"), host, body, first=True, crashed=self._deliver)
 
     def sweep(self) -> None:
-        """Start a sweep, on a host of its own."""
-        if self._sweeping:
+        """Start a sweep, on a host of its own: with two beats there may be two at once (F41)."""
+        idle = [i for i, h in enumerate(self._sweepers) if h.name not in self._sweeping]
+        if not idle:
             return
-        if not self._sweeper.alive:
-            self._sweeper = Host("sweeper")
-        self._sweeping, self._last_sweep = True, self._world.clock.time
+        host = self._sweepers[idle[0]]
+        if not host.alive:
+            host = self._sweepers[idle[0]] = Host(host.name)
+        self._sweeping.add(host.name)
+        self._last_sweep = self._world.clock.time
         name = self._name("sweep")
 
         def body() -> None:
@@ -170,12 +173,13 @@ class Workers:
                 return  # the next one does what this one did not
 
         def ended() -> None:
-            self._sweeping, self._swept = False, self._oracle.changes
+            self._swept = self._oracle.changes
+            self._sweeping.discard(host.name)
 
         def crashed() -> None:
-            self._sweeping = False
+            self._sweeping.discard(host.name)
 
-        self._world.start(name, self._sweeper, body, first=True, ended=ended, crashed=crashed)
+        self._world.start(name, host, body, first=True, ended=ended, crashed=crashed)
 
     # --- The time -----------------------------------------------------------------------------
 
@@ -195,6 +199,20 @@ class Workers:
         if now - self._last_sweep >= _SWEEP and self._swept != self._oracle.changes:
             self.sweep()
         self._deliver()
+
+    def situation(self) -> tuple[object, ...]:
+        """Return all that tells how it goes on from here, but for the processes themselves."""
+        now = self._world.clock.time
+        return (
+            list(self._queue),
+            self._hosts,
+            sorted(self._busy),
+            self._sweepers,
+            sorted(self._sweeping),
+            max(now, self._last_drive + _DRIVE),
+            max(now, self._last_sweep + _SWEEP),
+            self._swept == self._oracle.changes,
+        )
 
     def _stands(self, name: str) -> float:
         return next(host.stopped for host in self._hosts if host.name == name)

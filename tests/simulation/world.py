@@ -58,6 +58,9 @@ class World:
         self.applied: dict[int, Fault] = {}
         self.steps = 0
         self.calm = False  # no more faults
+        self.resting = (0, 0)  # waits that are over, and changes before this sweep
+        self.cut: Callable[[], bool] = lambda: False  # what follows is known
+        self.was_cut = False
         self.violation: str | None = None
         self.current: Process | None = None
         self._hub = getcurrent()
@@ -217,6 +220,9 @@ class World:
                 process = next((p for p in self._processes if p.ready(now)), None)
                 if process is not None:
                     self._go(process)
+                elif self.cut():
+                    self.was_cut = True
+                    return
                 elif not self._wait():
                     return
         except Violation:
