@@ -117,11 +117,10 @@ def test_alarms_are_shown_while_they_stand(cloud, metrics, samples):
     assert 'astakos_alarm{alarm="brake",service="default"}' not in samples()
 
 
-def test_a_port_that_is_taken_costs_the_metrics_and_no_more(metrics, capsys):
+def test_a_port_that_is_taken_costs_the_metrics_and_no_more(metrics):
     port = Port()
     first = metrics.serve(LOOPBACK, port.number)
     second = metrics.serve(LOOPBACK, port.number)
-    assert "metrics_unavailable" in capsys.readouterr().out
     second()
     assert requests.get(f"http://{LOOPBACK}:{port.number}/metrics", timeout=30).ok
     first()
