@@ -9,8 +9,8 @@ import pytest
 
 from tests.integration.cluster.postgres import postgres_runs
 
-#: What keeps a core busy for longest comes first, and what fits into any gap comes last.
-ORDER = ("simulation", "chaos", "integration", "fuzz", "docs", "unit")
+#: What takes longest in one file comes first, and what fits into any gap comes last.
+ORDER = ("test_live.py", "simulation", "chaos", "integration", "fuzz", "docs", "unit")
 
 #: What is there on some machines alone, by the marker of the tests that need it.
 WANTED = {
