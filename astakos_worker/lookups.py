@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
@@ -17,9 +18,11 @@ from celery.states import READY_STATES, SUCCESS
 
 from astakos_worker import names, requests
 from astakos_worker.errors import Unavailable
+from astakos_worker.known_names import KnownNames, known_names_of
+from astakos_worker.requests import checked_strings
 from astakos_worker.settings import Settings, celery_values
 from astakos_worker.waking import BROKER_AWAY, producer
-from astakosclient.errors import AstakosClientException, BadValue, NoUserName, NoUUID
+from astakosclient.errors import AstakosClientException, NoUserName, NoUUID
 
 log = structlog.get_logger(__name__)
 
@@ -52,18 +55,19 @@ class Lookups:
         settings: Settings | None = None,
         timeout: float = 10.0,
         asks: Asks | None = None,
+        known_names: KnownNames | None = None,
     ) -> None:
         self._settings = settings or Settings()
         self.service = requests.checked_service(
             self._settings.service if service is None else service
         )
         self._timeout = requests.checked_seconds("timeout", timeout)
-        self._given = asks
-        self._asker: tuple[int, Asks] | None = None
+        self._given = None if asks is None else _Here(asks, known_names)
+        self._made: tuple[int, _Here] | None = None
 
     def usernames(self, uuids: Iterable[str]) -> dict[str, str]:
         """Return `{uuid: user name}`; unknown uuids are absent (F64)."""
-        return self._ask("usernames", dict, uuids=_strings("uuids", uuids))
+        return self._names("usernames", "uuids", uuids)
 
     def username(self, uuid: str) -> str:
         """Return the name of one user; `NoUserName` if there is none."""
@@ -74,7 +78,7 @@ class Lookups:
 
     def uuids(self, display_names: Iterable[str]) -> dict[str, str]:
         """Return `{user name: uuid}`; unknown names are absent (F64)."""
-        return self._ask("uuids", dict, display_names=_strings("display_names", display_names))
+        return self._names("uuids", "display_names", display_names)
 
     def uuid(self, display_name: str) -> str:
         """Return the uuid of one user; `NoUUID` if there is none."""
@@ -121,9 +125,31 @@ class Lookups:
         """Return a pending commission; `NotFound` for one that is resolved or unknown."""
         return self._ask("commission_info", dict, serial=requests.checked_serial(serial))
 
-    def _ask(self, what: str, kind: Callable[[Any], T], **kwargs: Any) -> T:
+    def _names(self, what: str, label: str, values: Iterable[str]) -> dict[str, str]:
+        """Return what is kept of these names, and ask the workers for the rest."""
+        wanted = checked_strings(label, values)
+        if not wanted:
+            return {}
+        known, left = self._here.known_names, self._timeout
+        found: dict[str, str] = {}
+        if known is not None:
+            end = time.monotonic() + left
+            found, unknown = known.read(self.service, what, wanted)
+            left = max(0.0, end - time.monotonic())
+            missing = [name for name in wanted if name not in found and name not in unknown]
+        else:
+            missing = wanted
+        if missing:
+            asked: dict[str, Any] = {label: missing}
+            found |= self._ask(what, dict, timeout=left, **asked)
+        return {name: found[name] for name in wanted if name in found}
+
+    def _ask(
+        self, what: str, kind: Callable[[Any], T], *, timeout: float | None = None, **kwargs: Any
+    ) -> T:
+        left = self._timeout if timeout is None else timeout
         try:
-            answer = self._asking.ask(what, {"service": self.service, **kwargs}, self._timeout)
+            answer = self._here.asks.ask(what, {"service": self.service, **kwargs}, left)
         except TimeoutError as error:
             text = f"no answer to {what!r} within {self._timeout:g} s: {error}"
             raise Unavailable(what, text) from error
@@ -134,13 +160,23 @@ class Lookups:
         return kind(answer["value"])
 
     @property
-    def _asking(self) -> Asks:
+    def _here(self) -> "_Here":
+        """What this process works with: a child does not use its parent's connections."""
         if self._given is not None:
             return self._given
         pid = os.getpid()
-        if self._asker is None or self._asker[0] != pid:
-            self._asker = pid, Asker(self._settings)
-        return self._asker[1]
+        if self._made is None or self._made[0] != pid:
+            here = _Here(Asker(self._settings), known_names_of(self._settings))
+            self._made = pid, here
+        return self._made[1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Here:
+    """What look-ups of one process work with."""
+
+    asks: Asks
+    known_names: KnownNames | None
 
 
 class Asker:
@@ -208,16 +244,7 @@ class _TaskFailedError(Exception):
     """Raised when a worker could not even ask: the same again would fail the same way."""
 
 
-def _strings(label: str, values: Iterable[str]) -> list[str]:
-    if isinstance(values, str):
-        raise BadValue(f"{label} must be a list of strings, not one string")
-    listed = list(values)
-    if not all(isinstance(value, str) for value in listed):
-        raise BadValue(f"{label} must be a list of strings: {listed!r:.200}")
-    return listed
-
-
 def _some(label: str, values: str | Iterable[str] | None) -> list[str] | None:
     if values is None:
         return None
-    return _strings(label, [values] if isinstance(values, str) else values)
+    return checked_strings(label, [values] if isinstance(values, str) else values)

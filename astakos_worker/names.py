@@ -1,7 +1,9 @@
 """What things are called on the wire: patterns of names, queues and tasks.
 
-Imported by every layer; imports nothing.
+Imported by every layer; imports nothing of ours.
 """
+
+from collections.abc import Callable
 
 #: Names of services (lanes) and namespaces.
 NAME = r"^[a-z][a-z0-9_-]{0,31}$"
@@ -31,3 +33,7 @@ RESOLVE_COMMISSIONS = "astakos.resolve_commissions"
 
 RECONCILE = "astakos.reconcile"
 LOOKUP = "astakos.lookup."
+
+#: Look-ups of names that may be gathered and kept; what makes two spellings the same one: Astakos
+#: looks at no case in user names, and at that of uuids (the protocol, section 3.5).
+SAME_NAME: dict[str, Callable[[str], str]] = {"usernames": str, "uuids": str.lower}

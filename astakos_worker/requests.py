@@ -144,6 +144,16 @@ def checked_seconds(label: str, seconds: object) -> float:
     return float(seconds)
 
 
+def checked_strings(label: str, values: Iterable[str]) -> list[str]:
+    """Return a list of strings; one string by itself is a slip of the pen."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise BadValue(f"{label} must be a list of strings, not {values!r:.80}")
+    listed = list(values)
+    if not all(isinstance(value, str) for value in listed):
+        raise BadValue(f"{label} must be a list of strings: {listed!r:.200}")
+    return listed
+
+
 def checked_moments(moments: Iterable[Moment]) -> tuple[Moment, ...]:
     """Return when a call-back is to be told: any of "pending", "refused" and "closed"."""
     known = get_args(Moment)

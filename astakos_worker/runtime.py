@@ -8,9 +8,10 @@ import random
 import socket
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 
@@ -19,12 +20,16 @@ from astakos_worker.commissions import Commissions
 from astakos_worker.connect import dead_messages_of, ledger_of
 from astakos_worker.engine.carry import Carried, Carrier
 from astakos_worker.engine.findings import Report
+from astakos_worker.engine.gather import Gather
 from astakos_worker.engine.ports import Ask, Astakos, Limits
 from astakos_worker.keeping import Keeper
+from astakos_worker.known_names import known_names_of
 from astakos_worker.ledger.contract import LedgerError
 from astakos_worker.ledger.store import RedisLedger, connect
+from astakos_worker.names import SAME_NAME
 from astakos_worker.observe.metrics import Measured, Metrics
 from astakos_worker.parts import Wakes
+from astakos_worker.requests import checked_strings
 from astakos_worker.settings import Settings
 from astakos_worker.sweeps import owner_of, sweeping
 from astakos_worker.waking import Waker, producer
@@ -91,6 +96,8 @@ class Runtime:
         self._watcher = Watcher(self.ledger, listener)
         self._awake: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._owners: dict[str, Ask | None] = {}
+        self._known_names = known_names_of(settings)
+        self._gathers: dict[tuple[str, str], Gather] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._beating: threading.Thread | None = None
@@ -141,6 +148,28 @@ class Runtime:
             finally:
                 self.metrics.swept(report)
         return report
+
+    def users(self, service: str, what: str, wanted: Iterable[str] | None) -> dict[str, str]:
+        """Return `{uuid: name}` ("usernames") or `{name: uuid}` ("uuids"); None: of all uuids."""
+        self.clients.of(service)  # one that is not configured is told to its caller alone
+        if wanted is None:
+            return self._fetch_users(service, what, None)
+        with self._lock:
+            gather = self._gathers.get((service, what))
+            if gather is None:
+                fetch = partial(self._fetch_users, service, what)
+                gather = self._gathers[service, what] = Gather(fetch, SAME_NAME[what])
+        return gather.ask(checked_strings(what, wanted))
+
+    def _fetch_users(self, service: str, what: str, wanted: Sequence[str] | None) -> dict[str, str]:
+        client = self.clients.of(service)
+        if what == "usernames":
+            found = client.service_get_usernames(wanted)
+        else:
+            found = client.service_get_uuids(wanted)
+        if self._known_names and wanted is not None:
+            self._known_names.write(service, what, wanted, found)
+        return found
 
     def _astakos(self, service: str) -> Astakos:
         return Measured(self.clients.of(service), service, self.metrics)

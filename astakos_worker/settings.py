@@ -201,6 +201,13 @@ class Settings(BaseSettings):
     #: So long a 404 on an issue and a failing accept are taken for a quota synchronisation.
     refusal_window: Seconds = 300
 
+    # Names that were looked up, where services find them without a message.
+    #: 0: they are neither kept nor looked for.
+    names_kept: Annotated[float, Field(ge=0)] = 300
+    unknown_names_kept: Annotated[float, Field(ge=0)] = 10
+    #: At most so many of a service are kept, in each direction.
+    names_places: Annotated[int, Field(ge=1)] = 20_000
+
     # How long things are kept.
     retention: Seconds = 7 * 86400
     bare_retention: Seconds = 3600

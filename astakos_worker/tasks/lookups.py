@@ -1,4 +1,7 @@
-"""Look-ups with the service's token, each a task of its own on a queue of their own."""
+"""Look-ups with the service's token, each a task of its own on a queue of their own.
+
+Those of names share their requests with others that are under way in this process.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,10 +13,8 @@ from astakos_worker.engine.judge import fault_of
 from astakos_worker.runtime import Runtime
 from astakosclient.errors import AstakosClientException
 
-#: The name of each look-up, and the method of the client that answers it.
+#: The name of each other look-up, and the method of the client that answers it.
 LOOKUPS = {
-    "usernames": "service_get_usernames",
-    "uuids": "service_get_uuids",
     "quotas": "service_get_quotas",
     "project_quotas": "service_get_project_quotas",
     "resources": "get_resources",
@@ -23,14 +24,13 @@ LOOKUPS = {
     "commission_info": "get_commission_info",
 }
 
-#: Where the client's argument has another name: the user's document calls it so.
-_CALLED = {("uuids", "display_names"): "uuids"}
-
 
 def register(app: Celery, runtime: Callable[[], Runtime]) -> None:
     """Add the tasks to an application."""
     for name, method in LOOKUPS.items():
         _add(app, runtime, name, method)
+    _add_names(app, runtime, "usernames", "uuids")
+    _add_names(app, runtime, "uuids", "display_names")
 
 
 def _add(app: Celery, runtime: Callable[[], Runtime], name: str, method: str) -> None:
@@ -38,8 +38,21 @@ def _add(app: Celery, runtime: Callable[[], Runtime], name: str, method: str) ->
     def look_up(service: str | None = None, **arguments: Any) -> dict[str, Any]:
         run = runtime()
         client = run.clients.of(service or run.settings.service)
-        try:
-            given = {_CALLED.get((name, label), label): arguments[label] for label in arguments}
-            return {"value": getattr(client, method)(**given)}
-        except AstakosClientException as error:
-            return {"error": fault_of(error)}
+        return _answer(lambda: getattr(client, method)(**arguments))
+
+
+def _add_names(app: Celery, runtime: Callable[[], Runtime], what: str, label: str) -> None:
+    @app.task(name=names.LOOKUP + what)
+    def look_up(service: str | None = None, **arguments: Any) -> dict[str, Any]:
+        if arguments.keys() != {label}:
+            raise TypeError(f"give {label}, not {', '.join(sorted(arguments)) or 'nothing'}")
+        run = runtime()
+        wanted = arguments[label]
+        return _answer(lambda: run.users(service or run.settings.service, what, wanted))
+
+
+def _answer(ask: Callable[[], Any]) -> dict[str, Any]:
+    try:
+        return {"value": ask()}
+    except AstakosClientException as error:
+        return {"error": fault_of(error)}

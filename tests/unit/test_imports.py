@@ -26,6 +26,7 @@ SERVICE = tuple(
             "changing",
             "committing",
             "dead_messages",
+            "known_names",
             "settings",
             "names",
         ),

@@ -1,4 +1,7 @@
-"""Look-ups end to end: asked with no token, answered by a worker that has one."""
+"""Look-ups end to end: asked with no token, answered by a worker that has one.
+
+Most of these services look at no names that were kept: what they ask, they ask the workers.
+"""
 
 import json
 import threading
@@ -36,7 +39,8 @@ def stack(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def settings(stack):
-    return Settings(times="demo", broker_url=stack.broker_url, ledger_url=stack.ledger_url)
+    urls = {"broker_url": stack.broker_url, "ledger_url": stack.ledger_url}
+    return Settings(times="demo", names_kept=0, **urls)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +54,17 @@ def client(stack):
     client = AstakosClient(stack.token_file.read_text().strip(), stack.auth_url)
     yield client
     client.close()
+
+
+@pytest.fixture(scope="module")
+def keeping(settings):
+    """A service that looks for names where the workers keep them."""
+    return Lookups(settings=settings.model_copy(update={"names_kept": 300}), timeout=30)
+
+
+@pytest.fixture(scope="module")
+def control(stack):
+    return ControlClient(stack.sandbox_url)
 
 
 @pytest.fixture
@@ -79,6 +94,16 @@ def timed(call, *arguments):
     except Unavailable as error:
         result = error
     return result, time.monotonic() - began
+
+
+def requests(control):
+    """How many requests for names have reached Astakos."""
+    return sum(control.audit()["requests"].get("service.catalogs", {}).values())
+
+
+def sent(broker):
+    """How many messages have been sent, to any queue."""
+    return broker.info("commandstats")["cmdstat_lpush"]["calls"]
 
 
 # --- What is asked ----------------------------------------------------------------------------
@@ -209,19 +234,18 @@ def test_one_that_the_broker_lost_is_asked_again(settings, broker, paused):
 
 
 def test_without_workers_it_is_unavailable_in_time_and_asked_of_nobody_later(
-    settings, stack, broker, paused
+    settings, control, broker, paused
 ):
     """What nobody waits for any more is not done."""
-    control = ControlClient(stack.sandbox_url)
     error, took = timed(Lookups(settings=settings, timeout=1.5).usernames, [USER])
     assert isinstance(error, Unavailable) and "'usernames'" in str(error)
     assert 1.5 <= took < 1.5 + SLACK
     assert broker.llen(names.LOOKUPS) == 3
-    before = control.audit()["requests"].get("service.catalogs", {})
+    before = requests(control)
     until(lambda: all(_expired(message) for message in broker.lrange(names.LOOKUPS, 0, -1)))
     paused.resume()
     until(lambda: broker.llen(names.LOOKUPS) == broker.hlen("unacked") == 0)
-    assert control.audit()["requests"].get("service.catalogs", {}) == before
+    assert requests(control) == before
 
 
 def _expired(message):
@@ -314,3 +338,80 @@ def test_a_thousand_leave_nothing_behind(settings, stack, broker):
     # A pool holds at most one a thread for sending, and one for reading.
     assert connections() <= open_then + 2 * 8
     until(lambda: left() == ([], before))
+
+
+def test_what_is_asked_at_the_same_time_goes_in_few_requests(stack, control, paused, broker):
+    """F64: sixteen messages, and each its own answer; strangers and refusals in between."""
+    url = stack.broker_url
+    before = requests(control)
+    control.set_cost(read_ms=1000)
+    try:
+        with Celery("somebody", broker=url, backend=url, set_as_current=False) as app:
+            task, queue = names.LOOKUP + "usernames", names.LOOKUPS
+            asked = [
+                app.send_task(task, queue=queue, kwargs={"uuids": [uuid, f"stranger-{uuid}"]})
+                for uuid in list(USERS)[:14]
+            ]
+            odd = app.send_task(task, queue=queue, kwargs={"uuids": [USER, 7]})
+            strange = app.send_task(task, queue=queue, kwargs={"uuids": [USER], "service": "none"})
+            paused.resume()
+            for uuid, one in zip(USERS, asked, strict=False):
+                assert one.get(timeout=60) == {"value": {uuid: USERS[uuid]}}
+            assert odd.get(timeout=60)["error"]["class"] == "BadValue"
+            with pytest.raises(KeyError, match="no service 'none'"):
+                strange.get(timeout=60)
+    finally:
+        control.set_cost()
+    assert 1 <= requests(control) - before <= 7
+
+
+# --- What is kept -----------------------------------------------------------------------------
+
+
+def test_a_name_that_is_known_costs_no_message_and_no_request(keeping, control, broker):
+    assert keeping.username(USER) == NAME
+    before = sent(broker), requests(control)
+    assert [keeping.username(USER) for _ in range(20)] == [NAME] * 20
+    assert (sent(broker), requests(control)) == before
+
+
+def test_only_what_is_not_kept_is_asked_for(keeping, control, broker):
+    some = list(USERS)
+    assert keeping.usernames(some[:3]) == {uuid: USERS[uuid] for uuid in some[:3]}
+    before = sent(broker)
+    assert keeping.usernames([some[2], "stranger", some[3]]) == {
+        uuid: USERS[uuid] for uuid in some[2:4]
+    }
+    assert sent(broker) == before + 1
+
+
+def test_a_name_that_came_for_a_uuid_is_kept_for_both(keeping, broker):
+    (*_, uuid), (*_, name) = USERS, USERS.values()
+    assert keeping.username(uuid) == name
+    before = sent(broker)
+    assert keeping.uuid(name) == keeping.uuid(name.upper()) == uuid
+    assert sent(broker) == before
+
+
+def test_who_is_unknown_is_unknown_without_asking_again(keeping, broker):
+    """F64: for a short while."""
+    with pytest.raises(NoUUID):
+        keeping.uuid("nobody@example.org")
+    before = sent(broker)
+    with pytest.raises(NoUUID):
+        keeping.uuid("nobody@example.org")
+    assert sent(broker) == before
+
+
+def test_quotas_are_asked_for_each_time(keeping, control, broker):
+    before = sent(broker)
+    assert keeping.quotas(user=USER) == keeping.quotas(user=USER) != {}
+    assert sent(broker) == before + 2
+
+
+def test_what_is_kept_tells_no_token(keeping, broker, stack):
+    """F62."""
+    assert keeping.username(USER) == NAME
+    kept = {key: broker.get(key) for key in broker.scan_iter("astakos-names:*")}
+    assert any(NAME in row for row in kept.values())
+    assert stack.token_file.read_text().strip() not in str(kept)
