@@ -117,7 +117,7 @@ class Repairer:
         try:
             outcome = commission.outcome(self._left(until))
         except OutcomeTimeout:
-            commission.reject("not issued in time")
+            self.commissions.resolve(reject=[commission.key])
             return f"not issued within {self.patience:g} s, and given up: do workers run?"
         except Unavailable:
             raise

@@ -15,6 +15,7 @@ back end has said how it went, in whatever process hears of it.
 import os
 import secrets
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Literal
 
 import click
@@ -34,7 +35,7 @@ from sqlalchemy import (
     update,
 )
 
-from astakos_worker import Commissions, Lookups, OutcomeTimeout
+from astakos_worker import CommissionFailed, Commissions, Lookups, OutcomeTimeout, UnknownKey
 from astakos_worker.owners import Answer, Unsettled
 
 VM, CPU = "cyclades.vm", "cyclades.cpu"
@@ -88,12 +89,19 @@ class Cyclades:
         self.publish()
 
     def delete(self, name: str) -> None:
-        """Delete a server, and give back what it had."""
+        """Delete a server, whatever it is doing, and give back what it had."""
+        self._settle(name)
         with self.database.begin() as transaction:
-            gone = update(servers).where(servers.c.name == name, servers.c.state == "STOPPED")
-            if not transaction.execute(gone.values(state="DELETED")).rowcount:
-                raise click.ClickException(f"there is no stopped server {name}")
-            self._reserve(transaction, name, "delete", {VM: -1}, accept=True)
+            alive = select(servers).where(servers.c.name == name, servers.c.state != "DELETED")
+            server = transaction.execute(alive.with_for_update()).one_or_none()
+            if server is None:
+                raise click.ClickException(f"there is no server {name}")
+            # A job that is under way is for nothing: what it was to use is rejected.
+            undecided = update(quota).filter_by(server=name, pending=True)
+            transaction.execute(undecided.values(pending=False, accept=False))
+            transaction.execute(update(servers).filter_by(name=name).values(state="DELETED"))
+            back = {VM: -1, CPU: -server.cpus} if server.state == "STARTED" else {VM: -1}
+            self._reserve(transaction, name, "delete", back, accept=True)
         self._die("after the commit")
         self.publish()
 
@@ -111,8 +119,8 @@ class Cyclades:
     def job_ended(self, name: str, *, well: bool) -> None:
         """Hear from the back end: the server's state and the decision are one transaction."""
         with self.database.begin() as transaction:
-            state = "STARTED" if well else "STOPPED"
-            transaction.execute(update(servers).filter_by(name=name).values(state=state))
+            starting = update(servers).filter_by(name=name, state="STARTING")
+            transaction.execute(starting.values(state="STARTED" if well else "STOPPED"))
             undecided = update(quota).filter_by(server=name, pending=True)
             transaction.execute(undecided.values(pending=False, accept=well))
             self._die("before the commit")
@@ -151,6 +159,16 @@ class Cyclades:
         except OutcomeTimeout:
             commission.reject("not in time")
             raise
+
+    def _settle(self, name: str) -> None:
+        """Wait until what was decided has counted: only that can be given back."""
+        self.publish()
+        with self.database.connect() as connection:
+            decided = select(quota.c.key).filter_by(server=name, pending=False)
+            keys = connection.execute(decided).scalars().all()
+        for key in keys:
+            with suppress(UnknownKey, CommissionFailed):  # ended long ago; or for a person
+                self.commissions.outcome(key, timeout=20)
 
     def publish(self) -> None:
         """Hand over what is decided: after each commit, and once more when the service starts."""

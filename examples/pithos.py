@@ -48,7 +48,12 @@ files = Table(
     Column("project", String(36), nullable=False),
     Column("size", BigInteger, nullable=False),
 )
-unconfirmed = Table("unconfirmed", metadata, Column("key", String(200), primary_key=True))
+unconfirmed = Table(
+    "unconfirmed",
+    metadata,
+    Column("key", String(200), primary_key=True),
+    Column("path", String(150), nullable=False),
+)
 
 Moment = Literal["before the commit", "after the commit"]
 
@@ -79,7 +84,7 @@ class Pithos:
             if change := size - (there.size if there else 0):
                 yield self._issue(f"upload {path}", user, project, change)
 
-        self._request(store)
+        self._request(path, store)
 
     def remove(self, path: str) -> None:
         """Remove a file, and give back its room."""
@@ -88,7 +93,7 @@ class Pithos:
             gone = transaction.execute(delete(files).filter_by(path=path).returning(files)).one()
             yield self._issue(f"remove {path}", gone.user, gone.project, -gone.size)
 
-        self._request(forget)
+        self._request(path, forget)
 
     def move(self, path: str, project: str) -> None:
         """Have another project pay for a file."""
@@ -103,19 +108,20 @@ class Pithos:
                 deadline=DEADLINE,
             )
 
-        self._request(charge)
+        self._request(path, charge)
 
     # --- A request and its commissions --------------------------------------------------------
 
-    def _request(self, work: Callable[[Connection], Iterable[Commission]]) -> None:
+    def _request(self, path: str, work: Callable[[Connection], Iterable[Commission]]) -> None:
         """Do what a request wants, and decide its commissions by committing it."""
+        self._settle(path)
         issued: list[Commission] = []
         try:
             with self.database.begin() as transaction:
                 for commission in work(transaction):
                     issued.append(commission)
                     commission.outcome(timeout=20)
-                    transaction.execute(unconfirmed.insert().values(key=commission.key))
+                    transaction.execute(unconfirmed.insert().values(key=commission.key, path=path))
                 self._die("before the commit")
         except Exception:
             # Not left for the sweep, which would find it by its deadline.
@@ -134,6 +140,14 @@ class Pithos:
             name=what,
             deadline=DEADLINE,
         )
+
+    def _settle(self, path: str) -> None:
+        """Wait until what a file has cost has counted: only that can be given back."""
+        self.publish()
+        with self.database.connect() as connection:
+            keys = connection.execute(select(unconfirmed.c.key).filter_by(path=path)).scalars()
+            for key in keys.all():
+                self.commissions.outcome(key, timeout=20)
 
     def publish(self) -> None:
         """Accept what is committed, and forget what Astakos has confirmed; may be repeated."""

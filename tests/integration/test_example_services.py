@@ -4,6 +4,7 @@ The workers are in memory here; `worker/test_owned_services.py` has real ones.
 """
 
 import pytest
+from click import ClickException
 from sqlalchemy import create_engine, select
 
 from astakos_worker import Commissions
@@ -106,6 +107,33 @@ def test_a_server_that_quota_refuses_is_not_there(compute, commissions):
     assert len(list(cyclades.counted(compute.database, None))) == 4
     compute.delete("one")
     assert figures(commissions, VM) == (1, 0)
+
+
+@pytest.mark.parametrize("doing", ["stopped", "starting", "started"])
+def test_a_server_can_be_deleted_whatever_it_does(compute, commissions, doing):
+    """The protocol, check 68: what is undecided is rejected, what was accepted is given back."""
+    compute.create("web", "ada", "lab")
+    if doing != "stopped":
+        compute.start("web")
+    if doing == "started":
+        compute.job_ended("web", well=True)
+    compute.delete("web")
+    assert (figures(commissions, VM), figures(commissions, CPU)) == ((0, 0), (0, 0))
+    assert list(cyclades.counted(compute.database, None)) == []
+    compute.job_ended("web", well=True)  # its back end has not heard of it
+    assert list(cyclades.counted(compute.database, None)) == []
+    with pytest.raises(ClickException, match="no server"):
+        compute.delete("web")
+
+
+def test_while_a_job_is_under_way_no_other_is_ordered(compute, commissions):
+    compute.create("web", "ada", "lab")
+    compute.start("web")
+    issued = keys(compute.database, cyclades.quota)
+    with pytest.raises(ClickException, match="no stopped server"):
+        compute.start("web")
+    assert keys(compute.database, cyclades.quota) == issued
+    assert len(commissions.astakos.pending) == 1
 
 
 def test_the_owner_answers_by_the_row_as_it_was_committed(compute):

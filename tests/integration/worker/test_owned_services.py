@@ -83,12 +83,11 @@ class Clouds:
         return row["usage_min"], row["usage_max"] - row["usage_min"]
 
     @contextmanager
-    def cyclades(self):
-        """The service in this process, for what does not die."""
-        database = create_engine(self.environment["CYCLADES_DATABASE"])
+    def running(self, name, service):
+        """A service in this process, for what does not die."""
+        database = create_engine(self.environment[f"{name.upper()}_DATABASE"])
         urls = {"broker_url": self.stack.broker_url, "ledger_url": self.stack.ledger_url}
-        settings = Settings(patience=10, **urls)
-        yield cyclades.Cyclades(database, Commissions("cyclades", settings=settings))
+        yield service(database, Commissions(name, settings=Settings(patience=10, **urls)))
         database.dispose()
 
     def rows(self, service, table):
@@ -110,9 +109,9 @@ def clouds(tmp_path_factory):
             **named("pithos", sandbox),
             "PYTHONPATH": str(ROOT),
             "CYCLADES_DATABASE": f"sqlite:///{directory}/cyclades.db",
-            "CYCLADES_DEADLINE": "1",
+            "CYCLADES_DEADLINE": "0.3",
             "PITHOS_DATABASE": f"sqlite:///{directory}/pithos.db",
-            "PITHOS_DEADLINE": "1",
+            "PITHOS_DEADLINE": "0.3",
         }
         alone = {"workers": 1, "lookups": 0, "sweeps": 1, "beat": False, "flower": False}
         with LocalStack(directory / "stack", env=environment, **alone) as stack:
@@ -148,8 +147,8 @@ def test_a_server_is_charged_if_and_only_if_it_is_there(clouds, user, server, mo
 
 def test_a_job_that_takes_longer_than_its_deadline_is_left_alone(clouds, user, server, monkeypatch):
     """The protocol, section 5.3, item 3: an undecided row means that a job is under way."""
-    monkeypatch.setattr(cyclades, "DEADLINE", 1.0)
-    with clouds.cyclades() as service:
+    monkeypatch.setattr(cyclades, "DEADLINE", 0.3)
+    with clouds.running("cyclades", cyclades.Cyclades) as service:
         service.create(server, user, user)
         service.start(server)
     until(lambda: clouds.sweep("cyclades").get("leave"), every=0.2)
@@ -175,7 +174,7 @@ def test_a_file_is_charged_if_and_only_if_it_is_there(clouds, user, moment, foun
 
 
 def test_drift_is_repaired_from_what_the_service_counts(clouds, user, server, monkeypatch):
-    with clouds.cyclades() as service:
+    with clouds.running("cyclades", cyclades.Cyclades) as service:
         service.create(server, user, user)
         until(lambda: clouds.used(user) == (1, 0))
         with service.database.begin() as connection:  # a person, behind the service's back
@@ -188,6 +187,18 @@ def test_drift_is_repaired_from_what_the_service_counts(clouds, user, server, mo
     assert result.exit_code == 0, result.output
     assert "2 holdings compared: 2 differ, 2 repaired" in result.stdout
     assert clouds.used(user) == (0, 0)
+
+
+def test_what_was_just_created_can_be_deleted_at_once(clouds, user, server):
+    """A release draws on confirmed usage only (the protocol, section 1.7): the services wait."""
+    with clouds.running("cyclades", cyclades.Cyclades) as compute:
+        compute.create(server, user, user)
+        compute.delete(server)
+    with clouds.running("pithos", pithos.Pithos) as storage:
+        storage.upload(user, user, f"/{user}", 500)
+        storage.upload(user, user, f"/{user}", 100)
+        storage.remove(f"/{user}")
+    until(lambda: clouds.used(user) == (0, 0) == clouds.used(user, SPACE))
 
 
 def test_a_service_whose_database_is_away_has_nothing_decided(clouds, user, server):
