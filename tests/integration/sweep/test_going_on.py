@@ -1,8 +1,11 @@
 """What a sweep costs, and that an interrupted one is gone on with and not begun again."""
 
+import tracemalloc
+
 import pytest
 
 from astakos_worker.engine.findings import Report
+from astakos_worker.engine.pending import chunks
 from astakosclient.errors import AstakosClientException
 
 
@@ -69,6 +72,29 @@ def test_a_sweep_whose_time_is_over_says_where_it_stopped(cloud):
     assert "its time was over" in first.stopped and "the next sweep goes on" in first.stopped
     assert cloud.requests("info") == 160
     assert (last.looked, last.counts, last.stopped) == (160, {"wait": 160}, "")
+
+
+def test_memory_grows_by_no_more_than_the_numbers_themselves(cloud):
+    """F46: ten times as many pending, and all that is kept of one more is its serial."""
+
+    def peak(many):
+        listed = range(1, many + 1)
+        for some in chunks(listed, 1000):
+            cloud.ledger.sights("default", some)
+            cloud.ledger.looked("default", dict.fromkeys(some, "0123456789abcdef \t"))
+        cloud.client.get_pending_commissions = lambda: list(listed)
+        sweep = cloud.sweeping()
+        sweep.sweep("default", "me")  # what is made once is made
+        tracemalloc.start()
+        report = sweep.sweep("default", "me")
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert report.counts == {"foreign": many} and not report.stopped
+        return most
+
+    few, many = peak(1_000), peak(6_000)
+    a_number, in_lists = 32, 3 * 8  # as it came, sorted, and packed
+    assert many - few < 5_000 * (a_number + in_lists) * 1.5
 
 
 def test_one_commission_that_cannot_be_looked_at_holds_up_no_other(cloud):
