@@ -88,14 +88,21 @@ def test_nothing_live_and_nothing_foreign_is_touched_and_every_orphan_is_gone(cl
         serials = told.live[key]
         if verb == "reject" and not serials:
             continue  # it was cancelled before it was sent
-        assert len(serials) == 1, key
-        assert told.events[serials[0]] == ([f"{verb}ed"] if verb else []), (key, verb)
+        became = [told.events[n] for n in serials]
+        assert ([f"{verb}ed"] if verb else []) in became, (key, verb, became)
+        became.remove([f"{verb}ed"] if verb else [])
+        # On a machine that stands still a request may be executed beyond the quiet horizon.
+        assert all(twin == ["rejected"] for twin in became), (key, verb, became)
     assert set(wanted.values()) == {None, "accept", "reject"}
-    last = last_report(cloud.ledger, "default")
-    assert (last.stopped, last.left, last.alarms, dict(cloud.alarms())) == ("", 0, {}, {})
+    until(lambda: at_rest(cloud), within=60, every=0.5)
     figures = {kind: len(serials) for kind, serials in told.planted.items()}
     done = f"{len(wanted)} live, {len(told.foreign)} foreign, {cloud.requests('list')} lists"
     print(f"{done}, planted: {figures}")  # noqa: T201  # with -s: what the two minutes came to
+
+
+def at_rest(service):
+    last = last_report(service.ledger, "default")
+    return last.ended and not (last.stopped or last.left or last.alarms or service.alarms())
 
 
 def book(service):
