@@ -1,4 +1,4 @@
-"""Takes messages from the broker, and survives every one of them (F51).
+"""Takes messages from the broker, and survives every one of them (F51), and the broker (F53).
 
 Celery refuses most of what it cannot read. What makes it stumble instead would end the worker,
 come back when the broker misses its acknowledgement, and end the next worker too.
@@ -14,6 +14,7 @@ from celery.signals import task_internal_error
 from celery.worker.consumer import Consumer as CelerysConsumer
 from celery.worker.request import Request as CelerysRequest
 from kombu.message import Message
+from kombu.transport.redis import Channel
 
 from astakos_worker.dead_messages import DeadMessages
 
@@ -83,6 +84,26 @@ class Consumer(CelerysConsumer):
                 self.on_invalid_task(None, message, error)
 
         return careful
+
+
+def _mend(channel: Any) -> None:
+    """Have a channel whose connection is gone say so in words that Celery understands (F53).
+
+    A task that ends while the broker is away is acknowledged over such a channel, and closing one
+    hands its messages back. kombu stumbles over the missing connection with an `AttributeError`,
+    which ends the worker; an error of the connection is survived in both places.
+    """
+    parameters = channel._connparams  # noqa: SLF001  # there is no public way in
+
+    def checked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if self.connection is None or self.connection.client is None:
+            raise ConnectionResetError("the connection to the broker is gone")
+        return parameters(self, *args, **kwargs)
+
+    channel._connparams = checked  # noqa: SLF001
+
+
+_mend(Channel)
 
 
 class Request(CelerysRequest):

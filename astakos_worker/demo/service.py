@@ -28,6 +28,8 @@ T = TypeVar("T")
 #: Seconds that a handler goes on calling while the ledger is away.
 _PATIENCE = 45.0
 _PAUSE = 0.1
+#: Seconds within which a call without a ledger raises.
+_AT_ONCE = 3.0
 #: Seconds that one question waits for an answer before others have their turn.
 _ASK = 0.5
 #: Seconds after which an auto-keyed or a held commission is nobody's; as in the settings.
@@ -225,14 +227,18 @@ class Service:
 
     def _again(self, call: Callable[[], T]) -> T:
         """Make a call, and make it again while the ledger is away."""
-        end = time.monotonic() + _PATIENCE
+        end = 0.0
         while True:
             if self._stop.is_set():
                 raise Stopped
+            began = time.monotonic()
             try:
                 return call()
             except Unavailable:
-                if time.monotonic() > end:
+                now = time.monotonic()
+                if not end or now - began > _AT_ONCE:
+                    end = now + _PATIENCE  # it waited for something: the ledger was there so long
+                if now > end:
                     raise
             self._board.retried()
             self._stop.wait(_PAUSE)

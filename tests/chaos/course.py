@@ -128,7 +128,7 @@ class Chaos:
         own = OwnClient(astakos, commissions, where)
         by_name = ByName(settings, where, options.commissions // _BY_NAME, options.seconds)
         share = plan(options.commissions, options.seed, where)
-        producers = Producers(
+        orders = [
             Orders(
                 settings,
                 share[n :: options.producers],
@@ -137,7 +137,8 @@ class Chaos:
                 options.directory / f"producer-{n + 1}.log",
             )
             for n in range(options.producers)
-        )
+        ]
+        producers = Producers(orders, lambda text: board.say(text, "red"))
         board.producers = producers
         run = _Run(stack, board, producers, by_name, witness, mischief, control, ledger)
         try:

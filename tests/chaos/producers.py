@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -49,12 +49,14 @@ class Report(NamedTuple):
     firing: bool
     waiting: bool
     doubles: list[str]  # keys that were accepted since the last report and can be doubled
+    said: list[str]  # what went wrong since then
 
 
 class Producers:
     """Starts the processes and listens to them."""
 
-    def __init__(self, orders: Iterable[Orders]) -> None:
+    def __init__(self, orders: Iterable[Orders], say: Callable[[str], None]) -> None:
+        self._say = say
         context = multiprocessing.get_context("spawn")
         self._pipes: list[Connection] = []
         self._processes = []
@@ -138,6 +140,8 @@ class Producers:
                 else:
                     self._told[number] = said
                     return
+            for text in said.said:
+                self._say(text)
 
 
 def merged(lists: Iterable[Sequence[Told]]) -> list[Told]:
@@ -167,12 +171,16 @@ def produce(orders: Orders, pipe: Connection) -> None:
     service = Service(Commissions(settings=orders.settings), board)
     service.start(orders.intents, orders.threads, over=orders.seconds, burst=_BURST)
     reported: set[str] = set()
+    heard = 0
     try:
         while not pipe.poll(_REPORT):
             doubles = [t.key for t in board.told() if can_be_doubled(t) and t.key not in reported]
             reported.update(doubles)
             scene = board.scene()
-            pipe.send(Report(scene, service.firing, board.waiting, doubles))
+            new = scene.told_of - heard
+            heard = scene.told_of
+            said = [one.text for one in scene.happenings[-new:]] if new else []
+            pipe.send(Report(scene, service.firing, board.waiting, doubles, said))
         pipe.recv()
         service.stop()
         pipe.send(board.told())

@@ -87,8 +87,13 @@ def _or_none(call):
         return None
 
 
-def test_what_was_enqueued_ends_though_the_broker_loses_everything_twice(service, servers):
-    """F47: emptied while it runs, and killed and started with an empty disk."""
+def test_what_was_enqueued_ends_though_the_broker_loses_everything_and_again(
+    service, servers, stack
+):
+    """F47, F53: emptied while it runs, and killed and started with an empty disk, three times.
+
+    The worker outlives it, and consumes again by itself.
+    """
     keys = [f"lost-{number}" for number in range(400)]
     service.control.set_cost("real")
 
@@ -101,10 +106,12 @@ def test_what_was_enqueued_ends_though_the_broker_loses_everything_twice(service
     until(lambda: len(service.events("lost-")["issued"]) >= 20)
     with Redis.from_url(servers["broker"].url()) as broker:
         broker.flushall()
-    until(lambda: len(service.events("lost-")["issued"]) >= 60)
-    lose(servers["broker"])
+    for reached in (60, 120, 180):
+        until(lambda reached=reached: len(service.events("lost-")["issued"]) >= reached)
+        lose(servers["broker"])
     firing.join()
     service.until_accepted(*keys)
+    assert stack.processes["commissions-1"].restarts == 0
     service.control.set_cost("none")
     events = service.events("lost-")
     assert events["issued"] == events["accepted"] == dict.fromkeys(keys, 1)
