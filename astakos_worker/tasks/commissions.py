@@ -5,6 +5,7 @@ is a result, not an exception: Flower shows it, and Celery tries nothing again. 
 that meets no ledger is tried again, since nobody else would.
 """
 
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -47,7 +48,8 @@ def _add(app: Celery, runtime: Callable[[], Runtime], name: str, work: Work) -> 
         try:
             if newer(message):  # a newer worker will get it (F78)
                 log.info("left_for_newer", task=name)
-                raise self.retry(countdown=_AGAIN)
+                # Not in step with anything else that comes by, or the same one would get it again.
+                raise self.retry(countdown=_AGAIN * (0.5 + random.random()))  # noqa: S311
             return work(runtime(), message)
         except BadValue as error:
             return failed(message.get("key", message.get("serial")), error)
