@@ -70,10 +70,14 @@ def row(service: str, finding: Finding) -> dict[str, Any]:
 def show_report(console: Console, report: Report) -> None:
     """Print what a sweep came to: the counts, what was left, why it stopped."""
     counts = _said(report.counts) or "nothing to do"
-    left = "" if report.fix or not report.left else " (nothing was changed; --fix does it)"
+    note = ""
+    if report.left and not report.fix:
+        note = " (nothing was changed; --fix does it)"
+    elif report.done and not report.left:
+        note = " (done)"
     console.print(
         f"{report.service}: {report.listed} pending in Astakos, {report.looked} looked at; "
-        f"{counts}{left}"
+        f"{counts}{note}"
     )
     if report.fix and report.left:
         console.print(Text(f"Left to do: {_said(report.undone)}", style="yellow"))

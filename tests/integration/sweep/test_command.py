@@ -91,6 +91,10 @@ def test_it_does_it_and_then_nothing_is_left(cloud, run, asked):
     assert [f["done"] for f in found] == [True]
     cloud.carry()
     assert cloud.events("rejected") == [serial]
+    late(cloud, "late")
+    status, printed = run("reconcile", "--fix")
+    assert (status, "1 expired (done)" in printed) == (0, True)
+    cloud.carry()
     status, printed = run("reconcile")
     assert status == 0
     assert "1 pending in Astakos" in printed and "nothing to do" in printed
