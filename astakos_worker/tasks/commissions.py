@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from celery import Celery, Task
+from celery import Celery, Task, current_task
 
 from astakos_worker import names
 from astakos_worker.errors import CommissionError, Unavailable
@@ -52,9 +52,19 @@ def _add(app: Celery, runtime: Callable[[], Runtime], name: str, work: Work) -> 
                 raise self.retry(countdown=_AGAIN * (0.5 + random.random()))  # noqa: S311
             return work(runtime(), message)
         except BadValue as error:
-            return failed(message.get("key", message.get("serial")), error)
+            return _refused(runtime(), message.get("key", message.get("serial")), error)
         except (Unavailable, UnavailableError) as error:
             raise self.retry(exc=error, countdown=_AGAIN) from None
+
+
+def _refused(run: Runtime, which: object, error: Exception) -> dict[str, Any]:
+    """Return a refusal as a result; a message that could never have been right is noted (F51)."""
+    if isinstance(error, BadValue):
+        request = current_task.request
+        queue = (request.delivery_info or {}).get("routing_key", "")
+        reason = "has arguments that do not fit; its result says which"
+        run.dead_messages.add(reason, task=current_task.name, id_=request.id, queue=queue)
+    return failed(which, error)
 
 
 class _Promise:
@@ -97,7 +107,7 @@ def _issue(run: Runtime, message: dict[str, Any]) -> dict[str, Any]:
         raise
     except (AstakosClientException, CommissionError) as error:
         promise.pass_on()
-        return failed(key, error)
+        return _refused(run, key, error)
     done = run.carry(service, own_id(), own=key, wake=promise.name)
     return carried(run, service, key, done)
 
@@ -113,7 +123,7 @@ def _decide(run: Runtime, verb: Verb, message: dict[str, Any]) -> dict[str, Any]
         raise
     except (AstakosClientException, CommissionError) as error:
         promise.pass_on()
-        return failed(message.get("key", message.get("serial")), error)
+        return _refused(run, message.get("key", message.get("serial")), error)
     done = run.carry(service, own_id(), own=key, wake=promise.name)
     return carried(run, service, key, done)
 
@@ -128,7 +138,7 @@ def _resolve(run: Runtime, message: dict[str, Any]) -> dict[str, Any]:
     except Unavailable:
         raise
     except (AstakosClientException, CommissionError) as error:
-        return failed(None, error)
+        return _refused(run, None, error)
     run.carry(service, own_id(), wake=promise.name)
     return {
         str(one): failed(one, what) if isinstance(what, Exception) else {"state": what.state}
