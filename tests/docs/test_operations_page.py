@@ -15,7 +15,10 @@ from astakos_worker.engine.sweeping import _EVENTS
 from astakos_worker.ledger.record import State
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = {name: (DOCS / name).read_text() for name in ("operations.md", "drift.md", "owners.md", "sweep.md")}
+PAGES = {
+    name: (DOCS / name).read_text()
+    for name in ("operations.md", "drift.md", "owners.md", "sweep.md")
+}
 OPERATIONS = PAGES["operations.md"]
 COMMANDS = sorted(
     {
