@@ -65,14 +65,15 @@ def test_the_broker_is_killed_under_load_and_all_goes_on(service):
 
 def test_a_worker_that_is_told_to_stop_hands_its_work_back(service):
     """F54: SIGTERM in the middle of many; another worker does the rest, and nothing twice."""
-    service.control.set_cost(issue_ms=10)
+    service.control.set_cost(issue_ms=30)
     for number in range(400):
         service.issue(f"t-{number}", accept=True)
     until(lambda: service.used()[0] >= 10, within=20)
     worker = service.cluster.worker.container.process
     worker.signal(signal.SIGTERM)
-    until(lambda: not worker.alive, within=15)
+    until(lambda: not worker.alive, within=30)
     assert 0 < service.used()[0] < 400
+    service.control.set_cost("none")
     service.cluster.worker.restart()
     until(lambda: service.used() == (400, 0), within=60)
     assert len(service.events("issued")) == 400
