@@ -1,8 +1,12 @@
 """The format of our log lines: an event's stable name, then its fields, as `key=value`."""
 
 import logging
+from collections.abc import Mapping
 
 import structlog
+
+#: Characters of a task's result in a log line; Flower has all of it.
+_RESULT = 300
 
 
 def configure_logs() -> None:
@@ -19,3 +23,13 @@ def configure_logs() -> None:
         cache_logger_on_first_use=True,
     )
     logging.getLogger("astakos_worker").setLevel(logging.INFO)
+    logging.getLogger("celery.app.trace").addFilter(shorten_result)
+
+
+def shorten_result(line: logging.LogRecord) -> bool:
+    """Cut the result in Celery's line about a task: it may name fifty commissions."""
+    if isinstance(line.args, Mapping):
+        shown = line.args.get("return_value")
+        if isinstance(shown, str) and len(shown) > _RESULT:
+            line.args = {**line.args, "return_value": f"{shown[:_RESULT]} ..."}
+    return True
