@@ -38,6 +38,10 @@ def main() -> None:
     )
     parser.add_argument("--full", action="store_true", help="all scenarios, more rounds, plots")
     parser.add_argument("--only", metavar="NAME,...", help=f"only some of: {', '.join(SCENARIOS)}")
+    parser.add_argument(
+        "--rounds", type=int, help="how often rivals take turns; 2, or 3 with --full"
+    )
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="the tables, for a page")
     parser.add_argument("--json", type=Path, default=Path("run/bench.json"), help="%(default)s")
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="where SVG plots go")
     parser.add_argument("--auth-url", help="a real Astakos instead of the sandbox")
@@ -55,7 +59,7 @@ def main() -> None:
             tempfile.TemporaryDirectory(prefix="bench-") as folder,
             Stage(Path(folder), make) as stage,
         ):
-            cast = Cast(stage, options.full)
+            cast = Cast(stage, options.full, options.rounds or (3 if options.full else 2))
             report.head(console, stage)
             for name in chosen:
                 scenario = SCENARIOS[name]
@@ -75,6 +79,8 @@ def main() -> None:
     kept = {"machine": machine(), "full": options.full, "aims": aims}
     options.json.write_text(json.dumps({**kept, "results": results}, indent=1) + "\n")
     console.print(f"\nFigures: {options.json}", style="dim")
+    if options.markdown:
+        options.markdown.write_text(report.markdown(results, aims))
     if options.plots:
         plots.draw(results, options.plots)
 

@@ -5,7 +5,7 @@ from bench.rivals.queued import Ours, Plain
 
 DELAYS = (0, 5, 20, 50, 100)
 CONCURRENCY = (1, 2, 4, 8, 16, 32)
-BACKLOGS = (10, 30, 100, 300, 1000, 3000)
+BACKLOGS = (10, 30, 100, 300, 1000)
 POOLS = ("threads", "prefork", "solo")
 #: As many servers as anybody sends requests at once: then only the delay counts.
 ENOUGH = 64

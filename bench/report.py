@@ -1,14 +1,18 @@
-"""The tables on the screen."""
+"""The tables: on the screen, and for a page."""
+
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.table import Table
 
 from bench.figures import summary
+from bench.scenarios import SCENARIOS
 
 NOTE = (
     "CPU ms: of a lifecycle, all in all and of producer, workers and server (broker and ledger); "
     "messages, commands at the server (those in scripts too) and HTTP requests are a lifecycle's."
 )
+AIMS = ("", "aim", "measured", "")
 
 
 def head(console: Console, stage) -> None:
@@ -21,25 +25,60 @@ def head(console: Console, stage) -> None:
     )
 
 
-def table(console: Console, title: str, found) -> None:
+def rows_of(found) -> Iterator[list[str]]:
+    """Yield the head, then a row for each contender; the spread is that of the first figure."""
     figures = list(dict.fromkeys(name for rows in found.values() for name in rows))
-    console.print(f"\n{title}", style="bold")
-    out = Table(box=None, padding=(0, 2, 0, 0), header_style="")
-    out.add_column("", no_wrap=True)
-    for n, name in enumerate(figures):
-        out.add_column(name, justify="right", no_wrap=True)
-        if n == 0:
-            out.add_column("", no_wrap=True, style="dim")
+    yield ["", figures[0], "spread", *figures[1:]]
     for contender, rows in found.items():
         cells = [number(summary(rows[n])["median"]) if n in rows else "" for n in figures]
-        first = spread(rows[figures[0]]) if figures[0] in rows else ""
-        out.add_row(contender, cells[0], first, *cells[1:])
-    console.print(out)
-    if "CPU ms" in figures:
+        spread = spread_of(rows[figures[0]]) if figures[0] in rows else ""
+        yield [contender, cells[0], spread, *cells[1:]]
+
+
+def rows_of_aims(aims) -> Iterator[list[str]]:
+    for row in aims:
+        met = "met" if row["met"] else "missed"
+        yield [row["what"], row["aim"].replace("0.333333", "1/3"), number(row["got"]), met]
+
+
+def table(console: Console, title: str, found) -> None:
+    names, *rows = rows_of(found)
+    show(console, title, names, rows)
+    if "CPU ms" in names:
         console.print(NOTE, style="dim")
 
 
-def spread(samples) -> str:
+def aims(console: Console, aims) -> None:
+    if aims:
+        show(console, "Aims, as ratios", AIMS, rows_of_aims(aims))
+
+
+def show(console: Console, title: str, names, rows) -> None:
+    console.print(f"\n{title}", style="bold")
+    out = Table(box=None, padding=(0, 2, 0, 0), header_style="")
+    for name in names:
+        style = "dim" if name == "spread" else ""
+        out.add_column(name, justify="right" if name else "left", no_wrap=True, style=style)
+    for row in rows:
+        out.add_row(*row)
+    console.print(out)
+
+
+def markdown(results, aims) -> str:
+    """The same as a page's tables."""
+    parts = [lines(AIMS, rows_of_aims(aims))] if aims else []
+    for name, found in results.items():
+        names, *rows = rows_of(found)
+        parts.append(f"{SCENARIOS[name].title}:\n\n{lines(names, rows)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def lines(names, rows) -> str:
+    rule = ["---:" if name else "---" for name in names]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (names, rule, *rows))
+
+
+def spread_of(samples) -> str:
     of = summary(samples)
     if "p99" in of:
         return f"p99 {number(of['p99'])}"
@@ -54,16 +93,3 @@ def number(value: float) -> str:
     return (
         f"{value:.0f}" if value == int(value) else f"{value:.2g}" if value < 1 else f"{value:.3g}"
     )
-
-
-def aims(console: Console, rows) -> None:
-    if not rows:
-        return
-    console.print("\nAims, as ratios", style="bold")
-    out = Table(box=None, padding=(0, 2, 0, 0), header_style="")
-    for name in ("", "aim", "measured", ""):
-        out.add_column(name, justify="right" if name else "left")
-    for row in rows:
-        met = "[green]met[/]" if row["met"] else "[red]missed[/]"
-        out.add_row(row["what"], row["aim"].replace("0.333333", "1/3"), number(row["got"]), met)
-    console.print(out)

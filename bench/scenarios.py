@@ -25,6 +25,7 @@ class Cast:
 
     stage: Stage
     full: bool
+    rounds: int  # how often rivals take turns
 
     def times(self, short: int, full: int) -> int:
         return full if self.full else short
@@ -95,7 +96,7 @@ class Scenario:
 
 def lifecycles(cast: Cast, number: int = 0, **figures: Any) -> Found:
     with cast.cost(**figures):
-        return turns(cast.stage, cast.all(), number or cast.times(300, 1500), cast.times(2, 5))
+        return turns(cast.stage, cast.all(), number or cast.times(300, 1500), cast.rounds)
 
 
 def quiet_at_20_ms(cast: Cast) -> Found:
@@ -145,7 +146,7 @@ SCENARIOS = {
     ),
     "settles": Scenario(
         "Accepts alone, all decided when the clock starts, Astakos without cost",
-        lambda c: calls.settles(c.stage, c.plain, c.ours, c.times(600, 1500), c.times(2, 5)),
+        lambda c: calls.settles(c.stage, c.plain, c.ours, c.times(600, 1500), c.rounds),
         needs_control=False,
     ),
     "quiet": Scenario(
@@ -168,13 +169,13 @@ SCENARIOS = {
     "lookups": Scenario("Look-ups of one name, 64 in flight, Astakos at 20 ms", lookups),
     "start": Scenario(
         "A worker's start",
-        lambda c: sizes.start(c.stage, c.times(1, 5)),
+        lambda c: sizes.start(c.stage, c.rounds),
         needs_control=False,
         full_only=True,
     ),
     "growth": Scenario(
         "Lifecycles with many open commissions in the ledger, Astakos without cost",
-        lambda c: sizes.growth(c.stage, (1_000, 100_000), 1500, 5),
+        lambda c: sizes.growth(c.stage, (1_000, 100_000), 1000, c.rounds),
         full_only=True,
     ),
     "sweep": Scenario(
@@ -182,22 +183,22 @@ SCENARIOS = {
     ),
     "pools": Scenario(
         "Lifecycles by pool, Astakos waiting",
-        lambda c: curves.pools(c.stage, 600, 3),
+        lambda c: curves.pools(c.stage, 600, c.rounds),
         full_only=True,
     ),
     "delay": Scenario(
         "Lifecycles a second, by Astakos' delay in ms",
-        lambda c: curves.by_delay(c, 300, 3),
+        lambda c: curves.by_delay(c, 300, c.rounds),
         full_only=True,
     ),
     "concurrency": Scenario(
         "Lifecycles a second, by threads and carriers of two processes, Astakos at 20 ms",
-        lambda c: curves.by_concurrency(c, 300, 3),
+        lambda c: curves.by_concurrency(c, 300, c.rounds),
         full_only=True,
     ),
     "backlog": Scenario(
         "Lifecycles a second, by how many are asked for at once, Astakos waiting",
-        lambda c: curves.by_backlog(c, 3),
+        lambda c: curves.by_backlog(c, c.rounds),
         full_only=True,
     ),
     "memory": Scenario(
