@@ -18,6 +18,7 @@ import structlog
 from astakos_worker.clients import Clients
 from astakos_worker.commissions import Commissions
 from astakos_worker.connect import dead_messages_of, ledger_of
+from astakos_worker.engine.batch_size import BatchSize
 from astakos_worker.engine.carry import Carried, Carrier
 from astakos_worker.engine.findings import Report
 from astakos_worker.engine.gather import Gather
@@ -97,6 +98,7 @@ class Runtime:
         self._awake: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._owners: dict[str, Ask | None] = {}
         self._known_names = known_names_of(settings)
+        self._sizes: dict[str, BatchSize] = {}
         self._gathers: dict[tuple[str, str], Gather] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -120,6 +122,7 @@ class Runtime:
             random.random,
             self.waker.ring,
             self.waker.tell,
+            self._sizes.setdefault(service, BatchSize()),
         )
         name = f"{self.name}:{carrier}"
         since = self.ledger.clock.now()

@@ -12,6 +12,7 @@ from typing import Literal
 import structlog
 
 from astakos_worker.engine.bare import Recogniser
+from astakos_worker.engine.batch_size import BatchSize
 from astakos_worker.engine.breaker import Breaker
 from astakos_worker.engine.issue import Issuer
 from astakos_worker.engine.journal import Journal, Step
@@ -64,6 +65,7 @@ class Carrier:
     draw: Draw
     ring: Ring
     tell: Tell
+    size: BatchSize = field(default_factory=BatchSize)
 
     def carry(
         self, lane: str, name: str, *, own: str | None = None, wake: str | None = None
@@ -75,7 +77,9 @@ class Carrier:
         recogniser = Recogniser(
             self.astakos, self.ledger, journal, self.clock, self.limits, self.draw
         )
-        settler = Settler(self.astakos, journal, recogniser, self.clock, self.limits, self.draw)
+        settler = Settler(
+            self.astakos, journal, recogniser, self.clock, self.limits, self.draw, self.size
+        )
         until = self.clock.now() + self.limits.carry_seconds
         done = Carried()
         out: list[Step] = []

@@ -6,10 +6,11 @@ is an alarm (F25). A batch that fails as a whole is halved until the culprit is 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from astakos_worker.engine.bare import ALL_UNKNOWN, Recogniser, is_unseen
+from astakos_worker.engine.batch_size import BatchSize
 from astakos_worker.engine.breaker import Breaker
 from astakos_worker.engine.journal import Journal, Step
 from astakos_worker.engine.judge import (
@@ -35,13 +36,10 @@ from astakos_worker.ledger.events import (
 from astakos_worker.ledger.record import Record, State
 from astakosclient.errors import AstakosClientException, Outcome
 
-#: Seconds that a smaller batch size, forced by a proxy, is kept.
-_REMEMBERED = 60.0
-
 
 @dataclass(slots=True)
 class Settler:
-    """Sends decisions in batches. Remembers what size a proxy lets through."""
+    """Sends decisions in batches."""
 
     astakos: Astakos
     journal: Journal
@@ -49,12 +47,11 @@ class Settler:
     clock: Clock
     limits: Limits
     draw: Draw
-    _size: int = 0
-    _size_until: float = field(default=0.0)
+    size: BatchSize
 
     def run(self, entries: Sequence[Entry], breaker: Breaker, out: list[Step]) -> None:
         """Send the decisions of these records, and append what is to be recorded to `out`."""
-        size = self._batch_size()
+        size = self.size.at(self.clock.now(), self.limits.settle_batch)
         unseen = [entry for entry in entries if is_unseen(entry.record)]
         if unseen:
             known = [entry for entry in entries if not is_unseen(entry.record)]
@@ -141,7 +138,7 @@ class Settler:
         if splits and len(marked) > 1:
             half = len(marked) // 2
             if is_too_large(error):
-                self._size, self._size_until = half, now + _REMEMBERED
+                self.size.found_too_large(len(marked), now)
             if error.outcome is Outcome.REFUSED:
                 unsent = [
                     Step(entry, SettleUnsent(entry.record.settles, now), keep=self.limits.lease)
@@ -163,11 +160,6 @@ class Settler:
                 event = Postponed(now + self.limits.backoff(entry.record.attempts, self.draw))
             out.append(Step(entry, event))
         return []
-
-    def _batch_size(self) -> int:
-        if self._size and self.clock.now() < self._size_until:
-            return self._size
-        return self.limits.settle_batch
 
 
 def _settles(record: Record) -> bool:
