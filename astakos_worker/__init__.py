@@ -1,6 +1,7 @@
 """Exactly-once quota commissions for the services of a Synnefo cloud."""
 
 # What a service's code needs; workers and operators have `astakos_worker.app` and the command.
+from astakos_worker.bulk import NewCommission
 from astakos_worker.commissions import Commission, Commissions
 from astakos_worker.errors import (
     CommissionError,
@@ -29,6 +30,7 @@ __all__ = [
     "KeyConflict",
     "LedgerFull",
     "Lookups",
+    "NewCommission",
     "NewerRecord",
     "NotDead",
     "Outcome",

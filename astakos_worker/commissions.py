@@ -6,16 +6,17 @@ same call again is safe. No Astakos is talked to here, and no token is held.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from astakos_worker import requests
+from astakos_worker import bulk, requests
+from astakos_worker.bulk import NewCommission
 from astakos_worker.changing import extend
 from astakos_worker.committing import Commits, Hook, OnCommit, hook_of
 from astakos_worker.dead_letters import DeadLetters
 from astakos_worker.deciding import Decider, bare_serial
-from astakos_worker.enqueueing import Enqueuer
+from astakos_worker.enqueueing import Enqueuer, Order
 from astakos_worker.errors import (
     CommissionError,
     CommissionFailed,
@@ -28,7 +29,7 @@ from astakos_worker.ledger.record import Moment, Record, Request, State, Verb, i
 from astakos_worker.outcomes import Outcome, current, or_error, outcome_of, through
 from astakos_worker.parts import Parts, ledger_errors, missing
 from astakos_worker.settings import Settings
-from astakosclient.errors import AstakosClientException
+from astakosclient.errors import AstakosClientException, BadValue
 
 if TYPE_CHECKING:
     from astakos_worker.in_memory import InMemoryCommissions
@@ -224,6 +225,25 @@ class Commissions:
             reuse=reuse,
         )
 
+    def issue_many(self, commissions: Iterable[NewCommission]) -> list[Commission | Exception]:
+        """Enqueue many at once, each for itself: return what became of each, or its error.
+
+        Each is a mapping with the arguments of `issue` or `issue_generic`. Hundreds go in one
+        round trip, and a handful of messages in all. An error (`BadValue`, `KeyConflict`,
+        `LedgerFull`, ...) is that of one commission; if the ledger goes away in between, it is
+        `Unavailable` for all from there on. Raises that where it is away from the start.
+        """
+        given = bulk.listed(commissions)
+        orders: list[Order | Exception] = []
+        for one in given:
+            try:
+                request, key, how = bulk.read(one)
+                orders.append(self._enqueuer.order(request, key, **how))
+            except BadValue as error:
+                orders.append(error)
+        became = iter(self.enqueue_all([one for one in orders if isinstance(one, Order)]))
+        return [next(became) if isinstance(one, Order) else one for one in orders]
+
     # --- Deciding -----------------------------------------------------------------------------
 
     def accept(self, which: str | int) -> Commission:
@@ -248,7 +268,9 @@ class Commissions:
         """Decide many at once, each for itself: return what became of each, or its error.
 
         A string is a key, an integer a serial. One that is in both lists is decided in
-        neither: `DecisionConflict` for it alone (F23).
+        neither: `DecisionConflict` for it alone (F23). Hundreds go in one round trip. If the
+        ledger goes away in between, it is `Unavailable` for all from there on; raises that
+        where it is away from the start.
         """
         return _resolved(self._decider.resolve(accept, reject))
 
@@ -372,6 +394,17 @@ class Commissions:
         An awaited decision finds it.
         """
         return self._enqueued(request, key, **options)
+
+    def order(self, request: Request, key: str, **options: Any) -> Order:
+        """Return a request as `enqueue_all` takes it; `BadValue` for what it refuses."""
+        return self._enqueuer.order(request, key, **options)
+
+    def enqueue_all(self, orders: Sequence[Order]) -> list[Commission | Exception]:
+        """Enqueue requests as they are; see `issue_many`."""
+        return [
+            self._handle(one) if isinstance(one, Entry) else one
+            for one in self._enqueuer.enqueue_all(orders)
+        ]
 
     def checked(
         self, request: Request, key: str | None, **options: Any

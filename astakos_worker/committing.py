@@ -4,12 +4,12 @@ What is wrong with an argument is said at once, inside the transaction. The ledg
 only afterwards: a process that dies between the two has committed without its commission.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Unpack, runtime_checkable
 
-from astakos_worker import requests
-from astakos_worker.ledger.record import Moment, Request
+from astakos_worker import enqueueing, requests
+from astakos_worker.ledger.record import Request
 from astakosclient.errors import BadValue
 
 if TYPE_CHECKING:
@@ -28,16 +28,11 @@ class Commits(Protocol):
 Hook = Callable[[Callable[[], None]], object]
 
 
-class Options(TypedDict, total=False):
+class Options(enqueueing.Options, total=False):
     """What `Commissions.issue` takes besides, with the same meaning."""
 
     name: str
     force: bool
-    accept: bool
-    deadline: float | None
-    callback: str | None
-    callback_on: Iterable[Moment]
-    reuse: bool
 
 
 class OnCommit:

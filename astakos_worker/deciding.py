@@ -3,17 +3,17 @@
 A decision is a write-once cell: whoever was first has decided, and the others are told.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from astakos_worker import names, requests
 from astakos_worker.enqueueing import new_incarnation
-from astakos_worker.errors import CommissionError, DecisionConflict, UnknownKey
+from astakos_worker.errors import CommissionError, DecisionConflict, Unavailable, UnknownKey
 from astakos_worker.ledger.contract import Entry, Verdict, Write
 from astakos_worker.ledger.record import Decision, Verb, bare_key, is_bare, shown
 from astakos_worker.ledger.states import awaited, bare
 from astakos_worker.outcomes import check_decision
-from astakos_worker.parts import Parts, ledger_errors, left_for_newer
+from astakos_worker.parts import Parts, in_batches, ledger_errors, left_for_newer
 from astakosclient.errors import AstakosClientException, BadValue
 
 _TASKS: dict[Verb, str] = {"accept": names.WAKE_ACCEPT, "reject": names.WAKE_REJECT}
@@ -39,7 +39,7 @@ class Decider:
     def resolve(
         self, accept: Iterable[str | int], reject: Iterable[str | int]
     ) -> dict[str | int, Entry | Exception]:
-        """Decide each for itself, all in one round trip; return each as it is now, or its error."""
+        """Decide each for itself, many in a round trip; return each as it is now, or its error."""
         accepted, rejected = _distinct("accept", accept), _distinct("reject", reject)
         keys = self._keys([*accepted, *rejected])
         # The same commission may be named by its key in one list and by its serial in the other.
@@ -107,23 +107,27 @@ class Decider:
     def _decision(self, verb: Verb, reason: str = "") -> Decision:
         return Decision(verb, reason, self.parts.ledger.clock.now())
 
-    def _record(self, decisions: Mapping[str, Decision]) -> dict[str, Verdict]:
+    def _record(self, decisions: Mapping[str, Decision]) -> dict[str, Verdict | Unavailable]:
+        """Write decisions, and send wake-ups; raises `Unavailable` if it is away from the start."""
+        return dict(
+            zip(decisions, in_batches(list(decisions.items()), self._record_batch), strict=True)
+        )
+
+    def _record_batch(self, items: Sequence[tuple[str, Decision]]) -> list[Verdict]:
         """Write decisions, those of bare serials with records of their own; send wake-ups."""
-        if not decisions:
-            return {}
-        ledger = self.parts.ledger
-        with ledger_errors(*decisions):
-            verdicts = ledger.decide(self.service, decisions)
-            new = [key for key in decisions if is_bare(key) and _is_nowhere(verdicts[key])]
+        ledger, decisions = self.parts.ledger, dict(items)
+        verdicts = ledger.decide(self.service, decisions)
+        new = [key for key in decisions if is_bare(key) and _is_nowhere(verdicts[key])]
+        if new:
             made = ledger.cas([self._bare(key, decisions[key]) for key in new])
             verdicts |= dict(zip(new, made, strict=True))
-            if late := {key: decisions[key] for key in new if not verdicts[key].done}:
-                verdicts |= ledger.decide(self.service, late)  # somebody has just made them
+        if late := {key: decisions[key] for key in new if not verdicts[key].done}:
+            verdicts |= ledger.decide(self.service, late)  # somebody has just made them
         for key, verdict in verdicts.items():
             if verdict.ring and verdict.entry is not None:
                 task = _TASKS[decisions[key].verb]
                 self.parts.waker.wake(task, self.service, key, verdict.entry.version)
-        return verdicts
+        return [verdicts[key] for key in decisions]
 
     def _bare(self, key: str, decision: Decision) -> Write:
         record = bare(
@@ -146,8 +150,10 @@ def _is_nowhere(verdict: Verdict) -> bool:
     return verdict.entry is None and not verdict.newer
 
 
-def _judged(key: str, verdict: Verdict, verb: Verb) -> Entry:
+def _judged(key: str, verdict: Verdict | Unavailable, verb: Verb) -> Entry:
     """Return the commission if the decision stands; raise what keeps it from standing."""
+    if isinstance(verdict, Unavailable):
+        raise verdict
     if verdict.newer:
         raise left_for_newer(key)
     if verdict.entry is None:

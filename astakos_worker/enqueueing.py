@@ -5,12 +5,19 @@ no second call, and none can come in between.
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypedDict, Unpack
 
 from astakos_worker import names, requests
-from astakos_worker.errors import KeyConflict, Unavailable
-from astakos_worker.ledger.contract import Entry, Verdict, Write
+from astakos_worker.errors import (
+    CommissionError,
+    DecisionConflict,
+    KeyConflict,
+    LedgerFull,
+    Unavailable,
+)
+from astakos_worker.ledger.contract import FULL, Entry, Verdict, Write
 from astakos_worker.ledger.events import Requested
 from astakos_worker.ledger.record import (
     Decision,
@@ -23,12 +30,22 @@ from astakos_worker.ledger.record import (
 )
 from astakos_worker.ledger.states import queued, transition
 from astakos_worker.outcomes import check_verb, current
-from astakos_worker.parts import Parts, ledger_errors, left_for_newer
+from astakos_worker.parts import Parts, in_batches, left_for_newer
 from astakos_worker.settings import Settings
 from astakosclient.errors import BadValue
 
 #: Others may change a record between two looks at it; not so often in a row.
 _TRIES = 10
+
+
+class Options(TypedDict, total=False):
+    """What may be said of a commission besides its request; see `Commissions.issue`."""
+
+    accept: bool
+    deadline: float | None
+    callback: str | None
+    callback_on: Iterable[Moment]
+    reuse: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,40 +56,47 @@ class Enqueuer:
     settings: Settings
     parts: Parts
 
-    def enqueue(
-        self,
-        request: Request,
-        key: str | None,
-        *,
-        accept: bool = False,
-        deadline: float | None = None,
-        callback: str | None = None,
-        callback_on: Iterable[Moment] = ("closed",),
-        reuse: bool = False,
-    ) -> Entry:
+    def enqueue(self, request: Request, key: str | None, **options: Unpack[Options]) -> Entry:
         """Return the commission of this key, which is in the ledger now; see `issue`."""
-        key, deadline = self.checked(
-            request,
+        [became] = self.enqueue_all([self.order(request, key, **options)])
+        if isinstance(became, Exception):
+            raise became
+        return became
+
+    def order(self, request: Request, key: str | None, **options: Unpack[Options]) -> "Order":
+        """Return what is to be enqueued; `BadValue` for what cannot be right."""
+        key, deadline = self.checked(request, key, **options)
+        now = self.parts.ledger.clock.now()
+        record = queued(
             key,
-            accept=accept,
-            deadline=deadline,
-            callback=callback,
-            callback_on=callback_on,
-            reuse=reuse,
+            self.service,
+            new_incarnation(),
+            request,
+            now=now,
+            decision=Decision("accept", "", now) if options.get("accept") else None,
+            deadline=None if deadline is None else now + deadline,
         )
-        moments = requests.checked_moments(callback_on)
-        record = self._new(request, key, accept=accept, deadline=deadline)
-        record = replace(record, callback=callback, moments=moments)
-        with ledger_errors(key):
-            verdict = self._create(record, reuse=reuse)
-        if verdict.ring:
-            version = verdict.entry.version if verdict.entry else 0
-            self.parts.waker.wake(names.WAKE_ISSUE, self.service, key, version)
-        if verdict.newer:
-            raise left_for_newer(key)
-        if verdict.entry is None:
-            raise Unavailable(key, f"commission {key!r} changed too often to be enqueued")
-        return verdict.entry
+        moments = requests.checked_moments(options.get("callback_on", ("closed",)))
+        record = replace(record, callback=options.get("callback"), moments=moments)
+        return Order(record, options.get("reuse", False))
+
+    def enqueue_all(self, orders: Sequence["Order"]) -> list[Entry | CommissionError]:
+        """Return the commission of each, or its error: one that fails does so alone.
+
+        Raises `Unavailable` if the ledger is away from the start.
+        """
+        return in_batches([(order.record.key, order) for order in orders], self._enqueue)
+
+    def _enqueue(self, items: Sequence[tuple[str, "Order"]]) -> list[Entry | CommissionError]:
+        became = self._create([order for _, order in items])
+        for (key, _), one in zip(items, became, strict=True):
+            if isinstance(one, Verdict) and one.ring:
+                version = one.entry.version if one.entry else 0
+                self.parts.waker.wake(names.WAKE_ISSUE, self.service, key, version)
+        return [
+            one if isinstance(one, CommissionError) else _entry(key, one)
+            for (key, _), one in zip(items, became, strict=True)
+        ]
 
     def checked(
         self,
@@ -103,62 +127,91 @@ class Enqueuer:
         requests.check_name(request, Tag(namespace, key, new_incarnation(), print_))
         return key, deadline
 
-    def _new(
-        self,
-        request: Request,
-        key: str,
-        *,
-        accept: bool,
-        deadline: float | None,
-    ) -> Record:
-        now = self.parts.ledger.clock.now()
-        return queued(
-            key,
-            self.service,
-            new_incarnation(),
-            request,
-            now=now,
-            decision=Decision("accept", "", now) if accept else None,
-            deadline=now + deadline if deadline is not None else None,
-        )
+    def _create(self, orders: Sequence["Order"]) -> list[Verdict | CommissionError]:
+        """Write new records, or find those that are there to be the same commissions.
 
-    def _create(self, record: Record, *, reuse: bool) -> Verdict:
-        """Write a new record, or find the one that is there to be the same commission."""
-        write = Write(record, 0, cell=record.decision, ring=True)
+        One round trip where all are new, whatever their number; the same key may be among them
+        more than once.
+        """
+        became: dict[int, Verdict | CommissionError] = {}
+        replays: list[int] = []
+        writes = {
+            n: Write(order.record, 0, cell=order.record.decision, ring=True)
+            for n, order in enumerate(orders)
+        }
         for _ in range(_TRIES):
-            [verdict] = self.parts.ledger.cas([write])
-            entry = verdict.entry
-            if verdict.done or entry is None:
-                return verdict
-            there = current(entry)
-            if there.state is State.AWAITED and record.request is not None:
-                came = Requested(
-                    record.request,
-                    record.incarnation,
-                    record.deadline,
-                    record.callback,
-                    record.moments,
-                )
-                after = transition(there, came, record.created)
-                write = Write(after, entry.version, ring=True)
-            elif reuse and not there.is_open:
-                write = Write(record, entry.version, cell=record.decision, reset=True, ring=True)
-            elif there.fingerprint != record.fingerprint:
-                text = f"key {record.key!r} is in use for another commission ({there.state})"
-                raise KeyConflict(record.key, text)
-            else:
-                return self._replayed(record, entry)
-        return Verdict(False, None)
+            if not writes:
+                break
+            verdicts = self.parts.ledger.cas(list(writes.values()))
+            tried, writes = list(writes), {}
+            for n, verdict in zip(tried, verdicts, strict=True):
+                if verdict.done or verdict.entry is None:
+                    became[n] = verdict
+                elif (again := _another(orders[n], verdict.entry)) is not None:
+                    writes[n] = again
+                elif current(verdict.entry).fingerprint != orders[n].record.fingerprint:
+                    became[n] = _conflict(orders[n].record.key, current(verdict.entry))
+                else:
+                    became[n] = Verdict(True, verdict.entry)
+                    replays.append(n)
+        became |= self._decided([(n, orders[n].record) for n in replays])
+        return [became.get(n, Verdict(False, None)) for n in range(len(orders))]
 
-    def _replayed(self, record: Record, entry: Entry) -> Verdict:
-        """Return the commission that is there; a decision that came along is its decision."""
-        if record.decision is None:
-            return Verdict(True, entry)
-        decided = self.parts.ledger.decide(self.service, {record.key: record.decision})
-        verdict = decided[record.key]
-        if verdict.entry is not None:
-            check_verb(verdict.entry, record.decision.verb)
-        return verdict
+    def _decided(
+        self, replays: Sequence[tuple[int, Record]]
+    ) -> dict[int, Verdict | CommissionError]:
+        """Decide commissions that were there: a decision that came along is their decision."""
+        decisions = {one.key: one.decision for _, one in replays if one.decision is not None}
+        if not decisions:
+            return {}
+        verdicts = self.parts.ledger.decide(self.service, decisions)
+        became: dict[int, Verdict | CommissionError] = {}
+        for n, record in replays:
+            if record.decision is None:
+                continue
+            became[n] = verdict = verdicts[record.key]
+            try:
+                if verdict.entry is not None:
+                    check_verb(verdict.entry, record.decision.verb)
+            except DecisionConflict as error:
+                became[n] = error
+        return became
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A new commission as it would be written; `reuse` takes the key of one that has ended."""
+
+    record: Record
+    reuse: bool
+
+
+def _another(order: Order, entry: Entry) -> Write | None:
+    """Return what to write over a record that is there; None: it stays."""
+    there, record = current(entry), order.record
+    if there.state is State.AWAITED and record.request is not None:
+        came = Requested(
+            record.request, record.incarnation, record.deadline, record.callback, record.moments
+        )
+        return Write(transition(there, came, record.created), entry.version, ring=True)
+    if order.reuse and not there.is_open:
+        return Write(record, entry.version, cell=record.decision, reset=True, ring=True)
+    return None
+
+
+def _conflict(key: str, there: Record) -> KeyConflict:
+    return KeyConflict(key, f"key {key!r} is in use for another commission ({there.state})")
+
+
+def _entry(key: str, verdict: Verdict) -> Entry | CommissionError:
+    """Return the commission, or why it is not in the ledger."""
+    if verdict.entry is not None:
+        return verdict.entry
+    if verdict.newer:
+        return left_for_newer(key)
+    if verdict.full:
+        return LedgerFull(key, FULL)
+    return Unavailable(key, f"commission {key!r} changed too often to be enqueued")
 
 
 def new_incarnation() -> str:

@@ -27,6 +27,7 @@ MESSAGES = 1
 
 # Whole requests, for programs without this package.
 ISSUE_COMMISSION = "astakos.issue_commission"
+ISSUE_COMMISSIONS = "astakos.issue_commissions"
 ACCEPT_COMMISSION = "astakos.accept_commission"
 REJECT_COMMISSION = "astakos.reject_commission"
 RESOLVE_COMMISSIONS = "astakos.resolve_commissions"

@@ -1,12 +1,18 @@
 """What a service's calls work with, and the ledger's errors as its callers know them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from astakos_worker.errors import CommissionError, LedgerFull, NewerRecord, Unavailable, UnknownKey
 from astakos_worker.ledger.contract import Entry, FullError, Ledger, UnavailableError
 from astakos_worker.ledger.record import shown
+
+#: Commissions in one round trip: some 20 ms of the ledger's server, which serves others in between.
+TOGETHER = 250
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Wakes(Protocol):
@@ -48,11 +54,35 @@ def ledger_errors(*keys: str) -> Iterator[None]:
         yield
     except UnavailableError as error:
         more = f" and {len(keys) - 1} others" if len(keys) > 1 else ""
-        which = f"commission {shown(keys[0])!r}{more}"
-        text = f"{error}; {which} may or may not be recorded: call again"
-        raise Unavailable(keys[0], text) from error
+        raise _unavailable(keys[0], error, more) from error
     except FullError as error:
         raise LedgerFull(keys[0], str(error)) from error
+
+
+def in_batches(
+    items: Sequence[tuple[str, T]], do: Callable[[Sequence[tuple[str, T]]], Sequence[R]]
+) -> list[R | Unavailable]:
+    """Return what `do` returns for each key and what belongs to it, so many in one go.
+
+    An outage from the start on is raised. One in between ends it, and is what became of all that
+    it has met: each of them may or may not be recorded.
+    """
+    became: list[R | Unavailable] = []
+    for start in range(0, len(items), TOGETHER):
+        batch = items[start : start + TOGETHER]
+        try:
+            with ledger_errors(*(key for key, _ in batch)):
+                became += do(batch)
+        except Unavailable as error:
+            if start == 0:
+                raise
+            return became + [_unavailable(key, error.__cause__) for key, _ in items[start:]]
+    return became
+
+
+def _unavailable(key: str, cause: object, more: str = "") -> Unavailable:
+    which = f"commission {shown(key)!r}{more}"
+    return Unavailable(key, f"{cause}; {which} may or may not be recorded: call again")
 
 
 def missing(ledger: Ledger, lane: str, key: str) -> CommissionError:

@@ -14,6 +14,12 @@ from astakos_worker.ledger.record import Decision, Record, is_bare
 #: What a carrier names as its promise that was rung for by `beat`, `claim` or `sign_off`.
 ANYONE = "anyone"
 
+#: What operators are told when memory is nearly full.
+FULL = (
+    "the ledger's memory is nearly full: no new commissions are taken until its server's maxmemory "
+    "is raised, or ended ones are purged"
+)
+
 #: What is due in `settle` goes out in batches; what is due in `issue` goes one by one.
 Queue = Literal["settle", "issue"]
 
@@ -27,7 +33,7 @@ class UnavailableError(LedgerError):
 
 
 class FullError(LedgerError):
-    """Raised when the ledger's memory is nearly full and a new commission is refused (F79)."""
+    """Raised when the ledger's memory is full, and what is no commission's is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,7 @@ class Verdict:
     ring: bool = False  # a wake-up is wanted, and is promised now
     clash: str | None = None  # the key that had this serial before
     newer: bool = False  # there is one, but a newer version wrote it: it is left alone (F78)
+    full: bool = False  # memory is nearly full, and new commissions are refused (F79)
 
 
 #: Why a claim came back with nothing.

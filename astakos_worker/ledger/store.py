@@ -16,6 +16,7 @@ from redis.retry import Retry
 
 from astakos_worker.ledger.clock import StoreClock
 from astakos_worker.ledger.contract import (
+    FULL,
     Asked,
     Claim,
     Entry,
@@ -117,7 +118,8 @@ class RedisLedger:
 
     def cas(self, writes: Sequence[Write]) -> list[Verdict]:
         """Write each whose version still stands; one round trip."""
-        replies = self._run([self._cas_call(write) for write in writes])
+        calls = [self._cas_call(write) for write in writes]
+        replies = self._run(calls, keep=(redis.exceptions.OutOfMemoryError,))
         return [self._verdict(w, r) for w, r in zip(writes, replies, strict=True)]
 
     def claim(self, asked: Asked, writes: Sequence[Write] = ()) -> tuple[Claim, list[Verdict]]:
@@ -506,7 +508,9 @@ class RedisLedger:
         args.append(int(new and self._room.is_short))
         return "create" if new else "cas", self._lane_prefix(record.service), args
 
-    def _verdict(self, write: Write, reply: list[Any]) -> Verdict:
+    def _verdict(self, write: Write, reply: list[Any] | Exception) -> Verdict:
+        if isinstance(reply, Exception):
+            return Verdict(False, None, full=True)
         done, now, ring, clash, told, version, body, fence, cell = reply
         self.clock.saw(now)
         self.remember(write.record.service, told)
@@ -525,8 +529,11 @@ class RedisLedger:
         leased = float(lease or 0) / 1000
         return Entry(record, int(version), int(fence or 0), load_decision(cell), leased)
 
-    def _run(self, calls: Sequence[_Call]) -> list[Any]:
-        """Run scripts in one round trip; load them first where the server does not know them."""
+    def _run(self, calls: Sequence[_Call], *, keep: tuple[type[Exception], ...] = ()) -> list[Any]:
+        """Run scripts in one round trip; load them first where the server does not know them.
+
+        Raises the first error among the replies, but for those of a kind to keep.
+        """
         if not calls:
             return []
 
@@ -547,7 +554,7 @@ class RedisLedger:
         if looks and isinstance(memory := replies.pop(), dict):
             self._room.saw(memory)
         for reply in replies:
-            if isinstance(reply, Exception):
+            if isinstance(reply, Exception) and not isinstance(reply, keep):
                 _translate(reply)
         return replies
 
@@ -580,10 +587,7 @@ def queue_of(record: Record) -> Queue:
 
 def _translate(error: Exception) -> Any:
     if isinstance(error, redis.exceptions.OutOfMemoryError):
-        raise FullError(
-            "the ledger's memory is nearly full: no new commissions are taken until its server's "
-            "maxmemory is raised, or ended ones are purged"
-        ) from error
+        raise FullError(FULL) from error
     away = redis.ConnectionError | redis.TimeoutError | redis.exceptions.ReadOnlyError
     if isinstance(error, away):  # read-only: it was demoted, and another one has taken over
         raise UnavailableError(f"the ledger does not answer: {error}") from error

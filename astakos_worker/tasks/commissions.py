@@ -13,6 +13,8 @@ import structlog
 from celery import Celery, Task, current_task
 
 from astakos_worker import names
+from astakos_worker.commissions import Commission, Commissions
+from astakos_worker.enqueueing import Order
 from astakos_worker.errors import CommissionError, Unavailable
 from astakos_worker.ledger.contract import UnavailableError
 from astakos_worker.ledger.record import Verb
@@ -33,6 +35,7 @@ Work = Callable[[Runtime, dict[str, Any]], dict[str, Any]]
 def register(app: Celery, runtime: Callable[[], Runtime]) -> None:
     """Add the tasks to an application."""
     _add(app, runtime, names.ISSUE_COMMISSION, _issue)
+    _add(app, runtime, names.ISSUE_COMMISSIONS, _issue_many)
     _add(
         app, runtime, names.ACCEPT_COMMISSION, lambda run, message: _decide(run, "accept", message)
     )
@@ -93,16 +96,16 @@ class _Promise:
 
 
 def _issue(run: Runtime, message: dict[str, Any]) -> dict[str, Any]:
-    key, promise = message.pop("key", None), _Promise(run.waker)
-    accept, deadline = message.pop("accept", False), message.pop("deadline", None)
-    if key is None:
-        # As for every key that was made for its caller: nothing stays for ever.
-        key, deadline = own_id(), run.settings.hold_deadline if deadline is None else deadline
+    promise, key = _Promise(run.waker), message.get("key")
+    key = own_id() if key is None else key
     try:
         service = served(run.settings, message.pop("service", None))
         commissions = run.commissions(service, promise)
-        request = generic_request(message)
-        commissions.enqueue(request, key, accept=accept, deadline=deadline)
+        order = _order(run, commissions, message, own_id())
+        key = order.record.key
+        [became] = commissions.enqueue_all([order])
+        if isinstance(became, Exception):
+            raise became
     except Unavailable:
         raise
     except (AstakosClientException, CommissionError) as error:
@@ -110,6 +113,46 @@ def _issue(run: Runtime, message: dict[str, Any]) -> dict[str, Any]:
         return _refused(run, key, error)
     done = run.carry(service, own_id(), own=key, wake=promise.name)
     return carried(run, service, key, done)
+
+
+def _issue_many(run: Runtime, message: dict[str, Any]) -> dict[str, Any]:
+    promise = _Promise(run.waker)
+    only(message, "service", "commissions")
+    service = served(run.settings, message.get("service"))
+    commissions = run.commissions(service, promise)
+    orders: list[Order | dict[str, Any]] = []
+    for number, one in enumerate(items(message, "commissions")):
+        try:
+            orders.append(_order(run, commissions, one, f"{own_id()}-{number}"))
+        except BadValue as error:
+            orders.append(failed(one.get("key") if isinstance(one, dict) else None, error))
+    became = iter(commissions.enqueue_all([one for one in orders if isinstance(one, Order)]))
+    results = [_said(one, next(became)) if isinstance(one, Order) else one for one in orders]
+    run.carry(service, own_id(), wake=promise.name)
+    return {"commissions": results}
+
+
+def _said(order: Order, became: Commission | Exception) -> dict[str, Any]:
+    key = order.record.key
+    if isinstance(became, Unavailable):
+        raise became  # all of it is tried again: what is there already is found
+    if isinstance(became, Exception):
+        return failed(key, became)
+    return {"key": key, "state": became.last.state}
+
+
+def _order(run: Runtime, commissions: Commissions, given: object, made: str) -> Order:
+    """Return what a message asks for; without a key it has the one made for it."""
+    if not isinstance(given, dict):
+        raise BadValue(f"a commission must be an object, not {given!r:.80}")
+    message = dict(given)
+    key, accept = message.pop("key", None), message.pop("accept", False)
+    deadline = message.pop("deadline", None)
+    if key is None:
+        # As for every key that was made for its caller: nothing stays for ever.
+        key, deadline = made, run.settings.hold_deadline if deadline is None else deadline
+    request = generic_request(message)
+    return commissions.order(request, key, accept=accept, deadline=deadline)
 
 
 def _decide(run: Runtime, verb: Verb, message: dict[str, Any]) -> dict[str, Any]:

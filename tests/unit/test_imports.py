@@ -27,6 +27,7 @@ SERVICE = tuple(
             "committing",
             "dead_messages",
             "known_names",
+            "bulk",
             "settings",
             "names",
         ),

@@ -27,6 +27,7 @@ USER, TINY = user_uuid("user01@example.org"), user_uuid("tiny1@example.org")
 SHARED = project_uuid("shared.example.org")
 ONE = {"user": USER, "project": USER, "provisions": {VM: 1}}
 ISSUE, ACCEPT = names.ISSUE_COMMISSION, names.ACCEPT_COMMISSION
+ISSUE_MANY = names.ISSUE_COMMISSIONS
 REJECT, RESOLVE = names.REJECT_COMMISSION, names.RESOLVE_COMMISSIONS
 
 
@@ -186,6 +187,35 @@ def test_what_is_beyond_the_quota_is_refused_in_the_result(program):
     assert "serial" not in result
 
 
+def test_many_are_issued_each_for_itself(program, control, commissions):
+    """F1, F3, F12, F61: one message, and one that is wrong fails alone; sent twice, issued once."""
+    program.ask(ISSUE, key="many-0", **ONE)
+    many = [
+        {"key": "many-0", **ONE, "provisions": {VM: 2}},
+        {"key": "many-1", **ONE, "accept": True},
+        {"key": "many-2", **ONE, "provisions": {VM: 1.5}},
+        {"key": "many-3", "user": TINY, "project": TINY, "provisions": {VM: 1000}},
+        "many-4",
+        ONE,
+    ]
+    sent = program.send(ISSUE_MANY, commissions=many)
+    result = sent.get(timeout=30)["commissions"]
+    assert [one.get("error", {}).get("class") for one in result] == [
+        *("KeyConflict", None, "BadValue", None, "BadValue", None),
+    ]
+    assert [one["key"] for one in result] == [
+        *("many-0", "many-1", "many-2", "many-3", None, f"{sent.id}-5"),
+    ]
+    assert commissions.outcome("many-1", 30).state == "accepted"
+    until(lambda: commissions.get("many-3").state == "refused")
+    made = result[5]["key"]
+    assert commissions.outcome(made, 30).state == "pending"
+    assert commissions.history(made)[0].deadline is not None
+    program.ask(ISSUE_MANY, commissions=[many[1], {"key": made, **ONE}])
+    assert events(control, "many-1") == ["issued", "accepted"]
+    assert events(control, made) == ["issued"]
+
+
 # --- Deciding ---------------------------------------------------------------------------------
 
 
@@ -285,6 +315,8 @@ ROW = {"user": USER, "project": USER, "resource": VM, "quantity": 1}
         (REJECT, {"serial": -7}, "must be positive"),
         (REJECT, {"key": "bad", "reason": {}}, "reason must be a string"),
         (REJECT, {"key": "bad", "serials": [7]}, "not serials"),
+        (ISSUE_MANY, {"commissions": {"key": "bad"}}, "commissions must be a list"),
+        (ISSUE_MANY, {"commission": []}, "not commission"),
         (RESOLVE, {"accept": "bad"}, "accept must be a list"),
         (RESOLVE, {"accept": [1.5]}, "serial must be an integer"),
         (RESOLVE, {"accepts": ["bad"]}, "not accepts"),

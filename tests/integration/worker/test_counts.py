@@ -139,3 +139,22 @@ def test_settles_alone_go_out_fifty_at_a_time(counted):
     assert spent["settles"] <= BUSY / 50 + 1
     # A claim that records the batch before, and a mark; what claims nothing besides.
     assert spent["round trips"] <= 2 * (BUSY / 50 + 1) + 0.1 * BUSY
+
+
+def test_many_in_bulk_are_a_few_round_trips_and_a_handful_of_messages(counted):
+    """Of the caller's own; the workers' are those of a busy lane."""
+    keys = [f"bulk-{next(_numbers)}" for _ in range(BUSY)]
+    one = {"user": USER, "project": USER, "provisions": {"cyclades.vm": 1}}
+    before = counted.figures()
+    counted.pause()
+    with counted.calls():
+        counted.commissions.issue_many([{**one, "key": key} for key in keys])
+        counted.commissions.resolve(accept=keys)
+    called = counted.since(before)
+    counted.resume()
+    counted.is_through(*keys, "accepted")
+    spent = counted.since(before)
+    assert called["round trips"] == 2 * 2
+    assert called["messages"] <= 8
+    assert spent["messages"] <= 0.1 * BUSY
+    assert (spent["issues"], spent["settles"] <= 0.04 * BUSY) == (BUSY, True)
