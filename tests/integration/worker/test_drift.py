@@ -11,13 +11,9 @@ from click.testing import CliRunner
 from astakos_worker import Commissions, Settings
 from astakos_worker.cli import main
 from astakos_worker.local import LocalStack
-from astakos_worker.sandbox.control_client import ControlClient
-from astakosclient import AstakosClient
 from tests.integration.cluster.until import until
 from tests.integration.worker import counting
-
-VM = "cyclades.vm"
-COUNTING = f"{counting.__name__}.usage"
+from tests.integration.worker.drifting import COUNTING, VM, Drifting, LiveService
 
 
 @pytest.fixture(scope="module")
@@ -27,60 +23,6 @@ def stack(tmp_path_factory):
     patient = {"ASTAKOS_TIMES": "production", "ASTAKOS_PATIENCE": "10"}
     with LocalStack(tmp_path_factory.mktemp("drift"), env=patient, **alone) as stack:
         yield stack
-
-
-class Drifting:
-    """A user of a service whose figures are the test's to say."""
-
-    def __init__(self, stack):
-        self.control = ControlClient(stack.sandbox_url)
-        self.commissions = Commissions(settings=Settings())
-        self.client = AstakosClient(stack.token_file.read_text().strip(), stack.auth_url)
-        number = len(self.control.world()["users"])
-        self.user = self.control.add_user(f"drift{number}@example.org")["uuid"]
-
-    def counts(self, *answers):
-        """What the service counts of the user, call by call; a function is called then."""
-        counting.ANSWERS[:] = [self._said(answer) for answer in answers]
-
-    def _said(self, answer):
-        if callable(answer):
-            return lambda: self.rows(answer())
-        return self.rows(answer)
-
-    def rows(self, quantity):
-        return [] if quantity is None else [(self.user, self.user, VM, quantity)]
-
-    def issue(self, quantity):
-        return self.client.issue_one_commission(self.user, self.user, {VM: quantity})
-
-    def use(self, quantity):
-        """Use so much for good, behind the service's back."""
-        self.client.accept_commission(self.issue(quantity))
-
-    def limit(self, limit):
-        """What the user may have, and its project too."""
-        self.control.set_limit(f"user:{self.user}", f"project:{self.user}", VM, limit)
-        self.control.set_limit(f"project:{self.user}", None, VM, limit)
-
-    def used(self):
-        """(usage_min, usage_max) of the user's holding and of its project's."""
-        member = self.control.holding(f"user:{self.user}", f"project:{self.user}", VM)
-        project = self.control.holding(f"project:{self.user}", None, VM)
-        return [(row["usage_min"], row["usage_max"]) for row in (member, project)]
-
-    def compare(self, *options):
-        """Run the command for the user's project; return its status and what it says."""
-        words = ["reconcile", "usage", "--from", COUNTING, "--project", self.user, "--json"]
-        result = CliRunner().invoke(main, [*words, "--resource", VM, "--apart", "0", *options])
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.output
-        return result.exit_code, json.loads(result.stdout)
-
-    def states(self, said):
-        return [self.commissions.get(row["key"]).state for row in said["rows"] if row["key"]]
-
-    def nothing_pending(self):
-        until(lambda: not self.client.get_pending_commissions())
 
 
 @pytest.fixture
@@ -307,3 +249,38 @@ def test_a_function_is_found_by_the_environment_of_its_service(drifting, monkeyp
         main, ["reconcile", "usage", "--apart", "0", "--project", drifting.user]
     )
     assert "2 holdings compared" in result.stdout
+
+
+def test_no_live_commission_is_taken_for_drift_and_what_is_drift_is_repaired(drifting):
+    """The protocol, section 5.3, item 9: upstream's command introduces errors here."""
+    control = drifting.control
+    service = LiveService(control, users=5)
+    counting.ANSWERS[:] = [service.counts]
+    drifted, planted = service.users[0], 3
+    service.there_is(drifted, planted)  # behind Astakos' back
+
+    def used(user):
+        row = control.holding(f"user:{user}", f"project:{user}", VM)
+        assert row["usage_min"] == row["usage_max"]
+        return row["usage_max"]
+
+    def compared():
+        words = ["reconcile", "usage", "--from", COUNTING, "--apart", "0", "--fix", "--json"]
+        words += [word for user in service.users for word in ("--project", user)]
+        return json.loads(CliRunner().invoke(main, words).stdout)
+
+    runs, repaired = 0, []
+    for _ in service.works(50):
+        runs += 1
+        repaired += [row for row in compared()["rows"] if row["repaired"]]
+    until(lambda: not control.commissions("cyclades"))
+    repaired += [row for row in compared()["rows"] if row["repaired"]]
+
+    assert runs > 1
+    assert {(row["user"] or row["project"], row["missing"]) for row in repaired} == {
+        (drifted, planted)
+    }
+    assert len(repaired) == 2  # the member's holding, and the project's; each once
+    assert {user: used(user) for user in service.users} == {
+        user: n for user, _, _, n in service.counts()
+    }
