@@ -1,5 +1,6 @@
 """Workers on a ledger's server of its own, which fills up, is set back, or outlives its workers."""
 
+import base64
 import json
 import os
 import shutil
@@ -68,10 +69,11 @@ def alarms(commissions):
 
 
 def callbacks(stack, queue):
-    """The call-backs that the broker holds for a program, as it would get them."""
+    """What the call-backs are about that the broker holds for a program, in order."""
     with Redis.from_url(stack.broker_url) as broker:
-        messages = [json.loads(each) for each in broker.lrange(queue, 0, -1)]
-    return len(messages)
+        messages = [json.loads(each) for each in broker.lrange(queue, 0, -1)[::-1]]
+    bodies = [json.loads(base64.b64decode(message["body"])) for message in messages]
+    return [kwargs["commission"]["about"] for _, kwargs, _ in bodies]
 
 
 def test_a_call_back_is_told_although_its_worker_dies_with_it_in_hand(stack, commissions, control):
@@ -79,8 +81,10 @@ def test_a_call_back_is_told_although_its_worker_dies_with_it_in_hand(stack, com
 
     The broker hangs in that moment, so the worker cannot get any further.
     """
-    commissions.issue(**ONE, key="told", callback="shop.done@told")
-    commissions.outcome("told", 30)
+    moments = ["pending", "closed"]
+    commissions.issue(**ONE, key="told", callback="shop.done@told", callback_on=moments)
+    until(lambda: callbacks(stack, "told") == ["pending"])
+    until(lambda: not commissions.history("told")[0].tell_due)
     slow = {"kind": "delay-after", "route": "commissions.*", "seconds": 1.5, "count": 1}
     control.set_faults(slow)
     commissions.accept("told")
@@ -92,7 +96,8 @@ def test_a_call_back_is_told_although_its_worker_dies_with_it_in_hand(stack, com
     finally:
         stack.processes["broker"].resume()
     assert commissions.history("told")[0].tell_due  # not before the broker has said so
-    until(lambda: callbacks(stack, "told"), within=60)
+    until(lambda: callbacks(stack, "told")[1:], within=60)
+    assert set(callbacks(stack, "told")[1:]) == {"accepted"}
     until(lambda: not commissions.history("told")[0].is_open, within=60)
 
 
