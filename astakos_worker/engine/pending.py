@@ -54,13 +54,15 @@ class Infos:
 
     `patience`: so many requests of a batch may fail without an answer and are left for another
     time; one more, or a token that is refused, and no further request is sent. `turn` is called
-    before each batch, and may raise to end it all.
+    before each batch, and may raise to end it all; once `late` says so, nothing more is asked in
+    the batch that is under way, so that a slow Astakos costs one request's deadline, not fifty.
     """
 
     astakos: Astakos
     each: Each[Info | AstakosClientException] = map
     patience: int = 0
-    turn: Callable[[], None] = lambda: None  # called before each batch
+    turn: Callable[[], None] = lambda: None
+    late: Callable[[], bool] = lambda: False
 
     def read(self, serials: Sequence[int]) -> tuple[dict[int, Info], AstakosClientException | None]:
         """Return what was answered, and why it could not go on."""
@@ -70,6 +72,8 @@ class Infos:
         def ask(serial: int) -> Info | AstakosClientException:
             if fatal:
                 return fatal[0]
+            if self.late():
+                return AstakosClientException("not asked any more")
             try:
                 return read_info(self.astakos, serial)
             except AstakosClientException as error:

@@ -8,6 +8,7 @@ passes both by and goes on where an interrupted one stopped.
 """
 
 import json
+import math
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
@@ -102,6 +103,8 @@ class Sweep:
             progress=progress,
         )
         infos.turn = lambda: sweep.go_on(0)
+        if self.limits.sweep_seconds < math.inf:
+            infos.late = lambda: sweep.is_over
         try:
             yield from self._told(sweep)
         finally:

@@ -67,13 +67,15 @@ class Sweeping:
         """Return whether what may be put right is put right."""
         return self.report.fix
 
+    @property
+    def is_over(self) -> bool:
+        """Return whether the sweep has had its time."""
+        return self.clock.now() - self.report.started >= self.limits.sweep_seconds
+
     def go_on(self, looked: int) -> None:
         """Say that so many more have been looked at; `Stopped` if it is another's turn."""
         report = self.report
-        report.looked += looked
-        self.progress(report.looked, report.listed)
-        now = self.clock.now()
-        if now - report.started >= self.limits.sweep_seconds:
+        if self.is_over:  # some of these may not have been looked at any more
             raise Stopped(
                 f"its time was over after {report.looked} of {report.listed} commissions; "
                 "the next sweep goes on"
@@ -82,6 +84,8 @@ class Sweeping:
             f"sweep:{self.lane}", self.holder, self.limits.sweep_lease
         ):
             raise Stopped("another sweep has taken over")
+        report.looked += looked
+        self.progress(report.looked, report.listed)
 
     def alarm(self, name: str, text: str) -> None:
         """Tell the operator of what only a person can judge."""
