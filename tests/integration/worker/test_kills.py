@@ -24,6 +24,23 @@ def test_a_worker_killed_before_its_request_leaves_nothing_doubled(service):
     until(lambda: service.used() == (4, 0), within=20)
 
 
+def test_a_worker_killed_in_the_middle_of_a_batch_leaves_it_to_the_next(service):
+    """F30: Astakos did it all and nobody heard; sent again, each is not found, and done."""
+    keys = [f"batch-{number}" for number in range(6)]
+    for key in keys:
+        service.issue(key)
+    for key in keys:
+        service.commissions.outcome(key, 20)
+    service.control.set_faults({"kind": "hang", "route": "commissions.batch", "count": 1})
+    service.commissions.resolve(accept=keys[:4], reject=keys[4:])
+    until(lambda: service.used() == (4, 0), within=20, every=0.01)
+    service.cluster.worker.kill()
+    service.cluster.worker.restart()
+    states = [service.commissions.outcome(key, 60).state for key in keys]
+    assert states == ["accepted"] * 4 + ["rejected"] * 2
+    assert service.used() == (4, 0)
+
+
 def test_a_message_that_is_lost_costs_seconds(service):
     """F45, F47: the broker forgets everything; the drive rings for what is due."""
     service.cluster.worker.container.pause()

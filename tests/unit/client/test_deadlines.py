@@ -50,6 +50,7 @@ HEAD = b"HTTP/1.1 201 Created\r\nContent-Length: 1000\r\n\r\n"
     ids=["headers", "body"],
 )
 def test_a_trickled_answer_is_ended(slow_peer, answer, hasty, content):
+    """F58."""
     slow_peer.answers(answer.trickle(content, 0.05))
     error = timed_failure(hasty.issue_provisions, [HOLDING])
     assert error.outcome is Outcome.AMBIGUOUS
@@ -57,6 +58,8 @@ def test_a_trickled_answer_is_ended(slow_peer, answer, hasty, content):
 
 
 def test_a_body_that_begins_quickly_and_then_trickles_is_ended(slow_peer, answer, hasty):
+    """F58."""
+
     def move(sock):
         sock.sendall(HEAD)
         return answer.trickle(b" " * 1000, 0.05)(sock)
