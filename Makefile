@@ -29,7 +29,7 @@ bench: $(READY)  ## against direct calls and plain Celery; make bench FULL=1 for
 
 simulate: $(READY)  ## search the protocol for faults: N=1000000, or FAULTS=2 SCRIPT=issue
 	$(BIN)/python -m tests.simulation $(if $(N),--random $(N)) $(if $(FAULTS),--faults $(FAULTS)) \
-	  $(addprefix --script ,$(SCRIPT))
+	  $(addprefix --script ,$(SCRIPT)) $(addprefix --case ,$(CASE))
 
 chaos: $(READY)  ## commissions under fire, and the proof: make chaos MINUTES=10 COMMISSIONS=5000 SEED=7
 	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) \

@@ -30,11 +30,14 @@ def main() -> int:
         with silence():
             result = run(case_of(case), parse(schedule), keep_trace=True)
         click.echo(result)
+        for step in parse(schedule).faults.keys() - result.faults.keys():
+            click.echo(f"left out: {parse(schedule).faults[step]} is not possible at step {step}")
         return int(result.violation is not None)
     faults, count = options.faults, options.random
     if faults is None and count is None:
         faults, count = 1, 20_000
-    cases = [case for case in CASES if case.script.name in (options.script or SCRIPTS)]
+    scripts, named = options.script or SCRIPTS, options.case
+    cases = [c for c in CASES if c.script.name in scripts and (not named or str(c) in named)]
     seeds = range(options.seed, options.seed + (count or 0))
     shares = shares_of(cases, faults=faults or 0, seeds=seeds)
     progress = _Progress(len(shares))
@@ -78,6 +81,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="the first one's seed")
     parser.add_argument("--faults", type=int, help="all combinations of up to so many faults")
     parser.add_argument("--script", action="append", choices=SCRIPTS, help="only this one")
+    parser.add_argument("--case", action="append", help="only this one, such as issue/2+sweep")
     parser.add_argument("--processes", type=int, help="default: as many as cores are free")
     parser.add_argument("--replay", nargs=2, metavar=("CASE", "SCHEDULE"), help="one again")
     return parser.parse_args()

@@ -54,7 +54,7 @@ def _closed(oracle: Oracle, entry: Entry) -> None:
         wanted |= {State.PENDING}
     # The one of a doubled request may have taken what the other is refused.
     wanted |= {State.REFUSED} if oracle.bounds.refusals or key in oracle.doubled else set()
-    wanted |= {State.CONFLICT} if oracle.bounds.conflicts else set()
+    wanted |= {State.CONFLICT} if key in oracle.bounds.conflicts else set()
     if is_bare(key) and oracle.bounds.unknown and key not in oracle.existed:
         wanted |= {State.UNKNOWN}
     wanted |= {State.DEAD} if oracle.bounds.never_issued and record.request is None else set()

@@ -33,7 +33,7 @@ class Bounds:
     """What a script allows beyond what any may."""
 
     refusals: bool = False  # there is not enough quota for all
-    conflicts: bool = False  # it makes two truths itself
+    conflicts: frozenset[str] = frozenset()  # keys of which it makes two truths itself
     never_issued: bool = False  # a decision may come by name, and its request never
     unknown: bool = False  # a serial may be named before there is one, or when it is gone
 
@@ -190,7 +190,7 @@ class Oracle:
         if others:
             self.world.violate(f"{tag.key!r} has two accepted serials: {serial}, {others}")
         rejected = record is not None and record.decision and record.decision.verb == "reject"
-        if rejected and not self.bounds.conflicts:
+        if rejected:
             self.world.violate(f"{tag.key!r} is accepted, and was rejected")
 
     def interferes(self, one: Commission, verb: str) -> None:

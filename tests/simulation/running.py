@@ -64,7 +64,7 @@ class Result:
 
     def __str__(self) -> str:
         return (
-            f"{self.violation}\n"
+            f"{self.violation or 'no promise is broken'}\n"
             f"replay: python -m tests.simulation --replay {self.case} {str(self.schedule)!r}\n"
             + "\n".join(map(str, self.trace))
         )
@@ -117,7 +117,7 @@ def run(
 def _rest(world: World, stage: Stage) -> None:
     """Sweep until nothing changes, also when everything that waits has waited long enough."""
     long = max(LIMITS.grace, LIMITS.quarantine, LIMITS.refusal_window) + LIMITS.quiet_horizon
-    waits, waited = (61.0, long, long), 0
+    waits, waited = (61.0, long), 0
     for _ in range(_ROUNDS):
         before = stage.oracle.changes
         world.resting = (waited, before)

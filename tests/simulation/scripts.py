@@ -235,7 +235,9 @@ def _reused(stage: Stage) -> None:
         stage.issue(KEY, accept=True)
         if stage.quiet(KEY):
             restore()
-            stage.oracle.foreign.add(stage.pending("by a service's own client"))
+            serial = stage.raw.get(LANE, [KEY])[KEY].record.serial
+            while serial is not None and serial not in stage.book.commissions:
+                stage.oracle.foreign.add(stage.pending("by a service's own client"))
 
 
 def _reused_bare(stage: Stage) -> None:
@@ -283,8 +285,8 @@ SCRIPTS = {
         Script("restored", (_restored,)),
         Script("restored_though_cancelled", (_restored_though_cancelled,)),
         Script("restored_bare", (_restored_bare,), before=_own_client),
-        Script("reused", (_reused,), bounds=Bounds(conflicts=True)),
-        Script("reused_bare", (_reused_bare,), bounds=Bounds(conflicts=True)),
+        Script("reused", (_reused,), bounds=Bounds(conflicts=frozenset({KEY}))),
+        Script("reused_bare", (_reused_bare,), bounds=Bounds(conflicts=frozenset({bare_key(3)}))),
         Script("bare_accepted", (_accept_its_serial,), before=_own_client),
         Script("bare_rejected", (_reject_its_serial,), before=_own_client),
         Script(
@@ -298,7 +300,7 @@ SCRIPTS = {
         Script(
             "serial_against_its_key",
             (_issue_then_reject_if_first, _accept_its_serial),
-            bounds=Bounds(unknown=True, conflicts=True),
+            bounds=Bounds(unknown=True, conflicts=frozenset({bare_key(3)})),
         ),
     )
 }

@@ -10,6 +10,9 @@ from tests.simulation.running import Case, minimised, run
 from tests.simulation.schedule import Explicit
 from tests.simulation.scripts import SCRIPTS
 
+#: Hundreds of runs a test: a second on an idle core, a minute on one that many others share.
+pytestmark = pytest.mark.timeout(600)
+
 _ANY = None
 
 

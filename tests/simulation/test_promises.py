@@ -11,6 +11,9 @@ from tests.simulation.schedule import Explicit, Fault, Seeded, parse
 from tests.simulation.scripts import SCRIPTS
 from tests.simulation.searching import free_cores, search, shares_of
 
+#: Thousands of runs a test: seconds on an idle core, minutes on one that many others share.
+pytestmark = pytest.mark.timeout(600)
+
 _ANY = None
 
 
@@ -51,7 +54,7 @@ def test_many_faults_at_random_are_survived(drawn_schedules):
 
 def test_equal_moments_are_followed_once_and_no_end_is_missed():
     """A run that is left where another was leads to no end that the other did not reach."""
-    case, kinds = Case(SCRIPTS["issue"]), frozenset({"away", "answer_lost", "delay"})
+    case, kinds = Case(SCRIPTS["issue"]), frozenset({"crash", "answer_lost"})
     every = [list(combined(case, kinds, kinds, prune=prune)) for prune in (False, True)]
     ends = [{result.end for result in results if not result.cut} for results in every]
     assert ends[0] == ends[1] and len(ends[0]) > 1
