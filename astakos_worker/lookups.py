@@ -5,9 +5,10 @@ time-out: a lost message costs time.
 """
 
 import os
+import threading
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 from uuid import uuid4
@@ -18,6 +19,7 @@ from celery.states import READY_STATES, SUCCESS
 
 from astakos_worker import names, requests
 from astakos_worker.errors import Unavailable
+from astakos_worker.gather import Gather
 from astakos_worker.known_names import KnownNames, known_names_of
 from astakos_worker.requests import checked_strings
 from astakos_worker.settings import Settings, celery_values
@@ -30,8 +32,13 @@ T = TypeVar("T")
 
 #: A look-up without an answer is asked again so many times within its time-out.
 _TRIES = 3
-#: Seconds between two looks for an answer: quick at first, then with patience.
-_FIRST_LOOK, _LONGEST_LOOK = 0.002, 0.05
+#: Messages about names that a process has under way at once; what is asked meanwhile gathers.
+_AT_ONCE = 4
+
+#: Seconds between two looks for an answer, at least and at most.
+_SHORTEST_LOOK, _LONGEST_LOOK = 0.002, 0.05
+#: How much of the time that answers have taken lately passes before the first look.
+_FIRST_LOOK = 0.75
 
 
 class Asks(Protocol):
@@ -62,7 +69,8 @@ class Lookups:
             self._settings.service if service is None else service
         )
         self._timeout = requests.checked_seconds("timeout", timeout)
-        self._given = None if asks is None else _Here(asks, known_names)
+        self._given = None if asks is None else self._put_up(asks, known_names)
+        self._lock = threading.Lock()
         self._made: tuple[int, _Here] | None = None
 
     def usernames(self, uuids: Iterable[str]) -> dict[str, str]:
@@ -130,34 +138,36 @@ class Lookups:
         wanted = checked_strings(label, values)
         if not wanted:
             return {}
-        known, left = self._here.known_names, self._timeout
+        here, end = self._here, time.monotonic() + self._timeout
         found: dict[str, str] = {}
-        if known is not None:
-            end = time.monotonic() + left
-            found, unknown = known.read(self.service, what, wanted)
-            left = max(0.0, end - time.monotonic())
+        missing = wanted
+        if here.known_names is not None:
+            found, unknown = here.known_names.read(self.service, what, wanted)
             missing = [name for name in wanted if name not in found and name not in unknown]
-        else:
-            missing = wanted
         if missing:
-            asked: dict[str, Any] = {label: missing}
-            found |= self._ask(what, dict, timeout=left, **asked)
+            with self._in_time(what):
+                found |= here.gathers[what].ask(missing, max(0.0, end - time.monotonic()))
         return {name: found[name] for name in wanted if name in found}
 
-    def _ask(
-        self, what: str, kind: Callable[[Any], T], *, timeout: float | None = None, **kwargs: Any
-    ) -> T:
-        left = self._timeout if timeout is None else timeout
+    def _ask(self, what: str, kind: Callable[[Any], T], **kwargs: Any) -> T:
+        with self._in_time(what):
+            return kind(self._answer(self._here.asks, what, kwargs, self._timeout))
+
+    def _answer(self, asks: Asks, what: str, kwargs: dict[str, Any], timeout: float) -> Any:
+        answer = asks.ask(what, {"service": self.service, **kwargs}, timeout)
+        if "error" in answer:
+            raise AstakosClientException.from_dict(answer["error"])
+        return answer["value"]
+
+    @contextmanager
+    def _in_time(self, what: str) -> Iterator[None]:
         try:
-            answer = self._here.asks.ask(what, {"service": self.service, **kwargs}, left)
+            yield
         except TimeoutError as error:
             text = f"no answer to {what!r} within {self._timeout:g} s: {error}"
             raise Unavailable(what, text) from error
         except _TaskFailedError as error:
             raise Unavailable(what, f"no answer to {what!r}: {error}") from error
-        if "error" in answer:
-            raise AstakosClientException.from_dict(answer["error"])
-        return kind(answer["value"])
 
     @property
     def _here(self) -> "_Here":
@@ -166,9 +176,24 @@ class Lookups:
             return self._given
         pid = os.getpid()
         if self._made is None or self._made[0] != pid:
-            here = _Here(Asker(self._settings), known_names_of(self._settings))
-            self._made = pid, here
+            with self._lock:
+                if self._made is None or self._made[0] != pid:
+                    settings = self._settings
+                    self._made = pid, self._put_up(Asker(settings), known_names_of(settings))
         return self._made[1]
+
+    def _put_up(self, asks: Asks, known_names: KnownNames | None) -> "_Here":
+        def gather(what: str, label: str) -> Gather:
+            def fetch(some: Sequence[str], left: float | None) -> dict[str, str]:
+                seconds = self._timeout if left is None else left
+                return dict(self._answer(asks, what, {label: list(some)}, seconds))
+
+            return Gather(fetch, names.SAME_NAME[what], leads=_AT_ONCE)
+
+        labels = {"usernames": "uuids", "uuids": "display_names"}
+        return _Here(
+            asks, known_names, {what: gather(what, label) for what, label in labels.items()}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +202,7 @@ class _Here:
 
     asks: Asks
     known_names: KnownNames | None
+    gathers: Mapping[str, Gather]
 
 
 class Asker:
@@ -184,6 +210,7 @@ class Asker:
 
     def __init__(self, settings: Settings) -> None:
         self._producer = producer(settings)
+        self._usual = 0.0  # seconds that answers have taken lately, on average
         # Read by a second application: the one that sends then keeps no subscription a task.
         self._reader = Celery("astakos_worker.reader", set_as_current=False)
         self._reader.conf.update(
@@ -222,16 +249,19 @@ class Asker:
         raise TimeoutError("the workers are away, or Astakos does not answer them")
 
     def _result(self, task_id: str, until: float) -> Any:
-        look = _FIRST_LOOK
-        while time.monotonic() < until:
+        began = time.monotonic()
+        pause = self._usual * _FIRST_LOOK  # each look too early takes the workers' time
+        while (now := time.monotonic()) < until:
+            time.sleep(min(max(_SHORTEST_LOOK, pause), _LONGEST_LOOK, until - now))
             meta = self._reader.backend.get_task_meta(task_id)
+            took = time.monotonic() - began
             if meta["status"] in READY_STATES:
+                self._usual += (took - self._usual) / 8
                 self._forget(task_id)
                 if meta["status"] != SUCCESS:
                     raise _TaskFailedError(f"the task failed: {meta['result']}")
                 return meta["result"]
-            time.sleep(look)
-            look = min(_LONGEST_LOOK, look * 1.5)
+            pause = took / 2
         return None
 
     def _forget(self, task_id: str) -> None:

@@ -11,7 +11,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 
 import structlog
 
@@ -21,8 +20,8 @@ from astakos_worker.connect import dead_messages_of, ledger_of
 from astakos_worker.engine.batch_size import BatchSize
 from astakos_worker.engine.carry import Carried, Carrier
 from astakos_worker.engine.findings import Report
-from astakos_worker.engine.gather import Gather
 from astakos_worker.engine.ports import Ask, Astakos, Limits
+from astakos_worker.gather import Gather
 from astakos_worker.keeping import Keeper
 from astakos_worker.known_names import known_names_of
 from astakos_worker.ledger.contract import LedgerError
@@ -160,8 +159,9 @@ class Runtime:
         with self._lock:
             gather = self._gathers.get((service, what))
             if gather is None:
-                fetch = partial(self._fetch_users, service, what)
-                gather = self._gathers[service, what] = Gather(fetch, SAME_NAME[what])
+                gather = self._gathers[service, what] = Gather(
+                    lambda some, _: self._fetch_users(service, what, some), SAME_NAME[what]
+                )
         return gather.ask(checked_strings(what, wanted))
 
     def _fetch_users(self, service: str, what: str, wanted: Sequence[str] | None) -> dict[str, str]:

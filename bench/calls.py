@@ -3,9 +3,7 @@
 Calls of rivals alternate, one by one, so that whatever disturbs the machine disturbs all of them.
 """
 
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 from bench.lifecycles import check, finish
 from bench.stage import Stage
@@ -108,27 +106,6 @@ def answers(stage: Stage, plain, ours, number: int) -> dict[str, dict[str, list[
     return found
 
 
-def lookups(asks, seconds: float, callers: int = 64) -> dict[str, dict[str, list[float]]]:
-    """One name asked for by so many callers at the same time, for so long; answers a second."""
-    found = {}
-    for label, ask in asks.items():
-        ask()  # what is made once is made now
-        done = Tally()
-        began = time.perf_counter()
-        end = began + seconds
-
-        def caller(ask=ask, end=end, done=done) -> None:
-            while time.perf_counter() < end:
-                ask()
-                done.add()
-
-        with ThreadPoolExecutor(callers) as pool:
-            for future in [pool.submit(caller) for _ in range(callers)]:
-                future.result()
-        found[label] = {"a second": [done.number / (time.perf_counter() - began)]}
-    return found
-
-
 def settles(stage: Stage, plain, ours, number: int, rounds: int):
     """All is decided when the clock starts: until then the workers are paused."""
     astakos = stage.astakos
@@ -167,15 +144,3 @@ def handles_of_ours(ours, jobs):
 
 def pairs(jobs):
     return zip(jobs[::2], jobs[1::2], strict=True)
-
-
-class Tally:
-    """Counts, from many threads."""
-
-    def __init__(self) -> None:
-        self.number = 0
-        self.lock = threading.Lock()
-
-    def add(self) -> None:
-        with self.lock:
-            self.number += 1

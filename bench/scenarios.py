@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from astakos_worker import Commissions, Lookups, names
+from astakos_worker import Commissions, Settings, names
 from astakos_worker.local.ports import LOOPBACK, Port
-from bench import calls, curves, sizes
+from bench import calls, curves, lookups, sizes
 from bench.lifecycles import turns
 from bench.rivals.direct import Direct
 from bench.rivals.floor import Floor
@@ -61,9 +61,9 @@ class Cast:
         return rival
 
     @cached_property
-    def lookups(self) -> Lookups:
-        self.stage.ours(queue=names.LOOKUPS, count=1)
-        return Lookups(settings=self.ours.settings)
+    def lookups(self) -> Settings:
+        """Of a service that looks up, with workers for it."""
+        return self.stage.ours(queue=names.LOOKUPS).settings
 
     def all(self) -> list[Any]:
         floor = Floor(self.stage.astakos)
@@ -112,14 +112,10 @@ def busy(cast: Cast) -> Found:
         )
 
 
-def lookups(cast: Cast) -> Found:
-    name, tasks, ours = "user01@example.org", cast.plain.tasks, cast.lookups
-    asks = {
-        "plain": lambda: tasks.uuid.delay(name).get(calls.PATIENCE),
-        "ours": lambda: ours.uuid(name),
-    }
+def looked_up(cast: Cast) -> Found:
     with cast.cost(read_ms=20, servers=64):
-        return calls.lookups(asks, cast.times(2, 10))
+        asks = lookups.asks(cast.lookups, cast.plain)
+        return lookups.measure(asks, cast.times(2, 5), cast.times(2, 5))
 
 
 SCENARIOS = {
@@ -166,7 +162,7 @@ SCENARIOS = {
         lambda c: calls.answers(c.stage, c.plain, c.ours, c.times(80, 400)),
         needs_control=False,
     ),
-    "lookups": Scenario("Look-ups of one name, 64 in flight, Astakos at 20 ms", lookups),
+    "lookups": Scenario("Look-ups of names, 64 in flight, Astakos at 20 ms", looked_up),
     "start": Scenario(
         "A worker's start",
         lambda c: sizes.start(c.stage, c.rounds),

@@ -27,6 +27,7 @@ SERVICE = tuple(
             "committing",
             "dead_messages",
             "known_names",
+            "gather",
             "bulk",
             "settings",
             "names",

@@ -365,6 +365,19 @@ def test_what_is_asked_at_the_same_time_goes_in_few_requests(stack, control, pau
     assert 1 <= requests(control) - before <= 7
 
 
+def test_what_a_service_asks_at_the_same_time_goes_in_few_messages(lookups, broker, paused):
+    """F64: no thread waits for a message of its own; four are under way, and the rest gathers."""
+    before = sent(broker)
+    with ThreadPoolExecutor(16) as pool:
+        asked = {uuid: pool.submit(lookups.username, uuid) for uuid in USERS}
+        until(lambda: broker.llen(names.LOOKUPS) == 4, every=0.01)
+        gather = lookups._here.gathers["usernames"]
+        until(lambda: len(gather._waiting) == 12, every=0.01)
+        paused.resume()
+        assert {uuid: one.result(timeout=60) for uuid, one in asked.items()} == USERS
+    assert sent(broker) - before <= 4 + 4
+
+
 # --- What is kept -----------------------------------------------------------------------------
 
 
