@@ -7,6 +7,8 @@ DELAYS = (0, 5, 20, 50, 100)
 CONCURRENCY = (1, 2, 4, 8, 16, 32)
 BACKLOGS = (10, 30, 100, 300, 1000)
 POOLS = ("threads", "prefork", "solo")
+#: Carriers as many as plain Celery has threads.
+MANY = 32
 #: As many servers as anybody sends requests at once: then only the delay counts.
 ENOUGH = 64
 
@@ -24,11 +26,18 @@ def merged(*parts) -> dict[str, dict[str, list[float]]]:
 
 
 def by_delay(cast, number: int, rounds: int):
+    """Where Astakos is slow without work, what counts is how many requests it is sent at once."""
     parts = []
-    rivals = [cast.plain, cast.batched, cast.ours, cast.direct]
-    for delay in DELAYS:
-        with cast.cost(issue_ms=delay, resolve_ms=delay, servers=ENOUGH):
-            parts.append(rates(turns(cast.stage, rivals, number, rounds), delay))
+    database = cast.stage.database()
+    wide = Ours(cast.stage.ours(database=database, carriers=MANY, threads=MANY))
+    wide.name = f"ours, {MANY} carriers"
+    rivals = [cast.plain, cast.batched, cast.ours, wide, cast.direct]
+    try:
+        for delay in DELAYS:
+            with cast.cost(issue_ms=delay, resolve_ms=delay, servers=ENOUGH):
+                parts.append(rates(turns(cast.stage, rivals, number, rounds), delay))
+    finally:
+        cast.stage.end(wide.workers)
     return merged(*parts)
 
 

@@ -28,11 +28,12 @@ def head(console: Console, stage) -> None:
 def rows_of(found) -> Iterator[list[str]]:
     """Yield the head, then a row for each contender; the spread is that of the first figure."""
     figures = list(dict.fromkeys(name for rows in found.values() for name in rows))
-    yield ["", figures[0], "spread", *figures[1:]]
+    is_curve = figures[0].isdecimal()
+    yield ["", figures[0], *([] if is_curve else ["spread"]), *figures[1:]]
     for contender, rows in found.items():
         cells = [number(summary(rows[n])["median"]) if n in rows else "" for n in figures]
-        spread = spread_of(rows[figures[0]]) if figures[0] in rows else ""
-        yield [contender, cells[0], spread, *cells[1:]]
+        spread = [] if is_curve else [spread_of(rows.get(figures[0], []))]
+        yield [contender, cells[0], *spread, *cells[1:]]
 
 
 def rows_of_aims(aims) -> Iterator[list[str]]:
@@ -79,6 +80,8 @@ def lines(names, rows) -> str:
 
 
 def spread_of(samples) -> str:
+    if not samples:
+        return ""
     of = summary(samples)
     if "p99" in of:
         return f"p99 {number(of['p99'])}"
