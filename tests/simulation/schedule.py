@@ -40,6 +40,7 @@ NOT_SENT = Fault("not_sent")
 REQUEST_LOST = Fault("request_lost")
 FAILS = Fault("fails")  # 500, nothing done
 UNAUTHORIZED = Fault("unauthorized")  # 401
+BATCH_REFUSED = Fault("batch_refused")  # 400 of a settle, nothing done
 DOUBLED = Fault("doubled")  # somebody on the way sends an issue twice: the first answer is lost
 NO_HOLDING = Fault("no_holding")  # 404 of an issue, while quotas are synchronised
 DELAYS = (

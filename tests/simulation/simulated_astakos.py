@@ -11,6 +11,7 @@ from astakos_worker.sandbox.errors import NoCommissionError, NoHoldingError, Quo
 from astakos_worker.sandbox.quota import Provision, QuotaBook
 from astakosclient.errors import (
     AstakosClientException,
+    BadRequest,
     ConnectionError,  # noqa: A004  # so named for its users' sake
     NotFound,
     Outcome,
@@ -20,6 +21,7 @@ from astakosclient.errors import (
 from tests.simulation.oracle import Oracle
 from tests.simulation.schedule import (
     ANSWER_LOST,
+    BATCH_REFUSED,
     DELAYS,
     DOUBLED,
     FAILS,
@@ -40,8 +42,9 @@ COMPONENT = "svc"
 _READ = (NOT_SENT, REQUEST_LOST, UNAUTHORIZED)
 _WRITE = (*_READ, FAILS, *DELAYS)
 _ISSUE = (*_WRITE, NO_HOLDING, DOUBLED)
+_SETTLE = (*_WRITE, BATCH_REFUSED)
 #: Each of these is passing: one in a run, or it would be right to call it lasting (F14, F27).
-_ONCE = (FAILS, NO_HOLDING)
+_ONCE = (FAILS, NO_HOLDING, BATCH_REFUSED)
 
 #: Either what a request brings, or what it raises.
 Reply = Any
@@ -102,7 +105,7 @@ class SimulatedAstakos:
                 "failed": gone + torn,
             }
 
-        reply: dict[str, Any] = self._request(f"accept {accept} reject {reject}", work, _WRITE)
+        reply: dict[str, Any] = self._request(f"accept {accept} reject {reject}", work, _SETTLE)
         return reply
 
     def get_pending_commissions(self) -> list[int]:
@@ -150,6 +153,8 @@ class SimulatedAstakos:
                 raise Unauthorized("Invalid token", outcome=Outcome.REFUSED)
             case "no_holding":
                 raise NotFound("There is no such holding", outcome=Outcome.REFUSED)
+            case "batch_refused":
+                raise _refused(BadRequest("Bad request", outcome=Outcome.REFUSED))
             case "doubled":
                 self._oracle.doubling = True
                 work()
