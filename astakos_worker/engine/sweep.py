@@ -143,7 +143,7 @@ class Sweep:
     def _end(self, sweep: Sweeping, *, recorded: bool) -> None:
         report = sweep.report
         report.ended = self.clock.now()
-        if sweep.answered and sweep.fix:
+        if sweep.fix and sweep.answered and "owner" not in report.alarms:
             self.ledger.alarm(sweep.lane, "owner", None)
         if recorded:
             self._note(report)

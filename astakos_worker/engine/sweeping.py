@@ -55,7 +55,7 @@ class Sweeping:
     only: Only
     allow: frozenset[Stop]
     progress: Progress
-    answered: bool = field(default=False)  # the owner has been asked, and every time answered
+    answered: bool = field(default=False)  # the owner has, at least once
 
     @property
     def lane(self) -> str:
@@ -109,7 +109,7 @@ class Sweeping:
                 for _ in batch:
                     yield "leave", f"the owner did not answer: {error}"
                 continue
-            self.answered = "owner" not in self.report.alarms
+            self.answered = True
             for answer in answers:
                 yield answer, f"the owner says {answer}"
 

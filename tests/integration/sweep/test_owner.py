@@ -136,6 +136,21 @@ def test_an_owner_without_good_answers_leaves_all_and_is_reported(cloud, broken)
     assert "owner" not in cloud.alarms()
 
 
+@pytest.mark.parametrize("bad", ["lost-0", "lost-1"])
+def test_an_owner_that_fails_at_one_batch_of_two_is_reported(cloud, bad):
+    """F35: the other batch's answer, before or after, does not end the alarm."""
+
+    def owner(commissions):
+        if commissions[0].key == bad:
+            raise OwnerError("the database is away")
+        return ["leave"] * len(commissions)
+
+    cloud.orphan("lost-0")
+    cloud.orphan("lost-1")
+    assert cloud.sweep(ask=owner, owner_batch=1).counts == {"leave": 2}
+    assert "the database is away" in cloud.alarms()["owner"]
+
+
 def test_what_an_owner_rejects_is_under_the_brake(cloud):
     """An owner that has lost its database rejects everything."""
     lost = {cloud.orphan(f"lost-{number}") for number in range(3)}
