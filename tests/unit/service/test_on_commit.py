@@ -15,6 +15,11 @@ from sqlalchemy.orm import Session
 from astakos_worker import Commissions, KeyConflict, Unavailable, UnknownKey
 from astakosclient.errors import BadValue
 
+# At once: where Django is imported without settings, whoever looks at all objects of the process
+# trips over it, as pytest-celery does when it ends a back end.
+_MEMORY = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
+django_settings.configure(DATABASES={"default": _MEMORY}, USE_TZ=True)
+
 VM = "cyclades.vm"
 ONE = {"user": "ada", "project": "lab", "provisions": {VM: 1}}
 
@@ -26,10 +31,7 @@ class RolledBackError(Exception):
 @pytest.fixture(scope="module", autouse=True)
 def database():
     """Django with a database in memory."""
-    if not django_settings.configured:
-        memory = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
-        django_settings.configure(DATABASES={"default": memory}, USE_TZ=True)
-        django.setup()
+    django.setup()
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE servers (name TEXT)")
     yield
