@@ -72,6 +72,12 @@ class Settler:
         """Send one batch; return the halves that are to be sent again on their own."""
         steps = [Step(e, _mark(e.record), announces=True, keep=self.limits.lease) for e in entries]
         marked = [entry for entry in self.journal.write(steps) if entry is not None]
+        # One that was here for its twin may have been decided just now: announced like any other.
+        late = [entry for entry in marked if _settles(entry.record) and not entry.record.sent]
+        if late:
+            steps = [Step(e, SettleMarked(), announces=True, keep=self.limits.lease) for e in late]
+            marked = [entry for entry in marked if entry not in late]
+            marked += [entry for entry in self.journal.write(steps) if entry is not None]
         marked, apart = _distinct(marked)
         out.extend(Step(entry, _not_now(entry.record, self.clock.now())) for entry in apart)
         accept = [e.record.serial for e in marked if _verb(e.record) == "accept"]

@@ -55,7 +55,9 @@ def _closed(oracle: Oracle, entry: Entry) -> None:
     # The one of a doubled request may have taken what the other is refused.
     wanted |= {State.REFUSED} if oracle.bounds.refusals or key in oracle.doubled else set()
     wanted |= {State.CONFLICT} if key in oracle.bounds.conflicts else set()
-    if is_bare(key) and oracle.bounds.unknown and key not in oracle.existed:
+    # A sweep that stood still may decide what has been settled meanwhile: it is looked at first.
+    by_sweep = decision is not None and decision.reason
+    if is_bare(key) and (oracle.bounds.unknown or by_sweep) and key not in oracle.existed:
         wanted |= {State.UNKNOWN}
     wanted |= {State.DEAD} if oracle.bounds.never_issued and record.request is None else set()
     if key in oracle.touched_keys() or record.serial in oracle.touched:
