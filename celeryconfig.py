@@ -9,12 +9,14 @@ inequalities between them are checked in one place. Use another file with
 from kombu import Exchange, Queue
 
 from astakos_worker import names
+from astakos_worker.ledger.servers import for_celery
 from astakos_worker.settings import Settings
 
 settings: Settings = globals().get("settings") or Settings()
 
-broker_url = settings.broker_url
-result_backend = settings.result_backend or settings.broker_url
+# Where Sentinels know the server, Celery is told the master's name apart from the address.
+broker_url, _broker = for_celery(settings.broker_url)
+result_backend, _results = for_celery(settings.result_backend or settings.broker_url)
 
 # --- Delivery -------------------------------------------------------------------------------
 
@@ -25,6 +27,7 @@ task_reject_on_worker_lost = True
 worker_prefetch_multiplier = 1
 
 broker_transport_options = {
+    **_broker,
     # Longer than the longest task and its wait in the prefetch together, or it runs twice.
     "visibility_timeout": settings.visibility_timeout,
     # By default a crashed worker's messages come back after the time-out plus up to 100 s.
@@ -70,7 +73,7 @@ result_expires = 86400
 # Whether to try again is decided in one place (`astakos_worker/results.py`), and for seconds: a
 # thread that keeps trying carries nothing meanwhile (F50).
 result_backend_always_retry = False
-result_backend_transport_options = {"retry_policy": {"max_retries": 0}}
+result_backend_transport_options = {**_results, "retry_policy": {"max_retries": 0}}
 redis_socket_connect_timeout = 2
 redis_socket_timeout = 5
 # One backend a process, not one a thread.

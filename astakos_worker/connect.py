@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from astakos_worker.dead_messages import DeadMessages
 from astakos_worker.ledger.contract import Waking
-from astakos_worker.ledger.store import RedisLedger, connect
+from astakos_worker.ledger.servers import connect
+from astakos_worker.ledger.store import RedisLedger
 from astakos_worker.settings import Settings
 from astakos_worker.waking import Waker, producer
 from astakos_worker.watching import RedisListener, Watcher

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 import redis
 import structlog
 
-from astakos_worker.ledger.store import connect
+from astakos_worker.ledger.servers import connect
 from astakos_worker.names import SAME_NAME
 from astakos_worker.settings import Settings
 

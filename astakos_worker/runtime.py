@@ -25,7 +25,8 @@ from astakos_worker.gather import Gather
 from astakos_worker.keeping import Keeper
 from astakos_worker.known_names import known_names_of
 from astakos_worker.ledger.contract import LedgerError
-from astakos_worker.ledger.store import RedisLedger, connect
+from astakos_worker.ledger.servers import connect
+from astakos_worker.ledger.store import RedisLedger
 from astakos_worker.names import SAME_NAME
 from astakos_worker.observe.metrics import Measured, Metrics
 from astakos_worker.parts import Wakes

@@ -25,6 +25,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from astakos_worker.ledger.servers import watched
 from astakos_worker.names import NAME
 
 if TYPE_CHECKING:
@@ -249,8 +250,11 @@ class Settings(BaseSettings):
     @field_validator("broker_url", "ledger_url")
     @classmethod
     def _redis(cls, url: str) -> str:
-        if url.split("://", 1)[0] not in {"redis", "rediss", "unix"}:
-            raise ValueError("must be a redis://, rediss:// or unix:// URL")
+        scheme = url.split("://", 1)[0]
+        if scheme == "sentinel":
+            watched(url)
+        elif scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("must be a redis://, rediss://, unix:// or sentinel:// URL")
         return url
 
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property

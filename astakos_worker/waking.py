@@ -46,8 +46,9 @@ def producer(settings: Settings) -> Celery:
     app = Celery("astakos_worker.producer", set_as_current=False)
     values = celery_values(settings)
     values["result_backend"] = "disabled://"
-    # Not for the whole process: a service may have a Celery application of its own.
-    values["broker_transport"] = TRANSPORT
+    if not values["broker_url"].startswith("sentinel:"):  # those have a transport of their own
+        # Not for the whole process: a service may have a Celery application of its own.
+        values["broker_transport"] = TRANSPORT
     values["broker_transport_options"] = {
         **values["broker_transport_options"],
         "socket_timeout": settings.patience,

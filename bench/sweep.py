@@ -38,8 +38,9 @@ from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Waking, Write
 from astakos_worker.ledger.events import Issued
 from astakos_worker.ledger.record import Provision, Request, Tag
+from astakos_worker.ledger.servers import connect
 from astakos_worker.ledger.states import transition
-from astakos_worker.ledger.store import RedisLedger, connect
+from astakos_worker.ledger.store import RedisLedger
 from astakos_worker.sandbox.quota import HoldingKey
 from astakos_worker.sandbox.quota import Provision as Charge
 from astakos_worker.sandbox.seed import user_uuid

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import redis
-from redis.backoff import ExponentialBackoff
-from redis.retry import Retry
 
 from astakos_worker.ledger.clock import StoreClock
 from astakos_worker.ledger.contract import (
@@ -63,26 +61,6 @@ _SCRIPTS: Final = {
 _WHEN_FULL: Final = "#!lua flags=allow-oom\n"
 
 _Call = tuple[str, str, list[Any]]  # script, KEYS[1], ARGV
-
-
-def connect(url: str, *, patience: float, connections: int = 64) -> "redis.Redis":
-    """Return a pooled connection that never waits longer than a few times `patience` seconds.
-
-    Only a broken connection is tried again: all calls may be repeated. Threads beyond the
-    number of connections wait for one as long.
-    """
-    pool = redis.BlockingConnectionPool.from_url(
-        url,
-        timeout=patience,
-        decode_responses=True,
-        socket_timeout=patience,
-        socket_connect_timeout=patience,
-        socket_keepalive=True,
-        health_check_interval=10,
-        max_connections=connections,
-        retry=Retry(ExponentialBackoff(cap=0.1, base=0.02), 2, (redis.ConnectionError,)),
-    )
-    return redis.Redis.from_pool(pool)
 
 
 class RedisLedger:

@@ -5,7 +5,7 @@ from redis import Redis
 
 from astakos_worker import Lookups, Settings
 from astakos_worker.known_names import KnownNames, known_names_of
-from astakos_worker.ledger.store import connect
+from astakos_worker.ledger.servers import connect
 from tests.integration.cluster.servers import Server
 from tests.integration.cluster.until import until
 

@@ -110,6 +110,8 @@ def test_what_just_fits_is_taken(values):
         {"service": ""},
         {"broker_url": "amqp://localhost"},
         {"ledger_url": "localhost:6379"},
+        {"ledger_url": "sentinel://localhost:26379/0"},
+        {"ledger_url": "redis+cluster://localhost:6379"},
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_by_its_name(values):
@@ -248,15 +250,12 @@ def test_a_refusal_still_says_which_setting_is_wrong_and_why(env):
         "rediss://someone:hush-hush@h/1?ssl_cert_reqs=none",
         "rediss://h/1?password=hush-hush",
         "unix:///run/valkey.sock?password=hush-hush",
-        "sentinel://:hush-hush@a:1;sentinel://:hush-hush@b:2",
+        "sentinel://:hush-hush@a:1;sentinel://:hush-hush@b:2/0?master=m",
     ],
 )
 def test_settings_show_no_password_of_a_server(url):
     """F62: they end up in a log, and in the locals of a traceback."""
-    names = ["result_backend"]
-    if not url.startswith("sentinel"):
-        names += ["broker_url", "ledger_url"]
-    for name in names:
+    for name in ("result_backend", "broker_url", "ledger_url"):
         settings = Settings(**{name: url})
         assert getattr(settings, name) == url
         assert "hush" not in repr(settings) + str(settings) + f"{settings}"
@@ -268,6 +267,15 @@ def test_settings_show_where_a_server_is():
 
 
 # --- celeryconfig.py --------------------------------------------------------------------------
+
+
+def test_celery_is_told_of_sentinels_in_its_own_way():
+    values = celery_values(Settings(broker_url="sentinel://a:1;b:2/0?master=m"))
+    both = "sentinel://a:1/0;sentinel://b:2/0"
+    assert values["broker_url"] == values["result_backend"] == both
+    for options in ("broker_transport_options", "result_backend_transport_options"):
+        assert values[options]["master_name"] == "m"
+    assert "master_name" not in celery_values(Settings())["broker_transport_options"]
 
 
 def test_celery_gets_the_projects_values():

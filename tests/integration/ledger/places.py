@@ -9,8 +9,9 @@ from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Asked, Waking, Write
 from astakos_worker.ledger.memory import MemoryLedger
 from astakos_worker.ledger.record import Decision, Provision, Request, bare_key
+from astakos_worker.ledger.servers import connect
 from astakos_worker.ledger.states import transition
-from astakos_worker.ledger.store import RedisLedger, connect
+from astakos_worker.ledger.store import RedisLedger
 from tests.integration.cluster.until import until
 
 LANE = "cyclades"

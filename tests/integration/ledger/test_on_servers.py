@@ -14,7 +14,8 @@ from astakos_worker.ledger.contract import (
     Write,
 )
 from astakos_worker.ledger.record import bare_key
-from astakos_worker.ledger.store import RedisLedger, connect
+from astakos_worker.ledger.servers import connect
+from astakos_worker.ledger.store import RedisLedger
 from astakos_worker.local.ports import LOOPBACK
 from tests.integration.cluster.servers import BOTH_SERVERS
 from tests.integration.cluster.until import until
