@@ -49,7 +49,7 @@ def watched(url: str) -> Watched:
     return Watched(tuple(found), masters[0], int(database), credentials + at)
 
 
-def for_celery(url: str) -> tuple[str, dict[str, str]]:
+def for_celery(url: str) -> tuple[str, dict[str, Any]]:
     """Return a URL as Celery takes it, and the transport options that go with it."""
     if not url.startswith(_SCHEME) or "master=" not in url:
         return url, {}
@@ -59,7 +59,9 @@ def for_celery(url: str) -> tuple[str, dict[str, str]]:
         f"/{where.database}"
         for host, port in where.sentinels
     ]
-    return ";".join(each), {"master_name": where.master}
+    # By default redis-py tries one that is away for four seconds, and each of Celery's pools does.
+    patience = {"socket_connect_timeout": 2, "socket_timeout": 2, "retry": None}
+    return ";".join(each), {"master_name": where.master, "sentinel_kwargs": patience}
 
 
 def connect(url: str, *, patience: float, connections: int = 64) -> "redis.Redis":

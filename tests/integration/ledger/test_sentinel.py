@@ -17,7 +17,7 @@ from astakos_worker.local.ports import LOOPBACK, Port
 from astakos_worker.local.process import Process, wait_ready
 from astakos_worker.local.server import server_program
 from astakos_worker.waking import BROKER_AWAY, producer
-from tests.integration.cluster.servers import Server
+from tests.integration.cluster.servers import Server, redis_program
 from tests.integration.cluster.until import until
 
 MASTER = "quotas"
@@ -27,11 +27,11 @@ VM = {"user": "u", "project": "p", "provisions": {"cyclades.vm": 1}}
 class Watchers:
     """A master with a replica, and who decides between them."""
 
-    def __init__(self, directory):
+    def __init__(self, kind, directory):
         self.servers = {}
         for name in ("one", "two"):
             (directory / name).mkdir()
-            server = Server("valkey", directory / name)
+            server = Server(kind, directory / name)
             server.start()
             self.servers[server._port.number] = server
         self.first, self.second = self.servers
@@ -39,11 +39,11 @@ class Watchers:
             replica.replicaof(LOOPBACK, self.first)
         self.nobody = Port()
         self.ports = [Port(), Port()]
-        self.sentinels = [self.sentinel(directory, port.number) for port in self.ports]
+        self.sentinels = [self.sentinel(kind, directory, port.number) for port in self.ports]
         wait_ready(self.sentinels, 30, first=True)
         until(lambda: self.sees_all(self.ports[0]) and self.sees_all(self.ports[1]), within=60)
 
-    def sentinel(self, directory, port):
+    def sentinel(self, kind, directory, port):
         file = directory / f"sentinel-{port}.conf"
         file.write_text(
             f"port {port}\nbind {LOOPBACK}\ndir {directory}\n"
@@ -53,9 +53,10 @@ class Watchers:
         )
         log = directory / f"sentinel-{port}.log"
         log.touch()
+        program = server_program() if kind == "valkey" else redis_program()
         process = Process(
             f"sentinel-{port}",
-            [server_program(), str(file), "--sentinel"],
+            [program, str(file), "--sentinel"],
             log,
             environment={"LC_ALL": "C"},
             ready=lambda: server_answers(port),
@@ -89,9 +90,9 @@ class Watchers:
             port.close()
 
 
-@pytest.fixture
-def watchers(tmp_path):
-    made = Watchers(tmp_path)
+@pytest.fixture(params=["valkey", pytest.param("redis", marks=pytest.mark.redis_server)])
+def watchers(request, tmp_path):
+    made = Watchers(request.param, tmp_path)
     yield made
     made.close()
 
