@@ -17,14 +17,17 @@ from kombu.message import Message
 from kombu.transport.redis import Channel
 
 from astakos_worker.dead_messages import DeadMessages
+from astakos_worker.errors import Unavailable
+from astakos_worker.ledger.contract import LedgerError
 
 log = structlog.get_logger(__name__)
 
 #: How reading a message that is not what it says goes wrong. Not `OSError`: that is the broker.
 _STUMBLES = (TypeError, ValueError, LookupError, AttributeError)
 
-#: How a task ends whose message is not done with, or was not what failed.
-_COMES_AGAIN = (Retry, Reject, Ignore, WorkerLostError)
+#: How a task ends whose message is not done with, or was not what failed: work that could not be
+#: done while the ledger was away is in the ledger, and is rung for again.
+_NOT_ITS_FAULT = (Retry, Reject, Ignore, WorkerLostError, LedgerError, Unavailable)
 
 
 #: Seconds that an event for Flower waits for others: sending some is a round trip to the broker,
@@ -115,9 +118,9 @@ class Request(CelerysRequest):
     def on_failure(
         self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False
     ) -> Any:
-        """Note the message, unless it comes again."""
+        """Note the message, unless it comes again or is not to blame."""
         error = getattr(exc_info.exception, "exc", exc_info.exception)
-        if isinstance(error, Exception) and not isinstance(error, _COMES_AGAIN):
+        if isinstance(error, Exception) and not isinstance(error, _NOT_ITS_FAULT):
             _note(self.message, f"made its task fail ({type(error).__name__})")
         return super().on_failure(exc_info, send_failed_event, return_ok)
 

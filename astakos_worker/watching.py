@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
@@ -39,18 +40,20 @@ class Watcher:
     def __init__(self, ledger: Ledger, listener: Listener) -> None:
         self._ledger = ledger
         self._listener = listener
-        self._waiting: defaultdict[str, set[SimpleQueue[Entry | None]]] = defaultdict(set)
+        # By lane and key: two services may well give their commissions the same keys.
+        self._waiting: defaultdict[tuple[str, str], set[SimpleQueue[Entry | None]]]
+        self._waiting = defaultdict(set)
         self._lock = threading.Lock()
 
     def wait(
         self, lane: str, key: str, done: Callable[[Entry], bool], timeout: float
     ) -> tuple[Entry | None, bool]:
         """Return the record once it is done, or as it is when the time is over; and which."""
-        self._listener.listen(lane, self._heard)
+        self._listener.listen(lane, partial(self._heard, lane))
         end = time.monotonic() + timeout
         changes: SimpleQueue[Entry | None] = SimpleQueue()
         with self._lock:
-            self._waiting[key].add(changes)
+            self._waiting[lane, key].add(changes)
         try:
             entry = self._ledger.watch(lane, key, _POLL + _WATCHED)
             while entry is not None and not done(entry):
@@ -68,13 +71,13 @@ class Watcher:
             return entry, entry is not None
         finally:
             with self._lock:
-                self._waiting[key].discard(changes)
-                if not self._waiting[key]:
-                    del self._waiting[key]
+                self._waiting[lane, key].discard(changes)
+                if not self._waiting[lane, key]:
+                    del self._waiting[lane, key]
 
-    def _heard(self, key: str, entry: Entry | None) -> None:
+    def _heard(self, lane: str, key: str, entry: Entry | None) -> None:
         with self._lock:
-            for changes in self._waiting.get(key, ()):
+            for changes in self._waiting.get((lane, key), ()):
                 changes.put(entry)
 
 

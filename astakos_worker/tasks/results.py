@@ -6,7 +6,7 @@ from celery import current_task
 
 from astakos_worker.commissions import Commissions
 from astakos_worker.engine.carry import Carried
-from astakos_worker.errors import UnknownKey
+from astakos_worker.errors import NewerRecord, UnknownKey
 from astakos_worker.ledger.record import Record, shown
 from astakos_worker.runtime import Runtime
 from astakosclient.errors import AstakosClientException
@@ -55,6 +55,8 @@ def _asked(commissions: Commissions, key: str) -> dict[str, Any]:
         outcome = commissions.get_key(key)
     except UnknownKey:
         return {"key": shown(key), "state": "purged"}
+    except NewerRecord:
+        return {"key": shown(key), "state": "left for a newer version"}
     result: dict[str, Any] = {"key": outcome.key, "state": outcome.state}
     if outcome.serial is not None:
         result["serial"] = outcome.serial

@@ -154,12 +154,13 @@ def test_no_commission_is_harmed_by_a_result_backend_that_is_away(service, serve
 
 
 def test_nothing_is_sent_without_a_ledger_and_what_was_sent_is_found_again(service, servers, stack):
-    """F48, F49: killed before one commission's POST, and after another's."""
+    """F48, F49: killed before one commission's POST, and after another's; no message is blamed."""
     slow = {"kind": "delay-after", "route": "commissions.issue", "seconds": 1.0, "count": 1}
     service.control.set_faults(slow)
     service.issue("sent", accept=True)
     until(lambda: service.events("sent")["issued"], within=10)
     worker = stack.processes["commissions-1"]
+    blamed = worker.output().count("dead_message")
     worker.pause()
     service.issue("unsent", accept=True)
     servers["ledger"].kill()
@@ -175,6 +176,7 @@ def test_nothing_is_sent_without_a_ledger_and_what_was_sent_is_found_again(servi
         again(lambda key=key: service.state(key) == "accepted")
         events = service.events(key)
         assert events["issued"] == events["accepted"] == {key: 1}
+    assert worker.output().count("dead_message") == blamed
 
 
 def test_what_a_lost_ledger_held_is_found_by_its_tags_and_given_back(service, servers):

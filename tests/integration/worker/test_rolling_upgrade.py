@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from astakos_worker import Commissions, Settings, Unavailable, UnknownKey, names
 from astakos_worker.cli import main
+from astakos_worker.connect import dead_messages_of
 from astakos_worker.local import LocalStack, commands
 from astakos_worker.local.process import Process
 from astakos_worker.sandbox.control_client import ControlClient
@@ -91,6 +92,9 @@ def test_old_workers_leave_what_is_newer_alone_and_newer_ones_do_it_all(
     # A wake-up that says more than an old one understands.
     wake = {"service": "default", "key": "old", "since": "later"}
     program.send_task(names.WAKE_ISSUE, queue=names.COMMISSIONS, kwargs=wake)
+    # One for what only newer ones can do.
+    beyond = {"service": "default", "key": "newer"}
+    program.send_task(names.WAKE_ISSUE, queue=names.COMMISSIONS, kwargs=beyond)
 
     # The old ones go on with what is theirs, and say what is not.
     commissions.issue(user=USER, project=USER, provisions={VM: 1}, key="old", accept=True)
@@ -121,6 +125,7 @@ def test_old_workers_leave_what_is_newer_alone_and_newer_ones_do_it_all(
     assert ledger.newer("default", ["newer", "ahead"]) == {"newer", "ahead"}
     assert ledger.lane("default").open == 0
     assert (old.pid, old.alive, new.alive) == (pid, True, True)
+    assert dead_messages_of(Settings(ledger_url=stack.ledger_url)).list() == []
     assert sorted(row["event"] for row in control.journal()) == ["accepted"] * 3 + ["issued"] * 3
 
 

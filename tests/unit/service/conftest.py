@@ -63,17 +63,17 @@ class Listener:
     """Passes on what the ledger in memory says has changed."""
 
     def __init__(self):
-        self.heard = []
+        self.heard = {}
 
     def listen(self, lane, heard):
-        self.heard.append(heard)
+        self.heard.setdefault(lane, heard)
 
     def changed(self, lane, key):
-        self.tell(key, None)
+        self.tell(key, None, lane)
 
-    def tell(self, key, entry):
-        for heard in self.heard:
-            heard(key, entry)
+    def tell(self, key, entry, lane=LANE):
+        if lane in self.heard:
+            self.heard[lane](key, entry)
 
 
 class Worker:

@@ -2,11 +2,14 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
+from astakos_worker import Commissions
 from astakos_worker.errors import CommissionFailed, OutcomeTimeout, UnknownKey
 from astakos_worker.ledger import states
+from astakos_worker.ledger.record import State
 from astakosclient.errors import BadRequest, QuotaLimit
 from tests.integration.cluster.until import until
 from tests.unit.service.conftest import LANE, VM
@@ -75,7 +78,7 @@ def test_a_change_is_heard_and_not_polled_for(commissions, worker, waiting, part
     monkeypatch.setattr("astakos_worker.watching._POLL", 60.0)
     commissions.issue(**VM, key="k")
     answers = [waiting("k", timeout=60) for _ in range(5)]
-    until(lambda: len(parts.watcher._waiting.get("k", ())) == 5)
+    until(lambda: len(parts.watcher._waiting.get((LANE, "k"), ())) == 5)
     until(lambda: worker.ledger._lanes[LANE].rows["k"].watched > 0)
     began = time.monotonic()
     worker.issues("k", 57)
@@ -104,6 +107,24 @@ def test_a_change_that_is_heard_late_says_nothing_new(commissions, worker, waiti
     listener.tell("k", undecided)
     worker.settles("k")
     assert answer().state == "accepted"
+
+
+def test_another_services_commission_of_the_same_key_is_nothing_that_is_waited_for(  # noqa: PLR0917  # fixtures
+    commissions, settings, parts, worker, waiting, listener
+):
+    """Both are waited for in one process; the other one has its serial first."""
+    other = Commissions("other", settings=settings, parts=parts)
+    for each in (commissions, other):
+        each.issue(**VM, key="k")
+    with pytest.raises(OutcomeTimeout):
+        other.outcome("k", 0.01)
+    answer = waiting("k")
+    until(lambda: worker.ledger._lanes[LANE].rows["k"].watched > 0)
+    [theirs] = parts.ledger.get("other", ["k"]).values()
+    pending = replace(theirs.record, state=State.PENDING, serial=99)
+    listener.tell("k", replace(theirs, record=pending, version=7), "other")
+    worker.issues("k", 57)
+    assert answer().serial == 57
 
 
 def test_a_wait_is_bounded_and_says_how_it_stands(commissions, parts):
