@@ -11,10 +11,13 @@ import sys
 from typing import Any, NoReturn
 
 import click
+from kombu.exceptions import OperationalError
 from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
+from astakos_worker.errors import Unavailable
+from astakos_worker.ledger.contract import UnavailableError
 from astakos_worker.settings import in_words
 
 #: What each does, in the order in which a newcomer meets them.
@@ -92,10 +95,26 @@ def _explain(error: Exception) -> NoReturn:
         sys.exit(2)
     # Settings that do not fit are told as the workers tell them.
     text = in_words(error) if isinstance(error, ValidationError) else str(error)
+    if isinstance(error, Unavailable) and error.__cause__ is not None:
+        text = str(
+            error.__cause__
+        )  # what a service's call says of its commission is not asked here
+    elif isinstance(error, OperationalError):
+        text = f"the broker does not answer: {error}"
     headline, _, rest = text.partition("\n")
+    rest = rest or _away(error)
     if isinstance(error, KeyError):  # its text is the repr of its key
         headline = str(error.args[0]) if error.args else ""
     console.print(Text(headline or type(error).__name__, style="red"))
     if rest:
         console.print(Text(rest))
     sys.exit(1)
+
+
+def _away(error: Exception) -> str:
+    """Return what to do about a server that does not answer; nothing for other errors."""
+    if isinstance(error, (Unavailable, UnavailableError)):
+        return "ASTAKOS_LEDGER_URL says where the ledger is; the same command again is safe"
+    if isinstance(error, OperationalError):
+        return "ASTAKOS_BROKER_URL says where the broker is"
+    return ""

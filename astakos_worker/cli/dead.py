@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from astakos_worker.cli.show import picture
+from astakos_worker.cli.showing import printed
 from astakos_worker.commissions import Commissions
 from astakos_worker.connect import dead_messages_of
 from astakos_worker.dead_letters import DeadLetters
@@ -58,13 +59,13 @@ def list_(service: str | None, as_json: bool, limit: int) -> None:
             serial = "-" if one.serial is None else str(one.serial)
             cells = (one.key, _time(one.since), serial, one.decision or "-", one.reason)
             table.add_row(*map(Text, cells))
-        Console().print(table)
+        printed().print(table)
     else:
         click.echo("nothing is dead")
     sys.exit(1 if letters else 0)
 
 
-@command.command()
+@command.command(short_help="Show dead commissions, and what may be done.")
 @_KEYS
 @_SERIAL
 @_SERVICE
@@ -88,7 +89,7 @@ def show(
         if as_json:
             _json({**json.loads(dump(record)), "version": version, **choices})
         else:
-            console = Console(highlight=False)
+            console = printed()
             console.print(picture(record))
             for name, what in choices.items():
                 console.print(Text(f"{name}: {what}", style="bold"))
@@ -152,7 +153,7 @@ def discard(
     _each(which, lambda one: dead.discard(one, reason), as_json=as_json)
 
 
-@command.command()
+@command.command(short_help="List messages that nobody could read.")
 @click.option("--clear", is_flag=True, help="Forget them.")
 @_JSON
 def messages(clear: bool, as_json: bool) -> None:
@@ -172,7 +173,7 @@ def messages(clear: bool, as_json: bool) -> None:
         for one in listed:
             cells = (_time(one.at), one.queue, one.task, one.id, one.reason)
             table.add_row(*(Text(cell or "-") for cell in cells))
-        Console().print(table)
+        printed().print(table)
     else:
         click.echo("no dead messages")
 

@@ -26,7 +26,7 @@ def command() -> None:
     """
 
 
-@command.command()
+@command.command(short_help="Check its settings, its memory, its writes.")
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
 def check(as_json: bool) -> None:
     """Check the server's settings and memory, and whether writes were lost.

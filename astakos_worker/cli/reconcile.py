@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from rich.text import Text
 
 from astakos_worker.cli.interrupting import interrupted_once
+from astakos_worker.cli.lanes import named
 from astakos_worker.cli.reconcile_report import Kept, row, show_last, show_report
 from astakos_worker.cli.reconcile_usage import command as usage
 from astakos_worker.cli.showing import printed, progress
@@ -197,7 +198,7 @@ def _sweep(
 def _last(settings: Settings, lanes: Sequence[str], *, as_json: bool) -> int:
     """Show what the last sweeps did; 1 if one stopped, left something, or never was."""
     ledger, status = ledger_of(settings), 0
-    for lane in lanes:
+    for lane in named(settings, ledger, lanes):
         report = last_report(ledger, lane)
         status = max(status, int(report is None or bool(report.left or report.stopped)))
         if as_json:
@@ -215,7 +216,7 @@ def _let_beat(settings: Settings, lanes: Sequence[str], allow: frozenset[Stop]) 
     if not allow:
         raise click.UsageError("--by-beat: say what may pass: --list-is-right, --however-many")
     ledger = ledger_of(settings)
-    for lane in lanes:
+    for lane in named(settings, ledger, lanes):
         for stop in sorted(allow):
             allow_once(ledger, lane, stop)
         said = " and ".join(sorted(allow))

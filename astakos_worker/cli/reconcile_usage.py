@@ -28,7 +28,7 @@ from astakos_worker.settings import Settings
 _INTERRUPTED = 130
 
 
-@click.command("usage")
+@click.command("usage", short_help="Compare usage with the quotas; repair.")
 @click.option(
     "--service",
     "services",

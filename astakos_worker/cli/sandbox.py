@@ -16,10 +16,22 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.command("sandbox")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=5000, show_default=True, help="Port; 0 chooses a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=5000,
+    show_default=True,
+    help="Port; 0 chooses a free one.",
+)
 @click.option("--seed", type=_FILE, help="TOML file to start from; the shipped one if left out.")
 @click.option("--state", type=_FILE, help="File in which commissions outlive the sandbox.")
-@click.option("--cost", type=click.Choice(["none", "real"]), default="none", show_default=True)
+@click.option(
+    "--cost",
+    type=click.Choice(["none", "real"]),
+    default="none",
+    show_default=True,
+    help="How long work takes: no time, or as long as in a running Astakos.",
+)
 @click.option("--delay", type=click.FloatRange(min=0), default=0.0, help="Seconds, every request.")
 @click.option("--faults", type=_FILE, help="TOML file of fault rules.")
 @click.option("--base-path", default="", help="A path before /identity and the others.")

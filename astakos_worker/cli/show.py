@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from astakos_worker.cli.showing import printed
 from astakos_worker.commissions import Commissions
 from astakos_worker.errors import NewerRecord, UnknownKey
 from astakos_worker.ledger.record import Record, dump, shown
@@ -30,7 +31,7 @@ def command(
     if not keys and not serials:
         raise click.UsageError("name a key, or a serial with --serial")
     commissions = Commissions(service)
-    console = Console()
+    console = printed()
     missing = False
     named: list[str | int] = [*keys, *serials]
     for which in named:
@@ -77,6 +78,8 @@ def _facts(record: Record) -> list[tuple[str, Any]]:
     facts += [("twin", f"{t.serial} {'rejected' if t.done else 'open'}") for t in record.twins]
     if record.error:
         facts.append(("error", f"{record.error.get('class')}: {record.error.get('message')}"))
+        if details := record.error.get("details"):
+            facts.append(("", details))
     return facts
 
 

@@ -10,6 +10,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from astakos_worker.cli.lanes import named
 from astakos_worker.cli.showing import lasting, printed
 from astakos_worker.connect import ledger_of
 from astakos_worker.engine.findings import Report
@@ -37,8 +38,10 @@ def command(services: tuple[str, ...], seen: tuple[str, ...], as_json: bool) -> 
     Exit status 1 while there is an alarm, or a dead letter: see `astakos-worker dead`. Of a sweep
     `reconcile --last` tells more.
     """
-    ledger = ledger_of(Settings())
-    lanes = [ledger.lane(name) for name in services or ledger.lanes()]
+    settings = Settings()
+    ledger = ledger_of(settings)
+    names = named(settings, ledger, services) or ledger.lanes()
+    lanes = [ledger.lane(name) for name in names]
     if seen:
         _acknowledge(ledger, lanes, seen)
         lanes = [ledger.lane(lane.name) for lane in lanes]

@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import shlex
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -64,11 +66,19 @@ def command(  # noqa: PLR0917 # click calls it by name
         with stack:
             console.print(_addresses(stack))
             console.print("\nFor a service on this machine:", style="bold")
-            # What the environment names, perhaps with a password in it, the reader has.
-            for name in sorted(stack.env.keys() - os.environ.keys()):
-                console.print(f"export {name}={stack.env[name]}", highlight=False)
+            _export(console, stack.env)
+            talks = {k: v for k, v in stack.worker_env.items() if k not in stack.env}
+            if stack.sandbox_url:
+                console.print("\nAnd for `astakos-worker reconcile` there:", style="bold")
+                _export(console, talks)
             console.print("\nCtrl-C ends it all.", style="dim")
             threading.Event().wait()
+
+
+def _export(console: Console, variables: Mapping[str, str]) -> None:
+    # What the environment names, perhaps with a password in it, the reader has.
+    for name in sorted(variables.keys() - os.environ.keys()):
+        console.print(f"export {name}={shlex.quote(variables[name])}", highlight=False)
 
 
 def _addresses(stack: LocalStack) -> Table:

@@ -212,6 +212,8 @@ def test_up_shows_the_addresses_and_ends_every_process(tmp_path, number):
     assert alive == []
     for word in ("Broker", "Ledger", "Astakos", "Flower", "Logs", "export ASTAKOS_LEDGER_URL="):
         assert word in shown
+    for name in ("AUTH_URL=http://", f"TOKEN_FILE={tmp_path}"):
+        assert f"export ASTAKOS_SERVICES__DEFAULT__{name}" in shown
     [flower] = re.findall(r"^Flower +(http://127\.0\.0\.1:\d+) *$", shown, re.MULTILINE)
     assert flower
 

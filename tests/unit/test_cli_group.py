@@ -68,6 +68,27 @@ def test_an_error_is_one_line_without_a_traceback(tmp_path):
     assert "Not a directory" in line
 
 
+@pytest.mark.parametrize("words", [["show", "a"], ["status"], ["dead", "list"]])
+def test_a_ledger_that_is_away_is_named_with_the_setting_that_says_where_it_is(words):
+    """F56: the commands only ask; nothing of a commission that may or may not be recorded."""
+    done = run(*words, ASTAKOS_LEDGER_URL="redis://:hush@127.0.0.1:1/0")
+    assert done.returncode == 1
+    what, advice = done.stderr.splitlines()
+    assert what.startswith("the ledger does not answer: ")
+    assert "recorded" not in what
+    assert advice.startswith("ASTAKOS_LEDGER_URL ")
+    assert "hush" not in done.stderr
+
+
+def test_a_broker_that_is_away_is_named_likewise():
+    done = run("health", "--timeout", "1", ASTAKOS_BROKER_URL="redis://:hush@127.0.0.1:1/0")
+    assert done.returncode == 1
+    what, advice = done.stderr.splitlines()
+    assert what.startswith("the broker does not answer: ")
+    assert advice.startswith("ASTAKOS_BROKER_URL ")
+    assert "hush" not in done.stderr
+
+
 def test_debug_shows_the_traceback(tmp_path):
     (tmp_path / "file").touch()
     done = run("--debug", "up", "--directory", str(tmp_path / "file" / "below"))

@@ -134,6 +134,31 @@ def test_what_makes_no_sense_is_a_usage_error(environment, words, said):
     assert said in result.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status", "--service", "nobody"],
+        ["status", "--service", "default", "--service", "nobody"],
+        ["reconcile", "--last", "--service", "nobody"],
+        ["reconcile", "--by-beat", "--however-many", "--service", "nobody"],
+    ],
+)
+def test_a_misspelt_service_is_no_service_at_rest(run, environment, words):
+    """A check that asks for it would be green for ever, and `status` would list it from then on."""
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert "knows no service nobody (there are: " in result.stderr
+    assert "nobody" not in run("status")[1]
+
+
+def test_a_configured_service_is_known_before_its_first_commission(run, monkeypatch):
+    monkeypatch.setenv("ASTAKOS_SERVICES__NEW__AUTH_URL", "http://127.0.0.1:1/identity/v2.0")
+    monkeypatch.setenv("ASTAKOS_SERVICES__NEW__TOKEN", "new")
+    status, printed = run("status", "--service", "new")
+    assert status == 0
+    assert "new" in printed
+
+
 def test_the_brake_stops_it_until_the_operator_says_that_it_is_right(cloud, run, asked):
     lost = {cloud.orphan(f"lost-{number}") for number in range(21)}
     asked()  # the first sight

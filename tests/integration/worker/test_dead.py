@@ -55,7 +55,7 @@ def run(stack, dead):
     """Run `astakos-worker dead`; without a terminal, as a script would."""
 
     def run(*words, answer=None):
-        runner = CliRunner(env={**stack.env, "NO_COLOR": "1", "COLUMNS": "200"})
+        runner = CliRunner(env={**stack.env, "NO_COLOR": "1"})
         done = runner.invoke(main, ["dead", *words], input=answer)
         rows = [json.loads(line) for line in done.stdout.splitlines() if line[:1] in "[{"]
         return SimpleNamespace(code=done.exit_code, out=done.stdout, err=done.stderr, rows=rows)

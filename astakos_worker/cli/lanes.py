@@ -1,0 +1,20 @@
+"""Which services a command is about: a misspelt one is said to be, not shown as one at rest."""
+
+from collections.abc import Sequence
+
+import click
+
+from astakos_worker.ledger.contract import Ledger
+from astakos_worker.settings import Settings
+
+
+def named(settings: Settings, ledger: Ledger, services: Sequence[str]) -> Sequence[str]:
+    """Return the services, if the ledger has heard of each, or the environment names it."""
+    if unheard := set(services) - {*settings.services, settings.service}:
+        there = ledger.lanes()
+        if wrong := sorted(unheard - set(there)):
+            known = ", ".join(there) or "none"
+            raise click.UsageError(
+                f"the ledger knows no service {', '.join(wrong)} (there are: {known})"
+            )
+    return services
