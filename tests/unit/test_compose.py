@@ -171,6 +171,19 @@ def test_the_ledgers_memory_has_a_bound_or_nobody_could_tell_that_it_is_nearly_f
     assert words[words.index("--maxmemory") + 1] == "${BROKER_MEMORY:-1gb}"
 
 
+def test_the_pages_override_is_one_that_compose_takes_with_settings_that_there_are():
+    """What the file does not name is set there."""
+    page = (ROOT / "docs" / "deployment.md").read_text()
+    [text] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    override = yaml.safe_load(text)
+    schema = json.loads((Path(__file__).parent / "compose-spec.json").read_text())
+    assert list(Draft7Validator(schema).iter_errors(override)) == []
+    assert set(override["services"]) == OF_TOKEN
+    for service in override["services"].values():
+        for name in service["environment"]:
+            assert name.removeprefix("ASTAKOS_").lower() in Settings.model_fields
+
+
 # --- Dockerfile -------------------------------------------------------------------------------
 
 
