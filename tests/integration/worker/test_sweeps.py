@@ -135,5 +135,5 @@ def test_a_restored_astakos_is_settled_again(service, client, sweep):
     service.control.restore("before")
     assert service.used() == (0, 1)
     assert sweep()["resettle"] == 1
-    until(lambda: service.used() == (1, 0), within=20)
-    assert service.state("restored") == "accepted"
+    service.until_state("restored", "accepted")
+    assert service.used() == (1, 0)
