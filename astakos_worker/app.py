@@ -7,7 +7,13 @@ made when its first task runs or the worker is ready, whichever is first, so aft
 from typing import Any
 
 import structlog
-from celery.signals import worker_init, worker_process_init, worker_ready, worker_shutdown
+from celery.signals import (
+    beat_init,
+    worker_init,
+    worker_process_init,
+    worker_ready,
+    worker_shutdown,
+)
 from pydantic import ValidationError
 
 from astakos_worker import broker
@@ -49,9 +55,20 @@ for shells in (wakeups, commissions, lookups, sweep):
 health.register(app)
 
 
+@beat_init.connect
+def _serves(**_: Any) -> None:
+    """Refuse to start for nobody: messages by name would be refused, and no sweep be ordered."""
+    if not settings.services:
+        raise SystemExit(
+            "astakos-worker: no service is configured; set ASTAKOS_SERVICES__DEFAULT__AUTH_URL and "
+            "ASTAKOS_SERVICES__DEFAULT__TOKEN_FILE"
+        )
+
+
 @worker_init.connect
 def _check(**_: Any) -> None:
     """Refuse to start on a ledger that forgets; one that is away will be back."""
+    _serves()
     try:
         ledger_of(settings).check()
     except UnavailableError as error:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 
+import pytest
 from redis import Redis
 
 from astakos_worker import names
@@ -23,6 +24,23 @@ def test_a_ledger_that_evicts_is_refused(server, environment):
     worker = started(environment)
     assert worker.returncode != 0
     assert "set maxmemory-policy to noeviction" in worker.stderr
+
+
+@pytest.mark.parametrize("words", [commands.worker(names.SWEEP, "refused"), commands.beat()])
+def test_a_program_that_would_serve_nobody_is_refused(environment, words):
+    """It would refuse messages by name that others could carry out, and order no sweep."""
+    nobody = {k: v for k, v in environment.items() if not k.startswith("ASTAKOS_SERVICES")}
+    done = subprocess.run(
+        program(words),
+        env={**os.environ, **nobody},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "no service is configured; set ASTAKOS_SERVICES__DEFAULT__AUTH_URL" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 #: What is set in a demonstration's times, and what the worker says to it.
