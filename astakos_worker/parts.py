@@ -89,7 +89,7 @@ def missing(ledger: Ledger, lane: str, key: str) -> CommissionError:
     """Return why there is no readable record of a key: unknown, or a newer version's (F78)."""
     if ledger.newer(lane, [key]):
         return left_for_newer(key)
-    return UnknownKey(key, f"there is no commission {shown(key)!r}")
+    return UnknownKey(key, f"service {lane!r} has no commission {shown(key)!r}")
 
 
 def left_for_newer(key: str) -> NewerRecord:

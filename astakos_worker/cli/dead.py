@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from astakos_worker.cli.lanes import named
 from astakos_worker.cli.show import picture
 from astakos_worker.cli.showing import printed
 from astakos_worker.commissions import Commissions
-from astakos_worker.connect import dead_messages_of
+from astakos_worker.connect import dead_messages_of, ledger_of
 from astakos_worker.dead_letters import DeadLetters
 from astakos_worker.errors import NewerRecord, NotDead, UnknownKey
 from astakos_worker.ledger.record import dump
@@ -50,7 +51,10 @@ def list_(service: str | None, as_json: bool, limit: int) -> None:
 
     Exit status 1 if there are any.
     """
-    letters = Commissions(service).dead.list(limit)
+    settings = Settings()
+    name = service or settings.service
+    [name] = named(settings, ledger_of(settings), [name])
+    letters = Commissions(name, settings=settings).dead.list(limit)
     if as_json:
         _json([asdict(letter) for letter in letters])
     elif letters:
@@ -61,7 +65,7 @@ def list_(service: str | None, as_json: bool, limit: int) -> None:
             table.add_row(*map(Text, cells))
         printed().print(table)
     else:
-        click.echo("nothing is dead")
+        click.echo(f"nothing of {name} is dead")
     sys.exit(1 if letters else 0)
 
 

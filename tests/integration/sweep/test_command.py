@@ -140,6 +140,7 @@ def test_what_makes_no_sense_is_a_usage_error(environment, words, said):
         ["status", "--service", "nobody"],
         ["status", "--service", "default", "--service", "nobody"],
         ["reconcile", "--last", "--service", "nobody"],
+        ["dead", "list", "--service", "nobody"],
         ["reconcile", "--by-beat", "--however-many", "--service", "nobody"],
     ],
 )
