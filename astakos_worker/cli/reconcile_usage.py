@@ -7,6 +7,7 @@ import json
 import secrets
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import cast
@@ -26,6 +27,10 @@ from astakos_worker.repairing import Repairer
 from astakos_worker.settings import Settings
 
 _INTERRUPTED = 130
+
+
+class CannotCountError(Exception):
+    """Raised when the service's function fails; nothing was compared, or repaired, after it."""
 
 
 @click.command("usage", short_help="Compare usage with the quotas; repair.")
@@ -161,7 +166,15 @@ def _counting(path: str) -> Usage:
         raise click.UsageError(f"{path} cannot be imported: {error}") from error
     if not callable(function):
         raise click.UsageError(f"{path} is no function")
-    return cast("Usage", function)
+
+    def counted(projects: frozenset[str] | None) -> Iterator[object]:
+        try:
+            yield from cast("Usage", function)(projects)
+        # Whatever a service's own function raises, it must be seen to be its.
+        except Exception as error:
+            raise CannotCountError(f"{path} failed: {type(error).__name__}: {error}") from error
+
+    return counted
 
 
 def _compare(comparison: Comparison, looker: Looker, scope: Scope, apart: float) -> None:

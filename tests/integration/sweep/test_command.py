@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from types import ModuleType
 
 import pytest
 from click.testing import CliRunner
@@ -316,3 +317,20 @@ def test_a_hundred_thousand_findings_are_counted_and_a_few_shown(capsys):
     assert "3 d 2 h" in lines[1] and "1 min 30 s" in lines[2]
     assert lines[-1] == "... and 99996 more: --rows 0 or --json shows all"
     assert len(kept._at_rest) == 5
+
+
+def counts_until_its_database_fails(projects):
+    yield "ada", "lab", "cyclades.vm", 1
+    raise RuntimeError("no such table: servers")
+
+
+def test_a_function_that_cannot_count_is_named(environment, monkeypatch):
+    """Its error alone would look like one of this program's."""
+    module = ModuleType("a_service_of_the_test")
+    module.usage = counts_until_its_database_fails
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    words = ["reconcile", "usage", "--from", f"{module.__name__}:usage"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 1
+    said = "a_service_of_the_test:usage failed: RuntimeError: no such table: servers"
+    assert said in result.stderr
