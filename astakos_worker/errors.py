@@ -31,7 +31,7 @@ class UnknownKey(CommissionError):  # noqa: N818
 
 
 class Unavailable(CommissionError):  # noqa: N818
-    """Raised when the ledger does not answer in time. The same call again is safe (F56)."""
+    """Raised when the ledger does not answer, or cannot write; calling again is safe (F56)."""
 
 
 class NewerRecord(Unavailable):

@@ -56,10 +56,10 @@ class Keeper:
         short = share >= LIMIT
         if short == self._short:
             return
-        self._short = short
         text = None
         if short:
             text = f"{share:.0%} of the server's maxmemory is used: new commissions are refused"
             log.error("ledger_nearly_full", used=round(share, 3))
         for lane in self._ledger.lanes():
             self._ledger.alarm(lane, "memory", text)
+        self._short = short  # once it has been said everywhere

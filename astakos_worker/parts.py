@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 from astakos_worker.errors import CommissionError, LedgerFull, NewerRecord, Unavailable, UnknownKey
-from astakos_worker.ledger.contract import Entry, FullError, Ledger, UnavailableError
+from astakos_worker.ledger.contract import Entry, FullError, Ledger, LedgerError
 from astakos_worker.ledger.record import shown
 
 #: Commissions in one round trip: some 20 ms of the ledger's server, which serves others in between.
@@ -52,11 +52,11 @@ def ledger_errors(*keys: str) -> Iterator[None]:
     """Raise what the ledger raises as an error of the service's call about these keys."""
     try:
         yield
-    except UnavailableError as error:
-        more = f" and {len(keys) - 1} others" if len(keys) > 1 else ""
-        raise _unavailable(keys[0], error, more) from error
     except FullError as error:
         raise LedgerFull(keys[0], str(error)) from error
+    except LedgerError as error:  # away, or it cannot write: its disk is full, its replicas gone
+        more = f" and {len(keys) - 1} others" if len(keys) > 1 else ""
+        raise _unavailable(keys[0], error, more) from error
 
 
 def in_batches(

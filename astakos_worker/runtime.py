@@ -212,6 +212,9 @@ class Runtime:
             except LedgerError as error:
                 log.warning("heartbeat_missed", error=str(error))
                 continue
+            except Exception:  # ended, it would leave a worker that works and counts as dead
+                log.exception("heartbeat_failed")
+                continue
             if drives:
                 since_drive = 0.0
             for service, times in rings.items():
@@ -237,8 +240,11 @@ class Runtime:
         try:
             yield
         finally:
-            with self._lock:
-                del self._awake[service][name]
+            with self._lock:  # a message that came twice may be at work twice, under one name
+                names = self._awake[service]
+                names[name] -= 1
+                if not names[name]:
+                    del names[name]
 
 
 _lock = threading.Lock()
@@ -253,8 +259,9 @@ def runtime(settings: Settings) -> Runtime:
         with _lock:
             made = _made.get(pid)
             if made is None:
-                made = _made[pid] = Runtime(settings)
-                made.start()
+                made = Runtime(settings)
+                made.start()  # before anyone works with it: see `start`
+                _made[pid] = made
     return made
 
 

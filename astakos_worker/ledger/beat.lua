@@ -7,7 +7,6 @@ for i = 7, #ARGV do
 end
 if not drives then return {NOW, 0} end
 
-redis.call('ZREMRANGEBYSCORE', PROMISED, '-inf', '(' .. NOW)
 redis.call('ZREMRANGEBYSCORE', AWAKE, '-inf', NOW - 60000)
 local rings = 0
 while ring_anyone(ARGV[3], ARGV[4], ARGV[5]) == 1 do rings = rings + 1 end

@@ -83,7 +83,7 @@ end
 local holds = fence ~= '' and was[3] == fence
 if holds or tonumber(was[5] or 0) <= NOW then
   local lease = 0
-  if keep ~= '' and (holds or version == 1) then
+  if keep ~= '' and open and (holds or version == 1) then
     lease = NOW + keep
     due_at = lease
   elseif due_at == '' and open and was[4] and verb == '' then

@@ -50,6 +50,8 @@ local may_settle = settler == carrier or not awake(settler)
 if may_settle then redis.call('DEL', P .. 'settler') end
 
 local HEAD = 6
+local MOST = 2000  -- records that are passed over in one claim: the server has others to serve
+local skipped = 0
 local out = {'', NOW, 0, trial, '', writes}
 
 -- Lease up to n records of a queue, its own first. Newer ones are passed over where they are.
@@ -61,9 +63,10 @@ local function fill(queue, n)
     if is[4] ~= '1' then
       redis.call('ZREM', queue, key)  -- expired, or closed by one that did not hold it
     elseif newer(is[2], schema) then
-      passed = passed + 1
+      passed, skipped = passed + 1, skipped + 1
     elseif distrusted and cjson.decode(is[2]).state == 'queued' then
       redis.call('ZADD', queue, NOW + 2000, key)  -- it may have been issued already (F68)
+      skipped = skipped + 1
     else
       local fence = redis.call('HINCRBY', R, 'fence', 1)
       redis.call('HSET', R, 'lease', NOW + lease)
@@ -77,7 +80,7 @@ local function fill(queue, n)
     passed = 0
   end
   local keys = {own}
-  while #out - HEAD < n and #keys > 0 do
+  while #out - HEAD < n and #keys > 0 and skipped < MOST do
     keys = redis.call('ZRANGEBYSCORE', queue, '-inf', NOW, 'LIMIT', passed, n - #out + HEAD)
     for _, key in ipairs(keys) do take(key) end
   end

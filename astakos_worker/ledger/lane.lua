@@ -51,6 +51,8 @@ local function ring(id, carriers, per_carrier, promise, coalesce)
         + redis.call('ZCOUNT', PROMISED, NOW, '+inf')
     if awake >= wanted then return 0 end
   end
+  -- Here, or who enqueues while no worker is there to drive would let them pile up.
+  redis.call('ZREMRANGEBYSCORE', PROMISED, '-inf', '(' .. NOW)
   redis.call('ZADD', PROMISED, NOW + promise, id)
   return 1
 end

@@ -440,7 +440,7 @@ class MemoryLedger:
         if not holds and row.lease > now:
             return
         row.lease, row.due = 0.0, record.due
-        if write.keep is not None and (holds or row.version == 1):
+        if write.keep is not None and record.is_open and (holds or row.version == 1):
             row.lease = row.due = now + write.keep
         elif row.due is None and record.is_open and row.cell and record.decision is None:
             row.due = now  # decided under the lease, and the writer has not seen it
@@ -491,15 +491,11 @@ class MemoryLedger:
             at.settler = None
         queue: Queue = "issue"
         decided, keys, n = at.due("settle", now), at.due("issue", now), issues
-        ripe = bool(decided) and (
-            not keys
-            or len(decided) >= settles
-            or now - (at.rows[decided[0]].due or 0.0) >= asked.settle_wait
-        )
-        if may_settle and ripe:
-            queue, at.settler, keys, n = "settle", me, decided, settles
-        if at.distrust and queue == "issue":
+        ripe = may_settle and self._is_ripe(at, decided, keys, settles, now - asked.settle_wait)
+        if at.distrust and not ripe:
             keys = self._trusted(at, keys, now)
+        if decided and may_settle and (ripe or not keys):
+            queue, at.settler, keys, n = "settle", me, decided, settles
         if asked.own in keys:
             keys = [asked.own, *(key for key in keys if key != asked.own)]
         entries = []
@@ -513,6 +509,14 @@ class MemoryLedger:
             return Claim(why="idle")
         at.awake[me] = now + self._waking.forgotten
         return Claim(tuple(entries), queue, "", self._ring_anyone(at), trial)
+
+    @staticmethod
+    def _is_ripe(
+        at: _Lane, decided: list[str], waiting: list[str], settles: int, before: float
+    ) -> bool:
+        """Return whether what is decided waits for no more company."""
+        enough = not waiting or len(decided) >= settles
+        return bool(decided) and (enough or (at.rows[decided[0]].due or 0.0) <= before)
 
     @staticmethod
     def _trusted(at: _Lane, keys: list[str], now: float) -> list[str]:
@@ -553,6 +557,7 @@ class MemoryLedger:
             promised = sum(till >= now for till in at.promised.values())
             if at.awake_now(now) + promised >= wanted:
                 return False
+        at.promised = {each: till for each, till in at.promised.items() if till >= now}
         at.promised[name] = now + waking.promise
         return True
 

@@ -107,7 +107,8 @@ class Metrics:
     def swept(self, report: Report) -> None:
         """Count what a sweep did."""
         service = report.service
-        self._sweeps.labels(service, "stopped" if report.stopped else "whole").inc()
+        whole = report.ended is not None and not report.stopped
+        self._sweeps.labels(service, "whole" if whole else "stopped").inc()
         for what, n in report.done.items():
             self._done.labels(service, what).inc(n)
         for reason, n in report.rejected.items():

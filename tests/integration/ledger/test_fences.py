@@ -2,7 +2,7 @@
 
 from astakos_worker.ledger import states
 from astakos_worker.ledger.record import State
-from tests.integration.ledger.places import ACCEPT, FAULT, LONG, SOON, issued
+from tests.integration.ledger.places import ACCEPT, FAULT, LANE, LONG, SOON, issued
 
 MARK = states.Marked(1.0, 1.0)
 
@@ -156,3 +156,13 @@ def test_a_decision_that_the_holder_has_seen_is_due_when_it_says(place):
     later = states.SettleFailed(place.now() + LONG, FAULT)
     assert place.write(entry, *events, later, fence=entry.fence).done
     assert place.claimed("second") == []
+
+
+def test_a_lease_is_not_kept_of_what_is_closed(place):
+    """Nothing is left to do for it, so it is nobody's, and never due again."""
+    entry = place.put("a") and place.claim().entries[0]
+    events = *issued(7), states.Decided(ACCEPT), states.SettleMarked(), states.Settled()
+    assert place.write(entry, *events, fence=entry.fence, keep=SOON).done
+    assert place.entry("a").leased == 0
+    place.passes(2 * SOON)
+    assert place.ledger.lane(LANE).due == 0

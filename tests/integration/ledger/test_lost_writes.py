@@ -6,6 +6,7 @@ import pytest
 
 from astakos_worker.keeping import Keeper
 from astakos_worker.ledger import states
+from astakos_worker.ledger.contract import Write
 from astakos_worker.ledger.record import State
 from tests.integration.cluster.servers import BOTH_SERVERS
 from tests.integration.ledger.places import ACCEPT, FAULT, LANE, LONG, RedisPlace, issued
@@ -61,6 +62,23 @@ def test_whoever_asks_first_notices_and_nothing_queued_is_handed_out(place, by):
     claimed = {key for n in range(4) for key in place.claimed(f"c{n}", settle_wait=0)}
     assert claimed == {"ambiguous", "decided"}
     assert place.entry("queued").record.state is State.QUEUED
+
+
+def test_what_is_decided_waits_for_no_company_of_what_is_put_off(place):
+    place.put("queued"), place.put("decided", serial=7)
+    place.decide("decided")
+    place.ledger.remember(LANE, 1000)
+    assert place.claimed(settle_wait=LONG) == ["decided"]
+
+
+def test_a_claim_puts_off_only_so_many(on_server):
+    """The server has others to serve: a long backlog is passed over by several claims."""
+    writes = [Write(on_server.new(f"key-{n}", late=LONG), 0) for n in range(2500)]
+    on_server.ledger.cas(writes)
+    on_server.ledger.remember(LANE, 100_000)
+    due = on_server.ledger.lane(LANE).due
+    assert on_server.claim().why == "idle"
+    assert 1900 < due - on_server.ledger.lane(LANE).due < 2100
 
 
 def test_an_operator_lets_it_go_on_and_the_same_loss_is_not_noticed_again(place):

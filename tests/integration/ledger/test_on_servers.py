@@ -6,6 +6,7 @@ import time
 import pytest
 from redis import Redis
 
+from astakos_worker import Commissions, Settings, Unavailable
 from astakos_worker.keeping import Keeper
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import (
@@ -319,3 +320,34 @@ def test_a_worker_raises_an_alarm_while_the_ledger_is_nearly_full(server):
     Keeper(place.ledger, place.server, "test").look()
     assert place.ledger.lane(LANE).alarms == {}
     place.close()
+
+
+def test_an_alarm_that_an_outage_kept_from_being_raised_is_raised_later(on_server, monkeypatch):
+    """F79: what was half said is said again."""
+    on_server.put("a")
+    keeper = Keeper(on_server.ledger, on_server.server, "test")
+    monkeypatch.setattr(on_server.ledger, "memory", lambda: 0.95)
+    with monkeypatch.context() as away:
+        away.setattr(on_server.ledger, "lanes", _away)
+        with pytest.raises(UnavailableError):
+            keeper.look()
+    keeper.look()
+    assert set(on_server.ledger.lane(LANE).alarms) == {"memory"}
+
+
+def _away():
+    raise UnavailableError("gone")
+
+
+def test_a_server_that_cannot_write_is_unavailable_to_callers(on_server):
+    """F56: as one whose disk is full, or whose replicas are gone; the same call again is safe."""
+    settings = Settings(times="demo", ledger_url=on_server.url, broker_url=on_server.url)
+    commissions = Commissions(settings=settings)
+    one = {"user": "u", "project": "p", "provisions": {"cyclades.vm": 1}, "key": "k"}
+    on_server.server.config_set("min-replicas-to-write", 1)
+    try:
+        with pytest.raises(Unavailable, match=r"replicas.*'k' may or may not be recorded"):
+            commissions.issue(**one)
+    finally:
+        on_server.server.config_set("min-replicas-to-write", 0)
+    assert commissions.issue(**one).last.state == "queued"

@@ -20,6 +20,16 @@ def test_a_lone_call_wants_a_wake_up(place):
     assert rings(place, 1) == 1
 
 
+def test_promises_that_nobody_kept_do_not_pile_up(on_server):
+    """While all workers are away, services go on enqueueing."""
+    on_server.open(waking=Waking(promise=SOON, coalesce=False))
+    for n in range(3):
+        [verdict] = on_server.ledger.cas([Write(on_server.new(f"key-{n}"), 0, ring=True)])
+        assert verdict.ring
+        on_server.passes(2 * SOON)
+    assert on_server.server.zcard(f"astakos:test:{LANE}:promised") == 1
+
+
 def test_who_does_not_ask_does_not_promise(place):
     place.put("a")
     assert rings(place, 1) == 1

@@ -79,6 +79,11 @@ def test_requests_are_counted_by_what_became_of_them(cloud, astakos, samples):
     assert told['astakos_requests_total{call="list",outcome="ambiguous",service="default"}'] == 1
 
 
+def test_a_sweep_that_a_ledgers_outage_ended_was_not_whole(metrics, samples):
+    metrics.swept(Report("default"))
+    assert samples()['astakos_sweeps_total{end="stopped",service="default"}'] == 1
+
+
 def test_sweeps_are_counted_and_the_last_one_is_shown(cloud, metrics, astakos, samples):
     foreign = cloud.put("somebody else's")
     cloud.held("late", deadline=cloud.ledger.clock.now())
