@@ -4,6 +4,7 @@ Importing this module reads the environment and opens nothing. What a worker pro
 made when its first task runs or the worker is ready, whichever is first, so after any fork.
 """
 
+import os
 from typing import Any
 
 import structlog
@@ -23,7 +24,7 @@ from astakos_worker.observe import health
 from astakos_worker.observe.logs import configure_logs
 from astakos_worker.results import Application
 from astakos_worker.runtime import Runtime, runtime
-from astakos_worker.settings import Settings, celery_values, in_words
+from astakos_worker.settings import Settings, celery_values, in_words, not_settings
 from astakos_worker.tasks import commissions, lookups, sweep, wakeups
 
 log = structlog.get_logger(__name__)
@@ -58,6 +59,8 @@ health.register(app)
 @beat_init.connect
 def _serves(**_: Any) -> None:
     """Refuse to start for nobody: messages by name would be refused, and no sweep be ordered."""
+    for name in not_settings(os.environ):
+        log.warning("not_a_setting", variable=name)
     if not settings.services:
         raise SystemExit(
             "astakos-worker: no service is configured; set ASTAKOS_SERVICES__DEFAULT__AUTH_URL and "

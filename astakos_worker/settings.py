@@ -7,6 +7,7 @@ Nothing here opens a connection, and no token leaves a `SecretStr`.
 
 import importlib.util
 import itertools
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -310,6 +311,18 @@ class Settings(BaseSettings):
             raise KeyError(
                 f"no service {name!r} is configured (there are: {known}); set {variable}"
             ) from None
+
+
+def not_settings(names: Iterable[str]) -> list[str]:
+    """Return the variables that are named as ours are and set nothing: misspelt, most likely."""
+    known = {f"ASTAKOS_{field.upper()}" for field in Settings.model_fields}
+
+    def sets_something(name: str) -> bool:
+        # Of services' own settings pydantic refuses what it does not know.
+        return name in known or name.startswith("ASTAKOS_SERVICES__")
+
+    ours = {name for name in names if name.upper().startswith("ASTAKOS_")}
+    return sorted(name for name in ours if not sets_something(name.upper()))
 
 
 def in_words(error: ValidationError) -> str:

@@ -32,13 +32,15 @@ def test_a_program_that_would_serve_nobody_is_refused(environment, words):
     nobody = {k: v for k, v in environment.items() if not k.startswith("ASTAKOS_SERVICES")}
     done = subprocess.run(
         program(words),
-        env={**os.environ, **nobody},
+        env={**os.environ, **nobody, "ASTAKOS_OWNR": "cloud.quotas:owner"},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
     assert done.returncode == 1
+    assert "ASTAKOS_OWNR" in done.stderr
+    assert "cloud.quotas" not in done.stderr
     assert "no service is configured; set ASTAKOS_SERVICES__DEFAULT__AUTH_URL" in done.stderr
     assert "Traceback" not in done.stderr
 
