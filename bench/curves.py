@@ -31,7 +31,7 @@ def by_delay(cast, number: int, rounds: int):
     database = cast.stage.database()
     wide = Ours(cast.stage.ours(database=database, carriers=MANY, threads=MANY))
     wide.name = f"ours, {MANY} carriers"
-    rivals = [cast.plain, cast.batched, cast.ours, wide, cast.direct]
+    rivals = [cast.plain, cast.batched, cast.ours, wide]
     try:
         for delay in DELAYS:
             with cast.cost(issue_ms=delay, resolve_ms=delay, servers=ENOUGH):

@@ -56,11 +56,11 @@ def plot(found, title: str, axis: str) -> str:
         x, y = at(n, 0)
         label = f"{float(mark):,.0f}"
         out.append(f'<text x="{x:.1f}" y="{y + 18:.1f}" text-anchor="middle">{label}</text>')
-    # Names stand at the ends of their lines, pushed apart where these meet.
-    ends = sorted((at(*line[-1])[1], name) for name, line in lines.items())
-    places, last = {}, 0.0
-    for y, name in ends:
-        places[name] = last = max(y, last + 15)
+    # Names stand at the ends of their lines, pushed up where these meet.
+    places, room = {}, float(HEIGHT - BOTTOM)
+    for y, name in sorted(((at(*line[-1])[1], name) for name, line in lines.items()), reverse=True):
+        places[name] = min(y, room)
+        room = places[name] - 15
     for n, (name, line) in enumerate(lines.items()):
         colour, dash = COLOURS[n % len(COLOURS)], DASHES[n % len(DASHES)]
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(*point) for point in line))
