@@ -224,7 +224,7 @@ _NUMBERED = ("w1:task", "w2:task", "drive", "sweep")
 
 @functools.cache
 def _fields_of(kind: type) -> tuple[str, ...]:
-    left_out = {*_SPENT, *(("version", "fence") if kind.__name__ == "_Row" else ())}
+    left_out = {*_SPENT, *(("version", "fence") if kind.__name__ == "Row" else ())}
     return tuple(each.name for each in fields(kind) if each.name not in left_out)
 
 

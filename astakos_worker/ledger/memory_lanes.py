@@ -1,0 +1,79 @@
+"""What the ledger in memory keeps of one lane: its records, and what stands beside them."""
+
+import math
+from dataclasses import dataclass
+
+from astakos_worker.ledger.contract import Entry, Queue, Sight
+from astakos_worker.ledger.record import Decision, Record
+
+
+@dataclass
+class Row:
+    """One record, and what a server keeps beside it."""
+
+    record: Record
+    version: int = 0
+    fence: int = 0
+    cell: Decision | None = None
+    lease: float = 0.0
+    queue: Queue = "issue"
+    due: float | None = None
+    watched: float = 0.0
+    expires: float = math.inf
+
+    def entry(self) -> Entry:
+        """Return it as the ledger gives it."""
+        return Entry(self.record, self.version, self.fence, self.cell, self.lease)
+
+    def serials(self) -> list[int]:
+        """Return its own serial and its twins'."""
+        own = () if self.record.serial is None else (self.record.serial,)
+        return [*own, *(twin.serial for twin in self.record.twins)]
+
+
+class MemoryLane:
+    """What one lane's keys hold."""
+
+    def __init__(self) -> None:
+        self.used = False  # it has had a record, or something was said of it
+        self.writes = 0
+        self.distrust = 0  # somebody was told of so many writes that are not there
+        self.rows: dict[str, Row] = {}
+        self.serials: dict[int, str] = {}
+        self.awake: dict[str, float] = {}
+        self.promised: dict[str, float] = {}
+        self.until: float | None = None
+        self.level = 0
+        self.reason = ""
+        self.settler: str | None = None
+        self.trier: str | None = None
+        self.alarms: dict[str, str] = {}
+        self.sights: dict[int, Sight] = {}
+        self.notes: dict[str, str] = {}
+
+    def due(self, queue: Queue, now: float) -> list[str]:
+        """Return the keys of what is due in a queue, the most overdue first."""
+        rows = [
+            (row.due, key)
+            for key, row in self.rows.items()
+            if row.queue == queue
+            and row.due is not None
+            and row.due <= now
+            and row.record.is_open  # one that was closed by who did not hold it is left out
+        ]
+        return [key for _, key in sorted(rows)]
+
+    def purge(self, key: str) -> None:
+        """Forget a record and the serials that it has in the index."""
+        row = self.rows.pop(key)
+        for serial in row.serials():
+            if self.serials.get(serial) == key:
+                del self.serials[serial]
+
+    def awake_now(self, now: float) -> int:
+        """Return how many carriers are awake."""
+        return sum(till >= now for till in self.awake.values())
+
+    def is_awake(self, who: str | None, now: float) -> bool:
+        """Return whether a carrier is awake."""
+        return who is not None and self.awake.get(who, 0.0) >= now
