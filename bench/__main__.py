@@ -58,6 +58,7 @@ def main() -> None:
         with (
             tempfile.TemporaryDirectory(prefix="bench-") as folder,
             Stage(Path(folder), make) as stage,
+            stage.astakos.given_back(),
         ):
             cast = Cast(stage, options.full, options.rounds or (3 if options.full else 2))
             report.head(console, stage)
@@ -66,9 +67,6 @@ def main() -> None:
                 with console.status(f"{scenario.title} ..."):
                     results[name] = scenario.measure(cast)
                 report.table(console, scenario.title, results[name])
-            give_back = getattr(stage.astakos, "give_back", None)
-            if give_back:
-                give_back()
     except (LostWorkError, StackError) as error:
         sys.exit(f"bench: {error}")
     except KeyboardInterrupt:

@@ -5,6 +5,8 @@ Each says how much was accepted, so that nobody is fast by losing work.
 
 import itertools
 import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +43,10 @@ class Astakos:
     """What is common: the users, in turn."""
 
     users: list[tuple[str, str]]  # and each one's project
+
+    def given_back(self) -> AbstractContextManager[None]:
+        """Leave things as they were; the sandbox ends with the run."""
+        return nullcontext()
 
     def jobs(self, number: int) -> list[Job]:
         """So many lifecycles, spread over the users."""
@@ -97,6 +103,11 @@ class Sandbox(Astakos):
         self.control.set_cost(preset, **figures)
 
 
+def settled(row) -> int:
+    """Units that are in use for good: Astakos' usage has the pending ones in it."""
+    return row["usage"] - row["pending"]
+
+
 class Real(Astakos):
     """Somebody's: its own costs, and no control. What is used is given back at the end."""
 
@@ -118,18 +129,23 @@ class Real(Astakos):
         return {user: quotas[user][project][RESOURCE] for user, project in self.users}
 
     def accepted(self) -> int:
-        return self.usage()[0] - sum(row["usage"] for row in self.before.values())
+        return self.usage()[0] - sum(map(settled, self.before.values()))
 
     def usage(self) -> tuple[int, int]:
         rows = self.by_user().values()
-        return sum(row["usage"] for row in rows), sum(row["pending"] for row in rows)
+        return sum(map(settled, rows)), sum(row["pending"] for row in rows)
 
-    def requests(self) -> int:
-        return 0
+    def requests(self) -> None:
+        """Nobody counts them."""
 
-    def give_back(self) -> None:
-        """Release what the runs have taken, a commission a user."""
-        for user, row in self.by_user().items():
-            if taken := row["usage"] - self.before[user]["usage"]:
-                serial = self.client.issue_one_commission(user, user, {RESOURCE: -taken}, "bench")
-                self.client.accept_commission(serial)
+    @contextmanager
+    def given_back(self) -> Iterator[None]:
+        """Release what the runs have taken, a commission a user, however they ended."""
+        try:
+            yield
+        finally:
+            for user, row in self.by_user().items():
+                if taken := settled(row) - settled(self.before[user]):
+                    provisions = {RESOURCE: -taken}
+                    serial = self.client.issue_one_commission(user, user, provisions, "bench")
+                    self.client.accept_commission(serial)

@@ -35,8 +35,9 @@ def run(stage: Stage, rival, jobs: Sequence[Job]) -> dict[str, float]:
         "server": server / number * 1000,
         "messages": (stage.messages() - messages) / number,
         "commands": (stage.commands() - commands) / number,
-        "HTTP": (astakos.requests() - requests) / number,
     }
+    if requests is not None:
+        figures["HTTP"] = (astakos.requests() - requests) / number
     check(astakos, used + number)
     return figures
 
