@@ -128,6 +128,8 @@ class Stage:
         def restore() -> None:
             vars(self.book).update(copy.deepcopy(kept))
             oracle.accepted, oracle.rejected = map(dict, settled)
+            for serial in self.book.commissions:  # pending again, whoever had settled it
+                oracle.touched.pop(serial, None)
             oracle.changes += 1
 
         return restore
