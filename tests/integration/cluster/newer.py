@@ -11,6 +11,8 @@ import sys
 from astakos_worker import names
 from astakos_worker.ledger import record, store
 
+assert store.SCHEMA == record.SCHEMA, "the ledger's modules are loaded, to be changed below"
+
 SCHEMA = record.SCHEMA + 1
 _dump, _load = record.dump, record.load
 
@@ -31,9 +33,12 @@ def _text(raw):
     return json.dumps({"schema": raw.pop("schema"), **raw}, separators=(",", ":"))
 
 
-# Before anything else of ours is imported and remembers the old ones.
-record.load = store.load = _newer_load
-record.dump = store.dump = _newer_dump
+# Wherever a module of the ledger has taken the old ones to, and before others are imported.
+for name, module in list(sys.modules.items()):
+    if name.startswith("astakos_worker.ledger."):
+        for attribute, newer in {"load": _newer_load, "dump": _newer_dump}.items():
+            if getattr(module, attribute, None) in {_load, _dump}:
+                setattr(module, attribute, newer)
 store.SCHEMA = SCHEMA
 names.MESSAGES += 1
 
