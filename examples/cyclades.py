@@ -4,7 +4,7 @@
 it decides about the commission are one transaction of its own database, so that there is always
 one place to ask. Whatever dies in between, the sweep asks `owner`, which looks there.
 
-    export CYCLADES_DATABASE=sqlite:////tmp/cyclades.db      # or postgresql+psycopg://...
+    export CYCLADES_DATABASE=sqlite:///$PWD/cyclades.db    # or postgresql+psycopg://...
     ASTAKOS_OWNER=examples.cyclades:owner make up             # and in another terminal:
     .venv/bin/python -m examples.cyclades create web-1 user01@example.org
 

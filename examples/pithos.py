@@ -5,7 +5,7 @@ there was decided, and means accept; one that is not belongs to a request that n
 end, and means reject. The row goes when Astakos has confirmed, and not before: until then it is
 the only place that knows.
 
-    export PITHOS_DATABASE=sqlite:////tmp/pithos.db          # or postgresql+psycopg://...
+    export PITHOS_DATABASE=sqlite:///$PWD/pithos.db        # or postgresql+psycopg://...
     ASTAKOS_OWNER=examples.pithos:owner make up               # and in another terminal:
     .venv/bin/python -m examples.pithos upload user01@example.org /cat.jpg 1048576
 """
