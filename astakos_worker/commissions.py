@@ -308,13 +308,16 @@ class Commissions:
         """
         key = self._decider.key(which)
         limit = self._settings.hold_deadline if timeout is None else timeout
+        began = self._ledger.clock.now()
         with ledger_errors(key):
             entry, done = self._here.watcher.wait(self.service, key, through, limit)
             if entry is None:
                 raise missing(self._ledger, self.service, key)
         outcome = outcome_of(entry)
         if outcome.state == State.MERGED and outcome.error is not None:
-            return self.outcome(str(outcome.error["merged"]), timeout)
+            # What is left of the caller's time: it is still the same wait.
+            left = max(0.0, limit - (self._ledger.clock.now() - began))
+            return self.outcome(str(outcome.error["merged"]), left)
         if not done:
             last = current(entry).error or {}
             why = f", lastly: {last['message']}" if last.get("message") else ""

@@ -14,23 +14,12 @@ local R = record(key)
 local was = redis.call('HMGET', R, 'ver', 'body', 'fence', 'cell', 'lease', 'watched')
 was[3] = was[3] or '0'
 
--- Whether a bare serial has a record that has not been merged into the one whose it is.
-local function unmerged(bare)
-  local its = redis.call('HGET', record(bare), 'body')
-  return its and cjson.decode(its).state ~= 'merged'
-end
-
 -- Who had one of the serials before this write.
-local function clashing(done)
+local function clashing()
   local clash = false
   for serial in string.gmatch(serials, '%d+') do
     local other = redis.call('GET', P .. 's:' .. serial)
-    local bare = '\31' .. serial
-    if other and other ~= key then
-      clash = other
-    elseif done and key ~= bare and unmerged(bare) then
-      clash = bare
-    end
+    if other and other ~= key then clash = other end
   end
   return clash
 end
@@ -49,7 +38,7 @@ if (was[1] or '0') ~= expected or not may or not agrees then
     redis.call('ZREM', PROMISED, ring_id)
     rings = ring(ring_id, ARGV[16], ARGV[17], ARGV[18], ARGV[19])
   end
-  return {1, NOW, rings, clashing(true), 0, was[1], was[2], was[3], was[4]}
+  return {1, NOW, rings, clashing(), 0, was[1], was[2], was[3], was[4]}
 end
 
 if full then return redis.error_reply('OOM nearly all of maxmemory is used') end
@@ -100,7 +89,7 @@ if holds or tonumber(was[5] or 0) <= NOW then
   end
 end
 
-local clash = clashing(false)
+local clash = clashing()
 for serial in string.gmatch(serials, '%d+') do
   local index = P .. 's:' .. serial
   local other = redis.call('GET', index)

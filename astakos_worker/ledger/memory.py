@@ -19,7 +19,7 @@ from astakos_worker.ledger.contract import (
 )
 from astakos_worker.ledger.memory_lanes import MemoryLane, Row
 from astakos_worker.ledger.memory_standing import MemoryStanding
-from astakos_worker.ledger.record import Decision, State, bare_key, is_bare
+from astakos_worker.ledger.record import Decision, State, is_bare
 from astakos_worker.ledger.store import queue_of
 
 
@@ -120,7 +120,7 @@ class MemoryLedger(MemoryStanding):
             if write.ring:
                 at.promised.pop(write.promise, None)
             ring = write.ring and self._ring(at, write.promise)
-            return Verdict(True, row.entry(), ring, self._unmerged(at, row))
+            return Verdict(True, row.entry(), ring, self._clash(at, row))
         if row is None:
             row, at.used = Row(record), True
         elif write.reset:
@@ -169,15 +169,13 @@ class MemoryLedger(MemoryStanding):
         return clash
 
     @staticmethod
-    def _unmerged(at: MemoryLane, row: Row) -> str | None:
+    def _clash(at: MemoryLane, row: Row) -> str | None:
         """Return who had one of the serials before, for a write whose answer was lost."""
         clash = None
         for serial in row.serials():
-            other, bare = at.serials.get(serial), at.rows.get(bare_key(serial))
+            other = at.serials.get(serial)
             if other is not None and other != row.record.key:
                 clash = other
-            elif bare is not None and bare is not row and bare.record.state is not State.MERGED:
-                clash = bare_key(serial)
         return clash
 
     def _claim(self, asked: Asked) -> Claim:

@@ -204,3 +204,16 @@ def test_an_error_on_the_way_is_not_the_outcome(commissions, worker):
     record = worker.announces("k")
     worker.does("k", states.Doubtful(record.marks, record.created, {"class": "ConnectionError"}))
     assert commissions.get("k").error is None
+
+
+def test_a_bare_serial_that_turns_out_to_be_a_keys_gets_no_second_wait(
+    commissions, worker, waiting, parts, clock
+):
+    """What is left of the caller's time goes on with the key's commission."""
+    commissions.issue(**VM, key="k")
+    commissions.accept(57)
+    answer = waiting(57, timeout=3600)
+    until(lambda: watched(parts) == 1)
+    clock.passes(3600)
+    worker.does(57, states.Merged("k"))
+    assert isinstance(answer(), OutcomeTimeout)
