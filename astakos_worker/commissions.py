@@ -18,24 +18,18 @@ from astakos_worker.dead_letters import DeadLetters
 from astakos_worker.deciding import Decider, bare_serial
 from astakos_worker.enqueueing import Enqueuer, Order
 from astakos_worker.errors import (
-    CommissionError,
-    CommissionFailed,
-    DecisionConflict,
     OutcomeTimeout,
-    Unavailable,
 )
+from astakos_worker.holding import held
 from astakos_worker.ledger.contract import Entry, Ledger
 from astakos_worker.ledger.record import Moment, Record, Request, State, Verb, is_bare, shown
 from astakos_worker.outcomes import Outcome, current, or_error, outcome_of, through
 from astakos_worker.parts import Parts, ledger_errors, missing
 from astakos_worker.settings import Settings
-from astakosclient.errors import AstakosClientException, BadValue
+from astakosclient.errors import BadValue
 
 if TYPE_CHECKING:
     from astakos_worker.in_memory import InMemoryCommissions
-
-#: Seconds that `hold` goes on trying to record its decision.
-_PERSISTENCE = 5.0
 
 
 class Commission:
@@ -355,24 +349,8 @@ class Commissions:
             force=force,
             deadline=limit,
         )
-        _check_held(commission.last)
-        try:
-            held = commission.outcome(timeout)
-        except (AstakosClientException, CommissionFailed):
-            raise  # it has ended: there is nothing to reject
-        except BaseException as error:
-            rejected = self._insist(commission.key, "reject", limit, error)
-            if rejected and isinstance(error, OutcomeTimeout):
-                text = f"{error}: it has been rejected, and nothing stays reserved"
-                raise OutcomeTimeout(commission.key, text) from None
-            raise
-        _check_held(held)
-        try:
+        with held(self, commission, limit, timeout, self._ledger.clock):
             yield commission
-        except BaseException as error:
-            self._insist(commission.key, "reject", limit, error)
-            raise
-        self._insist(commission.key, "accept", limit, None)
 
     def on_commit(
         self, hook: Commits | Hook | None = None, *, using: str | None = None
@@ -443,48 +421,12 @@ class Commissions:
     def _handle(self, entry: Entry) -> Commission:
         return Commission(self, entry.record.key, outcome_of(entry))
 
-    def _insist(self, key: str, verb: Verb, deadline: float, reason: BaseException | None) -> bool:
-        """Record the decision of `hold`; while the ledger is away, for some seconds.
-
-        False: it is not recorded, and that is noted on the block's own exception, if it has one.
-        """
-        end = self._ledger.clock.now() + _PERSISTENCE
-        while True:
-            try:
-                if verb == "accept":
-                    self.accept(key)
-                else:
-                    self.reject(key, reason=type(reason).__name__)
-            except (CommissionError, AstakosClientException) as error:
-                away = isinstance(error, Unavailable)
-                if away and self._ledger.clock.now() < end:
-                    continue  # each try takes as long as the ledger's time-out
-                note = f"{verb} of {key!r} is not recorded: {error}"
-                if away:
-                    note += f"; its deadline is {deadline:g} s after its issue"
-                if reason is not None:
-                    reason.add_note(note)
-                elif away:
-                    raise Unavailable(key, note) from error
-                else:
-                    raise
-                return False
-            return True
-
     def _entry(self, key: str) -> Entry:
         with ledger_errors(key):
             entry = self._ledger.get(self.service, [key]).get(key)
             if entry is None:
                 raise missing(self._ledger, self.service, key)
         return entry
-
-
-def _check_held(outcome: Outcome) -> None:
-    """Raise if nothing is reserved any more that a block could build on."""
-    if outcome.decision == "reject":
-        why = f" ({outcome.reason})" if outcome.reason else ""
-        text = f"commission {outcome.key!r} has been rejected{why}: hold another key"
-        raise DecisionConflict(outcome.key, text)
 
 
 def _resolved(

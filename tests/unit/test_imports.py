@@ -25,6 +25,7 @@ SERVICE = tuple(
             "dead_letters",
             "changing",
             "committing",
+            "holding",
             "dead_messages",
             "known_names",
             "gather",
