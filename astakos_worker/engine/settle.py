@@ -56,7 +56,7 @@ class Settler:
         if unseen:
             known = [entry for entry in entries if not is_unseen(entry.record)]
             entries = [*known, *self.recogniser.run(unseen, breaker, out)]
-        ordered = sorted(entries, key=_holder)
+        ordered = sorted(entries, key=lambda entry: entry.record.settles_with)
         waiting = [ordered[i : i + size] for i in range(0, len(ordered), size)][::-1]
         while waiting:
             batch = waiting.pop()
@@ -183,11 +183,6 @@ def _not_now(record: Record, now: float) -> Event:
 
 def _verb(record: Record) -> str | None:
     return record.decision.verb if record.decision and _settles(record) else None
-
-
-def _holder(entry: Entry) -> str:
-    request = entry.record.request
-    return request.provisions[0].holder if request and request.provisions else ""
 
 
 def _distinct(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:

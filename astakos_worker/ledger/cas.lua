@@ -9,6 +9,7 @@ local fence, must_hold, keep = ARGV[9], ARGV[10] == '1', ARGV[11]
 local cell, reset, verb = ARGV[12], ARGV[13] == '1', ARGV[14]  -- verb: the decision it knows
 local ring_id = ARGV[15]
 local dead, seen, full = ARGV[20] == '1', ARGV[21], ARGV[22] == '1'
+local holder = ARGV[23]                          -- whose rows Astakos locks; '' : as before
 
 local R = record(key)
 local was = redis.call('HMGET', R, 'ver', 'body', 'fence', 'cell', 'lease', 'watched')
@@ -60,6 +61,7 @@ if cell ~= '' and not was[4] then
   redis.call('HSET', R, 'cell', cell)
   was[4] = cell
 end
+if holder ~= '' then redis.call('HSET', R, 'holder', holder) end
 local open = deadline ~= ''
 local version = tonumber(expected) + 1
 redis.call('HSET', R, 'ver', version, 'body', body, 'open', open and 1 or 0)

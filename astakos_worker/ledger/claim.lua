@@ -50,9 +50,33 @@ local may_settle = settler == carrier or not awake(settler)
 if may_settle then redis.call('DEL', P .. 'settler') end
 
 local HEAD = 6
+local WIDE, MOST_WIDE = 16, 400  -- times as many are looked at as are taken, and at most so many
 local MOST = 2000  -- records that are passed over in one claim: the server has others to serve
 local skipped = 0
 local out = {'', NOW, 0, trial, '', writes}
+
+-- The n most overdue: the first with who else is of the same holder, then the next with its like.
+-- Astakos locks the rows of all holders that a request names. So what would have to wait for each
+-- other there goes one after the other here, and the fewer are locked the more others go on.
+local function together(queue, n)
+  local keys = redis.call('ZRANGEBYSCORE', queue, '-inf', NOW, 'LIMIT', 0, math.min(n * WIDE, MOST_WIDE))
+  if #keys <= n then return keys end
+  local groups, of, chosen = {}, {}, {}
+  for _, key in ipairs(keys) do
+    local holder = redis.call('HGET', record(key), 'holder') or ''
+    if not of[holder] then
+      of[holder] = {}
+      groups[#groups + 1] = of[holder]
+    end
+    table.insert(of[holder], key)
+  end
+  for _, group in ipairs(groups) do
+    for _, key in ipairs(group) do
+      if #chosen < n then chosen[#chosen + 1] = key end
+    end
+  end
+  return chosen
+end
 
 -- Lease up to n records of a queue, its own first. Newer ones are passed over where they are.
 local function fill(queue, n)
@@ -79,6 +103,8 @@ local function fill(queue, n)
     take(own)
     passed = 0
   end
+  for _, key in ipairs(together(queue, n - #out + HEAD)) do take(key) end
+  passed = 0  -- they may be anywhere
   local keys = {own}
   while #out - HEAD < n and #keys > 0 and skipped < MOST do
     keys = redis.call('ZRANGEBYSCORE', queue, '-inf', NOW, 'LIMIT', passed, n - #out + HEAD)

@@ -5,6 +5,7 @@ It follows the scripts beside `store.py` line by line; both are held to one cont
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 
 from astakos_worker.ledger.contract import (
     ANYONE,
@@ -21,6 +22,9 @@ from astakos_worker.ledger.memory_lanes import MemoryLane, Row
 from astakos_worker.ledger.memory_standing import MemoryStanding
 from astakos_worker.ledger.record import Decision, State, is_bare
 from astakos_worker.ledger.store import queue_of
+
+#: So many times as many are looked at as are taken, for those that are settled together.
+_WIDE = 8
 
 
 class MemoryLedger(MemoryStanding):
@@ -202,10 +206,12 @@ class MemoryLedger(MemoryStanding):
             keys = self._trusted(at, keys, now)
         if decided and may_settle and (ripe or not keys):
             queue, at.settler, keys, n = "settle", me, decided, settles
-        if asked.own in keys:
-            keys = [asked.own, *(key for key in keys if key != asked.own)]
+        own = [asked.own] if n and asked.own in keys else []
+        keys = [key for key in keys if key not in own]
+        if queue == "settle":
+            keys = self._together(at, keys, n - len(own))
         entries = []
-        for key in keys[:n]:
+        for key in [*own, *keys][:n]:
             row = at.rows[key]
             row.fence += 1
             row.lease = row.due = now + asked.lease
@@ -223,6 +229,16 @@ class MemoryLedger(MemoryStanding):
         """Return whether what is decided waits for no more company."""
         enough = not waiting or len(decided) >= settles
         return bool(decided) and (enough or (at.rows[decided[0]].due or 0.0) <= before)
+
+    @staticmethod
+    def _together(at: MemoryLane, keys: list[str], n: int) -> list[str]:
+        """Put the most overdue and who else is of the same holder first, then the next likewise."""
+        if len(keys) <= n:
+            return keys
+        groups: dict[str, list[str]] = {}
+        for key in keys[: n * _WIDE]:
+            groups.setdefault(at.rows[key].record.settles_with, []).append(key)
+        return list(chain.from_iterable(groups.values()))
 
     @staticmethod
     def _trusted(at: MemoryLane, keys: list[str], now: float) -> list[str]:

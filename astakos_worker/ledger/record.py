@@ -212,6 +212,17 @@ class Record:
         return fingerprint(self.service, self.request) if self.request else "0" * 16
 
     @property
+    def settles_with(self) -> str:
+        """Return whose rows Astakos locks to settle it: a project's, which its users share.
+
+        Who settles commissions of one holder together leaves the others' to be issued meanwhile.
+        """
+        if self.request is None or not self.request.provisions:
+            return ""
+        first = self.request.provisions[0]
+        return first.source or first.holder
+
+    @property
     def is_open(self) -> bool:
         """Return whether something is still to be done: a twin keeps a closed one open."""
         return self.state in OPEN or self.twins_due or self.tell_due

@@ -223,6 +223,8 @@ class RedisLedger(Standing, Sights):
         ]
         new = record.request is not None and (write.version == 0 or write.reset)
         args.append(int(new and self._room.is_short))
+        # A commission's request is there when it is queued, and does not change.
+        args.append(record.settles_with if record.state is State.QUEUED else "")
         return "create" if new else "cas", self._lane_prefix(record.service), args
 
     def _verdict(self, write: Write, reply: list[Any] | Exception) -> Verdict:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 # After a pause of this machine the servers do not work off more than this at once.
 _LONGEST_CATCH_UP: Final = 0.1
-# What is hashed to burn CPU: less than 0.1 ms of work.
-_MATERIAL: Final = bytes(64 * 1024)
+# Rounds of a hash that burn CPU for a tenth of a millisecond or so: how long they take is measured.
+_ROUNDS: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,14 @@ class Servers:
 
 
 def _burn(seconds: float) -> None:
-    """Use up CPU of this thread; hashing lets other threads run meanwhile."""
-    end = time.thread_time() + seconds
-    while time.thread_time() < end:
-        hashlib.sha256(_MATERIAL)
+    """Use up CPU of this thread, in few calls that let other threads run meanwhile.
+
+    A real Astakos' servers are processes; these must not wait for each other's interpreter lock.
+    """
+    begin = time.thread_time()
+    rounds, done = _ROUNDS, 0
+    while (used := time.thread_time() - begin) < seconds:
+        if used > 0:
+            rounds = max(1, int(done / used * (seconds - used)))
+        hashlib.pbkdf2_hmac("sha256", b"", b"", rounds)
+        done += rounds
