@@ -44,13 +44,19 @@ end
 local others = redis.call('ZCOUNT', AWAKE, NOW, '+inf') - (awake(carrier) and 1 or 0)
 if others >= carriers then return sign_off('full') end
 
--- One settler a lane; its last batch is recorded by the time that it asks again.
-local settler = redis.call('GET', P .. 'settler')
-local may_settle = settler == carrier or not awake(settler)
-if may_settle then redis.call('DEL', P .. 'settler') end
+-- One settles what there is, so that batches are full, and a second one beside it what fills a
+-- batch. The last batch of each is recorded by the time that it asks again.
+local seat, alone = nil, true
+for i = 1, 2 do
+  local settler = redis.call('GET', P .. 'settler:' .. i)
+  if settler == carrier then redis.call('DEL', P .. 'settler:' .. i) end
+  if settler ~= carrier and awake(settler) then alone = false else seat = seat or i end
+end
+local decided, waiting = due(SETTLE), due(ISSUE)
+local may_settle = seat and (alone or decided >= settles)
 
 local HEAD = 6
-local WIDE, MOST_WIDE = 16, 400  -- times as many are looked at as are taken, and at most so many
+local WIDE, MOST_WIDE = 8, 400  -- times as many are looked at as are taken, and at most so many
 local MOST = 2000  -- records that are passed over in one claim: the server has others to serve
 local skipped = 0
 local out = {'', NOW, 0, trial, '', writes}
@@ -83,7 +89,7 @@ local function fill(queue, n)
   local passed = 0
   local function take(key)
     local R = record(key)
-    local is = redis.call('HMGET', R, 'ver', 'body', 'cell', 'open')
+    local is = redis.call('HMGET', R, 'ver', 'body', 'cell', 'open', 'fence')
     if is[4] ~= '1' then
       redis.call('ZREM', queue, key)  -- expired, or closed by one that did not hold it
     elseif newer(is[2], schema) then
@@ -92,8 +98,8 @@ local function fill(queue, n)
       redis.call('ZADD', queue, NOW + 2000, key)  -- it may have been issued already (F68)
       skipped = skipped + 1
     else
-      local fence = redis.call('HINCRBY', R, 'fence', 1)
-      redis.call('HSET', R, 'lease', NOW + lease)
+      local fence = (is[5] or 0) + 1
+      redis.call('HSET', R, 'fence', fence, 'lease', NOW + lease)
       redis.call('ZADD', queue, NOW + lease, key)
       out[#out + 1] = {key, is[1], is[2], tostring(fence), is[3]}
     end
@@ -112,10 +118,9 @@ local function fill(queue, n)
   end
   if #out == HEAD then return end
   out[5] = queue == SETTLE and 'settle' or 'issue'
-  if queue == SETTLE then redis.call('SET', P .. 'settler', carrier) end
+  if queue == SETTLE then redis.call('SET', P .. 'settler:' .. seat, carrier) end
 end
 
-local decided, waiting = due(SETTLE), due(ISSUE)
 local ripe = may_settle and decided > 0
 if ripe and waiting > 0 and decided < settles then
   local oldest = redis.call('ZRANGE', SETTLE, 0, 0, 'WITHSCORES')

@@ -38,17 +38,21 @@ end
 
 -- Whether a wake-up is wanted. If so it is promised, and counts as a carrier for a while.
 local function ring(id, carriers, per_carrier, promise, coalesce)
+  local awake = 0
+  if coalesce ~= '0' then
+    awake = redis.call('ZCOUNT', AWAKE, NOW, '+inf') + redis.call('ZCOUNT', PROMISED, NOW, '+inf')
+    if awake >= tonumber(carriers) then return 0 end
+  end
   local till = redis.call('HGET', LANE, 'until')
   if till and tonumber(till) > NOW then return 0 end
   local decided, waiting = due(SETTLE), due(ISSUE)
   if decided + waiting == 0 then return 0 end
   if coalesce ~= '0' then
-    -- One carrier settles for all: a second one would find nothing to do. One tries a lane.
-    local backlog = waiting + math.min(decided, tonumber(per_carrier))
-    local wanted = math.min(tonumber(carriers), math.ceil(backlog / tonumber(per_carrier)))
-    if till then wanted = 1 end
-    local awake = redis.call('ZCOUNT', AWAKE, NOW, '+inf')
-        + redis.call('ZCOUNT', PROMISED, NOW, '+inf')
+    -- One carrier settles for all, and two settle many: one more would find nothing to do.
+    local settlers = decided > 4 * per_carrier and 2 or 1
+    local backlog = waiting + math.min(decided, settlers * per_carrier)
+    local wanted = math.min(tonumber(carriers), math.ceil(backlog / per_carrier))
+    if till then wanted = 1 end  -- one tries a lane
     if awake >= wanted then return 0 end
   end
   -- Here, or who enqueues while no worker is there to drive would let them pile up.

@@ -23,8 +23,8 @@ from astakos_worker.ledger.memory_standing import MemoryStanding
 from astakos_worker.ledger.record import Decision, State, is_bare
 from astakos_worker.ledger.store import queue_of
 
-#: So many times as many are looked at as are taken, for those that are settled together.
-_WIDE = 8
+#: So many times as many are looked at as are taken, and at most so many, for what goes together.
+_WIDE, _MOST_WIDE = 8, 400
 
 
 class MemoryLedger(MemoryStanding):
@@ -196,22 +196,21 @@ class MemoryLedger(MemoryStanding):
             at.awake.pop(me, None)
             return Claim(why="full")
 
-        may_settle = at.settler == me or not at.is_awake(at.settler, now)
-        if may_settle:
-            at.settler = None
+        at.settlers = [None if who == me else who for who in at.settlers]
+        taken = [at.is_awake(who, now) for who in at.settlers]
         queue: Queue = "issue"
         decided, keys, n = at.due("settle", now), at.due("issue", now), issues
+        may_settle = not any(taken) or (not all(taken) and len(decided) >= settles)
         ripe = may_settle and self._is_ripe(at, decided, keys, settles, now - asked.settle_wait)
         if at.distrust and not ripe:
             keys = self._trusted(at, keys, now)
         if decided and may_settle and (ripe or not keys):
-            queue, at.settler, keys, n = "settle", me, decided, settles
+            queue, keys, n = "settle", decided, settles
+            at.settlers[taken.index(False)] = me
         own = [asked.own] if n and asked.own in keys else []
         keys = [key for key in keys if key not in own]
-        if queue == "settle":
-            keys = self._together(at, keys, n - len(own))
         entries = []
-        for key in [*own, *keys][:n]:
+        for key in [*own, *self._together(at, keys, n - len(own))][:n]:
             row = at.rows[key]
             row.fence += 1
             row.lease = row.due = now + asked.lease
@@ -236,7 +235,7 @@ class MemoryLedger(MemoryStanding):
         if len(keys) <= n:
             return keys
         groups: dict[str, list[str]] = {}
-        for key in keys[: n * _WIDE]:
+        for key in keys[: min(n * _WIDE, _MOST_WIDE)]:
             groups.setdefault(at.rows[key].record.settles_with, []).append(key)
         return list(chain.from_iterable(groups.values()))
 
@@ -273,7 +272,8 @@ class MemoryLedger(MemoryStanding):
         if not decided + waiting:
             return False
         if waking.coalesce if coalesce is None else coalesce:
-            backlog = waiting + min(decided, waking.per_carrier)  # one settles for all
+            settlers = 2 if decided > 4 * waking.per_carrier else 1  # and no more: see `claim`
+            backlog = waiting + min(decided, settlers * waking.per_carrier)
             wanted = min(waking.carriers, math.ceil(backlog / waking.per_carrier))
             wanted = wanted if at.until is None else 1  # and one tries a lane
             promised = sum(till >= now for till in at.promised.values())

@@ -45,7 +45,7 @@ class MemoryLane:
         self.until: float | None = None
         self.level = 0
         self.reason = ""
-        self.settler: str | None = None
+        self.settlers: list[str | None] = [None, None]
         self.trier: str | None = None
         self.alarms: dict[str, str] = {}
         self.sights: dict[int, Sight] = {}

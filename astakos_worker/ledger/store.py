@@ -5,7 +5,8 @@ and that is sent again finds its own record and succeeds.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from itertools import groupby
+from typing import Any, Final
 
 import redis
 
@@ -24,6 +25,9 @@ from astakos_worker.ledger.record import (
 from astakos_worker.ledger.scripts import Call, ms
 from astakos_worker.ledger.sights import Sights
 from astakos_worker.ledger.standing import Standing
+
+#: So many records are written by one call: the server serves nobody else meanwhile.
+_A_CALL: Final = 16
 
 
 class RedisLedger(Standing, Sights):
@@ -47,9 +51,10 @@ class RedisLedger(Standing, Sights):
 
     def cas(self, writes: Sequence[Write]) -> list[Verdict]:
         """Write each whose version still stands; one round trip."""
-        calls = [self._cas_call(write) for write in writes]
+        together = _together(writes)
+        calls = [self._cas_call(some) for some in together]
         replies = self._run(calls, keep=(redis.exceptions.OutOfMemoryError,))
-        return [self._verdict(w, r) for w, r in zip(writes, replies, strict=True)]
+        return self._verdicts(together, replies)
 
     def claim(self, asked: Asked, writes: Sequence[Write] = ()) -> tuple[Claim, list[Verdict]]:
         """Write, then lease what is most overdue or sign off as awake; one round trip."""
@@ -71,8 +76,9 @@ class RedisLedger(Standing, Sights):
             ],
         )
         claim[2].append(self._seen.get(asked.lane, 0))
-        *replies, reply = self._run([*(self._cas_call(write) for write in writes), claim])
-        verdicts = [self._verdict(w, r) for w, r in zip(writes, replies, strict=True)]
+        together = _together(writes)
+        *replies, reply = self._run([*(self._cas_call(some) for some in together), claim])
+        verdicts = self._verdicts(together, replies)
         why, now, ring, trial, queue, told, *rows = reply
         self.clock.saw(now)
         self.remember(asked.lane, told)
@@ -193,51 +199,84 @@ class RedisLedger(Standing, Sights):
         w = self._waking
         return [w.carriers, w.per_carrier, ms(w.promise), int(w.coalesce)]
 
-    def _cas_call(self, write: Write) -> Call:
-        record = write.record
+    def _cas_call(self, writes: Sequence[Write]) -> Call:
+        """Return one call for writes to one lane, all of new commissions or none."""
+        new, lane = _is_new(writes[0]), writes[0].record.service
+        args = [self._seen.get(lane, 0), int(new and self._room.is_short), *self._policy()]
+        for write in writes:
+            self._add(args, write)
+        return "create" if new else "cas", self._lane_prefix(lane), args
+
+    def _add(self, args: list[Any], write: Write) -> None:
+        record, decision = write.record, write.record.decision
         keep = self._bare_retention if is_bare(record.key) else self._retention
         own = "" if record.serial is None else record.serial
-        decision = record.decision
         cell = write.cell or decision
-        expires = record.deadline if record.decision is None else None
+        expires = record.deadline if decision is None else None
         deadline = "inf" if expires is None else ms(expires)
-        args = [
+        flags = (
+            ("s" if queue_of(record) == "settle" else "")
+            + ("h" if write.must_hold else "")
+            + ("r" if write.reset else "")
+            + ("d" if record.state is State.DEAD else "")
+        )
+        args += (
             record.key,
             write.version,
             dump(record),
-            queue_of(record),
+            flags,
             "" if record.due is None else ms(record.due),
             ",".join(map(str, (own, *(twin.serial for twin in record.twins)))),
             deadline if record.is_open else "",
             ms(keep),
             "" if write.fence is None else write.fence,
-            int(write.must_hold),
             "" if write.keep is None else ms(write.keep),
             "" if cell is None else dump_decision(cell),
-            int(write.reset),
             "" if decision is None else decision.verb,
             write.promise if write.ring else "",
-            *self._policy(),
-            int(record.state is State.DEAD),
-            self._seen.get(record.service, 0),
-        ]
-        new = record.request is not None and (write.version == 0 or write.reset)
-        args.append(int(new and self._room.is_short))
-        # A commission's request is there when it is queued, and does not change.
-        args.append(record.settles_with if record.state is State.QUEUED else "")
-        return "create" if new else "cas", self._lane_prefix(record.service), args
+            # A commission's request is there when it is queued, and does not change.
+            record.settles_with if record.state is State.QUEUED else "",
+        )
 
-    def _verdict(self, write: Write, reply: list[Any] | Exception) -> Verdict:
-        if isinstance(reply, Exception):
+    def _verdicts(
+        self, together: Sequence[Sequence[Write]], replies: Sequence[Any]
+    ) -> list[Verdict]:
+        verdicts: list[Verdict] = []
+        for writes, reply in zip(together, replies, strict=True):
+            if isinstance(reply, Exception):  # memory is full, and they are new
+                verdicts += [Verdict(False, None, full=True) for _ in writes]
+                continue
+            now, told, *rows = reply
+            self.clock.saw(now)
+            self.remember(writes[0].record.service, told)
+            verdicts += [self._verdict(w, row) for w, row in zip(writes, rows, strict=True)]
+        return verdicts
+
+    def _verdict(self, write: Write, row: Sequence[Any]) -> Verdict:
+        done, ring, clash, version, body, fence, cell = row
+        if done == "full":
             return Verdict(False, None, full=True)
-        done, now, ring, clash, told, version, body, fence, cell = reply
-        self.clock.saw(now)
-        self.remember(write.record.service, told)
         if done:
             entry = Entry(write.record, int(version), int(fence), load_decision(cell))
             return Verdict(True, entry, bool(ring), clash)
         there = None if version is None else self._entry(version, body, fence, cell)
         return Verdict(False, there, newer=version is not None and there is None)
+
+
+def _together(writes: Sequence[Write]) -> list[list[Write]]:
+    """Return the writes in order, those that one call can make together."""
+    some: list[list[Write]] = []
+    for alike in (list(its) for _, its in groupby(writes, _call_of)):
+        some += (alike[n : n + _A_CALL] for n in range(0, len(alike), _A_CALL))
+    return some
+
+
+def _call_of(write: Write) -> tuple[str, bool]:
+    return write.record.service, _is_new(write)
+
+
+def _is_new(write: Write) -> bool:
+    return write.record.request is not None and (write.version == 0 or write.reset)
 
 
 def queue_of(record: Record) -> Queue:

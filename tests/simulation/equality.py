@@ -87,7 +87,8 @@ class Moment:
             at.serials,
             awake,
             self._future(at.promised),
-            (at.settler in awake and at.settler, at.trier in awake and at.trier),
+            [who in awake and who for who in at.settlers],
+            at.trier in awake and at.trier,
             (at.until, at.level, at.sights, leases),
         )
 

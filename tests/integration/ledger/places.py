@@ -32,9 +32,9 @@ class Place:
     def now(self):
         return self.ledger.clock.now()
 
-    def new(self, key, *, late=0.0, serial=None, **more):
+    def new(self, key, *, late=0.0, serial=None, request=REQUEST, **more):
         """A commission that is not in the ledger: overdue for `late` seconds, or pending."""
-        record = states.queued(key, LANE, "0a1b2c3d", REQUEST, now=self.now() - late, **more)
+        record = states.queued(key, LANE, "0a1b2c3d", request, now=self.now() - late, **more)
         return record if serial is None else self.led(record, *issued(serial))
 
     def led(self, record, *events):

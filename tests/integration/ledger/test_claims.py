@@ -4,10 +4,12 @@ import pytest
 
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Asked, Write
+from astakos_worker.ledger.record import Provision, Request
 from tests.integration.ledger.places import (
     ACCEPT,
     LANE,
     LONG,
+    REQUEST,
     SOON,
     carriers,
     issued,
@@ -15,12 +17,18 @@ from tests.integration.ledger.places import (
 )
 
 
-def decided(place, *keys, late=0.0, serial=100):
+def of(user):
+    """A request for somebody, from a project of their own."""
+    return Request((Provision(f"user:{user}", f"project:{user}", "cyclades.vm", 1),))
+
+
+def decided(place, *keys, late=0.0, serial=100, request=REQUEST):
     """Pending commissions with a decision, for so many seconds; the first for the longest."""
     for n, key in enumerate(keys):
-        record = place.led(place.new(key, decision=ACCEPT), *issued(serial + n))
+        queued = place.put(key, decision=ACCEPT, request=request)
+        record = place.led(queued.record, *issued(serial + n))
         at = place.now() - late - 0.01 * (len(keys) - n)
-        place.ledger.cas([Write(place.led(record, states.Postponed(at)), 0)])
+        place.ledger.cas([Write(place.led(record, states.Postponed(at)), queued.version)])
 
 
 # --- To issue ---------------------------------------------------------------------------------
@@ -112,6 +120,48 @@ def test_one_settles_at_a_time_and_the_others_issue(place):
     place.put("issue")
     assert place.claimed("other", settle_wait=0) == ["issue"]
     assert place.claim("third", settle_wait=0).why == "idle"
+
+
+def test_what_fills_a_batch_is_settled_beside_the_settler(place):
+    decided(place, "s1", "s2", "s3", "s4", "s5")
+    assert place.claimed("settler", settles=2) == ["s1", "s2"]
+    assert place.claimed("other", settles=2) == ["s3", "s4"]
+    assert place.claim("third", settles=1).why == "idle"
+    assert place.claim("other", settles=2).why == "idle"
+    assert place.claimed("settler", settles=2) == ["s5"]
+
+
+# --- Those of one holder ----------------------------------------------------------------------
+
+
+def test_the_decided_of_one_holder_go_out_together(place):
+    """Astakos locks the rows of all holders that it settles for."""
+    for n in range(3):
+        for user in ("u", "v", "w"):
+            late, serial = 60 - 10 * n - ord(user) % 10, 1000 * n + ord(user)
+            decided(place, f"{user}{n}", late=late, serial=serial, request=of(user))
+    assert place.claimed(settles=4) == ["u0", "u1", "u2", "v0"]
+    assert place.claimed(settles=4) == ["w0", "w1", "w2", "v1"]
+
+
+def test_what_is_to_be_issued_goes_out_holder_by_holder_the_most_overdue_first(place):
+    """F67."""
+    for n in range(3):
+        for user in ("u", "v"):
+            place.put(f"{user}{n}", late=60 - n, request=of(user))
+    place.put("first", late=90, request=of("v"))
+    assert place.claimed(issues=3) == ["first", "v0", "v1"]
+    assert place.claimed(issues=9, own="v2") == ["v2", "u0", "u1", "u2"]
+
+
+def test_a_holder_is_known_from_the_request_that_a_decision_awaited(place):
+    """F77."""
+    awaited = states.awaited("u1", LANE, "0a1b2c3d", ACCEPT, now=place.now(), until=place.now())
+    [written] = place.ledger.cas([Write(awaited, 0)])
+    request = states.Requested(of("u"), "0a1b2c3d", None, None, ("closed",))
+    place.write(written.entry, request)
+    place.put("v1", request=of("v")), place.put("u2", request=of("u"))
+    assert place.claimed(issues=2) == ["u1", "u2"]
 
 
 def test_the_settler_settles_what_is_decided_next(place):

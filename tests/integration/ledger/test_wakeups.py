@@ -92,12 +92,13 @@ def test_a_promise_that_nobody_keeps_is_forgotten(place):
     assert place.decide("key-0").ring
 
 
-def test_many_decided_want_one_carrier_since_one_settles_for_all(place):
+@pytest.mark.parametrize(("per_carrier", "wanted"), [(5, 1), (2, 2)])
+def test_the_decided_want_one_carrier_and_many_want_two(place, per_carrier, wanted):
     """Else each of the others would find nothing, go, and be rung for again."""
-    place.open(waking=carriers(8, per_carrier=2))
+    place.open(waking=carriers(8, per_carrier=per_carrier))
     for n in range(20):
         place.put(f"s{n}", serial=n + 1)
-    assert sum(place.decide(f"s{n}").ring for n in range(20)) == 1
+    assert sum(place.decide(f"s{n}").ring for n in range(20)) == wanted
     assert place.claimed(settles=5)
     assert [place.decide(f"s{n}").ring for n in range(20)] == [False] * 20
 

@@ -52,7 +52,7 @@ def test_many_ring_no_more_often_than_there_is_room_for_carriers(commissions, wo
     clock.passes(60)
     bell.rung.clear()
     commissions.resolve(accept=keys)
-    assert len(bell.rung) == 1
+    assert len(bell.rung) == 2  # two settle many: a third would find nothing
 
 
 def test_one_in_both_lists_is_decided_in_neither(commissions, pending, worker):
