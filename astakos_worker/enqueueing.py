@@ -6,8 +6,10 @@ no second call, and none can come in between.
 
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypedDict, Unpack
+
+from msgspec.structs import replace
 
 from astakos_worker import names, requests
 from astakos_worker.errors import (

@@ -18,7 +18,7 @@ from astakos_worker.commissions import Commissions
 from astakos_worker.connect import dead_messages_of, ledger_of
 from astakos_worker.dead_letters import DeadLetters
 from astakos_worker.errors import NewerRecord, NotDead, UnknownKey
-from astakos_worker.ledger.record import dump
+from astakos_worker.ledger.record_json import dump
 from astakos_worker.outcomes import Outcome
 from astakos_worker.settings import Settings
 

@@ -13,7 +13,8 @@ from rich.text import Text
 from astakos_worker.cli.showing import printed
 from astakos_worker.commissions import Commissions
 from astakos_worker.errors import NewerRecord, UnknownKey
-from astakos_worker.ledger.record import Record, dump, shown
+from astakos_worker.ledger.record import Record, shown
+from astakos_worker.ledger.record_json import dump
 
 
 @click.command("show")

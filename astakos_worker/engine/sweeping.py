@@ -5,9 +5,10 @@ Every pass of a sweep is a generator of findings over this; each is handed the n
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import structlog
+from msgspec.structs import replace
 
 from astakos_worker.engine.findings import Only, Progress, Report, Stop
 from astakos_worker.engine.journal import Journal, Step

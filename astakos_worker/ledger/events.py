@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from astakos_worker.ledger.record import Decision, Fault, Moment, Request
+from astakos_worker.ledger.record import WHEN_CLOSED, Decision, Fault, Moment, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class Requested:
     incarnation: str
     deadline: float | None = None
     callback: str | None = None
-    moments: tuple[Moment, ...] = ("closed",)
+    moments: tuple[Moment, ...] = WHEN_CLOSED
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,18 @@
-"""One commission's record: a value, its JSON, its fingerprint and the tag in its wire name.
+"""One commission's record: a value, its fingerprint and the tag in its wire name.
 
-Nothing here has an effect, and nothing here decides what happens next: that is `states.py`.
+Nothing here has an effect, and nothing here decides what happens next: that is `states.py`. It is
+copied and stored a dozen times on its way, hence structs of msgspec's; `record_json.py` stores it.
 """
 
 import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 from urllib.parse import quote, unquote
+
+import msgspec
 
 #: The newest schema that this code reads and writes. Newer records are left alone (F78).
 SCHEMA = 1
@@ -25,6 +27,9 @@ Verb = Literal["accept", "reject"]
 
 #: When a call-back is told: "closed" is every end, "refused" that one alone.
 Moment = Literal["pending", "refused", "closed"]
+
+#: When it is told unless its caller says otherwise.
+WHEN_CLOSED: tuple[Moment, ...] = ("closed",)
 
 #: An error as the client's `to_dict()` gives it; the ledger does not look inside.
 Fault = Mapping[str, Any]
@@ -75,8 +80,7 @@ def merge(provisions: Iterable[Provision]) -> tuple[Provision, ...]:
     return tuple(Provision(*holding, quantity) for holding, quantity in sums.items())
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """What is to be issued. `name` is the caller's text, without the tag."""
 
     provisions: tuple[Provision, ...]
@@ -93,8 +97,12 @@ def fingerprint(service: str, request: Request) -> str:
         merge(request.provisions),
         key=lambda p: (p.holder, p.source is not None, p.source or "", p[2:]),
     )
-    text = json.dumps([service, provisions, request.force], separators=(",", ":"))
+    text = _CANONICAL.encode([service, provisions, request.force])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+# Its text, escapes and all, is what fingerprints in wire names were made of: it cannot change.
+_CANONICAL = json.JSONEncoder(separators=(",", ":"))
 
 
 class Tag(NamedTuple):
@@ -141,8 +149,7 @@ def wire_name(text: str, tag: Tag) -> str:
     return name
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Accept or reject, with why and when. Written once."""
 
     verb: Verb
@@ -164,8 +171,14 @@ class Note(NamedTuple):
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(
+    msgspec.Struct,
+    frozen=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    tag_field="schema",  # the JSON begins with it: scripts look for it there
+    tag=SCHEMA,
+):
     """Everything that is known of one commission. Times are seconds of the store's clock."""
 
     key: str
@@ -197,10 +210,14 @@ class Record:
     failing_since: float | None = None
     error: Fault | None = None
     callback: str | None = None  # a Celery task to be told of the outcome
-    moments: tuple[Moment, ...] = ("closed",)  # when it is to be told
+    moments: tuple[Moment, ...] = WHEN_CLOSED  # when it is to be told
     told: tuple[str, ...] = ()  # the states that it was told
     closed: float | None = None
-    history: tuple[Note, ...] = field(default=(), repr=False)
+    history: tuple[Note, ...] = ()
+
+    def __repr__(self) -> str:
+        names = (name for name in self.__struct_fields__ if name != "history")
+        return f"Record({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
     def tag(self, namespace: str) -> Tag:
         """Return the tag that ends the commission's wire name."""
@@ -271,72 +288,3 @@ def is_bare(key: str) -> bool:
 def shown(key: str) -> str:
     """Return a key as a person reads it."""
     return f"serial {key[1:]}" if is_bare(key) else key
-
-
-class NewerSchemaError(ValueError):
-    """Raised when a record was written by a newer version of this package."""
-
-
-def dump(record: Record) -> str:
-    """Return a record as JSON; what has its default is left out."""
-    out: dict[str, Any] = {"schema": SCHEMA}  # first: scripts look for it there
-    for each in fields(Record):
-        name, value = each.name, getattr(record, each.name)
-        if value == each.default:
-            continue
-        if name == "request":
-            out[name] = {"provisions": value.provisions, "name": value.name, "force": value.force}
-        elif name == "decision":
-            out[name] = [value.verb, value.reason, value.at]
-        else:
-            out[name] = value
-    return _json(out)
-
-
-def load(text: str | bytes) -> Record:
-    """Return the record of `dump`; `NewerSchemaError` for one of a newer schema."""
-    raw = json.loads(text)
-    schema = raw.pop("schema")
-    if schema > SCHEMA:
-        raise NewerSchemaError(f"schema {schema} is newer than {SCHEMA}")
-    raw["state"] = State(raw["state"])
-    if request := raw.get("request"):
-        provisions = tuple(Provision(*each) for each in request["provisions"])
-        raw["request"] = Request(provisions, request["name"], request["force"])
-    if decision := raw.get("decision"):
-        raw["decision"] = Decision(*decision)
-    raw["sent"] = tuple(raw.get("sent", ()))
-    raw["told"] = tuple(raw.get("told", ()))
-    if "moments" in raw:
-        raw["moments"] = tuple(raw["moments"])
-    raw["twins"] = tuple(Twin(*each) for each in raw.get("twins", ()))
-    raw["history"] = tuple(Note(*each) for each in raw.get("history", ()))
-    return Record(**raw)
-
-
-def is_newer(text: str | bytes) -> bool:
-    """Return whether a record was written by a newer version, which says so first (F78)."""
-    try:
-        load(text)
-    except NewerSchemaError:
-        return True
-    return False
-
-
-def dump_decision(decision: Decision) -> str:
-    """Return a decision as the text of the write-once cell."""
-    return _json([decision.verb, decision.reason, decision.at])
-
-
-def load_decision(text: str | bytes | None) -> Decision | None:
-    """Return the decision in a cell, if there is one."""
-    return Decision(*json.loads(text)) if text else None
-
-
-def _json(value: Any) -> str:
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # a lone surrogate, from an error text of Astakos or a proxy
-        return json.dumps(value, separators=(",", ":"))
-    return text

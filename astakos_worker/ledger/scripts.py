@@ -12,7 +12,7 @@ import redis
 
 from astakos_worker.ledger.clock import StoreClock
 from astakos_worker.ledger.contract import FULL, Entry, FullError, LedgerError, UnavailableError
-from astakos_worker.ledger.record import NewerSchemaError, load, load_decision
+from astakos_worker.ledger.record_json import NewerSchemaError, load, load_decision
 from astakos_worker.ledger.room import Room
 
 #: Scripts by name: the file, and whether it also writes when the server's memory is full. Only

@@ -4,7 +4,9 @@ This is the one place that knows the rules about states. An event that does not 
 raises `NotNow`: somebody else has been faster, and the event means nothing any more.
 """
 
-from dataclasses import replace
+from typing import Any
+
+from msgspec.structs import replace
 
 from astakos_worker.ledger.events import (
     Absent,
@@ -41,6 +43,7 @@ from astakos_worker.ledger.events import (
 from astakos_worker.ledger.record import (
     CLOSED,
     OPEN,
+    WHEN_CLOSED,
     Decision,
     Fault,
     Moment,
@@ -49,6 +52,7 @@ from astakos_worker.ledger.record import (
     Request,
     State,
     Twin,
+    Verb,
 )
 
 #: Lines of history that are kept: the first ones tell how it began, the last how it goes.
@@ -75,7 +79,7 @@ def queued(
     decision: Decision | None = None,
     deadline: float | None = None,
     callback: str | None = None,
-    moments: tuple[Moment, ...] = ("closed",),
+    moments: tuple[Moment, ...] = WHEN_CLOSED,
 ) -> Record:
     """Return the record of a new commission, due at once."""
     return Record(
@@ -139,8 +143,10 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
     match event:
         case Requested(request, incarnation, deadline, callback, moments):
             _fits(record, event, State.AWAITED)
-            after = replace(
+            after = _noted(
                 record,
+                now,
+                "its request came",
                 state=State.QUEUED,
                 request=request,
                 incarnation=incarnation,
@@ -149,7 +155,7 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
                 moments=moments,
                 due=now,
             )
-            return _cancelled_if_rejected(_noted(after, now, "its request came"), now)
+            return _cancelled_if_rejected(after, now)
         case Decided(decision):
             return _decided(record, decision, now)
         case Marked(send_until, quiet_at):
@@ -157,38 +163,40 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
             if record.decision and record.decision.verb == "reject":
                 raise NotNow(f"{record.key!r} was rejected before it was issued")
             return _noted(
-                replace(
-                    record,
-                    state=State.ISSUING,
-                    marks=record.marks + 1,
-                    send_until=send_until,
-                    quiet_at=quiet_at,
-                    verdict=None,
-                ),
+                record,
                 now,
                 f"issuing, attempt {record.marks + 1}",
+                state=State.ISSUING,
+                marks=record.marks + 1,
+                send_until=send_until,
+                quiet_at=quiet_at,
+                verdict=None,
             )
         case Unsent(mark, due, fault):
             _fits_mark(record, event, mark)
-            after = replace(record, state=State.QUEUED, due=due)
-            if fault is not None:
-                after = _noted(_failed(after, fault, now), now, f"not sent: {_said(fault)}")
+            if fault is None:
+                after = replace(record, state=State.QUEUED, due=due)
+            else:
+                what = f"not sent: {_said(fault)}"
+                failure = _failure(record, fault, now)
+                after = _noted(record, now, what, state=State.QUEUED, due=due, **failure)
             return _cancelled_if_rejected(after, now)
         case Doubtful(mark, due, fault):
             _fits_mark(record, event, mark)
-            after = _failed(replace(record, due=due), fault, now)
-            return _noted(after, now, f"ambiguous: {_said(fault)}")
+            what = f"ambiguous: {_said(fault)}"
+            return _noted(record, now, what, due=due, **_failure(record, fault, now))
         case Declined(mark, due, fault):
             _fits_mark(record, event, mark)
-            after = _failed(replace(record, state=State.QUEUED, due=due), fault, now)
-            after = _noted(after, now, f"declined for now: {_said(fault)}")
+            what = f"declined for now: {_said(fault)}"
+            failure = _failure(record, fault, now)
+            after = _noted(record, now, what, state=State.QUEUED, due=due, **failure)
             return _cancelled_if_rejected(after, now)
         case Refused(mark, fault):
             _fits_mark(record, event, mark)
             if record.doubts:  # it may be our own ghost that holds the quota (F13)
-                after = replace(record, verdict=fault, quiet_at=now, due=now)
-                return _noted(after, now, f"refused, to be probed: {_said(fault)}")
-            return _close(replace(record, error=fault), State.REFUSED, now)
+                what = f"refused, to be probed: {_said(fault)}"
+                return _noted(record, now, what, verdict=fault, quiet_at=now, due=now)
+            return _close(record, State.REFUSED, now, fault)
         case Issued(serial, how):
             return _issued(record, serial, how, now)
         case Absent(mark, listed, due):
@@ -196,28 +204,26 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
             if record.quiet_at is None or listed < record.quiet_at:
                 raise NotNow(f"a list of {listed} proves nothing before {record.quiet_at}")
             if record.verdict is not None:
-                return _close(replace(record, error=record.verdict), State.REFUSED, now)
-            after = replace(record, state=State.QUEUED, due=due, doubts=record.doubts + 1)
-            return _cancelled_if_rejected(_noted(after, now, "not there"), now)
+                return _close(record, State.REFUSED, now, record.verdict)
+            doubts = record.doubts + 1
+            after = _noted(record, now, "not there", state=State.QUEUED, due=due, doubts=doubts)
+            return _cancelled_if_rejected(after, now)
         case SettleMarked():
             _fits(record, event, State.PENDING, State.SETTLING)
             if record.decision is None:
                 raise NotNow(f"{record.key!r} is not decided")
-            return _noted(
-                _sent_again(record),
-                now,
-                f"{record.decision.verb} sent, attempt {record.settles + 1}",
-            )
+            return _sent_again(record, record.decision.verb, now)
         case SettleUnsent(send, due, fault):
             _fits(record, event, State.SETTLING)
             if send not in record.sent:
                 return record  # said before
-            after = replace(record, sent=tuple(n for n in record.sent if n != send), due=due)
-            return _failed(after, fault, now) if fault else after
+            sent = tuple(n for n in record.sent if n != send)
+            failure = _failure(record, fault, now) if fault else {}
+            return replace(record, sent=sent, due=due, **failure)
         case SettleFailed(due, fault):
             _fits(record, event, State.SETTLING)
-            after = _failed(replace(record, due=due), fault, now)
-            return _noted(after, now, f"not settled: {_said(fault)}")
+            what = f"not settled: {_said(fault)}"
+            return _noted(record, now, what, due=due, **_failure(record, fault, now))
         case Settled():
             _fits(record, event, State.SETTLING)
             return _close(record, _decided_state(record), now)
@@ -230,8 +236,7 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
             twins = tuple(Twin(t.serial, t.done or t.serial == serial) for t in record.twins)
             if twins == record.twins:
                 return record
-            after = replace(record, twins=twins)
-            return _noted(_rest(after), now, f"twin {serial} rejected")
+            return _rest(_noted(record, now, f"twin {serial} rejected", twins=twins))
         case Vanished():
             _fits(record, event, State.PENDING)
             if record.decision is not None:
@@ -240,27 +245,27 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
         case Resurfaced():
             _fits(record, event, State.ACCEPTED, State.REJECTED, State.VANISHED)
             again = State.SETTLING if record.decision else State.PENDING
-            after = _rest(replace(record, state=again, due=now, closed=None))
-            return _noted(after, now, "pending again in Astakos")
+            what = "pending again in Astakos"
+            return _rest(_noted(record, now, what, state=again, due=now, closed=None))
         case TwinResurfaced(serial):
             twins = tuple(Twin(t.serial, t.done and t.serial != serial) for t in record.twins)
             if twins == record.twins:
                 return record
-            after = replace(record, twins=twins, due=now)
-            return _noted(after, now, f"twin {serial} pending again in Astakos")
+            what = f"twin {serial} pending again in Astakos"
+            return _noted(record, now, what, twins=twins, due=now)
         case Conflicted(fault):
             if state is State.CONFLICT:
                 return record
-            return _close(replace(record, error=fault), State.CONFLICT, now)
+            return _close(record, State.CONFLICT, now, fault)
         case Merged(key):
             if not record.bare or state is State.MERGED:
                 raise NotNow(f"{record.key!r} is no bare serial")
-            return _close(replace(record, error={"merged": key}), State.MERGED, now)
+            return _close(record, State.MERGED, now, {"merged": key})
         case Recognised(seen, name):
             _fits_bare(record, event)
             if record.seen is not None:
                 return record
-            return _noted(replace(record, seen=seen), now, f"it is {name[:80]!r}")
+            return _noted(record, now, f"it is {name[:80]!r}", seen=seen)
         case NotThere():
             _fits_bare(record, event)
             if record.sent:
@@ -268,27 +273,27 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
             return _close(record, State.UNKNOWN, now)
         case Died(fault):
             _fits(record, event, *OPEN)
-            return _close(replace(record, error=fault), State.DEAD, now)
+            return _close(record, State.DEAD, now, fault)
         case Revived(due):
             return _revived(record, event, due, now)
         case Discarded(reason):
             _fits(record, event, State.DEAD)
             # Whatever was decided: nobody is to use it, so what it reserves is given back.
             own = () if record.serial is None else (Twin(record.serial),)
-            after = replace(record, twins=(*record.twins, *own))
             why = f"discarded by an operator: {reason}" if reason else "discarded by an operator"
-            return _close(_noted(after, now, why), State.DISCARDED, now)
+            after = _noted(record, now, why, twins=(*record.twins, *own))
+            return _close(after, State.DISCARDED, now)
         case Extended(deadline):
             _fits(record, event, *OPEN)
             if record.decision is not None:
                 raise NotNow(f"{record.key!r} has been decided: {record.decision.verb}")
-            return _noted(replace(record, deadline=deadline), now, "deadline extended")
+            return _noted(record, now, "deadline extended", deadline=deadline)
         case Postponed(due, fault):
             if not record.is_open:
                 raise NotNow(f"{record.key!r} is {state}, and nothing is left to do for it")
             if fault is None:  # it waits longer each time all the same
                 return replace(record, due=due, attempts=record.attempts + 1)
-            return _failed(replace(record, due=due), fault, now)
+            return replace(record, due=due, **_failure(record, fault, now))
         case Released():
             return _rest(record)
         case Told(told):
@@ -306,9 +311,7 @@ def _decided(record: Record, decision: Decision, now: float) -> Record:
         return record
     due = now if record.state is State.PENDING else record.due
     why = f" ({decision.reason})" if decision.reason else ""
-    after = _noted(
-        replace(record, decision=decision, due=due), now, f"{decision.verb} decided{why}"
-    )
+    after = _noted(record, now, f"{decision.verb} decided{why}", decision=decision, due=due)
     return _cancelled_if_rejected(after, now)
 
 
@@ -323,8 +326,10 @@ def _issued(record: Record, serial: int, how: str, now: float) -> Record:
     if record.serial == serial or any(twin.serial == serial for twin in record.twins):
         return record
     if record.serial is None and record.state in {State.QUEUED, State.ISSUING}:
-        after = replace(
+        after = _noted(
             record,
+            now,
+            f"{how}: serial {serial}",
             state=State.PENDING,
             serial=serial,
             due=now,
@@ -333,62 +338,67 @@ def _issued(record: Record, serial: int, how: str, now: float) -> Record:
             verdict=None,
             error=None,
         )
-        return _noted(_rest(after), now, f"{how}: serial {serial}")
-    after = replace(record, twins=(*record.twins, Twin(serial)), due=now)
-    return _noted(after, now, f"{how}: twin {serial}")
+        return _rest(after)
+    what = f"{how}: twin {serial}"
+    return _noted(record, now, what, twins=(*record.twins, Twin(serial)), due=now)
 
 
 def _revived(record: Record, event: Event, due: float, now: float) -> Record:
     """Return a dead record where its facts say that it was; what may be at Astakos is probed."""
     _fits(record, event, State.DEAD)
-    after = replace(
+    if record.serial is not None:
+        state = State.SETTLING if record.settles else State.PENDING
+    elif record.request is None:
+        state = State.AWAITED
+    else:
+        state = State.ISSUING if record.marks else State.QUEUED
+    after = _noted(
         record,
+        now,
+        f"sent again by an operator, {state}",
+        state=state,
         closed=None,
-        due=now,
+        due=due if state is State.AWAITED else now,
         attempts=0,
         failing_since=None,
         error=None,
-        told=tuple(state for state in record.told if state != State.DEAD),
+        told=tuple(told for told in record.told if told != State.DEAD),
     )
-    if record.serial is not None:
-        after = replace(after, state=State.SETTLING if record.settles else State.PENDING)
-    elif record.request is None:
-        after = replace(after, state=State.AWAITED, due=due)
-    else:
-        after = replace(after, state=State.ISSUING if record.marks else State.QUEUED)
-    after = _noted(_rest(after), now, f"sent again by an operator, {after.state}")
-    return _cancelled_if_rejected(after, now)
+    return _cancelled_if_rejected(_rest(after), now)
 
 
-def _sent_again(record: Record) -> Record:
+def _sent_again(record: Record, verb: Verb, now: float) -> Record:
     send = record.settles + 1
     # That there was more than one is what counts, so the oldest may go.
     sent = (*record.sent, send)[-_SENDS:]
-    return replace(record, state=State.SETTLING, settles=send, sent=sent)
+    what = f"{verb} sent, attempt {send}"
+    return _noted(record, now, what, state=State.SETTLING, settles=send, sent=sent)
 
 
-def _failed(record: Record, fault: Fault, now: float) -> Record:
-    """Return the record with one more failure; `failing_since` is of this kind of failure."""
+def _failure(record: Record, fault: Fault, now: float) -> dict[str, Any]:
+    """Return what one more failure changes; `failing_since` is of this kind of failure."""
     same = record.error is not None and record.error.get("class") == fault.get("class")
-    return replace(
-        record,
-        error=fault,
-        attempts=record.attempts + 1,
-        failing_since=(record.failing_since if same else None) or now,
-    )
+    return {
+        "error": fault,
+        "attempts": record.attempts + 1,
+        "failing_since": (record.failing_since if same else None) or now,
+    }
 
 
-def _close(record: Record, state: State, now: float) -> Record:
+def _close(record: Record, state: State, now: float, fault: Fault | None = None) -> Record:
     succeeded = state in {State.ACCEPTED, State.REJECTED, State.CANCELLED}
-    after = replace(
+    error = record.error if fault is None else fault
+    after = _noted(
         record,
+        now,
+        str(state),
         state=state,
         closed=now,
-        error=None if succeeded else record.error,
+        error=None if succeeded else error,
         attempts=0,
         failing_since=None,
     )
-    return _noted(_rest(after, now), now, str(state))
+    return _rest(after, now)
 
 
 def _rest(record: Record, now: float | None = None) -> Record:
@@ -426,8 +436,9 @@ def _said(fault: Fault) -> str:
     return f"{fault.get('class', 'error')}: {fault.get('message', '')}"[:200]
 
 
-def _noted(record: Record, now: float, what: str) -> Record:
+def _noted(record: Record, now: float, what: str, **changes: Any) -> Record:
+    """Return the record so changed, with a line in its history: one copy, for both."""
     history = (*record.history, Note(round(now, 3), what))
     if len(history) > _FIRST + _LAST:
         history = (*history[:_FIRST], *history[-_LAST:])
-    return replace(record, history=history)
+    return replace(record, history=history, **changes)

@@ -16,12 +16,9 @@ from astakos_worker.ledger.record import (
     Decision,
     Record,
     State,
-    dump,
-    dump_decision,
     is_bare,
-    is_newer,
-    load_decision,
 )
+from astakos_worker.ledger.record_json import dump, dump_decision, is_newer, load_decision
 from astakos_worker.ledger.scripts import Call, ms
 from astakos_worker.ledger.sights import Sights
 from astakos_worker.ledger.standing import Standing

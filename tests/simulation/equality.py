@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+import msgspec
 from greenlet import greenlet
 
 from astakos_worker.engine.journal import Journal
@@ -160,7 +161,7 @@ class Moment:
                 return value.args
             case Entry() | Write():
                 return self._behind(value)
-        if is_dataclass(value):
+        if is_dataclass(value) or isinstance(value, msgspec.Struct):
             return self._fields(value)
         if hasattr(value, "__dict__"):
             return vars(value).items()
@@ -226,7 +227,8 @@ _NUMBERED = ("w1:task", "w2:task", "drive", "sweep")
 @functools.cache
 def _fields_of(kind: type) -> tuple[str, ...]:
     left_out = {*_SPENT, *(("version", "fence") if kind.__name__ == "Row" else ())}
-    return tuple(each.name for each in fields(kind) if each.name not in left_out)
+    of = msgspec.structs.fields if issubclass(kind, msgspec.Struct) else fields
+    return tuple(each.name for each in of(kind) if each.name not in left_out)
 
 
 def _content(cell: types.CellType) -> Any:

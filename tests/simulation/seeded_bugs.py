@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from astakos_worker.engine import issue, journal, judge, pending, settle, sweep, sweep_strangers
 from astakos_worker.engine.bare import Recogniser
@@ -64,7 +65,7 @@ def verdict_after_doubt_trusted(patch: Patch) -> None:
 
     def changed(record: Record, event: Event, now: float) -> Record:
         if isinstance(event, Refused):
-            record = replace(record, doubts=0)
+            record = structs.replace(record, doubts=0)
         return transition(record, event, now)
 
     _transitions(patch, changed)
@@ -98,7 +99,7 @@ def late_serial_rejected_on_sight(patch: Patch) -> None:
 
     def changed(record: Record, event: Event, now: float) -> Record:
         if isinstance(event, Issued) and record.state is State.PENDING:
-            return replace(record, twins=(*record.twins, Twin(event.serial)), due=now)
+            return structs.replace(record, twins=(*record.twins, Twin(event.serial)), due=now)
         return transition(record, event, now)
 
     _transitions(patch, changed)
@@ -112,7 +113,9 @@ def sent_before_recorded(patch: Patch) -> None:
         for entry in entries:
             now = self.clock.now()
             mark = Marked(now + 10, now + 95)
-            answer = self._post(replace(entry.record, marks=entry.record.marks + 1), breaker)
+            answer = self._post(
+                structs.replace(entry.record, marks=entry.record.marks + 1), breaker
+            )
             marked = write(self.journal, [Step(entry, mark, announces=True, keep=60)])
             out.extend(Step(entry, answer) for entry in marked if entry is not None)
 
@@ -124,7 +127,7 @@ def decision_sent_before_recorded(patch: Patch) -> None:
 
     def changed(record: Record, event: Event, now: float) -> Record:
         after = transition(record, event, now)
-        return replace(after, sent=(1,)) if isinstance(event, SettleMarked) else after
+        return structs.replace(after, sent=(1,)) if isinstance(event, SettleMarked) else after
 
     _transitions(patch, changed)
 
@@ -225,8 +228,8 @@ def issued_although_rejected(patch: Patch) -> None:
 
     def changed(record: Record, event: Event, now: float) -> Record:
         if isinstance(event, Marked):
-            marked = transition(replace(record, decision=None), event, now)
-            return replace(marked, decision=record.decision)
+            marked = transition(structs.replace(record, decision=None), event, now)
+            return structs.replace(marked, decision=record.decision)
         return transition(record, event, now)
 
     _transitions(patch, changed)
@@ -267,7 +270,7 @@ def incarnation_ignored(patch: Patch) -> None:
     prepared = Journal._write
 
     def changed(self: Journal, step: Step, entry: Entry) -> Write | None:
-        mine = replace(step.entry.record, incarnation=entry.record.incarnation)
+        mine = structs.replace(step.entry.record, incarnation=entry.record.incarnation)
         return prepared(self, replace(step, entry=replace(step.entry, record=mine)), entry)
 
     patch.setattr(Journal, "_write", changed)

@@ -1,11 +1,11 @@
 """What a caller may ask for: refused here before anything is stored, or good all the way."""
 
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from astakos_worker import requests
 from astakos_worker.ledger.record import (
@@ -14,12 +14,11 @@ from astakos_worker.ledger.record import (
     Provision,
     Request,
     Tag,
-    dump,
     fingerprint,
-    load,
     read_tag,
     wire_name,
 )
+from astakos_worker.ledger.record_json import dump, load
 from astakos_worker.ledger.states import queued
 from astakosclient.errors import BadValue
 

@@ -9,12 +9,12 @@ import json
 import sys
 
 from astakos_worker import names
-from astakos_worker.ledger import record, store
+from astakos_worker.ledger import record, record_json, store
 
 assert store.SCHEMA == record.SCHEMA, "the ledger's modules are loaded, to be changed below"
 
 SCHEMA = record.SCHEMA + 1
-_dump, _load = record.dump, record.load
+_dump, _load = record_json.dump, record_json.load
 
 
 def _newer_dump(one):

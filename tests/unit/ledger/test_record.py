@@ -1,16 +1,15 @@
 """A record's JSON gives back the record, and its fingerprint tells contents apart."""
 
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from astakos_worker.ledger.record import (
     SCHEMA,
     Decision,
-    NewerSchemaError,
     Note,
     Provision,
     Record,
@@ -18,14 +17,17 @@ from astakos_worker.ledger.record import (
     State,
     Twin,
     bare_key,
-    dump,
-    dump_decision,
     fingerprint,
     is_bare,
-    load,
-    load_decision,
     merge,
     shown,
+)
+from astakos_worker.ledger.record_json import (
+    NewerSchemaError,
+    dump,
+    dump_decision,
+    load,
+    load_decision,
 )
 from tests.unit.ledger.records import ACCEPT, FAULT, REQUEST, at, fresh
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from astakos_worker.ledger import states
-from astakos_worker.ledger.record import CLOSED, OPEN, Decision, State, dump, load
+from astakos_worker.ledger.record import CLOSED, OPEN, Decision, State
+from astakos_worker.ledger.record_json import dump, load
 from astakos_worker.ledger.states import NotNow, transition
 from tests.unit.ledger.records import FAULT, REQUEST, VERDICT, after, awaited, bare, fresh
 

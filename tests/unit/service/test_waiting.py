@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from astakos_worker import Commissions
 from astakos_worker.errors import CommissionFailed, OutcomeTimeout, UnknownKey
@@ -121,7 +122,7 @@ def test_another_services_commission_of_the_same_key_is_nothing_that_is_waited_f
     answer = waiting("k")
     until(lambda: worker.ledger._lanes[LANE].rows["k"].watched > 0)
     [theirs] = parts.ledger.get("other", ["k"]).values()
-    pending = replace(theirs.record, state=State.PENDING, serial=99)
+    pending = structs.replace(theirs.record, state=State.PENDING, serial=99)
     listener.tell("k", replace(theirs, record=pending, version=7), "other")
     worker.issues("k", 57)
     assert answer().serial == 57

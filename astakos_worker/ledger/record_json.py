@@ -1,0 +1,113 @@
+"""A record and a decision as the text that the ledger stores, and back.
+
+What a reader of the text relies on: it begins with its schema, and what has its default is left
+out. Whatever was written before is read: what is not quite in form by a slower way.
+"""
+
+import json
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from astakos_worker.ledger.record import (
+    SCHEMA,
+    WHEN_CLOSED,
+    Decision,
+    Note,
+    Provision,
+    Record,
+    Request,
+    State,
+    Twin,
+)
+
+
+class NewerSchemaError(ValueError):
+    """Raised when a record was written by a newer version of this package."""
+
+
+def dump(record: Record) -> str:
+    """Return a record as JSON; what has its default is left out."""
+    if record.moments == WHEN_CLOSED:  # msgspec leaves out what is the default, not what equals it
+        record = replace(record, moments=WHEN_CLOSED)
+    return _json(record)
+
+
+def load(text: str | bytes) -> Record:
+    """Return the record of `dump`; `NewerSchemaError` for one of a newer schema."""
+    try:
+        return _RECORDS.decode(text)
+    except msgspec.DecodeError:
+        return _lenient(json.loads(text))
+
+
+def is_newer(text: str | bytes) -> bool:
+    """Return whether a record was written by a newer version, which says so first (F78)."""
+    try:
+        load(text)
+    except NewerSchemaError:
+        return True
+    return False
+
+
+def dump_decision(decision: Decision) -> str:
+    """Return a decision as the text of the write-once cell."""
+    return _json(decision)
+
+
+def load_decision(text: str | bytes | None) -> Decision | None:
+    """Return the decision in a cell, if there is one."""
+    if not text:
+        return None
+    try:
+        return _DECISIONS.decode(text)
+    except msgspec.DecodeError:
+        return Decision(*json.loads(text))
+
+
+def _lenient(raw: dict[str, Any]) -> Record:
+    """Return a record that is not quite what its types say, or `NewerSchemaError`.
+
+    A record that cannot be read would stand in its lane's way for good. A caller may have given
+    no string for a reason; an error text of Astakos may hold a lone surrogate; both were stored.
+    """
+    schema = raw.pop("schema")
+    if schema > SCHEMA:
+        raise NewerSchemaError(f"schema {schema} is newer than {SCHEMA}")
+    raw["state"] = State(raw["state"])
+    if request := raw.get("request"):
+        provisions = tuple(Provision(*each) for each in request["provisions"])
+        raw["request"] = Request(provisions, request["name"], request["force"])
+    if decision := raw.get("decision"):
+        raw["decision"] = Decision(*decision)
+    for name in raw.keys() & {"sent", "moments", "told"}:
+        raw[name] = tuple(raw[name])
+    raw["twins"] = tuple(Twin(*each) for each in raw.get("twins", ()))
+    raw["history"] = tuple(Note(*each) for each in raw.get("history", ()))
+    return Record(**raw)
+
+
+def _json(value: Record | Decision) -> str:
+    try:
+        return _ENCODER.encode(value).decode()
+    except UnicodeEncodeError:  # a lone surrogate, from an error text of Astakos or a proxy
+        plain = msgspec.to_builtins(value, enc_hook=_plain)
+        return json.dumps(plain, separators=(",", ":"))
+
+
+def _plain(value: object) -> str | int | float:
+    """Return a caller's own kind of text or number, Django's `SafeString` say, as JSON has it."""
+    match value:
+        case str():
+            return str.__str__(value)
+        case int():
+            return int.__int__(value)
+        case float():
+            return float.__float__(value)
+    raise TypeError(f"a record cannot hold {type(value).__name__}: JSON has nothing like it")
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_plain)
+_RECORDS = msgspec.json.Decoder(Record)
+_DECISIONS = msgspec.json.Decoder(Decision)
