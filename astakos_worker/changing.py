@@ -63,7 +63,7 @@ def _not_extended(entry: Entry) -> Exception:
     decision = record.decision
     if decision is None:
         try:
-            or_error(outcome_of(entry))
+            or_error(outcome_of(record))
         except (AstakosClientException, CommissionError) as error:
             return error
         return DecisionConflict(record.key, f"commission {shown(record.key)!r} is {record.state}")

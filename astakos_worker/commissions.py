@@ -275,7 +275,8 @@ class Commissions:
         decided (or has expired), and otherwise as `accept`.
         """
         seconds = requests.checked_seconds("deadline", deadline)
-        return self._handle(extend(self._here, self.service, self._decider.key(which), seconds))
+        entry = extend(self._here, self.service, self._decider.key(which), seconds)
+        return self._handle(current(entry))
 
     # --- Asking -------------------------------------------------------------------------------
 
@@ -285,7 +286,7 @@ class Commissions:
 
     def get_key(self, key: str) -> Outcome:
         """Return how the commission of a ledger's key stands, reserved ones included."""
-        return outcome_of(self._entry(key))
+        return outcome_of(current(self._entry(key)))
 
     def history(self, which: str | int) -> tuple[Record, int]:
         """Return the whole record of a commission, and its version: for operators."""
@@ -307,7 +308,7 @@ class Commissions:
             entry, done = self._here.watcher.wait(self.service, key, through, limit)
             if entry is None:
                 raise missing(self._ledger, self.service, key)
-        outcome = outcome_of(entry)
+        outcome = outcome_of(current(entry))
         if outcome.state == State.MERGED and outcome.error is not None:
             # What is left of the caller's time: it is still the same wait.
             left = max(0.0, limit - (self._ledger.clock.now() - began))
@@ -383,7 +384,7 @@ class Commissions:
     def enqueue_all(self, orders: Sequence[Order]) -> list[Commission | Exception]:
         """Enqueue requests as they are; see `issue_many`."""
         return [
-            self._handle(one) if isinstance(one, Entry) else one
+            self._handle(one) if isinstance(one, Record) else one
             for one in self._enqueuer.enqueue_all(orders)
         ]
 
@@ -391,7 +392,8 @@ class Commissions:
         self, request: Request, key: str | None, **options: Any
     ) -> tuple[str, float | None]:
         """Return key and deadline as `enqueue` takes them; `BadValue` for what it refuses."""
-        return self._enqueuer.checked(request, key, **options)
+        key, deadline, _ = self._enqueuer.checked(request, key, **options)
+        return key, deadline
 
     def decide_or_await(self, which: str | int, verb: Verb, reason: str = "") -> Commission:
         """Decide what came as a message; before its request it is kept as awaited (F77)."""
@@ -418,8 +420,8 @@ class Commissions:
     def _enqueuer(self) -> Enqueuer:
         return Enqueuer(self.service, self._settings, self._here)
 
-    def _handle(self, entry: Entry) -> Commission:
-        return Commission(self, entry.record.key, outcome_of(entry))
+    def _handle(self, record: Record) -> Commission:
+        return Commission(self, record.key, outcome_of(record))
 
     def _entry(self, key: str) -> Entry:
         with ledger_errors(key):
@@ -430,9 +432,9 @@ class Commissions:
 
 
 def _resolved(
-    became: Mapping[str | int, Entry | Exception],
+    became: Mapping[str | int, Record | Exception],
 ) -> dict[str | int, Outcome | Exception]:
     """Return what became of each as a caller reads it."""
     return {
-        which: outcome_of(one) if isinstance(one, Entry) else one for which, one in became.items()
+        which: outcome_of(one) if isinstance(one, Record) else one for which, one in became.items()
     }

@@ -91,7 +91,7 @@ class DeadLetters:
 
     def _become(self, which: str | int, event: Callable[[float], Event]) -> Outcome:
         key = Decider(self.service, self.parts).key(which)
-        return outcome_of(change(self.parts, self.service, key, event, _not_dead))
+        return outcome_of(current(change(self.parts, self.service, key, event, _not_dead)))
 
     def _entry(self, key: str) -> Entry:
         with ledger_errors(key):

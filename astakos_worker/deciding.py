@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from astakos_worker import names, requests
 from astakos_worker.enqueueing import new_incarnation
 from astakos_worker.errors import CommissionError, DecisionConflict, Unavailable, UnknownKey
-from astakos_worker.ledger.contract import Entry, Verdict, Write
-from astakos_worker.ledger.record import Decision, Verb, bare_key, is_bare, shown
+from astakos_worker.ledger.contract import Verdict, Write
+from astakos_worker.ledger.record import Decision, Record, Verb, bare_key, is_bare, shown
 from astakos_worker.ledger.states import awaited, bare
-from astakos_worker.outcomes import check_decision
+from astakos_worker.outcomes import check_decision, current
 from astakos_worker.parts import Parts, in_batches, ledger_errors, left_for_newer
 from astakosclient.errors import AstakosClientException, BadValue
 
@@ -28,17 +28,21 @@ class Decider:
 
     def key(self, which: str | int) -> str:
         """Return the ledger's key of what a caller named: a key, or an integer for a serial."""
-        return self._keys([requests.checked_which(which)])[which]
+        which = requests.checked_which(which)
+        return which if isinstance(which, str) else self._keys([which])[which]
 
-    def decide(self, which: str | int, verb: Verb, reason: str = "") -> Entry:
-        """Record a decision, and return the commission; raises as `Commissions.accept`."""
+    def decide(self, which: str | int, verb: Verb, reason: str = "") -> Record:
+        """Record a decision, and return the commission as it is now.
+
+        Raises as `Commissions.accept`.
+        """
         key = self.key(which)
         [verdict] = self._record({key: self._decision(verb, reason)}).values()
         return _judged(key, verdict, verb)
 
     def resolve(
         self, accept: Iterable[str | int], reject: Iterable[str | int]
-    ) -> dict[str | int, Entry | Exception]:
+    ) -> dict[str | int, Record | Exception]:
         """Decide each for itself, many in a round trip; return each as it is now, or its error."""
         accepted, rejected = _distinct("accept", accept), _distinct("reject", reject)
         keys = self._keys([*accepted, *rejected])
@@ -48,7 +52,7 @@ class Decider:
         wanted = {keys[which]: accepts for which in accepted}
         wanted |= {keys[which]: rejects for which in rejected}
         verdicts = self._record({key: d for key, d in wanted.items() if key not in both})
-        out: dict[str | int, Entry | Exception] = {}
+        out: dict[str | int, Record | Exception] = {}
         for which in (*accepted, *rejected):
             key = keys[which]
             try:
@@ -61,7 +65,7 @@ class Decider:
 
     def decide_or_await(
         self, which: str | int, verb: Verb, reason: str = "", *, patience: float
-    ) -> Entry:
+    ) -> Record:
         """Decide what came as a message; before its request it is kept so many seconds (F77)."""
         try:
             return self.decide(which, verb, reason)
@@ -74,12 +78,12 @@ class Decider:
             with ledger_errors(key):
                 [verdict] = self.parts.ledger.cas([Write(record, 0, cell=decision)])
             if verdict.done and verdict.entry is not None:
-                return verdict.entry
+                return current(verdict.entry)
             return self.decide(which, verb, reason)
 
     def resolve_or_await(
         self, accept: Iterable[str | int], reject: Iterable[str | int], *, patience: float
-    ) -> dict[str | int, Entry | Exception]:
+    ) -> dict[str | int, Record | Exception]:
         """Decide each for itself, as `decide_or_await` does; return each as `resolve` does."""
         accept, reject = _distinct("accept", accept), _distinct("reject", reject)
         out = self.resolve(accept, reject)
@@ -150,7 +154,7 @@ def _is_nowhere(verdict: Verdict) -> bool:
     return verdict.entry is None and not verdict.newer
 
 
-def _judged(key: str, verdict: Verdict | Unavailable, verb: Verb) -> Entry:
+def _judged(key: str, verdict: Verdict | Unavailable, verb: Verb) -> Record:
     """Return the commission if the decision stands; raise what keeps it from standing."""
     if isinstance(verdict, Unavailable):
         raise verdict
@@ -158,8 +162,9 @@ def _judged(key: str, verdict: Verdict | Unavailable, verb: Verb) -> Entry:
         raise left_for_newer(key)
     if verdict.entry is None:
         raise UnknownKey(key, f"there is no commission {shown(key)!r} to {verb}")
-    check_decision(verdict.entry, verb)
-    return verdict.entry
+    record = current(verdict.entry)
+    check_decision(record, verb)
+    return record
 
 
 def _distinct(label: str, items: Iterable[str | int]) -> tuple[str | int, ...]:

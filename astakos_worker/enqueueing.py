@@ -9,8 +9,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
-from msgspec.structs import replace
-
 from astakos_worker import names, requests
 from astakos_worker.errors import (
     CommissionError,
@@ -28,7 +26,6 @@ from astakos_worker.ledger.record import (
     Request,
     State,
     Tag,
-    fingerprint,
 )
 from astakos_worker.ledger.states import queued, transition
 from astakos_worker.outcomes import check_verb, current
@@ -58,7 +55,7 @@ class Enqueuer:
     settings: Settings
     parts: Parts
 
-    def enqueue(self, request: Request, key: str | None, **options: Unpack[Options]) -> Entry:
+    def enqueue(self, request: Request, key: str | None, **options: Unpack[Options]) -> Record:
         """Return the commission of this key, which is in the ledger now; see `issue`."""
         [became] = self.enqueue_all([self.order(request, key, **options)])
         if isinstance(became, Exception):
@@ -67,7 +64,7 @@ class Enqueuer:
 
     def order(self, request: Request, key: str | None, **options: Unpack[Options]) -> "Order":
         """Return what is to be enqueued; `BadValue` for what cannot be right."""
-        key, deadline = self.checked(request, key, **options)
+        key, deadline, moments = self.checked(request, key, **options)
         now = self.parts.ledger.clock.now()
         record = queued(
             key,
@@ -77,26 +74,26 @@ class Enqueuer:
             now=now,
             decision=Decision("accept", "", now) if options.get("accept") else None,
             deadline=None if deadline is None else now + deadline,
+            callback=options.get("callback"),
+            moments=moments,
         )
-        moments = requests.checked_moments(options.get("callback_on", ("closed",)))
-        record = replace(record, callback=options.get("callback"), moments=moments)
         return Order(record, options.get("reuse", False))
 
-    def enqueue_all(self, orders: Sequence["Order"]) -> list[Entry | CommissionError]:
+    def enqueue_all(self, orders: Sequence["Order"]) -> list[Record | CommissionError]:
         """Return the commission of each, or its error: one that fails does so alone.
 
         Raises `Unavailable` if the ledger is away from the start.
         """
         return in_batches([(order.record.key, order) for order in orders], self._enqueue)
 
-    def _enqueue(self, items: Sequence[tuple[str, "Order"]]) -> list[Entry | CommissionError]:
+    def _enqueue(self, items: Sequence[tuple[str, "Order"]]) -> list[Record | CommissionError]:
         became = self._create([order for _, order in items])
         for (key, _), one in zip(items, became, strict=True):
             if isinstance(one, Verdict) and one.ring:
                 version = one.entry.version if one.entry else 0
                 self.parts.waker.wake(names.WAKE_ISSUE, self.service, key, version)
         return [
-            one if isinstance(one, CommissionError) else _entry(key, one)
+            one if isinstance(one, CommissionError) else _record(key, one)
             for (key, _), one in zip(items, became, strict=True)
         ]
 
@@ -110,8 +107,8 @@ class Enqueuer:
         callback: str | None = None,
         callback_on: Iterable[Moment] = ("closed",),
         reuse: bool = False,
-    ) -> tuple[str, float | None]:
-        """Return key and deadline as `enqueue` takes them, made where there is none; `BadValue`."""
+    ) -> tuple[str, float | None, tuple[Moment, ...]]:
+        """Return key and deadline, made where there are none, and when to call back; `BadValue`."""
         if not isinstance(reuse, bool):
             raise BadValue(f"reuse must be True or False, not {reuse!r}")
         if not isinstance(accept, bool):
@@ -120,14 +117,14 @@ class Enqueuer:
             deadline = requests.checked_seconds("deadline", deadline)
         if callback is not None:
             requests.checked_key(callback)
-        requests.checked_moments(callback_on)
+        moments = requests.checked_moments(callback_on)
         if key is None:
             key, deadline = secrets.token_hex(12), deadline or self.settings.hold_deadline
         key = requests.checked_key(key)
         namespace = f"{self.settings.namespace}.{self.service}"
-        print_ = fingerprint(self.service, request)
-        requests.check_name(request, Tag(namespace, key, new_incarnation(), print_))
-        return key, deadline
+        # Any incarnation and fingerprint will do: all are of the same length.
+        requests.check_name(request, Tag(namespace, key, "0" * 8, "0" * 16))
+        return key, deadline, moments
 
     def _create(self, orders: Sequence["Order"]) -> list[Verdict | CommissionError]:
         """Write new records, or find those that are there to be the same commissions.
@@ -174,7 +171,7 @@ class Enqueuer:
             became[n] = verdict = verdicts[record.key]
             try:
                 if verdict.entry is not None:
-                    check_verb(verdict.entry, record.decision.verb)
+                    check_verb(current(verdict.entry), record.decision.verb)
             except DecisionConflict as error:
                 became[n] = error
         return became
@@ -205,10 +202,10 @@ def _conflict(key: str, there: Record) -> KeyConflict:
     return KeyConflict(key, f"key {key!r} is in use for another commission ({there.state})")
 
 
-def _entry(key: str, verdict: Verdict) -> Entry | CommissionError:
+def _record(key: str, verdict: Verdict) -> Record | CommissionError:
     """Return the commission, or why it is not in the ledger."""
     if verdict.entry is not None:
-        return verdict.entry
+        return current(verdict.entry)
     if verdict.newer:
         return left_for_newer(key)
     if verdict.full:

@@ -35,9 +35,8 @@ def current(entry: Entry) -> Record:
         return entry.record
 
 
-def outcome_of(entry: Entry) -> Outcome:
-    """Return how a commission stands."""
-    record = current(entry)
+def outcome_of(record: Record) -> Outcome:
+    """Return how a commission stands, by its record as `current` returns it."""
     decision = record.decision
     return Outcome(
         shown(record.key),
@@ -57,9 +56,8 @@ def through(entry: Entry) -> bool:
     return record.state is State.PENDING and record.decision is None
 
 
-def check_verb(entry: Entry, verb: Verb) -> None:
+def check_verb(record: Record, verb: Verb) -> None:
     """Raise if the decision that stands is the other one."""
-    record = current(entry)
     decision = record.decision
     if decision is not None and decision.verb != verb:
         why = f" ({decision.reason})" if decision.reason else ""
@@ -67,12 +65,11 @@ def check_verb(entry: Entry, verb: Verb) -> None:
         raise DecisionConflict(record.key, text)
 
 
-def check_decision(entry: Entry, verb: Verb) -> None:
+def check_decision(record: Record, verb: Verb) -> None:
     """Raise if the decision that stands is another, or if there is nothing left to accept."""
-    check_verb(entry, verb)
-    record = current(entry)
+    check_verb(record, verb)
     if verb == "accept" or record.state not in {State.REFUSED, State.CANCELLED}:
-        or_error(outcome_of(entry))
+        or_error(outcome_of(record))
 
 
 def or_error(outcome: Outcome) -> Outcome:

@@ -5,7 +5,6 @@ anything is stored or sent (F22, F28, F61).
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
@@ -181,11 +180,20 @@ def _request(provisions: Iterable[Provision], name: object, force: object) -> Re
         checked_quantity(provision.resource, provision.quantity)
     if not isinstance(name, str):
         raise BadValue(f"name must be a string, not {type(name).__name__}")
-    if "\0" in name or any(unicodedata.category(c) == "Cs" for c in name):
+    if "\0" in name or not _is_utf8(name):
         raise BadValue("name must have no NUL and no lone surrogate")
     if not isinstance(force, bool):
         raise BadValue(f"force must be True or False, not {force!r}")
     return Request(merged, name, force)
+
+
+def _is_utf8(text: str) -> bool:
+    """Return whether a text can be sent: one with a lone surrogate cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _items(label: str, mapping: object, *, empty: bool = False) -> Iterable[tuple[Any, Any]]:

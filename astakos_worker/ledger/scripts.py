@@ -5,6 +5,7 @@ to that.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -84,6 +85,23 @@ class Scripts:
             return []
 
         looks = self._room.wants_a_look and any(name == "create" for name, _, _ in calls)
+        if not self._shas:
+            self._load()
+        replies = self._evaluate(calls, looks)
+        if any(isinstance(reply, redis.exceptions.NoScriptError) for reply in replies):
+            self._load()  # the server was replaced; repeating is safe, see above
+            replies = self._evaluate(calls, looks)
+        if looks and isinstance(memory := replies.pop(), dict):
+            self._room.saw(memory)
+        for reply in replies:
+            if isinstance(reply, Exception) and not isinstance(reply, keep):
+                _translate(reply)
+        return replies
+
+    def _evaluate(self, calls: Sequence[Call], looks: bool) -> list[Any]:
+        """Return each reply or error, and at their end a look at the server's memory, if wanted."""
+        if len(calls) == 1 and not looks:  # a pipeline of one costs a tenth more
+            return [self._call(partial(self._alone, *calls[0]))]
 
         def ask(pipe: Any) -> None:
             for name, key, args in calls:
@@ -91,18 +109,13 @@ class Scripts:
             if looks:
                 pipe.info("memory")
 
-        if not self._shas:
-            self._load()
-        replies = self._pipe(ask, raise_on_error=False)
-        if any(isinstance(reply, redis.exceptions.NoScriptError) for reply in replies):
-            self._load()  # the server was replaced; repeating is safe, see above
-            replies = self._pipe(ask, raise_on_error=False)
-        if looks and isinstance(memory := replies.pop(), dict):
-            self._room.saw(memory)
-        for reply in replies:
-            if isinstance(reply, Exception) and not isinstance(reply, keep):
-                _translate(reply)
-        return replies
+        return self._pipe(ask, raise_on_error=False)
+
+    def _alone(self, name: str, key: str, args: list[Any]) -> Any:
+        try:
+            return self._server.evalsha(self._shas[name], 1, key, *args)
+        except redis.ResponseError as error:
+            return error
 
     def _load(self) -> None:
         def ask(pipe: Any) -> None:
