@@ -5,11 +5,10 @@ its caller. What was not sent is made good by the drive.
 """
 
 import atexit
-import contextlib
-import queue
 import threading
 import time
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any
 from urllib.parse import quote
 
@@ -31,7 +30,7 @@ BROKER_AWAY = (KombuError, redis.RedisError, OSError)
 #: Seconds without another try after one that failed: the drive rings meanwhile.
 _PAUSE = 1.0
 
-#: Wake-ups that wait to be sent, at most; one a lane would do.
+#: Wake-ups that wait to be sent, at most or nearly so; one a lane would do.
 _MOST = 1000
 
 #: Where Celery programs that name no queue of their own listen.
@@ -80,7 +79,7 @@ class Waker:
         self._patience = patience
         self._quiet_until = 0.0
         self._lock = threading.Lock()
-        self._waiting: queue.Queue[_Message] = queue.Queue(_MOST)
+        self._waiting: SimpleQueue[_Message | threading.Event] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def wake(self, task: str, service: str, key: str, version: int) -> None:
@@ -98,10 +97,9 @@ class Waker:
         """Wait until what was to be sent has been, but no longer than the patience."""
         if not self._serving:
             return
-        end = time.monotonic() + self._patience
-        with self._waiting.all_tasks_done:
-            while self._waiting.unfinished_tasks and (left := end - time.monotonic()) > 0:
-                self._waiting.all_tasks_done.wait(left)
+        sent = threading.Event()
+        self._waiting.put(sent)
+        sent.wait(self._patience)
 
     def tell(self, callback: str, payload: dict[str, Any]) -> bool:
         """Hand a call-back, `task` or `task@queue`, to the broker."""
@@ -117,9 +115,8 @@ class Waker:
         return self._thread is not None and self._thread.is_alive()
 
     def _later(self, message: _Message) -> None:
-        # What finds no room is made good by the drive, as what is lost.
-        with contextlib.suppress(queue.Full):
-            self._waiting.put_nowait(message)
+        if self._waiting.qsize() < _MOST:  # what is beyond is made good by the drive
+            self._waiting.put(message)
         if not self._serving:
             self._start()
 
@@ -137,6 +134,10 @@ class Waker:
         kept: Any = None
         while True:
             message = self._waiting.get()
+            if isinstance(message, threading.Event):
+                message.set()
+                continue
+            sent = False
             try:
                 # What Celery would find out for every message anew is a third of its cost: a
                 # producer, whether the queue was declared (its workers see to that), how the
@@ -146,9 +147,6 @@ class Waker:
                 sent = self._send(message, producer=kept, declare=(), **shown)
             except Exception:  # the thread goes on, whatever became of one wake-up
                 log.exception("wake_up_not_sent", task=message.task)
-                sent = False
-            finally:
-                self._waiting.task_done()
             if kept is not None and not sent:  # its connection may be broken
                 kept.release()
                 kept = None
