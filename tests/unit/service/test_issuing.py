@@ -10,7 +10,7 @@ from astakos_worker.commissions import Commissions
 from astakos_worker.errors import DecisionConflict, KeyConflict
 from astakos_worker.ledger.contract import Waking
 from astakos_worker.ledger.memory import MemoryLedger
-from astakos_worker.ledger.record import NAME_LIMIT
+from astakos_worker.ledger.record import NAME_LIMIT, wire_name
 from astakosclient.errors import BadValue, QuotaLimit
 from tests.unit.service.conftest import LANE, VM
 
@@ -244,6 +244,17 @@ def test_bad_input_raises_and_nothing_is_stored_or_sent(commissions, ledger, bel
         commissions.issue(**{**VM, "key": "k", **wrong})
     assert ledger.lanes() == []
     assert bell.rung == []
+
+
+@pytest.mark.parametrize("key", ["k", "a key/ü"])
+def test_the_longest_name_that_is_taken_fits_with_its_tag(commissions, ledger, key):
+    """F22: Astakos would cut off what is longer, and the tag stands at its end."""
+    commissions.issue(**VM, key=key)
+    tag = ledger.get(LANE, [key])[key].record.tag(f"default.{LANE}")
+    longest = "x" * (NAME_LIMIT - len(wire_name("x", tag)) + 1)
+    commissions.issue(**VM, key=key[::-1], name=longest)
+    with pytest.raises(BadValue, match="characters"):
+        commissions.issue(**VM, key=key.upper(), name=f"{longest}x")
 
 
 @pytest.mark.parametrize("service", ["", "Cyclades", "a:b", "a b", "x" * 33, 7])

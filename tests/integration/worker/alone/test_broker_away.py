@@ -75,12 +75,21 @@ def test_no_call_waits_for_a_broker_that_hangs(commissions, broker, ledger, pati
 
 
 def test_a_process_that_ends_sends_the_wake_up_that_it_still_has(settings, broker):
+    """Its broker is slow to answer: the process waits for it, within its patience."""
+    given = settings.model_dump(include={"times", "broker_url", "ledger_url", "patience"})
     program = f"""
 from astakos_worker import Commissions, Settings
-settings = Settings(**{settings.model_dump(include={"times", "broker_url", "ledger_url"})!r})
-Commissions(settings=settings).issue(**{VM!r}, key="last words")
+Commissions(settings=Settings(**{given!r})).issue(**{VM!r}, key="last words")
+print("issued", flush=True)
 """
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    broker.process.pause()
+    words = [sys.executable, "-c", program]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as ending:
+        assert ending.stdout.readline() == "issued\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            ending.wait(0.5)
+        broker.process.resume()
+        assert ending.wait(60) == 0
     assert messages(broker) == 1
 
 
