@@ -101,7 +101,7 @@ class Bench:
         return rows
 
     def life(self, size: int) -> dict[str, dict[str, float]]:
-        """The four writes and two claims of a commission's life, so many in one round trip."""
+        """The six calls of a commission's life, so many in one round trip."""
         rounds = max(20, self.rounds // size)
         batches = [[self.new() for _ in range(size)] for _ in range(rounds)]
         self.any = batches[0][0].key
@@ -119,20 +119,10 @@ class Bench:
             held.append(claimed.entries)
 
         rows["claim to issue"] = self.timed(claim, size, rounds)
-        issued = [[self.after(e, states.Marked(1, 1)) for e in batch] for batch in held]
-        rows["mark, keeping the lease"] = self.timed(
-            lambda n: self.ledger.cas(
-                [Write(w.record, w.version, w.fence, True, 60) for w in issued[n]]
-            ),
-            size,
-            rounds,
-        )
         keys = [[e.record.key for e in batch] for batch in held]
-        pending = [[self.after(e, states.Issued(self.number())) for e in b] for b in issued]
+        pending = [[self.after(e, states.Issued(self.number())) for e in b] for b in held]
         rows["record the serial"] = self.timed(
-            lambda n: self.ledger.cas(
-                [Write(w.record, w.version + 1, w.fence) for w in pending[n]]
-            ),
+            lambda n: self.ledger.cas([Write(w.record, w.version, w.fence) for w in pending[n]]),
             size,
             rounds,
         )
@@ -142,8 +132,7 @@ class Bench:
         )
         held.clear()
         rows["claim to settle"] = self.timed(claim, size, rounds)
-        done = [states.Decided(decision), states.SettleMarked(), states.Settled()]
-        settled = [[self.after(e, *done) for e in batch] for batch in held]
+        settled = [[self.after(e, states.Settled()) for e in batch] for batch in held]
         rows["close"] = self.timed(
             lambda n: self.ledger.cas([Write(w.record, w.version, w.fence) for w in settled[n]]),
             size,

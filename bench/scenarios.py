@@ -107,9 +107,7 @@ def quiet_at_20_ms(cast: Cast) -> Found:
 
 def busy(cast: Cast) -> Found:
     with cast.cost(preset="real"):
-        return calls.busy(
-            cast.stage, cast.plain, cast.ours, cast.times(250, 1000), cast.times(300, 1000)
-        )
+        return calls.busy(cast.stage, cast.plain, cast.ours, cast.times(300, 1000), backlog=250)
 
 
 def looked_up(cast: Cast) -> Found:

@@ -6,7 +6,7 @@ recorded in the round trip that claims the next.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import structlog
@@ -29,13 +29,14 @@ log = structlog.get_logger(__name__)
 Todo = Literal["issue", "probe", "settle", "tell", "die", "release"]
 
 
-def todo(record: Record) -> Todo:
+def todo(entry: Entry) -> Todo:
     """Return what is to be done for a record that is due."""
+    record = entry.record
     match record.state:
         case State.QUEUED:
             return "issue"
         case State.ISSUING:
-            return "probe"
+            return "issue" if entry.marked else "probe"
         case State.PENDING | State.SETTLING:
             if record.decision or record.twins_due:
                 return "settle"
@@ -119,6 +120,8 @@ class Carrier:
             issues=limits.run,
             settles=limits.settle_batch,
             settle_wait=limits.settle_wait,
+            send_for=limits.carry_seconds,
+            quiet_for=limits.carry_seconds + limits.quiet_horizon,
             own=own,
             wake=wake,
         )
@@ -135,7 +138,7 @@ class Carrier:
     ) -> None:
         piles: dict[Todo, list[Entry]] = {}
         for entry in claim.entries:
-            piles.setdefault(todo(entry.record), []).append(entry)
+            piles.setdefault(todo(entry), []).append(entry)
         if decided := piles.get("settle"):
             settler.run(self._told(decided, settler.journal), breaker, out)
         if ambiguous := piles.get("probe"):
@@ -160,7 +163,8 @@ class Carrier:
         for entry in entries:
             if entry.record.tell_due:
                 step = Step(entry, tell(entry, self.tell), keep=self.limits.lease)
-                going += [after for after in journal.write([step]) if after is not None]
+                written = [after for after in journal.write([step]) if after is not None]
+                going += [replace(after, marked=entry.marked) for after in written]
         return going
 
     @staticmethod

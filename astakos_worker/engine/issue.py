@@ -1,8 +1,8 @@
-"""One commission, exactly one serial: marked runs of POSTs, and the probe for lost answers.
+"""One commission, exactly one serial: runs of POSTs, and the probe for lost answers.
 
-Nothing is sent unmarked, or after the mark's `send_until` (F73). What may have been done is
-looked for by its tag before it is done again (F5 to F9), and done again only when a list that
-was started after the quiet horizon does not hold it.
+Nothing is sent unmarked, which the claim sees to, or after the mark's `send_until` (F73). What may
+have been done is looked for by its tag before it is done again (F5 to F9), and done again only when
+a list that was started after the quiet horizon does not hold it.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from astakos_worker.engine.judge import issue_failed
 from astakos_worker.engine.pending import Infos, plausible, strangers
 from astakos_worker.engine.ports import Astakos, Draw, Limits
 from astakos_worker.ledger.contract import Clock, Entry, Ledger
-from astakos_worker.ledger.events import Absent, Event, Issued, Marked, Postponed, Unsent
+from astakos_worker.ledger.events import Absent, Event, Issued, Postponed, Unsent
 from astakos_worker.ledger.record import Record, wire_name
 from astakosclient.errors import AstakosClientException
 
@@ -39,18 +39,13 @@ class Issuer:
     draw: Draw
 
     def run(self, entries: Sequence[Entry], breaker: Breaker, out: list[Step]) -> None:
-        """Mark a short run, send it, and append what is to be recorded to `out`.
+        """Send a short run, and append what is to be recorded to `out`.
 
         `out` grows as answers come, so that a crash of this code loses none of them.
         """
-        now = self.clock.now()
-        send_until = now + self.limits.carry_seconds
-        mark = Marked(send_until, send_until + self.limits.quiet_horizon)
-        steps = [Step(entry, mark, announces=True, keep=self.limits.lease) for entry in entries]
-        marked = [entry for entry in self.journal.write(steps) if entry is not None]
-        for entry in marked:
+        for entry in entries:
             record = entry.record
-            if breaker.open or self.clock.now() >= send_until:
+            if breaker.open or self.clock.now() >= (record.send_until or 0.0):
                 out.append(Step(entry, Unsent(record.marks, self.clock.now())))
                 continue
             out.append(Step(entry, self._post(record, breaker)))

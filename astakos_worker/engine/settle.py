@@ -6,7 +6,7 @@ is an alarm (F25). A batch that fails as a whole is halved until the culprit is 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from astakos_worker.engine.bare import ALL_UNKNOWN, Recogniser, is_unseen
@@ -53,6 +53,7 @@ class Settler:
         """Send the decisions of these records, and append what is to be recorded to `out`."""
         size = self.size.at(self.clock.now(), self.limits.settle_batch)
         unseen = [entry for entry in entries if is_unseen(entry.record)]
+        fresh = not unseen  # the claim was a moment ago
         if unseen:
             known = [entry for entry in entries if not is_unseen(entry.record)]
             entries = [*known, *self.recogniser.run(unseen, breaker, out)]
@@ -61,16 +62,33 @@ class Settler:
         while waiting:
             batch = waiting.pop()
             if breaker.open:
-                out.extend(Step(entry, None) for entry in batch)
+                now = self.clock.now()
+                out.extend(
+                    Step(entry, _not_now(entry.record, now) if entry.marked else None)
+                    for entry in batch
+                )
                 continue
-            halves = self._batch(batch, breaker, out)
+            announced = self._announced(batch, fresh=fresh)
+            fresh = False
+            halves = self._batch(announced, breaker, out)
             waiting.extend(reversed(halves))
 
-    def _batch(
-        self, entries: Sequence[Entry], breaker: Breaker, out: list[Step]
-    ) -> list[list[Entry]]:
-        """Send one batch; return the halves that are to be sent again on their own."""
-        steps = [Step(e, _mark(e.record), announces=True, keep=self.limits.lease) for e in entries]
+    def _announced(self, entries: Sequence[Entry], *, fresh: bool) -> list[Entry]:
+        """Return those of a batch of which the ledger knows that they are about to be sent by us.
+
+        What the claim announced is but held on to, and not even that when it was a moment ago.
+        """
+        going = [replace(e, marked=False) for e in entries if fresh and e.marked]
+        steps = [
+            Step(
+                entry,
+                None if entry.marked else _mark(entry.record),
+                announces=True,
+                keep=self.limits.lease,
+            )
+            for entry in entries
+            if not (fresh and entry.marked)
+        ]
         marked = [entry for entry in self.journal.write(steps) if entry is not None]
         # One that was here for its twin may have been decided just now: announced like any other.
         late = [entry for entry in marked if _settles(entry.record) and not entry.record.sent]
@@ -78,7 +96,13 @@ class Settler:
             steps = [Step(e, SettleMarked(), announces=True, keep=self.limits.lease) for e in late]
             marked = [entry for entry in marked if entry not in late]
             marked += [entry for entry in self.journal.write(steps) if entry is not None]
-        marked, apart = _distinct(marked)
+        return going + marked
+
+    def _batch(
+        self, entries: Sequence[Entry], breaker: Breaker, out: list[Step]
+    ) -> list[list[Entry]]:
+        """Send one batch; return the halves that are to be sent again on their own."""
+        marked, apart = _distinct(entries)
         out.extend(Step(entry, _not_now(entry.record, self.clock.now())) for entry in apart)
         accept = [e.record.serial for e in marked if _verb(e.record) == "accept"]
         reject = [e.record.serial for e in marked if _verb(e.record) == "reject"]

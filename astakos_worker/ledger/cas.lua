@@ -1,11 +1,11 @@
 -- Replace records of a lane if their versions are still those that were read, and move their index
 -- entries: one after the other, as if each were a script of its own.
--- ARGV: writes seen, memory is short, carriers, per carrier, promise, coalesce; 14 more for each.
--- Returns {now, writes, {done, ring, clash, version, body, fence, cell}...}: the record as it is
--- now, without the body where it is the one given. 'full' for done: refused, memory is short.
+-- ARGV: writes seen, memory is short, carriers, per carrier, promise, coalesce; 15 more for each.
+-- Returns {now, writes, {done, ring, clash, version, body, fence, cell, mark}...}: the record as it
+-- is now, without the body where it is the one given. 'full' for done: refused, memory is short.
 
 local seen, short = ARGV[1], ARGV[2] == '1'
-local HEAD, WIDTH = 6, 14
+local HEAD, WIDTH = 6, 15
 
 local before = tonumber(redis.call('GET', P .. 'writes') or 0)
 local written, created = 0, false
@@ -50,11 +50,12 @@ local function write(at)
   local cell, verb = ARGV[at + 10], ARGV[at + 11]   -- verb: the decision it knows
   local ring_id = ARGV[at + 12]
   local holder = ARGV[at + 13]                      -- whose rows Astakos locks; '' : as before
+  local announces = ARGV[at + 14]                   -- what who claims it is about to send, if any
   local must_hold, reset = string.find(flags, 'h'), string.find(flags, 'r')
 
   local R = record(key)
   local was =
-    redis.call('HMGET', R, 'ver', 'body', 'fence', 'cell', 'lease', 'watched', 'open', 'dead')
+    redis.call('HMGET', R, 'ver', 'body', 'fence', 'cell', 'lease', 'watched', 'open', 'dead', 'mark')
   was[3] = was[3] or '0'
 
   local may = not must_hold or was[3] == fence
@@ -62,18 +63,20 @@ local function write(at)
   local cell_verb = was[4] and not reset and string.match(was[4], '"(%a+)"')
   local agrees = verb == '' or not cell_verb or cell_verb == verb
   if (was[1] or '0') ~= expected or not may or not agrees then
-    if not may or was[1] ~= tostring(expected + 1) or was[2] ~= body then
-      return {0, 0, false, was[1], was[2], was[3], was[4]}
+    -- A write clears the mark: where there is one, the version is a claim's and not this write's.
+    local marked = was[9] and was[9] ~= ''
+    if not may or marked or was[1] ~= tostring(expected + 1) or was[2] ~= body then
+      return {0, 0, false, was[1], was[2], was[3], was[4], was[9]}
     end
     -- This very write has been done, and what was answered is lost: so it is answered again.
     if ring_id ~= '' then redis.call('ZREM', PROMISED, ring_id) end
     local clash = look_up(key, serials)
-    return {1, wanted(ring_id), clash, was[1], false, was[3], was[4]}
+    return {1, wanted(ring_id), clash, was[1], false, was[3], was[4], false}
   end
-  if short then return {'full', 0, false, false, false, false, false} end
+  if short then return {'full', 0, false, false, false, false, false, false} end
 
   local version = tonumber(expected) + 1
-  local fields = {'ver', version, 'body', body}
+  local fields = {'ver', version, 'body', body, 'announces', announces}
   local function set(name, value)
     fields[#fields + 1], fields[#fields + 2] = name, value
   end
@@ -90,6 +93,7 @@ local function write(at)
   local opened = open and was[7] ~= '1'
   if open ~= (was[7] == '1') then set('open', open and 1 or 0) end
   if holder ~= '' then set('holder', holder) end
+  if was[9] and was[9] ~= '' then set('mark', '') end  -- this write has it in its body
   local dead = string.find(flags, 'd')
   if dead or was[8] == '1' then set('dead', dead and 1 or 0) end
 
@@ -112,7 +116,7 @@ local function write(at)
   local set_to = redis.pcall('HSET', R, unpack(fields))
   if type(set_to) == 'table' then
     if not string.find(set_to.err, 'OOM') then error(set_to.err) end
-    return {'full', 0, false, false, false, false, false}
+    return {'full', 0, false, false, false, false, false, false}
   end
   if reset and was[1] then
     if cell == '' then redis.call('HDEL', R, 'cell') end
@@ -152,8 +156,8 @@ local function write(at)
   end
 
   written, created = written + 1, created or version == 1
-  if tonumber(was[6] or 0) > NOW then tell(key, version, body, was[3], was[4]) end
-  return {1, wanted(ring_id), clash, version, false, was[3], was[4]}
+  if tonumber(was[6] or 0) > NOW then tell(key, version, body, was[3], was[4], false) end
+  return {1, wanted(ring_id), clash, version, false, was[3], was[4], false}
 end
 
 local out = {NOW, before}

@@ -1,11 +1,13 @@
 -- Lease what is most overdue on a lane to a carrier, or sign it off as awake: one step, so
--- that nobody counts on a carrier that has just found nothing.
--- Returns {why, now, ring, trial, queue, writes, {key, version, body, fence, cell}...}.
+-- that nobody counts on a carrier that has just found nothing. What the carrier is about to send
+-- for them is announced by this. Returns
+-- {why, now, ring, trial, queue, writes, {version, body, fence, cell, mark, lease, fresh}...}.
 
 local carrier, lease = ARGV[1], tonumber(ARGV[2])
 local issues, settles, settle_wait = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local own, wake = ARGV[6], ARGV[7]
 local carriers, forgotten, schema = tonumber(ARGV[8]), tonumber(ARGV[12]), ARGV[13]
+local send_until, quiet_at = NOW + ARGV[15], NOW + ARGV[16]
 
 local writes = notice(ARGV[14], tonumber(redis.call('GET', P .. 'writes') or 0))
 local distrusted = redis.call('EXISTS', P .. 'distrust') == 1
@@ -58,14 +60,15 @@ local may_settle = seat and (alone or decided >= settles)
 local HEAD = 6
 local WIDE, MOST_WIDE = 8, 400  -- times as many are looked at as are taken, and at most so many
 local MOST = 2000  -- records that are passed over in one claim: the server has others to serve
-local skipped = 0
+local skipped, marks = 0, 0
 local out = {'', NOW, 0, trial, '', writes}
 
 -- The n most overdue: the first with who else is of the same holder, then the next with its like.
 -- Astakos locks the rows of all holders that a request names. So what would have to wait for each
 -- other there goes one after the other here, and the fewer are locked the more others go on.
 local function together(queue, n)
-  local keys = redis.call('ZRANGEBYSCORE', queue, '-inf', NOW, 'LIMIT', 0, math.min(n * WIDE, MOST_WIDE))
+  local most = math.min(n * WIDE, MOST_WIDE)
+  local keys = redis.call('ZRANGEBYSCORE', queue, '-inf', NOW, 'LIMIT', 0, most)
   if #keys <= n then return keys end
   local groups, of, chosen = {}, {}, {}
   for _, key in ipairs(keys) do
@@ -84,24 +87,45 @@ local function together(queue, n)
   return chosen
 end
 
+-- What is announced by who claims a record; nothing for one that was rejected before it was issued.
+local function mark(announces, cell, before)
+  local times = 1
+  if announces == 'issue' then
+    if before or cell and string.match(cell, '"(%a+)"') == 'reject' then return before, false end
+  elseif announces == 'settle' and cell then
+    -- Of those who died with it in hand it counts that there were some.
+    if before then times = math.min(tonumber(string.match(before, '%d+$')) + 1, 8) end
+  else
+    return before, false
+  end
+  return string.format('%d %d %d %d', NOW, send_until, quiet_at, times), true
+end
+
 -- Lease up to n records of a queue, its own first. Newer ones are passed over where they are.
 local function fill(queue, n)
   local passed = 0
   local function take(key)
     local R = record(key)
-    local is = redis.call('HMGET', R, 'ver', 'body', 'cell', 'open', 'fence')
+    local is = redis.call('HMGET', R, 'ver', 'body', 'cell', 'open', 'fence', 'announces', 'mark')
+    local before = is[7] ~= '' and is[7]
     if is[4] ~= '1' then
       redis.call('ZREM', queue, key)  -- expired, or closed by one that did not hold it
     elseif newer(is[2], schema) then
       passed, skipped = passed + 1, skipped + 1
-    elseif distrusted and cjson.decode(is[2]).state == 'queued' then
+    elseif distrusted and not before and cjson.decode(is[2]).state == 'queued' then
       redis.call('ZADD', queue, NOW + 2000, key)  -- it may have been issued already (F68)
       skipped = skipped + 1
     else
-      local fence = (is[5] or 0) + 1
-      redis.call('HSET', R, 'fence', fence, 'lease', NOW + lease)
+      local fence, version = (is[5] or 0) + 1, is[1]
+      local now, fresh = mark(is[6], is[3], before)
+      if fresh then
+        marks, version = marks + 1, version + 1
+        redis.call('HSET', R, 'fence', fence, 'lease', NOW + lease, 'mark', now, 'ver', version)
+      else
+        redis.call('HSET', R, 'fence', fence, 'lease', NOW + lease)
+      end
       redis.call('ZADD', queue, NOW + lease, key)
-      out[#out + 1] = {key, is[1], is[2], tostring(fence), is[3]}
+      out[#out + 1] = {version, is[2], fence, is[3], now, 0, fresh and 1 or 0}
     end
   end
   local at = own ~= '' and n > 0 and redis.call('ZSCORE', queue, own)
@@ -134,5 +158,6 @@ if #out == HEAD then
   return sign_off('idle')
 end
 redis.call('ZADD', AWAKE, NOW + forgotten, carrier)
+if marks > 0 then out[6] = redis.call('INCRBY', P .. 'writes', marks) end
 out[3] = ring_anyone(ARGV[8], ARGV[9], ARGV[10])
 return out

@@ -56,6 +56,7 @@ class Entry:
     fence: int = 0
     cell: Decision | None = None
     leased: float = 0.0  # until then a worker has it in hand; as `get` found it
+    marked: bool = False  # this claim announced what its carrier is about to send
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,8 @@ Nothing = Literal["", "idle", "full", "resting"]
 class Claim:
     """Records that are now leased to a carrier, or why there are none.
 
+    What is to be issued or settled has been announced by this: see `marks.py`.
+
     With no entries the carrier has been signed off in the same step (F76).
     """
 
@@ -123,6 +126,8 @@ class Asked:
     issues: int = 8  # at most so many to issue
     settles: int = 50  # or so many to settle
     settle_wait: float = 0.1  # a decided one waits no longer for company
+    send_for: float = 10.0  # what is to be issued is not sent after so many seconds
+    quiet_for: float = 95.0  # a list started after so many proves that it was not
     own: str | None = None  # this key first, if it is due
     wake: str | None = None  # the promise that this carrier keeps; `ANYONE`
 

@@ -18,6 +18,7 @@ from astakos_worker.ledger.contract import (
     Waking,
     Write,
 )
+from astakos_worker.ledger.marks import Mark, announced
 from astakos_worker.ledger.memory_lanes import MemoryLane, Row
 from astakos_worker.ledger.memory_standing import MemoryStanding
 from astakos_worker.ledger.record import Decision, State, is_bare
@@ -118,7 +119,13 @@ class MemoryLedger(MemoryStanding):
         cell = row.cell if row and not write.reset else None
         agrees = cell is None or record.decision is None or cell.verb == record.decision.verb
         if (row.version if row else 0) != write.version or not may or not agrees:
-            again = row is not None and row.version == write.version + 1 and row.record == record
+            # A write clears the mark: where there is one, the version is a claim's.
+            again = (
+                row is not None
+                and row.mark is None
+                and row.version == write.version + 1
+                and row.record == record
+            )
             if row is None or not may or not again:
                 return Verdict(False, row.entry() if row else None)
             if write.ring:
@@ -132,7 +139,7 @@ class MemoryLedger(MemoryStanding):
             row.fence, row.lease = row.fence + 1, 0.0
         self._written(record.service)
         at.rows[record.key] = row
-        row.record, row.version = record, row.version + 1
+        row.record, row.version, row.mark = record, row.version + 1, None
         row.cell = cell or write.cell or record.decision
 
         self._move(row, write, now)
@@ -214,12 +221,27 @@ class MemoryLedger(MemoryStanding):
             row = at.rows[key]
             row.fence += 1
             row.lease = row.due = now + asked.lease
-            entries.append(row.entry())
+            entries.append(row.entry(fresh=self._mark(asked, row, now)))
         if not entries:
             at.awake.pop(me, None)
             return Claim(why="idle")
         at.awake[me] = now + self._waking.forgotten
         return Claim(tuple(entries), queue, "", self._ring_anyone(at), trial)
+
+    def _mark(self, asked: Asked, row: Row, now: float) -> bool:
+        """Announce what who claims a record is about to send; False: nothing new."""
+        what, times = announced(row.record), 1
+        if what == "issue":
+            if row.mark or (row.cell and row.cell.verb == "reject"):
+                return False
+        elif what == "settle" and row.cell:
+            times = min(row.mark.times + 1, 8) if row.mark else 1
+        else:
+            return False
+        row.mark = Mark(now, now + asked.send_for, now + asked.quiet_for, times)
+        row.version += 1
+        self._written(asked.lane)
+        return True
 
     @staticmethod
     def _is_ripe(
@@ -242,7 +264,10 @@ class MemoryLedger(MemoryStanding):
     @staticmethod
     def _trusted(at: MemoryLane, keys: list[str], now: float) -> list[str]:
         """Put off what is queued: it may have been issued already (F68)."""
-        queued = {key for key in keys if at.rows[key].record.state is State.QUEUED}
+        rows = at.rows
+        queued = {
+            key for key in keys if rows[key].record.state is State.QUEUED and not rows[key].mark
+        }
         for key in queued:
             at.rows[key].due = now + 2
         return [key for key in keys if key not in queued]

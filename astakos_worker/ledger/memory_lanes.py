@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from astakos_worker.ledger.contract import Entry, Queue, Sight
+from astakos_worker.ledger.marks import Mark, marked
 from astakos_worker.ledger.record import Decision, Record
 
 
@@ -20,10 +21,12 @@ class Row:
     due: float | None = None
     watched: float = 0.0
     expires: float = math.inf
+    mark: Mark | None = None  # what was announced since the record was written
 
-    def entry(self) -> Entry:
+    def entry(self, *, fresh: bool = False) -> Entry:
         """Return it as the ledger gives it."""
-        return Entry(self.record, self.version, self.fence, self.cell, self.lease)
+        record = marked(self.record, self.mark, self.cell)
+        return Entry(record, self.version, self.fence, self.cell, self.lease, fresh)
 
     def serials(self) -> list[int]:
         """Return its own serial and its twins'."""

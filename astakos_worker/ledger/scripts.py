@@ -13,6 +13,7 @@ import redis
 
 from astakos_worker.ledger.clock import StoreClock
 from astakos_worker.ledger.contract import FULL, Entry, FullError, LedgerError, UnavailableError
+from astakos_worker.ledger.marks import load_mark, marked
 from astakos_worker.ledger.record_json import NewerSchemaError, load, load_decision
 from astakos_worker.ledger.room import Room
 
@@ -68,13 +69,16 @@ class Scripts:
         return f"{self._prefix}{lane}:"
 
     @staticmethod
-    def _entry(version: Any, body: Any, fence: Any, cell: Any, lease: Any = 0) -> Entry | None:
+    def _entry(row: Sequence[Any]) -> Entry | None:
+        """Return a record as a script gives it; None: it is left for a newer worker (F78)."""
+        version, body, fence, cell, mark, lease, fresh = (*row, 0, 0)[:7]
         try:
             record = load(body)
         except NewerSchemaError:
-            return None  # left for a newer worker, untouched (F78)
-        leased = float(lease or 0) / 1000
-        return Entry(record, int(version), int(fence or 0), load_decision(cell), leased)
+            return None
+        leased, decision = float(lease or 0) / 1000, load_decision(cell)
+        record = marked(record, load_mark(mark), decision)
+        return Entry(record, int(version), int(fence or 0), decision, leased, bool(fresh))
 
     def _run(self, calls: Sequence[Call], *, keep: tuple[type[Exception], ...] = ()) -> list[Any]:
         """Run scripts in one round trip; load them first where the server does not know them.

@@ -111,7 +111,7 @@ class Standing(Scripts):
     def watch(self, lane: str, key: str, seconds: float) -> Entry | None:
         """Have changes of a record published for a while; return it as it is."""
         [row] = self._run([("watch", self._lane_prefix(lane), [key, ms(seconds)])])
-        return self._entry(*row) if row[0] else None
+        return self._entry(row) if row[0] else None
 
     def channel(self, lane: str) -> str:
         """Return the channel on which changes of watched records are published."""
@@ -120,7 +120,7 @@ class Standing(Scripts):
     def read_change(self, message: str) -> tuple[str, Entry | None]:
         """Return a published change: a key, and its record; None if that is for newer eyes."""
         key, *row = json.loads(message)
-        return key, self._entry(*row)
+        return key, self._entry(row)
 
     # --- The server ---------------------------------------------------------------------------
 

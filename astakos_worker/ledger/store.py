@@ -11,6 +11,7 @@ from typing import Any, Final
 import redis
 
 from astakos_worker.ledger.contract import Asked, Claim, Entry, Queue, Verdict, Waking, Write
+from astakos_worker.ledger.marks import announced
 from astakos_worker.ledger.record import (
     SCHEMA,
     Decision,
@@ -70,16 +71,18 @@ class RedisLedger(Standing, Sights):
                 *self._policy(),
                 ms(waking.forgotten),
                 SCHEMA,
+                self._seen.get(asked.lane, 0),
+                ms(asked.send_for),
+                ms(asked.quiet_for),
             ],
         )
-        claim[2].append(self._seen.get(asked.lane, 0))
         together = _together(writes)
         *replies, reply = self._run([*(self._cas_call(some) for some in together), claim])
         verdicts = self._verdicts(together, replies)
         why, now, ring, trial, queue, told, *rows = reply
         self.clock.saw(now)
         self.remember(asked.lane, told)
-        entries = tuple(e for row in rows if (e := self._entry(*row[1:])) is not None)
+        entries = tuple(e for row in rows if (e := self._entry(row)) is not None)
         return Claim(entries, queue or "issue", why, bool(ring), trial), verdicts
 
     def sign_off(self, lane: str, carrier: str) -> bool:
@@ -101,7 +104,7 @@ class RedisLedger(Standing, Sights):
         for key, (now, ring, newer, told, *row) in zip(decisions, replies, strict=True):
             self.clock.saw(now)
             self.remember(lane, told)
-            entry = self._entry(*row) if row[0] else None
+            entry = self._entry(row) if row[0] else None
             verdicts[key] = Verdict(entry is not None, entry, bool(ring), newer=bool(newer))
         return verdicts
 
@@ -135,10 +138,10 @@ class RedisLedger(Standing, Sights):
 
         def ask(pipe: Any) -> None:
             for key in wanted:
-                pipe.hmget(f"{prefix}r:{key}", "ver", "body", "fence", "cell", "lease")
+                pipe.hmget(f"{prefix}r:{key}", "ver", "body", "fence", "cell", "mark", "lease")
 
         rows = self._pipe(ask)
-        found = {k: self._entry(*row) for k, row in zip(wanted, rows, strict=True) if row[0]}
+        found = {k: self._entry(row) for k, row in zip(wanted, rows, strict=True) if row[0]}
         return {key: entry for key, entry in found.items() if entry is not None}
 
     def newer(self, lane: str, keys: Iterable[str]) -> set[str]:
@@ -233,6 +236,7 @@ class RedisLedger(Standing, Sights):
             write.promise if write.ring else "",
             # A commission's request is there when it is queued, and does not change.
             record.settles_with if record.state is State.QUEUED else "",
+            announced(record),
         )
 
     def _verdicts(
@@ -250,13 +254,13 @@ class RedisLedger(Standing, Sights):
         return verdicts
 
     def _verdict(self, write: Write, row: Sequence[Any]) -> Verdict:
-        done, ring, clash, version, body, fence, cell = row
+        done, ring, clash, version, _, fence, cell, _ = row
         if done == "full":
             return Verdict(False, None, full=True)
         if done:
             entry = Entry(write.record, int(version), int(fence), load_decision(cell))
             return Verdict(True, entry, bool(ring), clash)
-        there = None if version is None else self._entry(version, body, fence, cell)
+        there = None if version is None else self._entry(row[3:])
         return Verdict(False, there, newer=version is not None and there is None)
 
 

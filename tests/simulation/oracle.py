@@ -6,6 +6,7 @@ and knows what callers were told. It never asks the engine. What must hold in th
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -110,6 +111,14 @@ class Oracle:
             self.world.violate(f"{key!r} was {known.state}, and is {record.state}")
         known.serial, known.decision = record.serial, decision
         known.cell, known.state = cell, record.state
+
+    def claimed(self, entries: Sequence[Entry]) -> None:
+        """Check records that a carrier has been given, with what was announced by that."""
+        for entry in entries:
+            self.wrote(entry)
+            rejected = entry.cell is not None and entry.cell.verb == "reject"
+            if entry.marked and rejected and entry.record.state is State.ISSUING:
+                self.world.violate(f"{entry.record.key!r} is announced, and was rejected before")
 
     def _once(self, key: str, what: str, before: object, after: object) -> None:
         if before is not None and after != before:

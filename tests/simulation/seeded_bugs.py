@@ -14,8 +14,8 @@ from astakos_worker.engine import issue, journal, judge, pending, settle, sweep,
 from astakos_worker.engine.bare import Recogniser
 from astakos_worker.engine.issue import Issuer
 from astakos_worker.engine.journal import Journal, Step
-from astakos_worker.ledger import states
-from astakos_worker.ledger.contract import Entry, Verdict, Write
+from astakos_worker.ledger import marks
+from astakos_worker.ledger.contract import Asked, Claim, Entry, Verdict, Write
 from astakos_worker.ledger.events import (
     Absent,
     Event,
@@ -28,6 +28,7 @@ from astakos_worker.ledger.events import (
     Unsent,
 )
 from astakos_worker.ledger.memory import MemoryLedger
+from astakos_worker.ledger.memory_lanes import Row
 from astakos_worker.ledger.record import Decision, Record, State, Tag, Twin, read_tag
 from astakos_worker.ledger.states import transition
 from tests.simulation.oracle import NAMESPACE
@@ -37,7 +38,8 @@ Patch = pytest.MonkeyPatch
 
 
 def _transitions(patch: Patch, changed: Callable[[Record, Event, float], Record]) -> None:
-    patch.setattr(journal, "transition", changed)
+    for module in (journal, marks):
+        patch.setattr(module, "transition", changed)
 
 
 def no_probe(patch: Patch) -> None:
@@ -80,18 +82,16 @@ def first_not_found_is_success(patch: Patch) -> None:
     _transitions(patch, changed)
 
 
-def mark_not_fenced(patch: Patch) -> None:
-    """Who was overtaken when announcing a send goes on as if it held the record (rule 8)."""
-    cas = MemoryLedger.cas
+def marked_again(patch: Patch) -> None:
+    """Who claims what another may have sent sends it too (rule 7)."""
+    mark = MemoryLedger._mark
 
-    def changed(self: MemoryLedger, writes: Sequence[Write]) -> list[Verdict]:
-        verdicts = cas(self, writes)
-        return [
-            replace(verdict, done=True) if write.must_hold and verdict.entry else verdict
-            for write, verdict in zip(writes, verdicts, strict=True)
-        ]
+    def changed(self: MemoryLedger, asked: Asked, row: Row, now: float) -> bool:
+        if row.record.state is State.QUEUED:
+            row.mark = None
+        return mark(self, asked, row, now)
 
-    patch.setattr(MemoryLedger, "cas", changed)
+    patch.setattr(MemoryLedger, "_mark", changed)
 
 
 def late_serial_rejected_on_sight(patch: Patch) -> None:
@@ -106,20 +106,18 @@ def late_serial_rejected_on_sight(patch: Patch) -> None:
 
 
 def sent_before_recorded(patch: Patch) -> None:
-    """The message goes before the ledger knows: a POST first, and then its mark (rule 1)."""
-    write = Journal.write
+    """The message goes before the ledger knows: a claim that leaves no mark (rule 1)."""
+    claim = MemoryLedger._claim
 
-    def run(self: Issuer, entries: Sequence[Entry], breaker: Any, out: list[Step]) -> None:
-        for entry in entries:
-            now = self.clock.now()
-            mark = Marked(now + 10, now + 95)
-            answer = self._post(
-                structs.replace(entry.record, marks=entry.record.marks + 1), breaker
-            )
-            marked = write(self.journal, [Step(entry, mark, announces=True, keep=60)])
-            out.extend(Step(entry, answer) for entry in marked if entry is not None)
+    def changed(self: MemoryLedger, asked: Asked) -> Claim:
+        done = claim(self, asked)
+        for entry in done.entries:
+            row = self._row(asked.lane, entry.record.key)
+            if row is not None:
+                row.mark = None
+        return done
 
-    patch.setattr(Issuer, "run", run)
+    patch.setattr(MemoryLedger, "_claim", changed)
 
 
 def decision_sent_before_recorded(patch: Patch) -> None:
@@ -225,15 +223,15 @@ def ambiguity_not_seen(patch: Patch) -> None:
 
 def issued_although_rejected(patch: Patch) -> None:
     """A commission rejected before it was issued is issued all the same (F18, F19)."""
+    mark = MemoryLedger._mark
 
-    def changed(record: Record, event: Event, now: float) -> Record:
-        if isinstance(event, Marked):
-            marked = transition(structs.replace(record, decision=None), event, now)
-            return structs.replace(marked, decision=record.decision)
-        return transition(record, event, now)
+    def changed(self: MemoryLedger, asked: Asked, row: Row, now: float) -> bool:
+        cell, row.cell = row.cell, None
+        fresh = row.record.state is State.QUEUED and mark(self, asked, row, now)
+        row.cell = cell
+        return fresh or mark(self, asked, row, now)
 
-    _transitions(patch, changed)
-    patch.setattr(states, "_cancelled_if_rejected", lambda record, _now: record)
+    patch.setattr(MemoryLedger, "_mark", changed)
 
 
 def expiry_forgotten(patch: Patch) -> None:

@@ -57,7 +57,11 @@ class SteppedLedger:
 
     def claim(self, asked: Asked, writes: Sequence[Write] = ()) -> tuple[Claim, list[Verdict]]:
         verdicts = self.cas(writes)
-        claim, _ = self._writes(f"claim by {asked.carrier}", lambda: self._ledger.claim(asked))
+        claim, _ = self._writes(
+            f"claim by {asked.carrier}",
+            lambda: self._ledger.claim(asked),
+            lambda done: self._oracle.claimed(done[0].entries),
+        )
         return claim, verdicts
 
     def sign_off(self, lane: str, carrier: str) -> bool:

@@ -34,7 +34,7 @@ _FOUND = {
     seeded_bugs.ambiguity_not_seen: lambda: _schedules("issue"),
     seeded_bugs.verdict_after_doubt_trusted: _ghost_behind_an_old_list,
     seeded_bugs.first_not_found_is_success: lambda: _schedules("issue_then_accept"),
-    seeded_bugs.mark_not_fenced: lambda: _schedules("issue"),
+    seeded_bugs.marked_again: lambda: _schedules("issue"),
     seeded_bugs.late_serial_rejected_on_sight: lambda: _schedules("issue"),
     seeded_bugs.sent_before_recorded: lambda: _schedules("issue"),
     seeded_bugs.decision_sent_before_recorded: lambda: _schedules("issue_then_accept"),

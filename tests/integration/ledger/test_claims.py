@@ -4,7 +4,7 @@ import pytest
 
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Asked, Write
-from astakos_worker.ledger.record import Provision, Request
+from astakos_worker.ledger.record import Provision, Request, State
 from tests.integration.ledger.places import (
     ACCEPT,
     LANE,
@@ -214,9 +214,10 @@ def test_records_that_expired_are_passed_over(place):
     """F57: more of them than a claim takes do not hide what is due behind them."""
     place.open(retention=SOON)
     for n in range(5):
-        entry = place.put(f"gone-{n}", late=60)
-        place.claim(lease=0.001, issues=1)
-        place.write(entry, states.Died({"class": "X"}))  # by one that did not hold it
+        place.put(f"gone-{n}", late=60)
+        [entry] = place.claim(lease=0.001, issues=1).entries
+        died = place.write(entry, states.Died({"class": "X"}))  # by one that did not hold it
+        assert died.done
     place.put("there", late=1)
     place.passes(3 * SOON)
     assert place.entry("gone-0") is None
@@ -230,9 +231,11 @@ def test_what_one_round_learnt_is_written_before_the_next_is_claimed(place):
     place.put("a", late=2), place.put("b", late=1)
     [entry] = place.claim(issues=1).entries
     back = states.Unsent(1, place.now() - 60)
-    record = place.led(entry.record, states.Marked(1, 1), back)
+    record = place.led(entry.record, back)
     writes = [Write(record, entry.version, fence=entry.fence), Write(entry.record, 77)]
     claim, verdicts = place.ledger.claim(Asked(LANE, "carrier", LONG), writes)
     assert [verdict.done for verdict in verdicts] == [True, False]
     assert keys_of(claim) == ["a", "b"]
-    assert claim.entries[0].version == 2
+    written, claimed = verdicts[0].entry, claim.entries[0]
+    assert (written.version, written.record.state) == (entry.version + 1, State.QUEUED)
+    assert (claimed.version, claimed.record.marks) == (written.version + 1, 2)

@@ -2,16 +2,18 @@
 
 from astakos_worker.ledger import states
 from astakos_worker.ledger.record import State
-from tests.integration.ledger.places import ACCEPT, FAULT, LANE, LONG, SOON, issued
+from tests.integration.ledger.places import ACCEPT, FAULT, LANE, LONG, SOON
 
-MARK = states.Marked(1.0, 1.0)
+#: A holder announces by writing: what it was given is not sent, and is about to be sent again.
+ANNOUNCES = states.Unsent(1, 1.0), states.Marked(1.0, 1.0)
 
 
-def test_each_claim_has_a_new_fence_and_leaves_the_record_untouched(place):
-    record = place.put("a").record
+def test_each_claim_has_a_new_fence_and_leaves_what_it_announces_nothing_for_untouched(place):
+    ambiguous = states.Marked(1.0, 1.0), states.Doubtful(1, 1.0, FAULT)
+    before = place.write(place.put("a"), *ambiguous).entry
     for fence in (1, 2):
         [entry] = place.claim(f"carrier-{fence}", lease=SOON).entries
-        assert (entry.record, entry.version, entry.fence) == (record, 1, fence)
+        assert (entry.record, entry.version, entry.fence) == (before.record, before.version, fence)
         place.passes(2 * SOON)
 
 
@@ -37,9 +39,10 @@ def test_who_lost_the_lease_announces_nothing(place):
     [lost] = place.claim("first", lease=SOON).entries
     place.passes(2 * SOON)
     [held] = place.claim("second").entries
-    refused = place.write(lost, MARK, fence=lost.fence, must_hold=True)
+    assert lost.version == held.version
+    refused = place.write(lost, *ANNOUNCES, fence=lost.fence, must_hold=True)
     assert not refused.done and refused.entry.fence == held.fence
-    assert place.write(held, MARK, fence=held.fence, must_hold=True).done
+    assert place.write(held, *ANNOUNCES, fence=held.fence, must_hold=True).done
 
 
 def test_a_lease_that_ran_out_unnoticed_is_still_its_holders(place):
@@ -47,15 +50,16 @@ def test_a_lease_that_ran_out_unnoticed_is_still_its_holders(place):
     place.put("a")
     [entry] = place.claim(lease=SOON).entries
     place.passes(2 * SOON)
-    assert place.write(entry, MARK, fence=entry.fence, must_hold=True, keep=LONG).done
+    assert place.write(entry, *ANNOUNCES, fence=entry.fence, must_hold=True, keep=LONG).done
     assert place.claimed("second") == []
 
 
 def test_who_never_claimed_announces_nothing(place):
-    entry = place.put("a")
+    before = place.put("a")
     place.claim()
-    assert not place.write(entry, MARK, must_hold=True).done
-    assert not place.write(entry, MARK, fence=entry.fence, must_hold=True).done
+    entry = place.entry("a")  # and yet knows how it is now
+    assert not place.write(entry, *ANNOUNCES, must_hold=True).done
+    assert not place.write(entry, *ANNOUNCES, fence=before.fence, must_hold=True).done
 
 
 def test_a_late_serial_is_recorded_whatever_the_fence_says(place):
@@ -64,14 +68,14 @@ def test_a_late_serial_is_recorded_whatever_the_fence_says(place):
     [lost] = place.claim("first", lease=SOON).entries
     place.passes(2 * SOON)
     place.claim("second")
-    assert place.write(lost, MARK, states.Issued(7), fence=lost.fence).done
+    assert place.write(lost, states.Issued(7), fence=lost.fence).done
     assert place.entry("a").record.serial == 7
 
 
 def test_the_holder_renews_its_lease_with_a_write(place):
     place.put("a")
     [entry] = place.claim(lease=SOON).entries
-    assert place.write(entry, MARK, fence=entry.fence, must_hold=True, keep=LONG).done
+    assert place.write(entry, *ANNOUNCES, fence=entry.fence, must_hold=True, keep=LONG).done
     place.passes(2 * SOON)
     assert place.claimed("second") == []
 
@@ -79,7 +83,7 @@ def test_the_holder_renews_its_lease_with_a_write(place):
 def test_the_holder_gives_the_lease_back_with_a_write(place):
     place.put("a")
     [entry] = place.claim().entries
-    place.write(entry, MARK, states.Unsent(1, place.now()), fence=entry.fence)
+    assert place.write(entry, states.Unsent(1, place.now()), fence=entry.fence).done
     assert place.claimed("second") == ["a"]
 
 
@@ -87,11 +91,11 @@ def test_a_record_that_is_given_back_for_later_is_due_then(place):
     place.put("a")
     [entry] = place.claim().entries
     due = place.now() + SOON
-    place.write(entry, MARK, states.Unsent(1, due, FAULT), fence=entry.fence)
+    assert place.write(entry, states.Unsent(1, due, FAULT), fence=entry.fence).done
     place.passes(2 * SOON)
     [entry] = place.claim("second").entries
     later = states.Unsent(2, place.now() + LONG, FAULT)
-    place.write(entry, MARK, later, fence=entry.fence)
+    assert place.write(entry, later, fence=entry.fence).done
     assert place.claimed("third") == []
 
 
@@ -99,7 +103,7 @@ def test_what_others_write_leaves_a_live_lease_and_its_due_time_alone(place):
     """Rule 8 of the design: a sweep's adoption does not take it from its carrier's hands."""
     place.put("a")
     [held] = place.claim("first").entries
-    adopted = place.write(held, MARK, states.Issued(7), states.Decided(ACCEPT))
+    adopted = place.write(held, states.Issued(7), states.Decided(ACCEPT))
     assert adopted.done and adopted.entry.record.due is not None
     assert place.claimed("second") == []
     assert place.entry("a").leased > place.now()
@@ -111,7 +115,7 @@ def test_what_others_write_after_the_lease_says_when_it_is_due(place):
     place.put("a")
     [held] = place.claim("first", lease=SOON).entries
     place.passes(2 * SOON)
-    assert place.write(held, *issued(7)).done
+    assert place.write(held, states.Issued(7)).done
     assert place.claimed("second") == []  # pending, and nobody has decided
 
 
@@ -123,14 +127,14 @@ def test_one_that_is_not_the_holder_gets_no_lease_by_writing(place):
     place.claim("second", lease=SOON)
     place.passes(2 * SOON)
     back = states.Unsent(1, place.now())
-    assert place.write(lost, MARK, back, fence=lost.fence, keep=LONG).done
+    assert place.write(lost, back, fence=lost.fence, keep=LONG).done
     assert place.claimed("third") == ["a"]
 
 
 def test_a_record_that_others_closed_under_a_lease_is_claimed_no_more(place):
     place.put("a")
     [held] = place.claim("first", lease=SOON).entries
-    place.write(held, states.Died(FAULT))
+    assert place.write(held, states.Died(FAULT)).done
     place.passes(2 * SOON)
     assert place.claimed("second") == []
     assert place.entry("a").record.state is State.DEAD
@@ -142,7 +146,7 @@ def test_a_decision_under_a_lease_that_its_holder_has_not_seen_makes_the_record_
     place.put("a")
     [entry] = place.claim().entries
     place.decide("a")
-    verdict = place.write(entry, MARK, states.Issued(7), fence=entry.fence)
+    verdict = place.write(entry, states.Issued(7), fence=entry.fence)
     assert verdict.entry.record.due is None and verdict.entry.cell == ACCEPT
     claim = place.claim("second")
     assert claim.queue == "settle" and claim.entries[0].cell == ACCEPT
@@ -152,7 +156,7 @@ def test_a_decision_that_the_holder_has_seen_is_due_when_it_says(place):
     place.put("a")
     [entry] = place.claim().entries
     cell = place.decide("a").entry.cell
-    events = [MARK, states.Decided(cell), states.Issued(7), states.SettleMarked()]
+    events = [states.Decided(cell), states.Issued(7), states.SettleMarked()]
     later = states.SettleFailed(place.now() + LONG, FAULT)
     assert place.write(entry, *events, later, fence=entry.fence).done
     assert place.claimed("second") == []
@@ -161,7 +165,7 @@ def test_a_decision_that_the_holder_has_seen_is_due_when_it_says(place):
 def test_a_lease_is_not_kept_of_what_is_closed(place):
     """Nothing is left to do for it, so it is nobody's, and never due again."""
     entry = place.put("a") and place.claim().entries[0]
-    events = *issued(7), states.Decided(ACCEPT), states.SettleMarked(), states.Settled()
+    events = states.Issued(7), states.Decided(ACCEPT), states.SettleMarked(), states.Settled()
     assert place.write(entry, *events, fence=entry.fence, keep=SOON).done
     assert place.entry("a").leased == 0
     place.passes(2 * SOON)

@@ -245,12 +245,12 @@ def test_a_dead_record_is_listed_until_a_person_has_seen_to_it(place):
     assert place.ledger.dead(LANE) == ["first", "second"]
     assert place.ledger.dead(LANE, limit=1) == ["first"]
     assert place.ledger.lane(LANE).dead == 2
-    revived = place.write(first, states.Revived(place.now())).entry
+    assert place.write(first, states.Revived(place.now())).done
     assert place.write(second, states.Discarded()).done
     assert place.ledger.dead(LANE) == []
     assert place.ledger.lane(LANE).dead == 0
     assert place.claimed(own="first") == ["first", "alive"]
-    assert place.write(revived, states.Died(FAULT)).done
+    assert place.write(place.entry("first"), states.Died(FAULT)).done
     assert place.ledger.dead(LANE) == ["first"]
 
 

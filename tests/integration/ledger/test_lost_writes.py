@@ -9,7 +9,7 @@ from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Write
 from astakos_worker.ledger.record import State
 from tests.integration.cluster.servers import BOTH_SERVERS
-from tests.integration.ledger.places import ACCEPT, FAULT, LANE, LONG, RedisPlace, issued
+from tests.integration.ledger.places import ACCEPT, FAULT, LANE, LONG, SOON, RedisPlace
 
 #: Seconds after which what was put off is looked at again.
 PUT_OFF = 2.1
@@ -25,8 +25,11 @@ def test_writes_are_counted_by_who_writes(place):
     place.decide("a")
     place.decide("a")
     place.write(entry, states.Postponed(1.0))
-    place.claim()
     assert place.ledger.seen() == {LANE: 3}
+    assert place.claim(lease=SOON).entries  # announces
+    place.passes(2 * SOON)
+    assert place.claim().entries  # is but a lease
+    assert place.ledger.seen() == {LANE: 4}
 
 
 def test_nothing_is_noticed_while_nothing_is_lost(place):
@@ -135,7 +138,8 @@ def test_a_server_that_comes_back_with_an_earlier_state_is_not_believed(server, 
     place.put("issued-since")
     back = set_back()
     entry = place.claim(lease=LONG).entries[0]
-    place.write(entry, *issued(7), states.Decided(ACCEPT), fence=entry.fence)
+    events = states.Issued(7), states.Decided(ACCEPT)
+    assert place.write(entry, *events, fence=entry.fence).done
     back()
     assert place.entry("issued-since").record.state is State.QUEUED
     assert place.claim().why == "idle"

@@ -225,10 +225,10 @@ def test_a_full_ledger_refuses_new_commissions_and_nothing_else(server):
     assert place.entry("new") is None
     [again] = place.ledger.cas([Write(entry.record, 0)])
     assert again.done  # a write that was done is no new one
-    assert place.claimed(issues=1)
+    [claimed] = place.claim(issues=1).entries
+    assert (claimed.record.key, claimed.marked) == ("a", True)
     assert place.decide("a").entry.cell == ACCEPT
-    events = (states.Decided(ACCEPT), *issued(7))
-    settling = place.write(entry, *events).entry
+    settling = place.write(claimed, states.Issued(7), states.Decided(ACCEPT)).entry
     assert place.put_bare(9).record.key == bare_key(9)
     closed = place.write(settling, states.SettleMarked(), states.Settled()).entry
     assert place.ledger.watch(LANE, "a", LONG)

@@ -1,7 +1,8 @@
 """Both stores give the same answers, whatever is asked of them in whatever order.
 
-Both live by the server's clock. Whatever lasts, lasts for minutes or is over before the next
-step, so that no answer depends on how long a step took.
+Both live by the server's clock, and what a claim announces is dated by both alike. Whatever
+lasts, lasts for minutes or is over before the next step, so that no answer depends on how long a
+step took.
 """
 
 from dataclasses import dataclass
@@ -19,15 +20,19 @@ from hypothesis.stateful import (
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import ANYONE, Asked, Waking, Write
 from astakos_worker.ledger.memory import MemoryLedger
-from astakos_worker.ledger.record import Decision, bare_key
+from astakos_worker.ledger.record import Decision, Provision, Request, bare_key
 from astakos_worker.ledger.states import NotNow, transition
 from tests.integration.ledger.places import FAULT, LANE, LONG, REQUEST, RedisPlace
 
 TINY = 0.001
+SEND_FOR, QUIET_FOR = 0.25, 0.5  # what is added to a time in seconds, or in milliseconds, exactly
 EXAMPLES = 20
-KEYS = ["a", "b", "c", bare_key(1)]
+KEYS = ["a", "b", "c", "d", bare_key(1)]
 SERIALS = [1, 2, 3]
 CARRIERS = ["one", "two", "three"]
+
+#: Another holder's: those of one holder are given together.
+OTHER = Request((Provision("user:v", "project:q", "cyclades.vm", 1),), "a server")
 
 keys = st.sampled_from(KEYS)
 durations = st.sampled_from([TINY, LONG])
@@ -41,12 +46,16 @@ class ServerClock:
 
     place: RedisPlace
     at: float = 0.0
+    script: float | None = None  # the time that the last script lived in, if it told
 
     def now(self):
         return self.at
 
     def tick(self):
-        self.at = self.place._time()
+        self.at = int(self.place._time() * 1000) / 1000  # as scripts have it
+
+    def saw(self, milliseconds):
+        self.script = milliseconds / 1000
 
 
 class Stores(RuleBasedStateMachine):
@@ -65,9 +74,11 @@ class Stores(RuleBasedStateMachine):
         self.place.open(**more)
         self.clock = ServerClock(self.place)
         self.clock.tick()
+        self.place.ledger.clock.saw = self.clock.saw
         self.stores = [self.place.ledger, MemoryLedger(self.clock, **more)]
-        self.last = Write(self._new("a", None), 7)
         self.count = 0
+        for key, request in zip(KEYS, [REQUEST, OTHER, REQUEST, OTHER, None], strict=True):
+            self.write(Write(self._new(key, None, request=request), 0))
 
     def teardown(self):
         if hasattr(self, "place"):
@@ -80,14 +91,16 @@ class Stores(RuleBasedStateMachine):
         self.clock.tick()
 
     def same(self, call, shown=lambda answer: answer):
+        self.clock.script = None
         on_server = shown(call(self.stores[0]))
         self.clock.tick()
+        self.clock.at = self.clock.script or self.clock.at
         in_memory = shown(call(self.stores[1]))
         assert on_server == in_memory
 
     # --- Writing ------------------------------------------------------------------------------
 
-    def _new(self, key, decision, *, late=True, deadline=None):
+    def _new(self, key, decision, *, late=True, deadline=None, request=REQUEST):
         now = self.clock.now()
         if key.startswith("\x1f"):
             decision = decision or Decision("accept", "", now)
@@ -95,7 +108,7 @@ class Stores(RuleBasedStateMachine):
         self.count = getattr(self, "count", 0) + 1
         due = now - 100 - self.count if late else now + LONG
         record = states.queued(
-            key, LANE, "0" * 8, REQUEST, now=now, decision=decision, deadline=deadline
+            key, LANE, "0" * 8, request, now=now, decision=decision, deadline=deadline
         )
         return transition(record, states.Postponed(due), now)
 
@@ -106,11 +119,18 @@ class Stores(RuleBasedStateMachine):
     def entry(self, key):
         return self.stores[1].get(LANE, [key]).get(key)
 
-    @rule(key=keys, verb=st.none() | verbs, late=st.booleans(), ring=st.booleans())
-    def create(self, key, verb, late, ring):
+    @rule(
+        key=keys,
+        verb=st.none() | verbs,
+        late=st.booleans(),
+        ring=st.booleans(),
+        request=st.sampled_from([REQUEST, OTHER]),
+    )
+    def create(self, *, key, verb, late, ring, request):
         decision = Decision(verb, "", 1.0) if verb else None
         deadline = self.clock.now() - 50 if late else None
-        self.write(Write(self._new(key, decision, late=late, deadline=deadline), 0, ring=ring))
+        record = self._new(key, decision, late=late, deadline=deadline, request=request)
+        self.write(Write(record, 0, ring=ring))
 
     @rule(key=keys, verb=st.none() | verbs)
     def use_again(self, key, verb):
@@ -170,6 +190,10 @@ class Stores(RuleBasedStateMachine):
         decisions = {key: Decision(verb, "", 1.0)}
         self.ask(lambda store: store.decide(LANE, decisions), lambda done: told(done[key]))
 
+    @rule(key=st.sampled_from([*KEYS, "unknown"]), seconds=durations)
+    def watch(self, key, seconds):
+        self.ask(lambda store: store.watch(LANE, key, seconds), told_entry)
+
     # --- Carrying -----------------------------------------------------------------------------
 
     @rule(
@@ -182,11 +206,17 @@ class Stores(RuleBasedStateMachine):
         wake=st.sampled_from([None, ANYONE, "a?", "a!", "b?", "b!"]),
     )
     def claim(self, *, carrier, lease, issues, settles, wait, own, wake):
-        asked = Asked(LANE, carrier, lease, issues, settles, wait, own, wake)
+        asked = Asked(
+            *(LANE, carrier, lease, issues, settles, wait),
+            send_for=SEND_FOR,
+            quiet_for=QUIET_FOR,
+            own=own,
+            wake=wake,
+        )
         self.ask(
             lambda store: store.claim(asked)[0],
             lambda claim: (
-                [told_entry(entry) for entry in claim.entries],
+                [(told_entry(entry), entry.marked) for entry in claim.entries],
                 (claim.queue, claim.why, claim.ring, claim.trial),
             ),
         )

@@ -1,5 +1,7 @@
 """A write stands if the version that was read still does (`cas`), and may be repeated."""
 
+from dataclasses import replace
+
 import pytest
 
 from astakos_worker.ledger import states
@@ -134,10 +136,12 @@ def test_a_repeated_announcement_is_not_done_once_another_has_claimed(place):
     """F73: two that announce the same at the same moment must not both send."""
     place.put("a")
     [first] = place.claim("first", lease=0.001).entries
-    write = Write(place.led(first.record, states.Marked(1, 1)), 1, fence=1, must_hold=True)
+    again = place.led(first.record, states.Unsent(1, 1.0), states.Marked(1.0, 1.0))
+    write = Write(again, first.version, fence=first.fence, must_hold=True)
     place.passes(0.01)
-    assert place.claim("second").entries
-    assert place.ledger.cas([Write(write.record, 1, fence=2, must_hold=True)])[0].done
+    [second] = place.claim("second").entries
+    assert second.version == first.version
+    assert place.ledger.cas([replace(write, fence=second.fence)])[0].done
     assert not place.ledger.cas([write])[0].done
 
 

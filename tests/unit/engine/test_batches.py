@@ -4,7 +4,7 @@ import pytest
 
 from astakos_worker import Commissions
 from astakos_worker.engine.batch_size import REMEMBERED
-from astakosclient.errors import AstakosClientException, Outcome
+from astakosclient.errors import AstakosClientException, Outcome, Unauthorized
 
 KEYS = [f"server-{n}" for n in range(20)]
 
@@ -63,6 +63,19 @@ def test_a_batch_that_a_proxy_finds_too_large_is_halved_and_the_size_remembered(
     commissions.resolve(accept=KEYS[10:])
     assert between.sizes[3:] == [5, 5]
     assert states(commissions) == ["accepted"] * 20
+
+
+def test_what_was_announced_and_not_sent_counts_for_nothing(commissions, between):
+    """F25: a claim announces all that it gives, and the lane came to rest after the first batch."""
+    between.refuses = lambda serials: too_large() if len(serials) > 5 else None
+    commissions.resolve(accept=KEYS[:10])
+    between.refuses = lambda serials: Unauthorized("Invalid token", outcome=Outcome.REFUSED)
+    commissions.resolve(accept=KEYS[10:])
+    assert between.sizes[3:] == [5]
+    records = [commissions.history(key)[0] for key in KEYS[10:]]
+    assert {(record.state, record.settles, record.sent) for record in records} == {
+        ("settling", 1, ())
+    }
 
 
 def test_the_smaller_size_is_forgotten_after_a_while(commissions, between):
