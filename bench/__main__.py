@@ -17,6 +17,7 @@ import sys
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -67,20 +68,29 @@ def main() -> None:
                 with console.status(f"{scenario.title} ..."):
                     results[name] = scenario.measure(cast)
                 report.table(console, scenario.title, results[name])
+                keep(options, results)  # whatever becomes of the next one
     except (LostWorkError, StackError) as error:
         sys.exit(f"bench: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
-    aims = [row for aim in AIMS if (row := aim.row(results)) is not None]
-    report.aims(console, aims)
+    report.aims(console, aims_of(results))
+    console.print(f"\nFigures: {options.json}", style="dim")
+    if options.plots:
+        plots.draw(results, options.plots)
+
+
+def keep(options, results: Results) -> None:
+    """Write what there is so far."""
+    aims = aims_of(results)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     kept = {"machine": machine(), "full": options.full, "aims": aims}
     options.json.write_text(json.dumps({**kept, "results": results}, indent=1) + "\n")
-    console.print(f"\nFigures: {options.json}", style="dim")
     if options.markdown:
         options.markdown.write_text(report.markdown(results, aims))
-    if options.plots:
-        plots.draw(results, options.plots)
+
+
+def aims_of(results: Results) -> list[dict[str, Any]]:
+    return [row for aim in AIMS if (row := aim.row(results)) is not None]
 
 
 def choose(parser, options) -> list[str]:
