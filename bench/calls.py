@@ -4,6 +4,7 @@ Calls of rivals alternate, one by one, so that whatever disturbs the machine dis
 """
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from bench.lifecycles import check, finish
 from bench.stage import Stage
@@ -12,6 +13,8 @@ from bench.stage import Stage
 QUIET, BUSY = 0.03, 0.01
 #: Calls of a rival on a busy lane before it is the other's turn.
 TURN = 100
+#: Those who wait for answers in one turn on a busy lane.
+ASKED = 10
 PATIENCE = 60
 
 
@@ -112,6 +115,34 @@ def answers(stage: Stage, plain, ours, number: int) -> dict[str, dict[str, list[
         timed(found["plain"][settled], lambda n=number_: tasks.accept.delay(n).get(PATIENCE))
         time.sleep(QUIET)
     check(stage.astakos, used + 2 * number)
+    return found
+
+
+def answers_busy(stage: Stage, plain, ours, number: int, backlog: int):
+    """The same for some who come all at once behind a backlog, in short turns."""
+    serial, settled = "to the serial, ms", "to settled, ms"
+    found: dict[str, dict[str, list[float]]] = {
+        name: {serial: [], settled: []} for name in ("ours", "plain")
+    }
+    tasks = plain.tasks
+
+    def ask_ours(job) -> None:
+        timed(found["ours"][serial], lambda: ours.issue(job).outcome(PATIENCE))
+        timed(found["ours"][settled], lambda: ours.accept(job).outcome(PATIENCE))
+
+    def ask_plain(job) -> None:
+        n = timed(found["plain"][serial], lambda: tasks.issue.delay(*job.arguments).get(PATIENCE))
+        timed(found["plain"][settled], lambda: tasks.accept.delay(n).get(PATIENCE))
+
+    rivals = [(plain, ask_plain), (ours, ask_ours)]
+    for turn in range(number // ASKED):
+        for rival, ask in rivals if turn % 2 else rivals[::-1]:
+            accepted, (used, _) = stage.astakos.accepted(), stage.astakos.usage()
+            rival.produce(stage.astakos.jobs(backlog))
+            with ThreadPoolExecutor(ASKED) as callers:
+                list(callers.map(ask, stage.astakos.jobs(ASKED)))
+            finish(stage.astakos, rival, accepted + backlog + ASKED)
+            check(stage.astakos, used + backlog + ASKED)
     return found
 
 

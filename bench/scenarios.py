@@ -110,6 +110,11 @@ def busy(cast: Cast) -> Found:
         return calls.busy(cast.stage, cast.plain, cast.ours, cast.times(300, 1000), backlog=250)
 
 
+def answers_busy(cast: Cast) -> Found:
+    with cast.cost(preset="real"):
+        return calls.answers_busy(cast.stage, cast.plain, cast.ours, number=60, backlog=150)
+
+
 def looked_up(cast: Cast) -> Found:
     with cast.cost(read_ms=20, servers=64):
         asks = lookups.asks(cast.lookups, cast.plain)
@@ -160,6 +165,7 @@ SCENARIOS = {
         lambda c: calls.answers(c.stage, c.plain, c.ours, c.times(80, 400)),
         needs_control=False,
     ),
+    "answers-busy": Scenario("Until the caller knows, busy lane", answers_busy, full_only=True),
     "lookups": Scenario("Look-ups of names, 64 in flight, Astakos at 20 ms", looked_up),
     "start": Scenario(
         "A worker's start",

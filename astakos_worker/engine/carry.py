@@ -140,7 +140,9 @@ class Carrier:
         for entry in claim.entries:
             piles.setdefault(todo(entry), []).append(entry)
         if decided := piles.get("settle"):
-            settler.run(self._told(decided, settler.journal), breaker, out)
+            waits = any(entry.record.tell_due for entry in decided)
+            told = self._told(decided, settler.journal)
+            settler.run(told, breaker, out, fresh=not waits)
         if ambiguous := piles.get("probe"):
             issuer.probe(lane, ambiguous, breaker, out)
         if fresh := piles.get("issue"):

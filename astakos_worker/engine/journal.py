@@ -111,7 +111,9 @@ class Journal:
                 continue
             if verdict.clash is not None:
                 self._contested(verdict.entry, verdict.clash)
-            out.append(self.current(verdict.entry))
+            entry = self.current(verdict.entry)
+            # Who was overtaken does not come by the fence of who has it in hand now.
+            out.append(replace(entry, fence=step.entry.fence) if step.holder else entry)
         return out
 
     def _contested(self, entry: Entry, other: str) -> None:

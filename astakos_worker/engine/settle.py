@@ -49,12 +49,17 @@ class Settler:
     draw: Draw
     size: BatchSize
 
-    def run(self, entries: Sequence[Entry], breaker: Breaker, out: list[Step]) -> None:
-        """Send the decisions of these records, and append what is to be recorded to `out`."""
+    def run(
+        self, entries: Sequence[Entry], breaker: Breaker, out: list[Step], *, fresh: bool
+    ) -> None:
+        """Send the decisions of these records, and append what is to be recorded to `out`.
+
+        `fresh` says that they were claimed a moment ago: so they are ours without another look.
+        """
         size = self.size.at(self.clock.now(), self.limits.settle_batch)
         unseen = [entry for entry in entries if is_unseen(entry.record)]
-        fresh = not unseen  # the claim was a moment ago
         if unseen:
+            fresh = False
             known = [entry for entry in entries if not is_unseen(entry.record)]
             entries = [*known, *self.recogniser.run(unseen, breaker, out)]
         ordered = sorted(entries, key=lambda entry: entry.record.settles_with)

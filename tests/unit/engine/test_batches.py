@@ -4,6 +4,8 @@ import pytest
 
 from astakos_worker import Commissions
 from astakos_worker.engine.batch_size import REMEMBERED
+from astakos_worker.engine.ports import Limits
+from astakos_worker.ledger.contract import Asked
 from astakosclient.errors import AstakosClientException, Outcome, Unauthorized
 
 KEYS = [f"server-{n}" for n in range(20)]
@@ -76,6 +78,38 @@ def test_what_was_announced_and_not_sent_counts_for_nothing(commissions, between
     assert {(record.state, record.settles, record.sent) for record in records} == {
         ("settling", 1, ())
     }
+
+
+def overtaken(commissions):
+    """Let the carrier be so slow that another has its records in hand meanwhile."""
+    commissions._clock.move(commissions.now + Limits().lease + 1)
+    assert commissions.ledger.claim(Asked("default", "another", 60.0))[0].entries
+
+
+def test_a_later_batch_of_a_claim_is_not_sent_when_another_has_it_in_hand(commissions, between):
+    """F73."""
+    between.refuses = lambda serials: too_large() if len(serials) > 5 else None
+    commissions.resolve(accept=KEYS[:10])
+    between.refuses = lambda serials: overtaken(commissions)
+    commissions.resolve(accept=KEYS[10:])
+    assert between.sizes[3:] == [5]
+
+
+def test_nothing_is_sent_when_another_has_it_in_hand_since_somebody_was_told(commissions, between):
+    """F73: call-backs go out between the claim and the request, and a broker may be slow."""
+    told = []
+
+    def tell(callback, payload):
+        if not told:
+            overtaken(commissions)
+        told.append(callback)
+        return True
+
+    commissions.workers._carrier.tell = tell
+    one = {"user": "ada", "project": "lab", "provisions": {"cyclades.vm": 1}, "accept": True}
+    heard = {"callback": "heard", "callback_on": ["pending"]}
+    commissions.issue_many([{**one, "key": "told", **heard}, {**one, "key": "beside"}])
+    assert (told, between.sizes) == (["heard"], [])
 
 
 def test_the_smaller_size_is_forgotten_after_a_while(commissions, between):
