@@ -53,7 +53,8 @@ class ByName:
     def stop(self) -> None:
         """End it; what is sent is sent."""
         self._over.set()
-        self._thread.join(2 * _AGAIN)
+        if self._thread.ident is not None:  # it may be called off before it began
+            self._thread.join(2 * _AGAIN)
         self._app.close()
 
     def told(self, within: float) -> list[Told]:

@@ -57,7 +57,7 @@ def test_interrupted_it_ends_everything_and_names_seed_and_directory(tmp_path):
         running.send_signal(signal.SIGINT)
         printed = running.stdout.read()
         said += running.stderr.read()
-        assert running.wait() == 130
+        assert running.wait() == 130, said
     assert printed == ""
     assert "Interrupted; everything is ended." in said
     assert f"Seed 11; data and logs are in {tmp_path}" in said
