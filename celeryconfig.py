@@ -8,9 +8,9 @@ inequalities between them are checked in one place. Use another file with
 
 from kombu import Exchange, Queue
 
-from astakos_worker import names
-from astakos_worker.ledger.servers import for_celery
-from astakos_worker.settings import Settings
+from astakos_worker.configuration import names
+from astakos_worker.configuration.servers import for_celery
+from astakos_worker.configuration.settings import Settings
 
 settings: Settings = globals().get("settings") or Settings()
 
@@ -44,7 +44,7 @@ broker_transport_options = {
 
 # A message that Celery's own consumer stumbles over ends the worker, comes back, and ends the
 # next one; this one throws it away (F51).
-worker_consumer = "astakos_worker.consuming:Consumer"
+worker_consumer = "astakos_worker.worker.consuming:Consumer"
 
 # A worker never gives up on its broker.
 broker_connection_retry_on_startup = True
@@ -70,8 +70,8 @@ worker_direct = True
 # The ledger knows what became of a commission; results are for Flower and for lookups.
 result_extended = True
 result_expires = 86400
-# Whether to try again is decided in one place (`astakos_worker/results.py`), and for seconds: a
-# thread that keeps trying carries nothing meanwhile (F50).
+# Whether to try again is decided in one place (`astakos_worker/worker/result_store.py`), and
+# for seconds: a thread that keeps trying carries nothing meanwhile (F50).
 result_backend_always_retry = False
 result_backend_transport_options = {**_results, "retry_policy": {"max_retries": 0}}
 redis_socket_connect_timeout = 2

@@ -1,9 +1,10 @@
 """Exactly-once quota commissions for the services of a Synnefo cloud."""
 
 # What a service's code needs; workers and operators have `astakos_worker.app` and the command.
-from astakos_worker.bulk import NewCommission
-from astakos_worker.commissions import Commission, Commissions
-from astakos_worker.errors import (
+from astakos_worker.configuration.settings import Settings
+from astakos_worker.service.bulk import NewCommission
+from astakos_worker.service.commissions import Commission, Commissions
+from astakos_worker.service.errors import (
     CommissionError,
     CommissionFailed,
     DecisionConflict,
@@ -15,9 +16,8 @@ from astakos_worker.errors import (
     Unavailable,
     UnknownKey,
 )
-from astakos_worker.lookups import Lookups
-from astakos_worker.outcomes import Outcome
-from astakos_worker.settings import Settings
+from astakos_worker.service.lookups import Lookups
+from astakos_worker.service.outcome import Outcome
 
 __version__ = "0.1.0"
 

@@ -17,15 +17,15 @@ from celery.signals import (
 )
 from pydantic import ValidationError
 
-from astakos_worker import broker
-from astakos_worker.connect import ledger_of
+from astakos_worker.configuration import broker
+from astakos_worker.configuration.logs import configure_logs
+from astakos_worker.configuration.settings import Settings, celery_values, in_words, not_settings
 from astakos_worker.ledger.contract import LedgerError, UnavailableError
-from astakos_worker.observe import health
-from astakos_worker.observe.logs import configure_logs
-from astakos_worker.results import Application
-from astakos_worker.runtime import Runtime, runtime
-from astakos_worker.settings import Settings, celery_values, in_words, not_settings
-from astakos_worker.tasks import commissions, lookups, sweep, wakeups
+from astakos_worker.service.connect import ledger_of
+from astakos_worker.worker import health
+from astakos_worker.worker.process import Runtime, runtime
+from astakos_worker.worker.result_store import Application
+from astakos_worker.worker.tasks import by_name, lookups, sweep, wakeups
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +43,7 @@ broker.use_for_all()
 app = Application("astakos_worker")
 app.conf.update(celery_values(settings))
 # Celery knows a setting for the class of its consumer, and none for that of its requests.
-app.Task.Request = "astakos_worker.consuming:Request"
+app.Task.Request = "astakos_worker.worker.consuming:Request"
 
 
 def here() -> Runtime:
@@ -51,7 +51,8 @@ def here() -> Runtime:
     return runtime(settings)
 
 
-for shells in (wakeups, commissions, lookups, sweep):
+app.dead_messages = lambda: here().dead_messages
+for shells in (wakeups, by_name, lookups, sweep):
     shells.register(app, here)
 health.register(app)
 

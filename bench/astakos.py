@@ -12,7 +12,7 @@ from typing import Any
 
 from astakos_worker.local.checks import http_answers
 from astakos_worker.local.files import sandbox_token
-from astakos_worker.local.ports import LOOPBACK, Port
+from astakos_worker.local.free_ports import LOOPBACK, Port
 from astakos_worker.local.process import Process
 from astakos_worker.sandbox.control_client import ControlClient
 from astakos_worker.sandbox.seed import user_uuid

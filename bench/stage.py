@@ -17,10 +17,11 @@ import psutil
 from celery import Celery
 from redis import Redis
 
-from astakos_worker import Settings, names
+from astakos_worker import Settings
+from astakos_worker.configuration import names
 from astakos_worker.local import commands
 from astakos_worker.local.checks import server_answers, worker_answers
-from astakos_worker.local.ports import LOOPBACK, Port
+from astakos_worker.local.free_ports import LOOPBACK, Port
 from astakos_worker.local.process import Process, end, wait_ready
 from astakos_worker.local.server import server_program
 

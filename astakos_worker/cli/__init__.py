@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
-from astakos_worker.errors import Unavailable
+from astakos_worker.configuration.settings import in_words
 from astakos_worker.ledger.contract import UnavailableError
-from astakos_worker.settings import in_words
+from astakos_worker.service.errors import Unavailable
 
 #: What each does, in the order in which a newcomer meets them.
 COMMANDS = {
@@ -45,13 +45,13 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands whose modules are there."""
         del ctx
-        return [name for name in COMMANDS if importlib.util.find_spec(f"{__name__}.{name}")]
+        return [name for name in COMMANDS if importlib.util.find_spec(_module(name))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; None if there is no such."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        module = importlib.import_module(f"{__name__}.{cmd_name}")
+        module = importlib.import_module(_module(cmd_name))
         command = module.command
         if not isinstance(command, click.Command):
             raise TypeError(f"{module.__name__}.command is no command")
@@ -81,6 +81,10 @@ class Commands(click.Group):
 def main(debug: bool) -> None:
     """Quota commissions of Synnefo services, carried out exactly once over Celery."""
     del debug  # read from the context where errors are told
+
+
+def _module(name: str) -> str:
+    return "astakos_worker.sandbox.command" if name == "sandbox" else f"{__name__}.{name}"
 
 
 def _explain(error: Exception) -> NoReturn:

@@ -14,13 +14,14 @@ from rich.text import Text
 from astakos_worker.cli.lanes import named
 from astakos_worker.cli.show import picture
 from astakos_worker.cli.showing import printed
-from astakos_worker.commissions import Commissions
-from astakos_worker.connect import dead_messages_of, ledger_of
-from astakos_worker.dead_letters import DeadLetters
-from astakos_worker.errors import NewerRecord, NotDead, UnknownKey
+from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.record_json import dump
-from astakos_worker.outcomes import Outcome
-from astakos_worker.settings import Settings
+from astakos_worker.service.commissions import Commissions
+from astakos_worker.service.connect import ledger_of
+from astakos_worker.service.dead_letters import DeadLetters
+from astakos_worker.service.errors import NewerRecord, NotDead, UnknownKey
+from astakos_worker.service.outcome import Outcome
+from astakos_worker.worker.dead_messages import dead_messages_of
 
 _SERVICE = click.option("--service", help="The named service; ASTAKOS_SERVICE if left out.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="The same as JSON.")

@@ -19,13 +19,13 @@ from rich.console import Console
 from rich.text import Text
 
 from astakos_worker.cli.interrupting import interrupted_once
+from astakos_worker.configuration.logs import configure_logs
 from astakos_worker.demo.board import Board
 from astakos_worker.demo.course import Demonstration, Options, Verdict
-from astakos_worker.demo.live import live
 from astakos_worker.demo.plain import plain
 from astakos_worker.demo.plan import FEWEST
 from astakos_worker.demo.report import show, summary
-from astakos_worker.observe.logs import configure_logs
+from astakos_worker.demo.screen import live
 
 _KILLABLE = ("broker", "commissions-1", "commissions-2", "lookups-1", "sweep-1", "beat")
 _INTERRUPTED = 130

@@ -6,8 +6,8 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from astakos_worker.connect import ledger_of
-from astakos_worker.observe.health import alarms, examine
+from astakos_worker.service.connect import ledger_of
+from astakos_worker.worker.health import alarms, examine
 
 
 @click.command("health")

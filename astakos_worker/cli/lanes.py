@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import click
 
+from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.contract import Ledger
-from astakos_worker.settings import Settings
 
 
 def named(settings: Settings, ledger: Ledger, services: Sequence[str]) -> Sequence[str]:

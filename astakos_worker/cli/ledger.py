@@ -8,11 +8,11 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from astakos_worker.connect import ledger_of
+from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.contract import LedgerError, UnavailableError
-from astakos_worker.ledger.room import LIMIT
-from astakos_worker.ledger.store import RedisLedger
-from astakos_worker.settings import Settings
+from astakos_worker.ledger.redis.capacity import LIMIT
+from astakos_worker.ledger.redis.store import RedisLedger
+from astakos_worker.service.connect import ledger_of
 
 #: The alarm of a lane whose writes are gone; scripts raise it.
 _LOST = "lost-writes"

@@ -15,16 +15,16 @@ from rich.text import Text
 from astakos_worker.cli.interrupting import interrupted_once
 from astakos_worker.cli.lanes import named
 from astakos_worker.cli.reconcile_report import Kept, row, show_last, show_report
-from astakos_worker.cli.reconcile_usage import command as usage
 from astakos_worker.cli.showing import printed, progress
-from astakos_worker.clients import Clients
-from astakos_worker.connect import connected, ledger_of
-from astakos_worker.engine.findings import Only, Report, Stop
-from astakos_worker.engine.sweep import allow_once, last_report
-from astakos_worker.observe.logs import configure_logs
-from astakos_worker.runtime import limits_of
-from astakos_worker.settings import Settings
-from astakos_worker.sweeps import owner_of, sweeping
+from astakos_worker.cli.usage.command import command as usage
+from astakos_worker.configuration.logs import configure_logs
+from astakos_worker.configuration.settings import Settings
+from astakos_worker.engine.sweep.findings import Only, Report, Stop
+from astakos_worker.engine.sweep.sweep import allow_once, last_report
+from astakos_worker.service.connect import connected, ledger_of
+from astakos_worker.worker.clients import Clients
+from astakos_worker.worker.limits import limits_of
+from astakos_worker.worker.sweep_setup import owner_of, sweeping
 from astakosclient.errors import AstakosClientException
 
 _INTERRUPTED = 130

@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from astakos_worker.cli.showing import lasting, stamp
-from astakos_worker.engine.findings import Finding, Report
+from astakos_worker.engine.sweep.findings import Finding, Report
 from astakos_worker.ledger.record import shown
 
 _STYLES = {"conflict": "bold red", "vanished": "red", "reject": "yellow", "expired": "yellow"}

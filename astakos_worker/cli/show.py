@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from astakos_worker.cli.showing import printed
-from astakos_worker.commissions import Commissions
-from astakos_worker.errors import NewerRecord, UnknownKey
 from astakos_worker.ledger.record import Record, shown
 from astakos_worker.ledger.record_json import dump
+from astakos_worker.service.commissions import Commissions
+from astakos_worker.service.errors import NewerRecord, UnknownKey
 
 
 @click.command("show")

@@ -12,11 +12,11 @@ from rich.text import Text
 
 from astakos_worker.cli.lanes import named
 from astakos_worker.cli.showing import lasting, printed
-from astakos_worker.connect import ledger_of
-from astakos_worker.engine.findings import Report
-from astakos_worker.engine.sweep import last_report
+from astakos_worker.configuration.settings import Settings
+from astakos_worker.engine.sweep.findings import Report
+from astakos_worker.engine.sweep.sweep import last_report
 from astakos_worker.ledger.contract import Lane, Ledger
-from astakos_worker.settings import Settings
+from astakos_worker.service.connect import ledger_of
 
 #: Alarms about single commissions, which no later answer can end.
 _FOR_A_PERSON = ("conflict", "vanished")

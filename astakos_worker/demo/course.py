@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from astakos_worker.commissions import Commissions
-from astakos_worker.connect import ledger_of
+from astakos_worker.configuration.settings import Settings
 from astakos_worker.demo.board import Board
 from astakos_worker.demo.mischief import Mischief
 from astakos_worker.demo.plan import Places, plan
@@ -21,9 +20,10 @@ from astakos_worker.demo.service import Service
 from astakos_worker.demo.trouble import Trouble
 from astakos_worker.demo.witness import Witness, places
 from astakos_worker.local import LocalStack
-from astakos_worker.lookups import Lookups
 from astakos_worker.sandbox.control_client import ControlClient
-from astakos_worker.settings import Settings
+from astakos_worker.service.commissions import Commissions
+from astakos_worker.service.connect import ledger_of
+from astakos_worker.service.lookups import Lookups
 from astakosclient import AstakosClient
 
 PHASES = ("start", "fire", "settle", "sweep", "prove")

@@ -7,10 +7,10 @@ who wants them: lost keys, earlier uses of keys, and twins of commissions that a
 import random
 from collections.abc import Iterable
 
-from astakos_worker.commissions import Commissions
 from astakos_worker.demo.plan import CPU, VM, Places
 from astakos_worker.demo.proof import Charges, Made, charges
 from astakos_worker.ledger.record import Provision, Request, Tag, fingerprint, wire_name
+from astakos_worker.service.commissions import Commissions
 from astakosclient import AstakosClient
 from astakosclient.replies import Provision as WireProvision
 

@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from astakos_worker.commissions import Commission, Commissions
 from astakos_worker.demo.board import Board
 from astakos_worker.demo.plan import Course, Intent
-from astakos_worker.errors import (
+from astakos_worker.service.commissions import Commission, Commissions
+from astakos_worker.service.errors import (
     CommissionError,
     CommissionFailed,
     DecisionConflict,

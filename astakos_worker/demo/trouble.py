@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from astakos_worker.demo.board import Board, Scene
 from astakos_worker.demo.mischief import Mischief
 from astakos_worker.demo.proof import Told
-from astakos_worker.errors import Unavailable
 from astakos_worker.local import Process
+from astakos_worker.service.errors import Unavailable
 
 #: After which part of the calls something happens, and what returns False while it cannot yet.
 Step = tuple[float, Callable[[], bool]]

@@ -9,9 +9,9 @@ from astakos_worker.demo.plan import Places
 from astakos_worker.demo.proof import Books, Event, Holding, Made, Usage
 from astakos_worker.ledger.contract import Ledger, LedgerError
 from astakos_worker.local.files import COMPONENT
-from astakos_worker.lookups import Lookups
 from astakos_worker.sandbox.control_client import AuditReport, ControlClient
 from astakos_worker.sandbox.errors import ControlError
+from astakos_worker.service.lookups import Lookups
 
 #: The shipped seed's users and projects that the demonstration plays with.
 _PLENTY = [f"user{n:02}@example.org" for n in range(1, 21)]

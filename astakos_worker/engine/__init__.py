@@ -1,4 +1,5 @@
-"""What to do next and doing it: handed an Astakos, a ledger and a clock, it opens nothing itself.
+"""What to do next for a commission, and doing it: workers run this, and so does the simulation.
 
-Knows no Celery and no Redis; imports of the client only its errors.
+It is handed a client, a ledger and a clock, and opens nothing itself. Imports `ledger`, and the
+client's errors; never `service`, `worker`, Celery or Redis.
 """

@@ -6,8 +6,8 @@ of outage costs Astakos a trickle, and no commission its attempts.
 
 import structlog
 
-from astakos_worker.engine.judge import Health, health_of
 from astakos_worker.engine.ports import Draw, Limits
+from astakos_worker.engine.replies import Health, health_of
 from astakos_worker.ledger.contract import Ledger
 from astakosclient.errors import AstakosClientException
 

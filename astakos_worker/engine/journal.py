@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from astakos_worker.engine.judge import plain_fault
+from astakos_worker.engine.replies import plain_fault
 from astakos_worker.ledger.contract import Asked, Claim, Entry, Ledger, Verdict, Write
 from astakos_worker.ledger.events import Conflicted, Decided, Event
 from astakos_worker.ledger.record import State, is_bare

@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from astakos_worker.engine.owner import Answer, Unsettled
-
 
 class Astakos(Protocol):
     """The part of `AstakosClient` that the engine uses; all raise `AstakosClientException`."""
@@ -34,9 +32,6 @@ class Astakos(Protocol):
 
 #: Sends one wake-up for a lane; must not raise when the broker is away: the drive rings later.
 Ring = Callable[[str], None]
-
-#: Asks the owner; an answer for each, in order. Raises `OwnerError`, in bounded time.
-Ask = Callable[[Sequence[Unsettled]], Sequence[Answer]]
 
 #: Gives a number in [0, 1), for jitter.
 Draw = Callable[[], float]

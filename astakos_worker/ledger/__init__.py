@@ -1,4 +1,5 @@
-"""The durable record of every commission: pure states, and two stores of one contract.
+"""The durable record of every commission: pure rules about states, and two stores of one contract.
 
-Imports nothing else of ours.
+Runs in every process that reads or writes commissions. Imports nothing of ours but
+`configuration`; knows no HTTP and no queue.
 """

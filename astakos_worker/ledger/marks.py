@@ -7,6 +7,7 @@ mark beside it, and whoever reads the record applies that; the next write has it
 
 from typing import Literal, NamedTuple
 
+from astakos_worker.ledger.contract import Queue
 from astakos_worker.ledger.events import Decided, Marked, SettleMarked
 from astakos_worker.ledger.record import Decision, Record, State
 from astakos_worker.ledger.states import transition
@@ -51,3 +52,9 @@ def load_mark(text: str | None) -> Mark | None:
         return None
     at, send_until, quiet_at, times = map(int, text.split())
     return Mark(at / 1000, send_until / 1000, quiet_at / 1000, times)
+
+
+def queue_of(record: Record) -> Queue:
+    """Return where a record waits: to be settled with others, or to be issued."""
+    settles = record.state in {State.PENDING, State.SETTLING} or record.twins_due
+    return "settle" if settles else "issue"

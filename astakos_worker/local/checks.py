@@ -7,7 +7,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
-from astakos_worker.local.ports import LOOPBACK
+from astakos_worker.local.free_ports import LOOPBACK
 
 
 def server_answers(port: int, address: str = LOOPBACK) -> bool:

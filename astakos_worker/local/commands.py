@@ -7,7 +7,7 @@ No token is ever among them: others can read a command line.
 from collections.abc import Iterable
 from pathlib import Path
 
-from astakos_worker import names
+from astakos_worker.configuration import names
 
 APPLICATION = "astakos_worker.app"
 

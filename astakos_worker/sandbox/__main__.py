@@ -1,5 +1,5 @@
 """`python -m astakos_worker.sandbox`: the same as `astakos-worker sandbox`."""
 
-from astakos_worker.cli.sandbox import command
+from astakos_worker.sandbox.command import command
 
 command(prog_name="python -m astakos_worker.sandbox")

@@ -18,10 +18,10 @@ from rich.console import Console
 from rich.text import Text
 
 from astakos_worker.cli.interrupting import interrupted_once
-from astakos_worker.demo.live import live
+from astakos_worker.configuration.logs import configure_logs
 from astakos_worker.demo.plain import plain
 from astakos_worker.demo.plan import FEWEST
-from astakos_worker.observe.logs import configure_logs
+from astakos_worker.demo.screen import live
 from tests.chaos.course import Chaos, Crowd, Options
 from tests.chaos.report import show, summary
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from redis import Redis, RedisError
 
 from astakos_worker.demo.board import Board
-from astakos_worker.errors import Unavailable
 from astakos_worker.local import LocalStack
 from astakos_worker.sandbox.control_client import ControlClient
 from astakos_worker.sandbox.errors import ControlError
 from astakos_worker.sandbox.faults import Kind
+from astakos_worker.service.errors import Unavailable
 from tests.chaos.storm import FAULTS, LATE, Blow
 
 #: Seconds within which a component that was killed is up again, on a busy machine.

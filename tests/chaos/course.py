@@ -11,8 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from astakos_worker.commissions import Commissions
-from astakos_worker.connect import ledger_of
+from astakos_worker.configuration.settings import Settings
 from astakos_worker.demo.board import Board, Scene
 from astakos_worker.demo.course import Verdict
 from astakos_worker.demo.mischief import Mischief
@@ -21,10 +20,11 @@ from astakos_worker.demo.proof import Case, Finding, Kind, prove
 from astakos_worker.demo.witness import Witness, places
 from astakos_worker.ledger.contract import Ledger
 from astakos_worker.local import LocalStack
-from astakos_worker.lookups import Lookups
 from astakos_worker.sandbox.control_client import ControlClient
 from astakos_worker.sandbox.errors import ControlError
-from astakos_worker.settings import Settings
+from astakos_worker.service.commissions import Commissions
+from astakos_worker.service.connect import ledger_of
+from astakos_worker.service.lookups import Lookups
 from astakosclient import AstakosClient
 from tests.chaos import figures, storm
 from tests.chaos.blows import Storm

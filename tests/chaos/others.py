@@ -9,13 +9,13 @@ import threading
 import time
 from dataclasses import replace
 
-from astakos_worker import names
-from astakos_worker.commissions import Commissions
+from astakos_worker.configuration import names
+from astakos_worker.configuration.settings import Settings
 from astakos_worker.demo.plan import CPU, VM, Places
 from astakos_worker.demo.proof import Told, charges
-from astakos_worker.errors import CommissionError, Unavailable, UnknownKey
-from astakos_worker.settings import Settings
-from astakos_worker.waking import BROKER_AWAY, producer
+from astakos_worker.service.commissions import Commissions
+from astakos_worker.service.errors import CommissionError, Unavailable, UnknownKey
+from astakos_worker.service.wakeups import BROKER_AWAY, producer
 from astakosclient import AstakosClient
 from astakosclient.errors import AstakosClientException
 from astakosclient.replies import Provision

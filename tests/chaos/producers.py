@@ -15,14 +15,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
 
-from astakos_worker.commissions import Commissions
+from astakos_worker.configuration.logs import configure_logs
+from astakos_worker.configuration.settings import Settings
 from astakos_worker.demo.board import Board, Scene
 from astakos_worker.demo.plan import Intent
 from astakos_worker.demo.proof import Told
 from astakos_worker.demo.service import Service
 from astakos_worker.demo.trouble import can_be_doubled
-from astakos_worker.observe.logs import configure_logs
-from astakos_worker.settings import Settings
+from astakos_worker.service.commissions import Commissions
 
 #: Calls that a process makes at once, so that a lane is idle at times and full at others.
 _BURST = 25

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from astakos_worker.in_memory import InMemoryAstakos, InMemoryCommissions
+from astakos_worker.testing.in_memory import InMemoryAstakos, InMemoryCommissions
 
 PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
 BLOCKS = [part.split("```")[0] for part in PAGE.split("```python\n")[1:]]

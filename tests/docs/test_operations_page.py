@@ -9,9 +9,9 @@ import click
 import pytest
 
 from astakos_worker.cli import main
-from astakos_worker.engine.findings import What
-from astakos_worker.engine.judge import Health
-from astakos_worker.engine.sweeping import _EVENTS
+from astakos_worker.engine.replies import Health
+from astakos_worker.engine.sweep.findings import What
+from astakos_worker.engine.sweep.under_way import _EVENTS
 from astakos_worker.ledger.record import State
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from astakos_worker.ledger.memory import MemoryLedger
-from astakos_worker.observe.metrics import Metrics
-from astakos_worker.settings import DEMO_TIMES, Settings
+from astakos_worker.configuration.settings import DEMO_TIMES, Settings
+from astakos_worker.ledger.memory.store import MemoryLedger
+from astakos_worker.worker.metrics import Metrics
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "sweep.md").read_text()

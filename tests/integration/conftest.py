@@ -29,10 +29,10 @@ from pytest_celery import (
 )
 from redis import Redis
 
-from astakos_worker import names
+from astakos_worker.configuration import names
+from astakos_worker.configuration.settings import Settings, celery_values
 from astakos_worker.local import commands
 from astakos_worker.local.process import wait_ready
-from astakos_worker.settings import Settings, celery_values
 from tests.integration.cluster.calming import calm
 from tests.integration.cluster.nodes import PATIENCE
 from tests.integration.cluster.running import Cluster, RunningSandbox

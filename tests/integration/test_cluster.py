@@ -8,7 +8,7 @@ import pytest
 from pytest_celery import CeleryTestSetup
 from pytest_celery.vendors.worker.tasks import add, identity
 
-from astakos_worker import names
+from astakos_worker.configuration import names
 from tests.integration.cluster import trivial
 from tests.integration.cluster.servers import BOTH_SERVERS
 from tests.integration.cluster.until import until

@@ -11,7 +11,7 @@ import yaml
 
 from astakos_worker.local import LocalStack
 from astakos_worker.local.checks import server_answers
-from astakos_worker.local.ports import LOOPBACK, Port
+from astakos_worker.local.free_ports import LOOPBACK, Port
 from astakos_worker.local.process import Process, wait_ready
 from astakos_worker.local.server import server_program
 

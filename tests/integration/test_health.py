@@ -9,7 +9,7 @@ import time
 import pytest
 from pytest_celery.vendors.worker.tasks import sleep
 
-from astakos_worker import names
+from astakos_worker.configuration import names
 from tests.integration.cluster import trivial
 from tests.integration.cluster.until import until
 

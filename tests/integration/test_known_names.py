@@ -4,8 +4,8 @@ import pytest
 from redis import Redis
 
 from astakos_worker import Lookups, Settings
-from astakos_worker.known_names import KnownNames, known_names_of
-from astakos_worker.ledger.servers import connect
+from astakos_worker.configuration.servers import connect
+from astakos_worker.service.known_names import KnownNames, known_names_of
 from tests.integration.cluster.servers import Server
 from tests.integration.cluster.until import until
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from astakos_worker.engine.drift import Figure, Holding, Verdict, again, compare
-from astakos_worker.engine.looking import Looker, Scope
+from astakos_worker.engine.drift.compare import Figure, Holding, Verdict, again, compare
+from astakos_worker.engine.drift.look import Looker, Scope
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Write
-from astakos_worker.ledger.memory import MemoryLedger
+from astakos_worker.ledger.memory.store import MemoryLedger
 from astakos_worker.ledger.record import Provision, Request
 from astakos_worker.sandbox.seed import project_uuid, user_uuid
 from astakos_worker.sandbox.server import SandboxServer

@@ -7,7 +7,7 @@ import requests
 from pytest_celery.vendors.worker.tasks import identity
 
 from astakos_worker import Commissions
-from astakos_worker.connect import ledger_of
+from astakos_worker.service.connect import ledger_of
 from astakosclient import AstakosClient
 from tests.integration.cluster import trivial
 from tests.integration.cluster.calming import calm

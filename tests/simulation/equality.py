@@ -16,10 +16,10 @@ from typing import Any
 import msgspec
 from greenlet import greenlet
 
+from astakos_worker.configuration.settings import Settings
 from astakos_worker.engine.journal import Journal
 from astakos_worker.engine.ports import Limits
 from astakos_worker.ledger.contract import Entry, Write
-from astakos_worker.settings import Settings
 from tests.simulation.oracle import LANE
 from tests.simulation.processes import STARTED, Host, Process
 from tests.simulation.stage import Parts, Stage, Watcher

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from astakos_worker.ledger.contract import Entry
-from astakos_worker.ledger.memory import MemoryLedger
+from astakos_worker.ledger.memory.store import MemoryLedger
 from astakos_worker.ledger.record import (
     Record,
     State,

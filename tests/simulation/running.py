@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from astakos_worker.ledger.memory import MemoryLedger
+from astakos_worker.ledger.memory.store import MemoryLedger
 from tests.simulation.ending import at_rest
 from tests.simulation.equality import Moment
 from tests.simulation.oracle import entries_of

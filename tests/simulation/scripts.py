@@ -8,15 +8,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from astakos_worker.errors import (
+from astakos_worker.ledger.record import Request, Tag, bare_key, fingerprint
+from astakos_worker.service.arguments import one
+from astakos_worker.service.errors import (
     CommissionFailed,
     DecisionConflict,
     OutcomeTimeout,
     Unavailable,
     UnknownKey,
 )
-from astakos_worker.ledger.record import Request, Tag, bare_key, fingerprint
-from astakos_worker.requests import one
 from astakosclient.errors import NotFound, QuotaLimit
 from tests.simulation.oracle import LANE, NAMESPACE, Bounds
 from tests.simulation.stage import PROJECT, RESOURCE, USER, Stage

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from astakos_worker.engine import issue, journal, judge, pending, settle, sweep, sweep_strangers
-from astakos_worker.engine.bare import Recogniser
-from astakos_worker.engine.issue import Issuer
+from astakos_worker.engine import journal, listed, replies
+from astakos_worker.engine.carry import issue, settle
+from astakos_worker.engine.carry.bare_serials import Recogniser
+from astakos_worker.engine.carry.issue import Issuer
 from astakos_worker.engine.journal import Journal, Step
+from astakos_worker.engine.sweep import strangers, sweep
 from astakos_worker.ledger import marks
 from astakos_worker.ledger.contract import Asked, Claim, Entry, Verdict, Write
 from astakos_worker.ledger.events import (
@@ -27,8 +29,8 @@ from astakos_worker.ledger.events import (
     SettleNotFound,
     Unsent,
 )
-from astakos_worker.ledger.memory import MemoryLedger
-from astakos_worker.ledger.memory_lanes import Row
+from astakos_worker.ledger.memory.rows import Row
+from astakos_worker.ledger.memory.store import MemoryLedger
 from astakos_worker.ledger.record import Decision, Record, State, Tag, Twin, read_tag
 from astakos_worker.ledger.states import transition
 from tests.simulation.oracle import NAMESPACE
@@ -160,19 +162,19 @@ def foreign_taken_for_ours(patch: Patch) -> None:
     def read(name: str) -> Tag:
         return read_tag(name) or Tag(NAMESPACE, "lost", "0" * 8, "0" * 16)
 
-    for module in (pending, sweep_strangers):
+    for module in (listed, strangers):
         patch.setattr(module, "read_tag", read)
 
 
 def namespace_ignored(patch: Patch) -> None:
     """A tag of another ledger is taken for one of ours (F70)."""
-    strangers = pending.strangers
+    all_strangers = listed.strangers
 
-    def changed(infos: Any, ledger: Any, lane: str, listed: Any, namespace: str) -> Any:
-        yield from strangers(infos, ledger, lane, listed, "other.svc")
-        yield from strangers(infos, ledger, lane, listed, namespace)
+    def changed(infos: Any, ledger: Any, lane: str, serials: Any, namespace: str) -> Any:
+        yield from all_strangers(infos, ledger, lane, serials, "other.svc")
+        yield from all_strangers(infos, ledger, lane, serials, namespace)
 
-    patch.setattr(sweep_strangers, "strangers", changed)
+    patch.setattr(strangers, "strangers", changed)
 
 
 def auto_accept_sent(patch: Patch) -> None:
@@ -217,7 +219,7 @@ def ambiguity_not_seen(patch: Patch) -> None:
             return event
         return Unsent(record.marks, now + 1, event.fault)
 
-    issue_failed = judge.issue_failed
+    issue_failed = replies.issue_failed
     patch.setattr(issue, "issue_failed", changed)
 
 
@@ -250,17 +252,17 @@ def bare_serial_not_looked_at(patch: Patch) -> None:
 
 def reused_serial_believed(patch: Patch) -> None:
     """What has a serial of ours is ours, whatever its name says (F44)."""
-    patch.setattr(sweep_strangers, "_is_still", lambda *_: True)
+    patch.setattr(strangers, "_is_still", lambda *_: True)
 
 
 def restored_twin_overlooked(patch: Patch) -> None:
     """A twin that was rejected is never looked at again (F43)."""
-    closed_before = sweep_strangers._closed_before
+    closed_before = strangers._closed_before
 
     def changed(record: Record, serial: int, begun: float) -> bool:
         return record.serial == serial and closed_before(record, serial, begun)
 
-    patch.setattr(sweep_strangers, "_closed_before", changed)
+    patch.setattr(strangers, "_closed_before", changed)
 
 
 def incarnation_ignored(patch: Patch) -> None:

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from astakos_worker.commissions import Commissions
-from astakos_worker.errors import Unavailable
+from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.contract import Entry
-from astakos_worker.ledger.memory import MemoryLedger
+from astakos_worker.ledger.memory.store import MemoryLedger
 from astakos_worker.sandbox.quota import HoldingKey, Provision, QuotaBook
-from astakos_worker.settings import Settings
+from astakos_worker.service.commissions import Commissions
+from astakos_worker.service.errors import Unavailable
 from tests.simulation.oracle import LANE, Bounds, Oracle, ours
 from tests.simulation.processes import Host
 from tests.simulation.simulated_astakos import COMPONENT, SimulatedAstakos

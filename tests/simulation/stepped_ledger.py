@@ -18,7 +18,7 @@ from astakos_worker.ledger.contract import (
     Verdict,
     Write,
 )
-from astakos_worker.ledger.memory import MemoryLedger
+from astakos_worker.ledger.memory.store import MemoryLedger
 from astakos_worker.ledger.record import Decision
 from tests.simulation.oracle import Oracle
 from tests.simulation.schedule import ANSWER_LOST, AWAY, TWICE

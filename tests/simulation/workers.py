@@ -9,12 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from astakos_worker import names
-from astakos_worker.engine.carry import Carrier
+from astakos_worker.configuration import names
+from astakos_worker.engine.carry.carrier import Carrier
 from astakos_worker.engine.ports import Limits
-from astakos_worker.engine.sweep import Sweep
+from astakos_worker.engine.sweep.sweep import Sweep
 from astakos_worker.ledger.contract import ANYONE, UnavailableError
-from astakos_worker.ledger.memory import MemoryLedger
+from astakos_worker.ledger.memory.store import MemoryLedger
 from astakosclient.errors import AstakosClientException
 from tests.simulation.oracle import LANE, Oracle
 from tests.simulation.processes import Host

@@ -19,11 +19,11 @@ import yamllint.config
 import yamllint.linter
 from jsonschema import Draft7Validator
 
-from astakos_worker import names
 from astakos_worker.cli.health import command as health
-from astakos_worker.cli.sandbox import command as sandbox
+from astakos_worker.configuration import names
+from astakos_worker.configuration.settings import Settings
 from astakos_worker.local import commands
-from astakos_worker.settings import Settings
+from astakos_worker.sandbox.command import command as sandbox
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 from celery.bin.celery import celery
 
-from astakos_worker import names
 from astakos_worker.cli.health import command as health
+from astakos_worker.configuration import names
 from astakos_worker.local import commands
 
 PAGE = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text()

@@ -2,9 +2,9 @@
 
 import pytest
 
-from astakos_worker.in_memory.astakos import InMemoryAstakos
-from astakos_worker.in_memory.clock import StandingClock
 from astakos_worker.sandbox.server import SandboxServer
+from astakos_worker.testing.in_memory.astakos import InMemoryAstakos
+from astakos_worker.testing.in_memory.clock import StandingClock
 from astakosclient import AstakosClient, mk_provisions
 from astakosclient.errors import AstakosClientException
 

@@ -2,8 +2,9 @@
 
 from redis import Redis
 
-from astakos_worker import Commissions, names
-from astakos_worker.connect import ledger_of
+from astakos_worker import Commissions
+from astakos_worker.configuration import names
+from astakos_worker.service.connect import ledger_of
 from astakosclient import AstakosClient
 from tests.integration.cluster.running import Cluster
 from tests.integration.cluster.until import until

@@ -8,8 +8,9 @@ A test starts a worker of it, or runs it to enqueue as a newer service would:
 import json
 import sys
 
-from astakos_worker import names
-from astakos_worker.ledger import record, record_json, store
+from astakos_worker.configuration import names
+from astakos_worker.ledger import record, record_json
+from astakos_worker.ledger.redis import store
 
 assert store.SCHEMA == record.SCHEMA, "the ledger's modules are loaded, to be changed below"
 

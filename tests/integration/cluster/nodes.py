@@ -16,7 +16,7 @@ from pytest_celery import (
 )
 
 from astakos_worker.local.checks import worker_answers
-from astakos_worker.local.ports import LOOPBACK
+from astakos_worker.local.free_ports import LOOPBACK
 from tests.integration.cluster.container import GRACE, LocalContainer
 from tests.integration.cluster.until import until
 

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from astakos_worker.local.ports import LOOPBACK, Port
+from astakos_worker.local.free_ports import LOOPBACK, Port
 
 _PROGRAMS = ("initdb", "pg_ctl")
 #: Whom it runs as where the tests run as root, whom it refuses.

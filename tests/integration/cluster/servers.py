@@ -7,7 +7,7 @@ import pytest
 
 from astakos_worker.local import commands
 from astakos_worker.local.checks import server_answers
-from astakos_worker.local.ports import LOOPBACK, Port
+from astakos_worker.local.free_ports import LOOPBACK, Port
 from astakos_worker.local.process import Process, wait_ready
 from astakos_worker.local.server import server_program
 from tests.integration.cluster.container import LocalContainer

@@ -5,13 +5,13 @@ from functools import reduce
 
 from redis import Redis
 
+from astakos_worker.configuration.servers import connect
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Asked, Waking, Write
-from astakos_worker.ledger.memory import MemoryLedger
+from astakos_worker.ledger.memory.store import MemoryLedger
 from astakos_worker.ledger.record import Decision, Provision, Request, bare_key
-from astakos_worker.ledger.servers import connect
+from astakos_worker.ledger.redis.store import RedisLedger
 from astakos_worker.ledger.states import transition
-from astakos_worker.ledger.store import RedisLedger
 from tests.integration.cluster.until import until
 
 LANE = "cyclades"

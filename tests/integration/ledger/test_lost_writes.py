@@ -4,10 +4,10 @@ import shutil
 
 import pytest
 
-from astakos_worker.keeping import Keeper
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Write
 from astakos_worker.ledger.record import State
+from astakos_worker.worker.ledger_watch import Keeper
 from tests.integration.cluster.servers import BOTH_SERVERS
 from tests.integration.ledger.places import ACCEPT, FAULT, LANE, LONG, SOON, RedisPlace
 

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from astakos_worker.engine.looking import Looker, Scope
+from astakos_worker.engine.drift.look import Looker, Scope
 from astakos_worker.engine.ports import Limits
-from astakos_worker.engine.sweep import Sweep
-from astakos_worker.in_memory import InMemoryAstakos
+from astakos_worker.engine.sweep.sweep import Sweep
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import LedgerError, Write
 from astakos_worker.ledger.record import SCHEMA, bare_key, wire_name
+from astakos_worker.testing.in_memory import InMemoryAstakos
 from tests.integration.ledger.places import LANE, LONG, REQUEST
 
 NAME = f"astakos:test:{LANE}:r:newer"

@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 
 from astakos_worker import Commissions, Settings, Unavailable
-from astakos_worker.keeping import Keeper
+from astakos_worker.configuration.servers import connect
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import (
     LedgerError,
@@ -15,9 +15,9 @@ from astakos_worker.ledger.contract import (
     Write,
 )
 from astakos_worker.ledger.record import bare_key
-from astakos_worker.ledger.servers import connect
-from astakos_worker.ledger.store import RedisLedger
-from astakos_worker.local.ports import LOOPBACK
+from astakos_worker.ledger.redis.store import RedisLedger
+from astakos_worker.local.free_ports import LOOPBACK
+from astakos_worker.worker.ledger_watch import Keeper
 from tests.integration.cluster.servers import BOTH_SERVERS
 from tests.integration.cluster.until import until
 from tests.integration.ledger.places import ACCEPT, LANE, LONG, RedisPlace, issued

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import ANYONE, Asked, Waking, Write
-from astakos_worker.ledger.memory import MemoryLedger
+from astakos_worker.ledger.memory.store import MemoryLedger
 from astakos_worker.ledger.record import Decision, Provision, Request, bare_key
 from astakos_worker.ledger.states import NotNow, transition
 from tests.integration.ledger.places import FAULT, LANE, LONG, REQUEST, RedisPlace

@@ -8,15 +8,16 @@ import os
 import pytest
 from redis import Redis
 
-from astakos_worker import Commissions, Settings, Unavailable, names
-from astakos_worker.connect import ledger_of
+from astakos_worker import Commissions, Settings, Unavailable
+from astakos_worker.configuration import names
 from astakos_worker.ledger.contract import UnavailableError
 from astakos_worker.local import commands
 from astakos_worker.local.checks import server_answers
-from astakos_worker.local.ports import LOOPBACK, Port
+from astakos_worker.local.free_ports import LOOPBACK, Port
 from astakos_worker.local.process import Process, wait_ready
 from astakos_worker.local.server import server_program
-from astakos_worker.waking import BROKER_AWAY, producer
+from astakos_worker.service.connect import ledger_of
+from astakos_worker.service.wakeups import BROKER_AWAY, producer
 from tests.integration.cluster.servers import Server, redis_program
 from tests.integration.cluster.until import until
 

@@ -10,7 +10,8 @@ import pytest
 from celery import Celery
 from redis import Redis
 
-from astakos_worker import Settings, Unavailable, UnknownKey, names
+from astakos_worker import Settings, Unavailable, UnknownKey
+from astakos_worker.configuration import names
 from astakos_worker.ledger.contract import LedgerError
 from astakos_worker.local import LocalStack
 from tests.integration.cluster.running import RunningSandbox

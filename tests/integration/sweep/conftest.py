@@ -9,17 +9,17 @@ from dataclasses import replace
 
 import pytest
 
-from astakos_worker.engine.carry import Carrier
-from astakos_worker.engine.findings import Only, Report
+from astakos_worker.configuration.servers import connect
+from astakos_worker.engine.carry.carrier import Carrier
 from astakos_worker.engine.ports import Limits
-from astakos_worker.engine.sweep import Sweep, last_report
+from astakos_worker.engine.sweep.findings import Only, Report
+from astakos_worker.engine.sweep.sweep import Sweep, last_report
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Write
 from astakos_worker.ledger.events import Issued
 from astakos_worker.ledger.record import Provision, Request, Tag
-from astakos_worker.ledger.servers import connect
+from astakos_worker.ledger.redis.store import RedisLedger
 from astakos_worker.ledger.states import transition
-from astakos_worker.ledger.store import RedisLedger
 from astakos_worker.sandbox.seed import user_uuid
 from astakos_worker.sandbox.server import SandboxServer
 from astakosclient import AstakosClient

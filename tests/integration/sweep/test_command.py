@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from astakos_worker.cli import main
 from astakos_worker.cli.reconcile_report import Kept
 from astakos_worker.cli.showing import printed
-from astakos_worker.engine.findings import Finding
+from astakos_worker.engine.sweep.findings import Finding
 from tests.integration.cluster.until import until
 
 

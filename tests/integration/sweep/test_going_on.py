@@ -4,8 +4,8 @@ import tracemalloc
 
 import pytest
 
-from astakos_worker.engine.findings import Report
-from astakos_worker.engine.pending import chunks
+from astakos_worker.engine.listed import chunks
+from astakos_worker.engine.sweep.findings import Report
 from astakosclient.errors import AstakosClientException
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from astakos_worker.engine.findings import Only, Report
+from astakos_worker.engine.sweep.findings import Only, Report
 
 
 @pytest.fixture

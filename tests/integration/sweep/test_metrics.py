@@ -5,12 +5,12 @@ import time
 import pytest
 import requests
 
-from astakos_worker.engine.carry import Carrier
-from astakos_worker.engine.findings import Report
-from astakos_worker.engine.sweep import Sweep
+from astakos_worker.engine.carry.carrier import Carrier
+from astakos_worker.engine.sweep.findings import Report
+from astakos_worker.engine.sweep.sweep import Sweep
 from astakos_worker.ledger.record import Decision
-from astakos_worker.local.ports import LOOPBACK, Port
-from astakos_worker.observe.metrics import Measured, Metrics
+from astakos_worker.local.free_ports import LOOPBACK, Port
+from astakos_worker.worker.metrics import Measured, Metrics
 from astakosclient.errors import AstakosClientException
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from astakos_worker.engine.owner import OwnerError
+from astakos_worker.engine.sweep.owner import OwnerError
 
 
 class Owner:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from astakos_worker.engine.sweep import allow_once
+from astakos_worker.engine.sweep.sweep import allow_once
 
 
 def test_more_orphans_than_the_brake_are_all_left_alone(cloud):

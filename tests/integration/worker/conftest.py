@@ -5,8 +5,8 @@ import uuid
 import pytest
 
 from astakos_worker import Commissions
-from astakos_worker.connect import ledger_of
 from astakos_worker.sandbox.seed import user_uuid
+from astakos_worker.service.connect import ledger_of
 from tests.integration.cluster.until import until
 
 VM = "cyclades.vm"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from astakos_worker import DecisionConflict, names
+from astakos_worker import DecisionConflict
+from astakos_worker.configuration import names
 from astakosclient import AstakosClient
 from tests.integration.cluster.until import until
 

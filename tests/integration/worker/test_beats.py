@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from astakos_worker import names
+from astakos_worker.configuration import names
 from astakos_worker.local import commands
 from astakos_worker.local.process import Process
 from tests.integration.cluster.until import until

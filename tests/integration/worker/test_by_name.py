@@ -13,11 +13,12 @@ from celery import Celery
 from kombu import Connection
 from redis import Redis
 
-from astakos_worker import Commissions, Settings, UnknownKey, names
-from astakos_worker.connect import dead_messages_of
+from astakos_worker import Commissions, Settings, UnknownKey
+from astakos_worker.configuration import names
 from astakos_worker.local import LocalStack
 from astakos_worker.sandbox.control_client import ControlClient
 from astakos_worker.sandbox.seed import project_uuid, user_uuid
+from astakos_worker.worker.dead_messages import dead_messages_of
 from astakosclient import AstakosClient
 from tests.integration.cluster.servers import Server
 from tests.integration.cluster.until import until

@@ -5,7 +5,8 @@ import threading
 import pytest
 from redis import Redis
 
-from astakos_worker import DecisionConflict, KeyConflict, names
+from astakos_worker import DecisionConflict, KeyConflict
+from astakos_worker.configuration import names
 from astakosclient import NotFound, QuotaLimit
 from tests.integration.cluster.until import until
 

@@ -7,8 +7,9 @@ import pytest
 from celery import Celery
 from click.testing import CliRunner
 
-from astakos_worker import Commissions, Settings, names
+from astakos_worker import Commissions, Settings
 from astakos_worker.cli import main
+from astakos_worker.configuration import names
 from astakos_worker.local import LocalStack
 from astakos_worker.sandbox.control_client import ControlClient
 from astakos_worker.sandbox.seed import user_uuid

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from astakos_worker import names
+from astakos_worker.configuration import names
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 

@@ -12,11 +12,12 @@ import requests
 from celery import Celery
 from redis import Redis
 
-from astakos_worker import Commissions, Settings, names
-from astakos_worker.connect import ledger_of
+from astakos_worker import Commissions, Settings
+from astakos_worker.configuration import names
 from astakos_worker.local import LocalStack
 from astakos_worker.sandbox.control_client import ControlClient
 from astakos_worker.sandbox.seed import user_uuid
+from astakos_worker.service.connect import ledger_of
 from astakosclient import QuotaLimit
 from tests.integration.cluster.until import until
 

@@ -6,7 +6,8 @@ import threading
 import pytest
 from redis import Redis
 
-from astakos_worker import Unavailable, names
+from astakos_worker import Unavailable
+from astakos_worker.configuration import names
 from tests.integration.cluster.until import until
 
 

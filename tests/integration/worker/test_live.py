@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from astakos_worker import names
-from astakos_worker.engine.sweep import last_report
+from astakos_worker.configuration import names
+from astakos_worker.engine.sweep.sweep import last_report
 from astakos_worker.local import commands
 from astakos_worker.local.process import Process
 from tests.integration.cluster.until import until

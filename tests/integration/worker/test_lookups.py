@@ -13,7 +13,8 @@ import pytest
 from celery import Celery
 from redis import Redis
 
-from astakos_worker import Lookups, Settings, Unavailable, names
+from astakos_worker import Lookups, Settings, Unavailable
+from astakos_worker.configuration import names
 from astakos_worker.local import LocalStack
 from astakos_worker.sandbox.control_client import ControlClient
 from astakos_worker.sandbox.seed import project_uuid, user_uuid

@@ -16,8 +16,9 @@ from click.testing import CliRunner
 from redis import Redis
 from sqlalchemy import create_engine, delete, select
 
-from astakos_worker import Commissions, Settings, names
+from astakos_worker import Commissions, Settings
 from astakos_worker.cli import main
+from astakos_worker.configuration import names
 from astakos_worker.local import LocalStack
 from astakos_worker.sandbox.server import SandboxServer
 from examples import cyclades, pithos

@@ -8,13 +8,14 @@ import pytest
 from celery import Celery
 from click.testing import CliRunner
 
-from astakos_worker import Commissions, Settings, Unavailable, UnknownKey, names
+from astakos_worker import Commissions, Settings, Unavailable, UnknownKey
 from astakos_worker.cli import main
-from astakos_worker.connect import dead_messages_of
+from astakos_worker.configuration import names
 from astakos_worker.local import LocalStack, commands
 from astakos_worker.local.process import Process
 from astakos_worker.sandbox.control_client import ControlClient
 from astakos_worker.sandbox.seed import user_uuid
+from astakos_worker.worker.dead_messages import dead_messages_of
 from tests.integration.cluster.until import until
 
 NEWER = "tests.integration.cluster.newer"

@@ -19,13 +19,14 @@ from kombu import Connection
 from pydantic import ValidationError
 from redis import Redis
 
-from astakos_worker import Commissions, Lookups, Settings, names
-from astakos_worker.clients import Clients
-from astakos_worker.connect import ledger_of
-from astakos_worker.errors import CommissionError
+from astakos_worker import Commissions, Lookups, Settings
+from astakos_worker.configuration import names
 from astakos_worker.local import LocalStack
 from astakos_worker.local.files import write_secret
 from astakos_worker.sandbox.seed import user_uuid
+from astakos_worker.service.connect import ledger_of
+from astakos_worker.service.errors import CommissionError
+from astakos_worker.worker.clients import Clients
 from astakosclient import AstakosClientException
 from tests.integration.cluster.running import RunningSandbox
 from tests.integration.cluster.until import until

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from redis import Redis
 
-from astakos_worker import names
+from astakos_worker.configuration import names
 from astakos_worker.local import commands
 from astakos_worker.local.process import program
 

@@ -5,10 +5,10 @@ import secrets
 import pytest
 import requests
 
-from astakos_worker import names
-from astakos_worker.engine.sweep import last_report
+from astakos_worker.configuration import names
+from astakos_worker.engine.sweep.sweep import last_report
 from astakos_worker.ledger.record import Tag
-from astakos_worker.local.ports import LOOPBACK, Port
+from astakos_worker.local.free_ports import LOOPBACK, Port
 from astakosclient import AstakosClient
 from tests.integration.cluster.until import until
 

@@ -4,7 +4,7 @@ import secrets
 
 import pytest
 
-from astakos_worker import names
+from astakos_worker.configuration import names
 from astakos_worker.ledger.record import Tag
 from astakosclient import AstakosClient
 from tests.integration.cluster.until import until

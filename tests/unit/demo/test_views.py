@@ -10,11 +10,11 @@ from rich.console import Console
 
 from astakos_worker.demo.board import Board, Happening, Scene, Standing
 from astakos_worker.demo.course import PHASES, Verdict
-from astakos_worker.demo.live import picture
 from astakos_worker.demo.plain import plain
 from astakos_worker.demo.plan import CPU, GIB, RAM, VM, Course, Intent, Places
 from astakos_worker.demo.proof import Books, Case, Finding, Kind, Told, Usage, charges, prove
 from astakos_worker.demo.report import rows, show, summary
+from astakos_worker.demo.screen import picture
 
 FULL = Scene(
     phase="fire",

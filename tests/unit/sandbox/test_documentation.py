@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from astakos_worker.cli.sandbox import command
+from astakos_worker.sandbox.command import command
 from astakos_worker.sandbox.control_client import ControlClient
 from astakos_worker.sandbox.cost import CostModel
 from astakos_worker.sandbox.fault_file import parse_faults

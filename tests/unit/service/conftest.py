@@ -5,15 +5,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from astakos_worker.commissions import Commissions
+from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Write
-from astakos_worker.ledger.memory import MemoryLedger
+from astakos_worker.ledger.memory.store import MemoryLedger
 from astakos_worker.ledger.record import bare_key
 from astakos_worker.ledger.states import transition
-from astakos_worker.outcomes import current
-from astakos_worker.settings import Settings
-from astakos_worker.watching import Watcher
+from astakos_worker.service.commissions import Commissions
+from astakos_worker.service.outcome import current
+from astakos_worker.service.waiting import Watcher
 from astakosclient.errors import QuotaLimit
 
 LANE = "default"

@@ -16,7 +16,7 @@ from astakos_worker import (
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Write
 from astakos_worker.ledger.states import transition
-from astakos_worker.requests import one
+from astakos_worker.service.arguments import one
 from astakosclient.errors import BadValue
 
 VM = "cyclades.vm"

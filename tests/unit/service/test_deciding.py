@@ -2,10 +2,10 @@
 
 import pytest
 
-from astakos_worker import names
-from astakos_worker.errors import CommissionFailed, DecisionConflict, UnknownKey
+from astakos_worker.configuration import names
 from astakos_worker.ledger import states
 from astakos_worker.ledger.record import Decision, bare_key
+from astakos_worker.service.errors import CommissionFailed, DecisionConflict, UnknownKey
 from astakosclient.errors import BadValue, NotFound, QuotaLimit
 from tests.unit.service.conftest import LANE, VM
 

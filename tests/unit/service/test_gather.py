@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
-from astakos_worker import gather
-from astakos_worker.gather import Gather
+from astakos_worker.service import gather
+from astakos_worker.service.gather import Gather
 from astakosclient import errors
 from astakosclient.errors import AstakosClientException, BadRequest, Unauthorized
 from tests.integration.cluster.until import until

@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from astakos_worker.errors import CommissionFailed, DecisionConflict, OutcomeTimeout
 from astakos_worker.ledger import states
 from astakos_worker.ledger.record import Decision
+from astakos_worker.service.errors import CommissionFailed, DecisionConflict, OutcomeTimeout
 from astakosclient.errors import BadValue, QuotaLimit
 from tests.integration.cluster.until import until
 from tests.unit.service.conftest import LANE, VM

@@ -5,12 +5,12 @@ from itertools import pairwise
 
 import pytest
 
-from astakos_worker import names
-from astakos_worker.commissions import Commissions
-from astakos_worker.errors import DecisionConflict, KeyConflict
+from astakos_worker.configuration import names
 from astakos_worker.ledger.contract import Waking
-from astakos_worker.ledger.memory import MemoryLedger
+from astakos_worker.ledger.memory.store import MemoryLedger
 from astakos_worker.ledger.record import NAME_LIMIT, wire_name
+from astakos_worker.service.commissions import Commissions
+from astakos_worker.service.errors import DecisionConflict, KeyConflict
 from astakosclient.errors import BadValue, QuotaLimit
 from tests.unit.service.conftest import LANE, VM
 

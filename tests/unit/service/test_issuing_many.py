@@ -2,9 +2,10 @@
 
 import pytest
 
-from astakos_worker import parts as service_parts
-from astakos_worker.commissions import Commission
-from astakos_worker.errors import (
+from astakos_worker.ledger.contract import UnavailableError, Verdict
+from astakos_worker.service import calls as service_parts
+from astakos_worker.service.commissions import Commission
+from astakos_worker.service.errors import (
     DecisionConflict,
     KeyConflict,
     LedgerFull,
@@ -12,8 +13,7 @@ from astakos_worker.errors import (
     Unavailable,
     UnknownKey,
 )
-from astakos_worker.ledger.contract import UnavailableError, Verdict
-from astakos_worker.outcomes import Outcome
+from astakos_worker.service.outcome import Outcome
 from astakosclient.errors import BadValue
 from tests.unit.service.conftest import LANE, VM
 

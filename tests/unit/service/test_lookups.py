@@ -2,8 +2,8 @@
 
 import pytest
 
-from astakos_worker.errors import Unavailable
-from astakos_worker.lookups import Lookups
+from astakos_worker.service.errors import Unavailable
+from astakos_worker.service.lookups import Lookups
 from astakosclient.errors import BadValue, NotFound, NoUserName, NoUUID
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from astakos_worker.errors import CommissionFailed, DecisionConflict, UnknownKey
 from astakos_worker.ledger import states
-from astakos_worker.outcomes import Outcome
+from astakos_worker.service.errors import CommissionFailed, DecisionConflict, UnknownKey
+from astakos_worker.service.outcome import Outcome
 from astakosclient.errors import BadValue, QuotaLimit
 from tests.unit.service.conftest import LANE, VM
 

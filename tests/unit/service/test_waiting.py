@@ -8,9 +8,9 @@ import pytest
 from msgspec import structs
 
 from astakos_worker import Commissions
-from astakos_worker.errors import CommissionFailed, OutcomeTimeout, UnknownKey
 from astakos_worker.ledger import states
 from astakos_worker.ledger.record import State
+from astakos_worker.service.errors import CommissionFailed, OutcomeTimeout, UnknownKey
 from astakosclient.errors import BadRequest, QuotaLimit
 from tests.integration.cluster.until import until
 from tests.unit.service.conftest import LANE, VM
@@ -76,7 +76,7 @@ def test_a_handle_remembers_the_outcome(commissions, worker):
 
 def test_a_change_is_heard_and_not_polled_for(commissions, worker, waiting, parts, monkeypatch):
     """With the slow poll out of the way only a published change can wake the waiting ones."""
-    monkeypatch.setattr("astakos_worker.watching._POLL", 60.0)
+    monkeypatch.setattr("astakos_worker.service.waiting._POLL", 60.0)
     commissions.issue(**VM, key="k")
     answers = [waiting("k", timeout=60) for _ in range(5)]
     until(lambda: len(parts.watcher._waiting.get((LANE, "k"), ())) == 5)

@@ -6,7 +6,8 @@ import time
 import pytest
 from redis import Redis
 
-from astakos_worker import Settings, Unavailable, names
+from astakos_worker import Settings, Unavailable
+from astakos_worker.configuration import names
 
 #: Seconds: a service's patience is one; the rest is a busy machine's.
 BOUND = 3.0

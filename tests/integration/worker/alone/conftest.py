@@ -3,7 +3,7 @@
 import pytest
 
 from astakos_worker import Commissions, Settings
-from astakos_worker.connect import ledger_of
+from astakos_worker.service.connect import ledger_of
 from tests.integration.cluster.servers import Server
 from tests.integration.cluster.until import until
 from tests.integration.worker.alone.calls import again

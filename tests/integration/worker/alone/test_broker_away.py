@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 
 from astakos_worker import Commissions
-from astakos_worker.runtime import Runtime
+from astakos_worker.worker.process import Runtime
 from tests.integration.cluster.until import until
 from tests.integration.worker.alone.calls import BOUND, BY_DEFAULT, messages, timed
 from tests.unit.service.conftest import LANE, VM, Worker

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from astakos_worker import Settings
-from astakos_worker.connect import ledger_of
 from astakos_worker.ledger.record import State
+from astakos_worker.service.connect import ledger_of
 
 #: Parent and children issue, decide and wait at the same time, with one `Commissions` made and
 #: used before the forks, while other threads of the parent are in the middle of calls.

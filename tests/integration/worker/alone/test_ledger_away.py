@@ -142,7 +142,7 @@ def test_leaving_hold_outlasts_a_short_outage(commissions, server, ledger):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr("astakos_worker.holding._PERSISTENCE", 0.5)
+    monkeypatch.setattr("astakos_worker.service.hold._PERSISTENCE", 0.5)
 
 
 def test_leaving_hold_gives_up_in_the_end_and_names_key_and_deadline(

@@ -1,0 +1,213 @@
+"""`astakos-worker reconcile usage`: a service's own usage against Astakos' quotas.
+
+Compares once, waits, looks closely at what differed, and only then, with `--fix`, repairs.
+"""
+
+import json
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import cast
+
+import click
+from celery.utils.imports import cwd_in_path, symbol_by_name
+
+from astakos_worker.cli.interrupting import interrupted_once
+from astakos_worker.cli.showing import printed, progress
+from astakos_worker.cli.usage.repair import Repairer
+from astakos_worker.cli.usage.report import Comparison, show_comparison
+from astakos_worker.configuration.settings import Settings
+from astakos_worker.engine.drift.compare import again, compare, too_many
+from astakos_worker.engine.drift.look import Looker, Scope, Usage
+from astakos_worker.service.commissions import Commissions
+from astakos_worker.service.connect import connected
+from astakos_worker.worker.clients import Clients
+
+_INTERRUPTED = 130
+
+
+class CannotCountError(Exception):
+    """Raised when the service's function fails; nothing was compared, or repaired, after it."""
+
+
+@click.command("usage", short_help="Compare usage with the quotas; repair.")
+@click.option(
+    "--service",
+    "services",
+    multiple=True,
+    help="A named service; may be given several times. ASTAKOS_SERVICE if left out.",
+)
+@click.option(
+    "--from",
+    "path",
+    metavar="MODULE.FUNCTION",
+    help="The function that counts; ASTAKOS_USAGE, or the service's own, if left out.",
+)
+@click.option("--user", "users", multiple=True, metavar="UUID", help="Only this user's holdings.")
+@click.option("--project", "projects", multiple=True, metavar="UUID", help="Only this project.")
+@click.option(
+    "--resource",
+    "resources",
+    multiple=True,
+    help="Only this resource; also compared where the function names it nowhere.",
+)
+@click.option(
+    "--apart",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    help="Seconds between the two looks that must agree.",
+)
+@click.option("--fix", is_flag=True, help="Repair; without this it is only shown.")
+@click.option("--force", is_flag=True, help="Repair also where the usage is over the limit.")
+@click.option(
+    "--however-many",
+    is_flag=True,
+    help="Repair even if so many differ that the service's figures are to be doubted.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=60.0,
+    show_default=True,
+    help="Seconds that workers have to carry out repairs, fifty at a time.",
+)
+@click.option(
+    "--rows",
+    type=click.IntRange(min=0),
+    default=100,
+    show_default=True,
+    help="Rows that are printed; 0: all.",
+)
+@click.option("--json", "as_json", is_flag=True, help="All of it as JSON, a line for a service.")
+def command(
+    services: tuple[str, ...],
+    path: str | None,
+    users: tuple[str, ...],
+    projects: tuple[str, ...],
+    resources: tuple[str, ...],
+    *,
+    apart: float,
+    fix: bool,
+    force: bool,
+    however_many: bool,
+    timeout: float,
+    rows: int,
+    as_json: bool,
+) -> None:
+    """Compare a service's own usage with Astakos' quotas, and repair what differs.
+
+    What has anything pending is left alone; what differs is looked at twice. A repair is a
+    commission, issued by the workers, looked at once more, and only then accepted.
+
+    Needs the service's token, as a worker does. Exit status 0 if nothing differs (or all that did
+    has been repaired), 1 if something was left, 130 if interrupted.
+    """
+    settings = Settings()
+    scope = Scope(
+        frozenset(users) if users else None,
+        frozenset(projects) if projects else None,
+        frozenset(resources),
+    )
+    lanes = services or (settings.service,)
+    # What makes no sense is said before anything is asked, or repaired.
+    functions = {
+        lane: _counting(path or settings.for_service(lane).usage or settings.usage)
+        for lane in lanes
+    }
+    status = 0
+    for lane, function in functions.items():
+        comparison = Comparison(lane)
+        ledger = connected(settings).ledger
+        looker = Looker(Clients(settings).of(lane), ledger, function, lane)
+        try:
+            with interrupted_once():
+                _compare(comparison, looker, scope, apart)
+                if fix and (however_many or not _doubtful(comparison, settings)):
+                    repairer = _repairer(settings, looker, force=force, timeout=timeout)
+                    _repair(comparison, repairer)
+        except KeyboardInterrupt:
+            comparison.stopped = "interrupted: repairs that were not accepted yet are rejected"
+            status = _INTERRUPTED
+        if as_json:
+            print(json.dumps(comparison.to_dict()))  # noqa: T201
+        else:
+            show_comparison(printed(), comparison, rows=rows, fix=fix)
+        if status == _INTERRUPTED:
+            break
+        status = max(status, int(bool(comparison.left or comparison.stopped)))
+    sys.exit(status)
+
+
+def _repairer(settings: Settings, looker: Looker, *, force: bool, timeout: float) -> Repairer:
+    return Repairer(
+        Commissions(looker.lane, settings=settings),
+        looker,
+        f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
+        force=force,
+        patience=timeout,
+        deadline=settings.hold_deadline,
+    )
+
+
+def _counting(path: str) -> Usage:
+    """Return the function that counts, as Celery finds an application: from here on."""
+    if not path:
+        raise click.UsageError(
+            "which function counts the service's usage? Name it with --from or in ASTAKOS_USAGE"
+        )
+    try:
+        with cwd_in_path():
+            function = symbol_by_name(path)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise click.UsageError(f"{path} cannot be imported: {error}") from error
+    if not callable(function):
+        raise click.UsageError(f"{path} is no function")
+
+    def counted(projects: frozenset[str] | None) -> Iterator[object]:
+        try:
+            yield from cast("Usage", function)(projects)
+        # Whatever a service's own function raises, it must be seen to be its.
+        except Exception as error:
+            raise CannotCountError(f"{path} failed: {type(error).__name__}: {error}") from error
+
+    return counted
+
+
+def _compare(comparison: Comparison, looker: Looker, scope: Scope, apart: float) -> None:
+    """Look at everything, and after a while again at what differed."""
+    with progress() as bar:
+        task = bar.add_task("reading usage and quotas", total=None)
+        looker.step = lambda: bar.advance(task)
+        look = looker.survey(scope)
+        comparison.compared = len(look.holdings())
+        findings = compare(look)
+        if findings:
+            bar.update(task, description=f"{len(findings)} differ; looking again soon")
+            time.sleep(apart)
+            bar.update(task, description="looking again")
+            findings = again(findings, looker.inspect(findings))
+        comparison.findings = findings
+
+
+def _doubtful(comparison: Comparison, settings: Settings) -> bool:
+    """Stop where so much differs that the figures themselves must be wrong."""
+    found, compared = len(comparison.differing), comparison.compared
+    if not too_many(found, compared, floor=settings.brake_floor, share=settings.brake_share):
+        return False
+    comparison.stopped = (
+        f"{found} of {compared} holdings differ: does {comparison.service} count right? "
+        "Nothing was repaired; --however-many repairs them all the same."
+    )
+    return True
+
+
+def _repair(comparison: Comparison, repairer: Repairer) -> None:
+    with progress() as bar, closing(repairer.repair(comparison.differing)) as repairs:
+        task = bar.add_task("repairing", total=len(comparison.differing))
+        for repair in repairs:
+            comparison.repairs[repair.finding] = repair
+            bar.advance(task)

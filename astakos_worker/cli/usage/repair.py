@@ -1,0 +1,136 @@
+"""Repairs drift by commissions like any other, each looked at again before it is accepted.
+
+A repair is issued, and so locked in, before the last look: what changes after that is another
+commission's and counts for itself. If the look finds the figures changed, the repair is rejected;
+if this process dies, its deadline rejects it.
+"""
+
+from collections.abc import Generator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+
+from astakos_worker.engine.drift.compare import Finding, Holding, stands
+from astakos_worker.engine.drift.look import Looker
+from astakos_worker.ledger.record import KEY_LIMIT, State
+from astakos_worker.service.commissions import Commission, Commissions
+from astakos_worker.service.errors import CommissionError, OutcomeTimeout, Unavailable
+from astakosclient.errors import AstakosClientException
+
+#: Repairs that are pending together: one close look is for all of them.
+_TOGETHER = 50
+
+#: How a commission may end instead of being pending or settled.
+_ENDINGS = (AstakosClientException, CommissionError)
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What became of one finding: repaired, or why it was not."""
+
+    finding: Finding
+    done: bool
+    why: str
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Repairer:
+    """Repairs what two looks have agreed on. `run` tells the repairs of two runs apart."""
+
+    commissions: Commissions
+    looker: Looker
+    run: str
+    force: bool = False
+    #: Seconds that workers have for issuing the repairs of a batch, and again for settling.
+    patience: float = 60.0
+    #: Seconds after which a repair that nobody decided is rejected.
+    deadline: float = 3600.0
+
+    def repair(self, findings: Sequence[Finding]) -> Generator[Repair]:
+        """Repair each for itself; yield what became of each, as soon as it is known."""
+        for start in range(0, len(findings), _TOGETHER):
+            yield from self._batch(findings[start : start + _TOGETHER])
+
+    def key(self, holding: Holding) -> str:
+        """Return the key of a holding's repair in this run."""
+        user, project, resource = holding
+        key = f"usage/{resource}/{user or 'project'}/{project}/{self.run}"
+        if len(key) <= KEY_LIMIT:
+            return key
+        return f"usage/{sha256(key.encode()).hexdigest()[:32]}/{self.run}"
+
+    def _batch(self, findings: Sequence[Finding]) -> Generator[Repair]:
+        issued: list[tuple[Finding, Commission]] = []
+        try:
+            for finding in findings:
+                if finding.over_limit and not self.force:
+                    why = f"over its limit of {finding.limit}; --force records it all the same"
+                    yield Repair(finding, False, why)
+                else:
+                    issued.append((finding, self._issue(finding)))
+            pending: list[tuple[Finding, Commission]] = []
+            until = self._now() + self.patience
+            for finding, commission in issued:
+                if why := self._not_pending(commission, until):
+                    yield Repair(finding, False, why, commission.key)
+                else:
+                    pending.append((finding, commission))
+            if not pending:
+                return
+            look = self.looker.inspect([finding for finding, _ in pending])
+            against = {c.key: stands(finding, look) for finding, c in pending}
+            decided = self.commissions.resolve(
+                accept=[key for key, why in against.items() if not why],
+                reject=[key for key, why in against.items() if why],
+            )
+        except BaseException:
+            # Undecided, they would keep quota from their users until their deadline.
+            self._give_up([commission for _, commission in issued])
+            raise
+        until = self._now() + self.patience
+        for finding, commission in pending:
+            key, became = commission.key, decided[commission.key]
+            why = str(became) if isinstance(became, Exception) else against[key]
+            try:
+                outcome = commission.outcome(self._left(until))
+            except _ENDINGS as error:
+                why = why or str(error)
+            else:
+                why = why or ("" if outcome.state == State.ACCEPTED else outcome.state)
+            yield Repair(finding, not why, why, key)
+
+    def _issue(self, finding: Finding) -> Commission:
+        user, project, resource = finding.holding
+        missing = finding.missing
+        return self.commissions.issue_generic(
+            user_provisions={(user, project, resource): missing} if user else None,
+            project_provisions=None if user else {(project, resource): missing},
+            key=self.key(finding.holding),
+            name=f"repair of usage: {finding.own} here, {finding.usage} in Astakos",
+            force=finding.over_limit,
+            deadline=self.deadline,
+        )
+
+    def _not_pending(self, commission: Commission, until: float) -> str:
+        """Wait until a repair is pending in Astakos; return why it is not."""
+        try:
+            outcome = commission.outcome(self._left(until))
+        except OutcomeTimeout:
+            self.commissions.resolve(reject=[commission.key])
+            return f"not issued within {self.patience:g} s, and given up: do workers run?"
+        except Unavailable:
+            raise
+        except _ENDINGS as error:
+            return str(error)
+        return "" if outcome.state == State.PENDING else f"{outcome.state}: {outcome.reason}"
+
+    def _give_up(self, commissions: Sequence[Commission]) -> None:
+        with suppress(CommissionError):  # the ledger is away: their deadline rejects them
+            self.commissions.resolve(reject=[commission.key for commission in commissions])
+
+    def _now(self) -> float:
+        return self.looker.ledger.clock.now()
+
+    def _left(self, until: float) -> float:
+        return max(0.1, until - self._now())

@@ -1,0 +1,106 @@
+"""What a comparison of usage found, and what became of it, as `reconcile usage` shows it."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from astakos_worker.cli.usage.repair import Repair
+from astakos_worker.engine.drift.compare import Finding, Verdict
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What a run found, and what became of it."""
+
+    service: str
+    compared: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    repairs: dict[Finding, Repair] = field(default_factory=dict)
+    stopped: str = ""
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many of each verdict, and of these how many were repaired."""
+        counts: Counter[str] = Counter(finding.verdict for finding in self.findings)
+        counts["repaired"] = sum(repair.done for repair in self.repairs.values())
+        return counts
+
+    @property
+    def left(self) -> int:
+        """How many differ still, or cannot be compared at all."""
+        counts = self.counts
+        return counts[Verdict.DIFFERS] + counts[Verdict.UNKNOWN] - counts["repaired"]
+
+    @property
+    def differing(self) -> list[Finding]:
+        """What both looks found to differ, by the same figures."""
+        return [each for each in self.findings if each.verdict is Verdict.DIFFERS]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the whole comparison as JSON can hold it."""
+        return {
+            "service": self.service,
+            "compared": self.compared,
+            **self.counts,
+            "left": self.left,
+            "stopped": self.stopped,
+            "rows": list(self.rows()),
+        }
+
+    def rows(self) -> Iterable[dict[str, Any]]:
+        """Return a row for each finding, for a person and for a script."""
+        for finding in self.findings:
+            repair = self.repairs.get(finding)
+            yield {
+                **finding.holding._asdict(),
+                "verdict": str(finding.verdict),
+                "own": finding.own,
+                "usage": finding.usage,
+                "missing": finding.missing,
+                "limit": finding.limit,
+                "why": repair.why if repair and repair.why else finding.why,
+                "repaired": bool(repair and repair.done),
+                "key": repair.key if repair else "",
+            }
+
+
+def show_comparison(console: Console, comparison: Comparison, *, rows: int, fix: bool) -> None:
+    """Print what differs, as many rows as wanted, and what became of it."""
+    # On a narrow terminal a uuid is broken, but never cut short.
+    whose = [Column(name, overflow="fold") for name in ("project", "user", "resource")]
+    why = Column("why", overflow="fold")
+    table = Table(*whose, "own", "Astakos", "differs", why, box=None)
+    listed = list(comparison.rows())
+    for row in listed[: rows or None]:
+        user = row["user"] or "(all members)"
+        table.add_row(
+            row["project"],
+            "(the same)" if user == row["project"] else user,
+            row["resource"],
+            str(row["own"]),
+            str(row["usage"]),
+            f"{row['missing']:+d}",
+            Text(f"repaired by {row['key']}" if row["repaired"] else row["why"]),
+        )
+    if listed:
+        console.print(table)
+    if rows and len(listed) > rows:
+        console.print(f"... and {len(listed) - rows} more: --rows 0 or --json shows all")
+    said = {str(Verdict.DIFFERS): "differ"}
+    counts = ", ".join(
+        f"{n} {said.get(name, name)}" for name, n in sorted(comparison.counts.items()) if n
+    )
+    done = "" if fix or not comparison.differing else " (nothing was changed; --fix repairs)"
+    service, compared = comparison.service, comparison.compared
+    console.print(f"{service}: {compared} holdings compared: {counts or 'all agree'}{done}")
+    if not comparison.compared:
+        console.print(
+            Text("The function counted nothing: name with --resource what is to be compared.")
+        )
+    if comparison.stopped:
+        console.print(Text(f"Stopped: {comparison.stopped}", style="bold red"))

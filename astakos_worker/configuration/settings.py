@@ -1,0 +1,358 @@
+"""The settings of workers and services: read from the environment, frozen, checked.
+
+Each field is an environment variable with the prefix `ASTAKOS_`: `lease` is `ASTAKOS_LEASE`,
+and a service's token file `ASTAKOS_SERVICES__CYCLADES__TOKEN_FILE`. Times are seconds.
+Nothing here opens a connection, and no token leaves a `SecretStr`.
+"""
+
+import importlib.util
+import itertools
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from kombu.utils.url import maybe_sanitize_url
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    computed_field,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from astakos_worker.configuration.names import NAME
+from astakos_worker.configuration.servers import watched
+
+if TYPE_CHECKING:
+    from pydantic_core import InitErrorDetails
+
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+Seconds = Annotated[float, Field(gt=0)]
+#: `package.module:function`; empty: nobody is asked.
+Owner = Annotated[str, StringConstraints(pattern=r"^([A-Za-z_]\w*(\.\w+)*[.:][A-Za-z_]\w*)?$")]
+
+#: The scaled times of a demonstration and of the tests (`ASTAKOS_TIMES=demo`).
+DEMO_TIMES: dict[str, float] = {
+    "connect_timeout": 1,
+    "request_deadline": 2,
+    "astakos_work": 2,
+    "slack": 1,
+    "carry_seconds": 2,
+    "lease": 8,
+    "longest_task": 6,
+    "visibility_timeout": 20,
+    "drive": 1,
+    "sweep": 3,
+    "sweep_seconds": 4,
+    "owner_timeout": 2,
+    "grace": 5,
+    "quarantine": 10,
+    "hold_deadline": 30,
+    "backoff_first": 0.2,
+    "backoff_cap": 2,
+    "refusal_window": 6,
+}
+
+
+#: Settings whose values may hold a password.
+_URLS = {"broker_url", "ledger_url", "result_backend"}
+
+
+def _shown(url: str) -> str:
+    """Return a URL without its password; one of several servers is not taken apart."""
+    try:
+        return str(maybe_sanitize_url(url, mask="***"))
+    except ValueError:
+        return "***"
+
+
+def _without_input(error: ValidationError) -> ValidationError:
+    """Return the error without what was given: a token may stand under a misspelt name (F62)."""
+    lines: list[InitErrorDetails] = [
+        {"type": one["type"], "loc": one["loc"], "ctx": one.get("ctx", {}), "input": "***"}
+        for one in error.errors(include_url=False, include_input=False)
+    ]
+    return ValidationError.from_exception_data(error.title, lines, hide_input=True)
+
+
+class ServiceSettings(BaseModel):
+    """One named service: its Astakos, and the token that only workers hold."""
+
+    # What was given may be a token under a misspelt name: errors do not repeat it (F62).
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    auth_url: str
+    token: SecretStr | None = None
+    #: Read again when the file changes, so that a token is rotated without a restart (F60).
+    token_file: Path | None = None
+    #: A bundle of certificates for an Astakos with a private authority.
+    ca_file: Path | None = None
+    #: As `usage` below, of this service alone.
+    usage: str = ""
+    #: Who is asked about this service's commissions; as `Settings.owner`.
+    owner: Owner | None = None
+
+    @model_validator(mode="after")
+    def _one_token(self) -> Self:
+        if (self.token is None) == (self.token_file is None):
+            raise ValueError("give either TOKEN or TOKEN_FILE")
+        return self
+
+
+#: Each must be less than the next, and why.
+_LADDER: dict[str, str] = {
+    "connect_timeout": "",
+    "request_deadline": "connecting is a part of a request",
+    "longest_task": "a task sends requests",
+    "lease": "another worker would take over what is still being done",
+    "visibility_timeout": "the broker would hand out messages whose commissions are in hand",
+}
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. `Settings()` reads the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ASTAKOS_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+    )
+
+    #: `demo` scales the times below, for demonstrations and tests.
+    times: Literal["production", "demo"] = "production"
+
+    #: Two ledgers on one component token differ in it, and are foreign to each other (F70).
+    namespace: Name = "default"
+    #: The named service that `Commissions()` and `Lookups()` speak for when told no other.
+    service: Name = "default"
+    #: The named services that a worker serves; the service's side needs none.
+    services: dict[Name, ServiceSettings] = Field(default_factory=dict)
+
+    #: A function of the service's that counts its usage, by its dotted path: for `reconcile usage`.
+    usage: str = ""
+
+    broker_url: str = "redis://127.0.0.1:6379/0"
+    ledger_url: str = "redis://127.0.0.1:6379/1"
+    #: Where results are kept; the broker's server when empty.
+    result_backend: str = ""
+    #: Another `celeryconfig.py` than the one that came along.
+    celeryconfig: Path | None = None
+
+    # One request to Astakos.
+    connect_timeout: Seconds = 3
+    request_deadline: Seconds = 15
+    #: The longest that Astakos may still work on a request that its client gave up on.
+    astakos_work: Seconds = 60
+    slack: Seconds = 10
+
+    # One carry: the work of one wake-up.
+    carry_records: Annotated[int, Field(ge=1)] = 50
+    carry_seconds: Seconds = 10
+    #: Records marked, sent and recorded together; as many are ambiguous after a `kill -9`.
+    run: Annotated[int, Field(ge=1, le=16)] = 8
+    lease: Seconds = 60
+    longest_task: Seconds = 40
+    visibility_timeout: Annotated[int, Field(gt=0)] = 300
+
+    # Who is awake on a lane.
+    carriers: Annotated[int, Field(ge=1)] = 8
+    #: A lane wants one more carrier for each so many records that are due.
+    records_per_carrier: Annotated[int, Field(ge=1)] = 16
+    heartbeat: Seconds = 1
+    forgotten_after: Seconds = 4
+    #: So long a wake-up that was promised counts as a carrier.
+    promise: Seconds = 2
+    drive: Seconds = 2
+    #: Off: every call sends its own message, and Flower shows a row for each.
+    coalesce: bool = True
+
+    settle_batch: Annotated[int, Field(ge=1, le=500)] = 50
+    settle_wait: Seconds = 0.1
+
+    # The sweep.
+    sweep: Seconds = 60
+    #: Then beat's sweep says where it stopped, and the next one goes on.
+    sweep_seconds: Seconds = 30
+    #: Requests about single commissions that a sweep sends at a time.
+    sweep_requests: Annotated[int, Field(ge=1, le=32)] = 4
+    grace: Seconds = 600
+    quarantine: Seconds = 3600
+    brake_share: Annotated[float, Field(gt=0, le=1)] = 0.1
+    brake_floor: Annotated[int, Field(ge=0)] = 20
+    #: A function of the service's that says what its database knows of commissions.
+    owner: Owner = ""
+    owner_batch: Annotated[int, Field(ge=1)] = 100
+    owner_timeout: Seconds = 10
+    #: What becomes of commissions that carry no tag; of ours without a record; of those whose
+    #: deadline is over, when there is no owner.
+    foreign: Literal["report", "owner", "reject"] = "report"
+    orphans: Literal["reject", "report"] = "reject"
+    undecided: Literal["reject", "report"] = "reject"
+
+    # Retries.
+    backoff_first: Seconds = 0.5
+    backoff_cap: Seconds = 60
+    #: So long a 404 on an issue and a failing accept are taken for a quota synchronisation.
+    refusal_window: Seconds = 300
+
+    # Names that were looked up, where services find them without a message.
+    #: 0: they are neither kept nor looked for.
+    names_kept: Annotated[float, Field(ge=0)] = 300
+    unknown_names_kept: Annotated[float, Field(ge=0)] = 10
+    #: At most so many of a service are kept, in each direction.
+    names_places: Annotated[int, Field(ge=1)] = 20_000
+
+    # How long things are kept.
+    retention: Seconds = 7 * 86400
+    bare_retention: Seconds = 3600
+    awaited: Seconds = 3600
+    hold_deadline: Seconds = 3600
+
+    #: The longest that a service's call waits for the ledger or the broker.
+    patience: Seconds = 1
+
+    #: Where each worker process shows its metrics; 0: nowhere.
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    metrics_host: str = "127.0.0.1"
+
+    if not TYPE_CHECKING:  # for type checkers it takes the fields, as pydantic says
+
+        def __init__(self, **values: Any) -> None:
+            refusal: ValueError | None = None
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                refusal = _without_input(error)
+            except SettingsError as error:  # behind it stands that of `json`, with the whole text
+                refusal = SettingsError(str(error))
+            # Raised here and not above, or the error with the input would be its context.
+            if refusal is not None:
+                raise refusal
+
+    def __repr_args__(self) -> Any:
+        for name, value in super().__repr_args__():
+            yield name, _shown(value) if name in _URLS else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _scaled(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("times") == "demo":
+            return {**DEMO_TIMES, **data}
+        return data
+
+    @field_validator("broker_url", "ledger_url")
+    @classmethod
+    def _redis(cls, url: str) -> str:
+        scheme = url.split("://", 1)[0]
+        if scheme == "sentinel":
+            watched(url)
+        elif scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("must be a redis://, rediss://, unix:// or sentinel:// URL")
+        return url
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
+    @property
+    def quiet_horizon(self) -> float:
+        """Seconds after `send_until` when no ghost of a request can still be executed."""
+        return self.request_deadline + self.astakos_work + self.slack
+
+    @model_validator(mode="after")
+    def _times_fit(self) -> Self:
+        """Each limit ends before the next one begins, or work would be done twice at once."""
+        for (low, _), (high, why) in itertools.pairwise(_LADDER.items()):
+            a, b = getattr(self, low), getattr(self, high)
+            if not a < b:
+                raise ValueError(f"{low} ({a:g} s) must be less than {high} ({b:g} s): {why}")
+        if not self.carry_seconds + 2 * self.request_deadline <= self.longest_task:
+            raise ValueError(
+                f"carry_seconds ({self.carry_seconds:g} s) and two requests of request_deadline "
+                f"({self.request_deadline:g} s) must fit into longest_task "
+                f"({self.longest_task:g} s)"
+            )
+        if self.sweep_seconds > self.longest_task:
+            raise ValueError(
+                f"sweep_seconds ({self.sweep_seconds:g} s) must not exceed longest_task "
+                f"({self.longest_task:g} s)"
+            )
+        if not self.heartbeat * 2 < self.forgotten_after:
+            raise ValueError(
+                f"forgotten_after ({self.forgotten_after:g} s) must be more than twice the "
+                f"heartbeat ({self.heartbeat:g} s): who is alive would be forgotten for a late beat"
+            )
+        if not self.retention > 10 * self.visibility_timeout:
+            raise ValueError(
+                f"retention ({self.retention:g} s) must exceed ten times visibility_timeout "
+                f"({self.visibility_timeout} s): a message that comes again would find its "
+                "commission purged, and make another"
+            )
+        if not self.retention > self.quiet_horizon:
+            raise ValueError(
+                f"retention ({self.retention:g} s) must exceed the quiet horizon "
+                f"({self.quiet_horizon:g} s: request_deadline, astakos_work and slack): what "
+                "Astakos executes late would find its commission purged"
+            )
+        return self
+
+    def for_service(self, name: str) -> ServiceSettings:
+        """Return the settings of a named service; `KeyError` says which ones there are."""
+        try:
+            return self.services[name]
+        except KeyError:
+            known = ", ".join(sorted(self.services)) or "none"
+            variable = f"ASTAKOS_SERVICES__{name.upper()}__AUTH_URL"
+            raise KeyError(
+                f"no service {name!r} is configured (there are: {known}); set {variable}"
+            ) from None
+
+
+def not_settings(names: Iterable[str]) -> list[str]:
+    """Return the variables that are named as ours are and set nothing: misspelt, most likely."""
+    known = {f"ASTAKOS_{field.upper()}" for field in Settings.model_fields}
+
+    def sets_something(name: str) -> bool:
+        # Of services' own settings pydantic refuses what it does not know.
+        return name in known or name.startswith("ASTAKOS_SERVICES__")
+
+    ours = {name for name in names if name.upper().startswith("ASTAKOS_")}
+    return sorted(name for name in ours if not sets_something(name.upper()))
+
+
+def in_words(error: ValidationError) -> str:
+    """Return what is wrong with the settings, a line each; nothing of what was given."""
+    lines = []
+    for each in error.errors(include_url=False, include_context=False, include_input=False):
+        name = "ASTAKOS_" + "__".join(map(str, each["loc"])).upper() + ": " if each["loc"] else ""
+        lines.append(name + each["msg"].removeprefix("Value error, "))
+    return "\n".join(lines)
+
+
+def celery_values(settings: Settings) -> dict[str, Any]:
+    """Load `celeryconfig.py` and return its values.
+
+    The file is loaded by its path: a service that has a `celeryconfig` of its own must not
+    have it taken for ours.
+    """
+    here = Path(__file__).resolve().parents[1]
+    beside = here / "celeryconfig.py"  # in an installation
+    above = here.parent / "celeryconfig.py"  # in a checkout
+    path = settings.celeryconfig or (beside if beside.exists() else above)
+    spec = importlib.util.spec_from_file_location("_astakos_celeryconfig", path)
+    if spec is None or spec.loader is None or not path.exists():
+        raise FileNotFoundError(f"{path} is no Python file; set ASTAKOS_CELERYCONFIG")
+    module = importlib.util.module_from_spec(spec)
+    module.settings = settings  # type: ignore[attr-defined]  # what the file computes from
+    spec.loader.exec_module(module)
+    return {name: value for name, value in vars(module).items() if _is_value(name, value)}
+
+
+def _is_value(name: str, value: Any) -> bool:
+    plain = not (callable(value) or isinstance(value, ModuleType))
+    return plain and name.islower() and name[0] != "_" and name != "settings"

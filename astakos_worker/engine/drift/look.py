@@ -1,0 +1,166 @@
+"""Looks at a service's usage and at Astakos' quotas, in an order that shows what is on its way.
+
+A commission is in the ledger before it is in Astakos, and pending there before it counts. So
+Astakos is read before and after the service, and the ledger between the service and the last of
+these: what the service counts already is in one of them, and what ends meanwhile shows as a change.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from astakos_worker.engine.drift.compare import Figure, Figures, Finding, Holding, Look, tally
+from astakos_worker.engine.listed import chunks
+from astakos_worker.ledger.contract import Ledger, LedgerError
+from astakosclient.errors import NotFound, Outcome
+
+#: A service's function: rows `(user, project, resource, quantity)`, of these projects at least.
+Usage = Callable[[frozenset[str] | None], Iterable[object]]
+
+#: Users or projects that one request asks for: their uuids must fit into its first line.
+_ASKED = 50
+
+
+class Quotas(Protocol):
+    """The part of `AstakosClient` that is used here."""
+
+    def service_get_usernames(self, uuids: Iterable[str] | None) -> Mapping[str, str]:
+        """Return `{uuid: name}`; of all users for None."""
+
+    def service_get_quotas(
+        self, user: Iterable[str] | None = None, project_id: Iterable[str] | None = None
+    ) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+        """Return `{user: {project: {resource: figures}}}`."""
+
+    def service_get_project_quotas(
+        self, project_id: Iterable[str] | None = None
+    ) -> Mapping[str, Mapping[str, Any]]:
+        """Return `{project: {resource: figures}}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is looked at; None: everything. `resources` are those that count nowhere else."""
+
+    users: frozenset[str] | None = None
+    projects: frozenset[str] | None = None
+    resources: frozenset[str] = frozenset()
+
+    def covers(self, holding: Holding) -> bool:
+        """Return whether a holding is looked at. A user's alone, if users were named."""
+        user, project, resource = holding
+        return (
+            (self.users is None or user in self.users)
+            and (self.projects is None or project in self.projects)
+            and (not self.resources or resource in self.resources)
+        )
+
+
+@dataclass(slots=True)
+class Looker:
+    """Looks at one lane. `step` is called after each request, for whoever shows progress."""
+
+    astakos: Quotas
+    ledger: Ledger
+    usage: Usage
+    lane: str
+    step: Callable[[], None] = field(default=lambda: None)
+
+    def survey(self, scope: Scope) -> Look:
+        """Look at everything once: what it finds equal is so, what differs is looked at again."""
+        own = {h: n for h, n in tally(self.usage(scope.projects)).items() if scope.covers(h)}
+        awaited = self._awaited()
+        users = scope.users
+        if users is None:
+            users = frozenset(self.astakos.service_get_usernames(None))
+            self.step()
+        resources = scope.resources or frozenset(h.resource for h in own)
+        members = self._members(users, scope.projects, resources)
+        projects = scope.projects or {h.project for h in (*own, *members)}
+        both = members | self._projects(projects if scope.users is None else (), resources)
+        there = {h: figure for h, figure in both.items() if scope.covers(h)}
+        return Look(own, there, there, awaited, resources)
+
+    def inspect(self, findings: Iterable[Finding]) -> Look:
+        """Look at some holdings closely: at Astakos before and after the service is asked."""
+        holdings = [finding.holding for finding in findings]
+        before = self._figures(holdings)
+        own = tally(self.usage(frozenset(h.project for h in holdings)))
+        awaited, after = self._awaited(), self._figures(holdings)
+        wanted = {h: own[h] for h in holdings if h in own}
+        return Look(wanted, before, after, awaited, frozenset(h.resource for h in holdings))
+
+    def _figures(self, holdings: Iterable[Holding]) -> Figures:
+        listed = list(holdings)
+        resources = frozenset(h.resource for h in listed)
+        users = {h.user for h in listed if h.user is not None}
+        members = self._members(users, {h.project for h in listed if h.user}, resources)
+        return members | self._projects({h.project for h in listed if not h.user}, resources)
+
+    def _members(
+        self, users: Collection[str], projects: Collection[str] | None, resources: frozenset[str]
+    ) -> dict[Holding, Figure]:
+        found: dict[Holding, Figure] = {}
+        # Many projects would not fit beside many users; what is too much is left out later.
+        few = sorted(projects) if projects is not None and len(projects) <= _ASKED else None
+        for some in chunks(sorted(users), _ASKED):
+            try:
+                quotas = self.astakos.service_get_quotas(some, few)
+            except NotFound as error:
+                _only_nothing(error)
+                quotas = {}
+            self.step()
+            found |= {
+                Holding(user, project, resource): Figure(f["usage"], f["pending"], f["limit"])
+                for user, of_user in quotas.items()
+                for project, of_project in of_user.items()
+                for resource, f in of_project.items()
+                if resource in resources
+            }
+        return found
+
+    def _projects(
+        self, projects: Iterable[str], resources: frozenset[str]
+    ) -> dict[Holding, Figure]:
+        found: dict[Holding, Figure] = {}
+        for some in chunks(sorted(projects), _ASKED):
+            try:
+                quotas = self.astakos.service_get_project_quotas(some)
+            except NotFound as error:
+                _only_nothing(error)
+                quotas = {}
+            self.step()
+            found |= {
+                Holding(None, project, resource): Figure(
+                    f["project_usage"], f["project_pending"], f["project_limit"]
+                )
+                for project, of_project in quotas.items()
+                for resource, f in of_project.items()
+                if resource in resources
+            }
+        return found
+
+    def _awaited(self) -> frozenset[Holding]:
+        """Return the holdings of commissions that Astakos may not have got yet."""
+        named: set[Holding] = set()
+        for keys in chunks(self.ledger.unissued(self.lane), 500):
+            entries = self.ledger.get(self.lane, keys)
+            missing = [key for key in keys if key not in entries]
+            if missing and self.ledger.newer(self.lane, missing):
+                raise LedgerError(
+                    "a newer version has written commissions that this one cannot read, and so "
+                    "cannot tell what is on its way: upgrade this host (F78)"
+                )
+            for entry in entries.values():
+                request = entry.record.request
+                for holder, source, resource, _ in request.provisions if request else ():
+                    user = holder.removeprefix("user:") if source else None
+                    project = (source or holder).removeprefix("project:")
+                    named.add(Holding(user, project, resource))
+        return frozenset(named)
+
+
+def _only_nothing(error: NotFound) -> None:
+    """Raise what is not Astakos' word that it knows none of those asked for."""
+    if error.outcome is not Outcome.REFUSED:
+        raise error

@@ -1,0 +1,59 @@
+"""The owner: a function of the service's that says what its database knows of commissions.
+
+It is asked about what the ledger cannot decide (F35, F37), in batches, and answers for each,
+in order, `accept`, `reject` or `leave`. If it fails or is late nothing is done, and that is
+reported: an owner's trouble must never cost a commission.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+from astakos_worker.ledger.record import Provision
+
+Answer = Literal["accept", "reject", "leave"]
+
+_ANSWERS: Final[tuple[str, ...]] = get_args(Answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """A commission that an owner is asked about.
+
+    `serial` is None for one that was never issued as far as is known, `key` for one that the
+    ledger did not issue. `name` is the caller's text without the tag. `age` is in seconds: since
+    it was requested if the ledger has it, else since a sweep first saw it.
+    """
+
+    service: str
+    key: str | None
+    serial: int | None
+    name: str
+    provisions: tuple[Provision, ...]
+    age: float
+
+
+#: What `ASTAKOS_OWNER` names: `def owner(commissions): return ["accept", "leave", ...]`.
+Owner = Callable[[Sequence[Unsettled]], Sequence[Answer]]
+
+#: Asks the owner; an answer for each, in order. Raises `OwnerError`, in bounded time.
+Ask = Callable[[Sequence[Unsettled]], Sequence[Answer]]
+
+
+class OwnerError(Exception):
+    """Raised when an owner failed, was late, or gave answers that are none."""
+
+
+def checked(answers: object, asked: int) -> list[Answer]:
+    """Return the answers as a list; `OwnerError` if they are not one for each that was asked."""
+    if isinstance(answers, str) or not isinstance(answers, Sequence):
+        kind = type(answers).__name__
+        raise OwnerError(f"the owner answered with {kind}, not with a list of answers")
+    if len(answers) != asked:
+        raise OwnerError(f"the owner gave {len(answers)} answers for {asked} commissions")
+    out: list[Answer] = []
+    for answer in answers:
+        if answer not in _ANSWERS:
+            raise OwnerError(f"the owner answered {answer!r}; an answer is accept, reject or leave")
+        out.append(answer)
+    return out

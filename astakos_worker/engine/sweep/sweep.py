@@ -1,0 +1,200 @@
+"""Bring what Astakos holds as pending and the ledger together: adopt, heal, expire, report.
+
+The sweep may be wrong about age, never about ownership. It reads the list first and the ledger
+afterwards, leaves records under a live lease alone, reads a name afresh before it acts on
+suspicion, and stops when the list cannot be right (F33 to F46, F69 to F71). It keeps no place:
+what it has seen is remembered in the ledger, and what it has done is done, so that the next one
+passes both by and goes on where an interrupted one stopped.
+"""
+
+import json
+import math
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+import structlog
+
+from astakos_worker.engine.breaker import calm
+from astakos_worker.engine.listed import Each, Info, Infos, plausible
+from astakos_worker.engine.ports import Astakos, Limits, Ring
+from astakos_worker.engine.sweep.findings import Finding, Only, Progress, Report, Stop
+from astakos_worker.engine.sweep.our_records import expire, held, vanished
+from astakos_worker.engine.sweep.owner import Ask
+from astakos_worker.engine.sweep.serials import Serials
+from astakos_worker.engine.sweep.strangers import unexplained
+from astakos_worker.engine.sweep.under_way import Stopped, Sweeping
+from astakos_worker.ledger.contract import Clock, Ledger
+from astakos_worker.ledger.record import shown
+from astakosclient.errors import AstakosClientException
+
+log = structlog.get_logger(__name__)
+
+#: Under which the last report, and what the operator allows the next sweep, are noted.
+_LAST, _ALLOW = "sweep", "allow:"
+
+#: The alarms that a sweep raises when it stops, by why.
+_ALARMS: dict[Stop, str] = {"list": "sweep", "brake": "brake"}
+
+
+@dataclass(slots=True)
+class Sweep:
+    """Sweeps one lane at a time.
+
+    `each` asks Astakos about many commissions, perhaps some at a time; `ask` is the owner.
+    """
+
+    astakos: Astakos
+    ledger: Ledger
+    clock: Clock
+    limits: Limits
+    ring: Ring
+    ask: Ask | None = None
+    each: Each[Info | AstakosClientException] = map
+
+    def sweep(
+        self,
+        lane: str,
+        holder: str,
+        *,
+        fix: bool = True,
+        only: Only = Only(),  # noqa: B008  # frozen
+        allow: frozenset[Stop] = frozenset(),
+    ) -> Report:
+        """Look at all that is pending; with `fix`, put right what may be put right."""
+        report = Report(lane, fix=fix)
+        for _ in self.findings(report, holder, only=only, allow=allow):
+            pass
+        return report
+
+    def findings(
+        self,
+        report: Report,
+        holder: str,
+        *,
+        only: Only = Only(),  # noqa: B008  # frozen
+        allow: frozenset[Stop] = frozenset(),
+        progress: Progress = lambda _looked, _listed: None,
+    ) -> Generator[Finding]:
+        """Yield what is found, after it was done if `report.fix` says so; fill in the report.
+
+        Without `fix` nothing is changed but what is remembered as seen. `allow` lets a list that
+        seems wrong, or more rejections than the brake, pass this once. Raises what Astakos or
+        the ledger fails with; what was yielded until then stands.
+        """
+        lane, lease = report.service, f"sweep:{report.service}"
+        report.started = self.clock.now()
+        if report.fix and not self.ledger.hold(lease, holder, self.limits.sweep_lease):
+            report.stopped = "another sweep is at work"
+            report.ended = report.started
+            log.info("sweep", lane=lane, stopped=report.stopped)
+            return
+        infos = Infos(self.astakos, self.each, self.limits.failures_to_rest - 1)
+        sweep = Sweeping(
+            holder=holder,
+            astakos=self.astakos,
+            ledger=self.ledger,
+            clock=self.clock,
+            limits=self.limits,
+            ring=self.ring,
+            ask=self.ask,
+            infos=infos,
+            report=report,
+            only=only,
+            allow=allow,
+            progress=progress,
+        )
+        infos.turn = lambda: sweep.go_on(0)
+        if self.limits.sweep_seconds < math.inf:
+            infos.late = lambda: sweep.is_over
+        try:
+            yield from self._told(sweep)
+        finally:
+            if report.fix:
+                self.ledger.release(lease, holder)
+
+    def _told(self, sweep: Sweeping) -> Iterator[Finding]:
+        """Sweep, count what is found, and say in the end how it went."""
+        report, lane = sweep.report, sweep.lane
+        recorded = report.fix and not sweep.only
+        noted = report.started
+        allowed = self._allowances(lane) if recorded else frozenset()
+        sweep.allow |= allowed
+        try:
+            for finding in self._passes(sweep):
+                report.add(finding, None if finding.key is None else shown(finding.key))
+                yield finding
+                if recorded and self.clock.now() - noted >= _NOTED_EVERY:
+                    noted = self.clock.now()
+                    self._note(report)
+        except Stopped as stop:
+            report.stopped = str(stop)
+            if stop.alarm is not None:
+                sweep.alarm(_ALARMS[stop.alarm], report.stopped)
+        except AstakosClientException as error:
+            report.stopped = f"Astakos: {error}"
+            self._end(sweep, recorded=recorded)
+            raise
+        else:
+            if recorded:
+                for name in allowed:
+                    self.ledger.note(lane, _ALLOW + name, None)
+                self.ledger.alarm(lane, _ALARMS["brake"], None)
+        self._end(sweep, recorded=recorded)
+
+    def _end(self, sweep: Sweeping, *, recorded: bool) -> None:
+        report = sweep.report
+        report.ended = self.clock.now()
+        if sweep.fix and sweep.answered and "owner" not in report.alarms:
+            self.ledger.alarm(sweep.lane, "owner", None)
+        if recorded:
+            self._note(report)
+        told = report.to_dict()
+        del told["service"], told["rows"]
+        log.info("sweep", lane=sweep.lane, **told)
+
+    def _passes(self, sweep: Sweeping) -> Iterator[Finding]:
+        yield from expire(sweep)
+        ours = held(sweep)
+        begun = self.clock.now()
+        listed = Serials(self.astakos.get_pending_commissions())
+        sweep.report.listed = len(listed)
+        expected = min(len(ours), self.ledger.lane(sweep.lane).held)
+        if not plausible(len(listed), expected, self.limits) and "list" not in sweep.allow:
+            raise Stopped(
+                f"Astakos lists {len(listed)} pending commissions, the ledger holds {expected}: "
+                "is the token another component's? Nothing was changed.",
+                "list",
+            )
+        if sweep.fix:
+            calm(self.ledger, sweep.lane)
+        yield from vanished(sweep, ours, listed)
+        if sweep.fix:
+            self.ledger.alarm(sweep.lane, _ALARMS["list"], None)
+        rest = listed.without(ours)
+        if sweep.only.serials and not sweep.only.keys:
+            rest = Serials(n for n in rest if n in sweep.only.serials)
+        yield from unexplained(sweep, listed, rest, begun)
+        if sweep.fix and not sweep.only:
+            self.ledger.forget(sweep.lane, listed)
+
+    def _note(self, report: Report) -> None:
+        self.ledger.note(report.service, _LAST, json.dumps(report.to_dict()))
+
+    def _allowances(self, lane: str) -> frozenset[Stop]:
+        notes = self.ledger.notes(lane)
+        return frozenset(name for name in _ALARMS if _ALLOW + name in notes)
+
+
+#: Seconds between two notes of how far a sweep got.
+_NOTED_EVERY = 2.0
+
+
+def last_report(ledger: Ledger, lane: str) -> Report | None:
+    """Return what the last sweep of a lane saw and did; None if there was none."""
+    text = ledger.notes(lane).get(_LAST)
+    return None if text is None else Report.from_dict(json.loads(text))
+
+
+def allow_once(ledger: Ledger, lane: str, what: Stop) -> None:
+    """Let the next sweep pass where it would stop; one that ends uses it up."""
+    ledger.note(lane, _ALLOW + what, "the operator says so")

@@ -1,0 +1,166 @@
+"""One sweep under way: what it was asked, what it works with, and how it stands.
+
+Every pass of a sweep is a generator of findings over this; each is handed the next one's turn by
+`go_on`, which renews the lease, keeps the time, and says how far it got.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+from msgspec.structs import replace
+
+from astakos_worker.engine.journal import Journal, Step
+from astakos_worker.engine.listed import Infos, chunks
+from astakos_worker.engine.ports import Astakos, Limits, Ring
+from astakos_worker.engine.sweep.findings import Only, Progress, Report, Stop
+from astakos_worker.engine.sweep.owner import Answer, Ask, OwnerError, Unsettled, checked
+from astakos_worker.ledger.contract import Clock, Entry, Ledger, Write
+from astakos_worker.ledger.events import Event
+from astakos_worker.ledger.record import Decision, Verb, bare_key
+from astakos_worker.ledger.states import bare
+
+log = structlog.get_logger(__name__)
+
+#: What an alarm is called in the log; `docs/sweep.md` says what to do about each.
+_EVENTS = {
+    "sweep": "sweep_stopped",
+    "brake": "sweep_stopped",
+    "owner": "owner_failed",
+    "vanished": "commission_vanished",
+    "conflict": "commission_conflict",
+}
+
+
+class Stopped(Exception):  # noqa: N818  # it stops; whether that is an error an operator says
+    """Raised when a sweep must not, or cannot, go on. With `alarm` a person has to look."""
+
+    def __init__(self, why: str, alarm: Stop | None = None) -> None:
+        super().__init__(why)
+        self.alarm = alarm
+
+
+@dataclass(slots=True)
+class Sweeping:
+    """What the passes of one sweep share."""
+
+    holder: str
+    astakos: Astakos
+    ledger: Ledger
+    clock: Clock
+    limits: Limits
+    ring: Ring
+    ask: Ask | None
+    infos: Infos
+    report: Report
+    only: Only
+    allow: frozenset[Stop]
+    progress: Progress
+    answered: bool = field(default=False)  # the owner has, at least once
+
+    @property
+    def lane(self) -> str:
+        """Return the lane that is swept."""
+        return self.report.service
+
+    @property
+    def fix(self) -> bool:
+        """Return whether what may be put right is put right."""
+        return self.report.fix
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether the sweep has had its time."""
+        return self.clock.now() - self.report.started >= self.limits.sweep_seconds
+
+    def go_on(self, looked: int) -> None:
+        """Say that so many more have been looked at; `Stopped` if it is another's turn."""
+        report = self.report
+        if self.is_over:  # some of these may not have been looked at any more
+            raise Stopped(
+                f"its time was over after {report.looked} of {report.listed} commissions; "
+                "the next sweep goes on"
+            )
+        if self.fix and not self.ledger.hold(
+            f"sweep:{self.lane}", self.holder, self.limits.sweep_lease
+        ):
+            raise Stopped("another sweep has taken over")
+        report.looked += looked
+        self.progress(report.looked, report.listed)
+
+    def alarm(self, name: str, text: str) -> None:
+        """Tell the operator of what only a person can judge."""
+        self.report.alarms[name] = text
+        if self.fix:
+            log.error(_EVENTS[name], lane=self.lane, alarm=name, reason=text)
+            self.ledger.alarm(self.lane, name, text)
+
+    # --- The owner ----------------------------------------------------------------------------
+
+    def answers(self, commissions: Sequence[Unsettled]) -> Iterator[tuple[Answer, str]]:
+        """Ask the owner in batches; yield an answer for each, and why."""
+        if self.ask is None:
+            raise ValueError("there is no owner to be asked")
+        for batch in chunks(commissions, self.limits.owner_batch):
+            self.go_on(0)
+            try:
+                answers = checked(self.ask(batch), len(batch))
+            except OwnerError as error:
+                self.alarm("owner", str(error))
+                for _ in batch:
+                    yield "leave", f"the owner did not answer: {error}"
+                continue
+            self.answered = True
+            for answer in answers:
+                yield answer, f"the owner says {answer}"
+
+    # --- Writing ------------------------------------------------------------------------------
+
+    def write(self, steps: Sequence[tuple[Entry, Event]]) -> list[bool]:
+        """Record events, all in one round trip, and wake somebody; which of them were done."""
+        if not steps:
+            return []
+        written = Journal(self.ledger).write([Step(e, event, holder=False) for e, event in steps])
+        self.ring(self.lane)
+        return [entry is not None for entry in written]
+
+    def decide(self, keys: Mapping[str, tuple[Verb, str]]) -> dict[str, bool]:
+        """Decide records that nobody decided; which of them are decided so now."""
+        if not keys:
+            return {}
+        now = self.clock.now()
+        wanted = {key: Decision(verb, reason, now) for key, (verb, reason) in keys.items()}
+        verdicts = self.ledger.decide(self.lane, wanted)
+        for verdict in verdicts.values():
+            if verdict.ring:
+                self.ring(self.lane)
+        cells = {key: v.entry.cell for key, v in verdicts.items() if v.entry is not None}
+        return {
+            key: (cell := cells.get(key)) is not None and cell.verb == decision.verb
+            for key, decision in wanted.items()
+        }
+
+    def settle_bare(self, seen: Mapping[int, str], verb: Verb, reason: str) -> list[bool]:
+        """Settle commissions that have no record, by records of their own: as any other is.
+
+        `seen` is how each looked; one that looks otherwise by then is left alone.
+        """
+        now = self.clock.now()
+        decision = Decision(verb, reason, now)
+        writes = [
+            Write(
+                replace(
+                    bare(bare_key(n), self.lane, "0" * 8, serial=n, decision=decision, now=now),
+                    seen=look,
+                ),
+                0,
+                cell=decision,
+                ring=True,
+            )
+            for n, look in seen.items()
+        ]
+        verdicts = self.ledger.cas(writes)
+        for verdict in verdicts:
+            if verdict.ring:
+                self.ring(self.lane)
+        return [verdict.done for verdict in verdicts]

@@ -1,0 +1,250 @@
+"""The ledger in memory, read: records, how lanes stand, and what is remembered beside them.
+
+No record is written here; that is `memory.py`.
+"""
+
+import threading
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from astakos_worker.ledger.contract import Clock, Entry, Lane, Sight
+from astakos_worker.ledger.memory.rows import MemoryLane, Row
+from astakos_worker.ledger.record import State
+
+
+class MemoryStanding:
+    """The part of `MemoryLedger` that writes no records."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self._lanes: dict[str, MemoryLane] = {}
+        self._leases: dict[str, tuple[str, float]] = {}
+        self._seen: dict[str, int] = {}
+        self._lock = threading.RLock()
+
+    # --- Reading ------------------------------------------------------------------------------
+
+    def get(self, lane: str, keys: Iterable[str]) -> dict[str, Entry]:
+        """Return the records of these keys, as far as there are any."""
+        with self._lock:
+            found = {key: self._row(lane, key) for key in keys}
+            return {key: row.entry() for key, row in found.items() if row is not None}
+
+    def newer(self, lane: str, keys: Iterable[str]) -> set[str]:
+        """Return no key: what one process has written another version has not."""
+        del lane, keys
+        return set()
+
+    def find(self, lane: str, serials: Iterable[int]) -> dict[int, str]:
+        """Return the keys whose records have these serials, twins included."""
+        with self._lock:
+            index = self._at(lane).serials
+            return {
+                n: index[n] for n in serials if n in index and self._row(lane, index[n]) is not None
+            }
+
+    def held(self, lane: str, above: int = 0, limit: int = 500) -> list[tuple[int, str]]:
+        """Return (serial, key) of open records with serials above this one, in order."""
+        with self._lock:
+            rows = self._at(lane).rows.items()
+            all_ = sorted(
+                (row.record.serial, key)
+                for key, row in rows
+                if row.record.is_open and row.record.serial is not None
+            )
+            return [(serial, key) for serial, key in all_ if serial > above][:limit]
+
+    def unissued(self, lane: str) -> list[str]:
+        """Return keys of open records without a serial: what Astakos may not show yet."""
+        with self._lock:
+            rows = self._at(lane).rows.items()
+            return [k for k, row in rows if row.record.is_open and row.record.serial is None]
+
+    def expired(self, lane: str, limit: int = 500, skip: int = 0) -> list[str]:
+        """Return keys of undecided records whose deadline has passed, the oldest first."""
+        with self._lock:
+            now = self.clock.now()
+            late = sorted(
+                (row.record.deadline, key)
+                for key, row in self._at(lane).rows.items()
+                if row.record.is_open
+                and row.record.decision is None
+                and row.record.deadline is not None
+                and row.record.deadline <= now
+            )
+            return [key for _, key in late][skip : skip + limit]
+
+    def dead(self, lane: str, limit: int = 500) -> list[str]:
+        """Return keys of dead records, those that are purged first in front."""
+        with self._lock:
+            rows = [self._row(lane, key) for key in list(self._at(lane).rows)]
+            dead = [row for row in rows if row is not None and row.record.state is State.DEAD]
+            return [row.record.key for row in sorted(dead, key=_purged)][:limit]
+
+    def lanes(self) -> list[str]:
+        """Return the lanes that ever had a record, an alarm or a note."""
+        with self._lock:
+            return sorted(name for name, at in self._lanes.items() if at.used)
+
+    def lane(self, name: str) -> Lane:
+        """Return how a lane stands."""
+        with self._lock:
+            at, now = self._at(name), self.clock.now()
+            opened = [row.record for row in at.rows.values() if row.record.is_open]
+            dues = [r.due for r in at.rows.values() if r.due is not None and r.record.is_open]
+            return Lane(
+                name,
+                due=sum(due <= now for due in dues),
+                open=len(opened),
+                held=sum(record.serial is not None for record in opened),
+                dead=len(self.dead(name, len(at.rows))),
+                awake=at.awake_now(now),
+                oldest_due=max(0.0, now - min(dues, default=now)),
+                resting=max(0.0, (at.until or now) - now),
+                reason=at.reason,
+                alarms=dict(at.alarms),
+            )
+
+    def next_due(self) -> float | None:
+        """Return when a record is due next, for who moves the clock; None if none will be."""
+        with self._lock:
+            return min(
+                (
+                    max(row.due, at.until or 0.0)
+                    for at in self._lanes.values()
+                    for row in at.rows.values()
+                    if row.due is not None and row.record.is_open
+                ),
+                default=None,
+            )
+
+    # --- Lanes at rest, alarms, named leases --------------------------------------------------
+
+    def rest(self, lane: str, seconds: float, reason: str) -> None:
+        """Let nobody work on a lane for a while; then one carrier tries with one record."""
+        with self._lock:
+            at, now = self._at(lane), self.clock.now()
+            at.trier = None
+            if at.until is None or at.until <= now:
+                at.level += 1
+            if at.until is None or now + seconds > at.until:
+                at.until, at.reason = now + seconds, reason
+
+    def rested(self, lane: str) -> None:
+        """Say that Astakos answers again."""
+        with self._lock:
+            at = self._at(lane)
+            at.until, at.reason, at.trier, at.level = None, "", None, 0
+
+    def alarm(self, lane: str, name: str, text: str | None) -> None:
+        """Raise an alarm for operators, or with None end it."""
+        with self._lock:
+            if text is None:
+                self._at(lane).alarms.pop(name, None)
+            else:
+                self._at(lane).alarms[name] = text
+                self._at(lane).used = True
+
+    def hold(self, name: str, holder: str, lease: float) -> bool:
+        """Take or renew a named lease; False: another has it."""
+        with self._lock:
+            now = self.clock.now()
+            other, till = self._leases.get(name, (holder, 0.0))
+            if other != holder and till > now:
+                return False
+            self._leases[name] = (holder, now + lease)
+            return True
+
+    def release(self, name: str, holder: str) -> None:
+        """Give a named lease back."""
+        with self._lock:
+            if self._leases.get(name, ("", 0.0))[0] == holder:
+                del self._leases[name]
+
+    # --- Lost writes --------------------------------------------------------------------------
+
+    def seen(self) -> dict[str, int]:
+        """Return how many writes of each lane this process was told of."""
+        with self._lock:
+            return dict(self._seen)
+
+    def remember(self, lane: str, writes: int) -> None:
+        """Remember that a lane has had so many writes."""
+        with self._lock:
+            self._seen[lane] = max(writes, self._seen.get(lane, 0))
+
+    def notice(self) -> set[str]:
+        """Return the lanes of which writes are gone that somebody was told of (F68)."""
+        with self._lock:
+            for lane in self._seen:
+                self._notice(lane, self._at(lane).writes)
+            return {lane for lane in self._seen if self._at(lane).distrust}
+
+    def trust(self, lane: str) -> bool:
+        """Go on with a lane of which writes are gone; False: none are."""
+        with self._lock:
+            at = self._at(lane)
+            if not at.distrust:
+                return False
+            at.writes, at.distrust = max(at.writes, at.distrust) + 10**9, 0
+            at.alarms.pop("lost-writes", None)
+            self._seen[lane] = at.writes
+            return True
+
+    # --- What the sweep remembers -------------------------------------------------------------
+
+    def sights(self, lane: str, serials: Sequence[int]) -> dict[int, Sight]:
+        """Return what is remembered of these serials; new ones are remembered as of now."""
+        with self._lock:
+            seen, now = self._at(lane).sights, self.clock.now()
+            return {n: seen.setdefault(n, Sight(now)) for n in serials}
+
+    def looked(self, lane: str, looks: Mapping[int, str]) -> None:
+        """Remember how serials look."""
+        with self._lock:
+            seen, now = self._at(lane).sights, self.clock.now()
+            for n, look in looks.items():
+                seen[n] = replace(seen.get(n, Sight(now)), look=look)
+
+    def forget(self, lane: str, listed: Container[int]) -> None:
+        """Forget all serials but those that are listed."""
+        with self._lock:
+            at = self._at(lane)
+            at.sights = {n: sight for n, sight in at.sights.items() if n in listed}
+
+    def note(self, lane: str, name: str, text: str | None) -> None:
+        """Remember a text about a lane under a name, or with None forget it."""
+        with self._lock:
+            if text is None:
+                self._at(lane).notes.pop(name, None)
+            else:
+                self._at(lane).notes[name] = text
+                self._at(lane).used = True
+
+    def notes(self, lane: str) -> dict[str, str]:
+        """Return what is remembered about a lane."""
+        with self._lock:
+            return dict(self._at(lane).notes)
+
+    # --- Inside -------------------------------------------------------------------------------
+
+    def _at(self, lane: str) -> MemoryLane:
+        return self._lanes.setdefault(lane, MemoryLane())
+
+    def _row(self, lane: str, key: str) -> Row | None:
+        rows = self._at(lane).rows
+        row = rows.get(key)
+        if row is not None and row.expires <= self.clock.now():
+            self._at(lane).purge(key)
+            return None
+        return row
+
+    def _notice(self, lane: str, writes: int) -> None:
+        at, seen = self._at(lane), self._seen.get(lane, 0)
+        if seen > writes:
+            at.distrust = max(at.distrust, seen)
+            at.alarms["lost-writes"] = "the ledger has forgotten writes that it had acknowledged"
+
+
+def _purged(row: Row) -> tuple[float, str]:
+    return row.expires, row.record.key

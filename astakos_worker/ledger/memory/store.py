@@ -1,0 +1,325 @@
+"""The same ledger in memory: for simulations, and for services' own tests.
+
+It follows the scripts beside `store.py` line by line; both are held to one contract test.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+
+from astakos_worker.ledger.contract import (
+    ANYONE,
+    Asked,
+    Claim,
+    Clock,
+    Entry,
+    Queue,
+    Verdict,
+    Waking,
+    Write,
+)
+from astakos_worker.ledger.marks import Mark, announced, queue_of
+from astakos_worker.ledger.memory.lanes import MemoryStanding
+from astakos_worker.ledger.memory.rows import MemoryLane, Row
+from astakos_worker.ledger.record import Decision, State, is_bare
+
+#: So many times as many are looked at as are taken, and at most so many, for what goes together.
+_WIDE, _MOST_WIDE = 8, 400
+
+
+class MemoryLedger(MemoryStanding):
+    """A ledger in this process. `changed` is called with lane and key of a watched record."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        waking: Waking | None = None,
+        retention: float = 7 * 86400,
+        bare_retention: float = 3600,
+        changed: Callable[[str, str], None] = lambda _lane, _key: None,
+    ) -> None:
+        super().__init__(clock)
+        self._waking = waking or Waking()
+        self._retention = retention
+        self._bare_retention = bare_retention
+        self._changed = changed
+
+    # --- The four primitives ------------------------------------------------------------------
+
+    def cas(self, writes: Sequence[Write]) -> list[Verdict]:
+        """Write each whose version still stands."""
+        with self._lock:
+            return [self._cas(write) for write in writes]
+
+    def claim(self, asked: Asked, writes: Sequence[Write] = ()) -> tuple[Claim, list[Verdict]]:
+        """Write, then lease what is most overdue or sign off as awake."""
+        with self._lock:
+            verdicts = [self._cas(write) for write in writes]
+            return self._claim(asked), verdicts
+
+    def sign_off(self, lane: str, carrier: str) -> bool:
+        """Say that a carrier goes; True: it is to ring, since more is due."""
+        with self._lock:
+            at = self._at(lane)
+            at.awake.pop(carrier, None)
+            return self._ring_anyone(at)
+
+    def decide(self, lane: str, decisions: Mapping[str, Decision]) -> dict[str, Verdict]:
+        """Set the write-once cell of each key. Unknown key: no entry."""
+        with self._lock:
+            return {key: self._decide(lane, key, d) for key, d in decisions.items()}
+
+    def beat(
+        self, carriers: Mapping[str, Sequence[str]], driver: str | None, lease: float
+    ) -> dict[str, int]:
+        """Say who is awake, per lane; whoever drives learns where to ring how often."""
+        with self._lock:
+            now = self.clock.now()
+            for lane, names in carriers.items():
+                at = self._at(lane)
+                for name in names:
+                    if name in at.awake:
+                        at.awake[name] = now + self._waking.forgotten
+            if driver is None or not self.hold("drive", driver, lease):
+                return {}
+            rings = {}
+            for lane, at in self._lanes.items():
+                n = 0
+                while self._ring_anyone(at):
+                    n += 1
+                if n:
+                    rings[lane] = n
+            return rings
+
+    def watch(self, lane: str, key: str, seconds: float) -> Entry | None:
+        """Have changes of a record published for a while; return it as it is."""
+        with self._lock:
+            row = self._row(lane, key)
+            if row is None:
+                return None
+            if row.watched < self.clock.now() + seconds / 2:
+                row.watched = self.clock.now() + seconds
+            return row.entry()
+
+    # --- Inside -------------------------------------------------------------------------------
+
+    def _written(self, lane: str) -> None:
+        at = self._at(lane)
+        self._notice(lane, at.writes)
+        at.writes += 1
+        self.remember(lane, at.writes)
+
+    def _cas(self, write: Write) -> Verdict:
+        record, now = write.record, self.clock.now()
+        at = self._at(record.service)
+        row = self._row(record.service, record.key)
+        may = not write.must_hold or (row.fence if row else 0) == write.fence
+        cell = row.cell if row and not write.reset else None
+        agrees = cell is None or record.decision is None or cell.verb == record.decision.verb
+        if (row.version if row else 0) != write.version or not may or not agrees:
+            # A write clears the mark: where there is one, the version is a claim's.
+            again = (
+                row is not None
+                and row.mark is None
+                and row.version == write.version + 1
+                and row.record == record
+            )
+            if row is None or not may or not again:
+                return Verdict(False, row.entry() if row else None)
+            if write.ring:
+                at.promised.pop(write.promise, None)
+            ring = write.ring and self._ring(at, write.promise)
+            return Verdict(True, row.entry(), ring, self._clash(at, row))
+        if row is None:
+            row, at.used = Row(record), True
+        elif write.reset:
+            at.purge(record.key)
+            row.fence, row.lease = row.fence + 1, 0.0
+        self._written(record.service)
+        at.rows[record.key] = row
+        row.record, row.version, row.mark = record, row.version + 1, None
+        row.cell = cell or write.cell or record.decision
+
+        self._move(row, write, now)
+        clash = self._index(at, row)
+        keep = self._bare_retention if is_bare(record.key) else self._retention
+        row.expires = math.inf if record.is_open else now + keep
+        if row.watched > now:
+            self._changed(record.service, record.key)
+        ring = write.ring and self._ring(at, write.promise)
+        return Verdict(True, row.entry(), ring, clash)
+
+    @staticmethod
+    def _move(row: Row, write: Write, now: float) -> None:
+        """Set lease and due time; a live lease is its holder's alone."""
+        record = write.record
+        holds = write.fence is not None and row.fence == write.fence
+        if not holds and row.lease > now:
+            return
+        row.lease, row.due = 0.0, record.due
+        if write.keep is not None and record.is_open and (holds or row.version == 1):
+            row.lease = row.due = now + write.keep
+        elif row.due is None and record.is_open and row.cell and record.decision is None:
+            row.due = now  # decided under the lease, and the writer has not seen it
+        row.queue = queue_of(record)
+
+    def _index(self, at: MemoryLane, row: Row) -> str | None:
+        """Enter the record's serials; return the key that had one of them."""
+        clash = None
+        for serial in row.serials():
+            other = at.serials.get(serial)
+            if other is not None and at.rows[other].expires <= self.clock.now():
+                at.purge(other)
+                other = None
+            if other is not None and other != row.record.key:
+                clash = other
+            if other is None or is_bare(other):
+                at.serials[serial] = row.record.key
+        return clash
+
+    @staticmethod
+    def _clash(at: MemoryLane, row: Row) -> str | None:
+        """Return who had one of the serials before, for a write whose answer was lost."""
+        clash = None
+        for serial in row.serials():
+            other = at.serials.get(serial)
+            if other is not None and other != row.record.key:
+                clash = other
+        return clash
+
+    def _claim(self, asked: Asked) -> Claim:
+        at, now, me = self._at(asked.lane), self.clock.now(), asked.carrier
+        self._notice(asked.lane, at.writes)
+        at.promised.pop(self._promise(at, asked.wake), None)
+        issues, settles, trial = asked.issues, asked.settles, 0
+        if at.until is not None:
+            if at.until > now or (at.trier != me and at.is_awake(at.trier, now)):
+                at.awake.pop(me, None)
+                return Claim(why="resting")
+            at.trier, trial, issues, settles = me, at.level, 1, 1
+        if at.awake_now(now) - at.is_awake(me, now) >= self._waking.carriers:
+            at.awake.pop(me, None)
+            return Claim(why="full")
+
+        at.settlers = [None if who == me else who for who in at.settlers]
+        taken = [at.is_awake(who, now) for who in at.settlers]
+        queue: Queue = "issue"
+        decided, keys, n = at.due("settle", now), at.due("issue", now), issues
+        may_settle = not any(taken) or (not all(taken) and len(decided) >= settles)
+        ripe = may_settle and self._is_ripe(at, decided, keys, settles, now - asked.settle_wait)
+        if at.distrust and not ripe:
+            keys = self._trusted(at, keys, now)
+        if decided and may_settle and (ripe or not keys):
+            queue, keys, n = "settle", decided, settles
+            at.settlers[taken.index(False)] = me
+        own = [asked.own] if n and asked.own in keys else []
+        keys = [key for key in keys if key not in own]
+        entries = []
+        for key in [*own, *self._together(at, keys, n - len(own))][:n]:
+            row = at.rows[key]
+            row.fence += 1
+            row.lease = row.due = now + asked.lease
+            entries.append(row.entry(fresh=self._mark(asked, row, now)))
+        if not entries:
+            at.awake.pop(me, None)
+            return Claim(why="idle")
+        at.awake[me] = now + self._waking.forgotten
+        return Claim(tuple(entries), queue, "", self._ring_anyone(at), trial)
+
+    def _mark(self, asked: Asked, row: Row, now: float) -> bool:
+        """Announce what who claims a record is about to send; False: nothing new."""
+        what, times = announced(row.record), 1
+        if what == "issue":
+            if row.mark or (row.cell and row.cell.verb == "reject"):
+                return False
+        elif what == "settle" and row.cell:
+            times = min(row.mark.times + 1, 8) if row.mark else 1
+        else:
+            return False
+        row.mark = Mark(now, now + asked.send_for, now + asked.quiet_for, times)
+        row.version += 1
+        self._written(asked.lane)
+        return True
+
+    @staticmethod
+    def _is_ripe(
+        at: MemoryLane, decided: list[str], waiting: list[str], settles: int, before: float
+    ) -> bool:
+        """Return whether what is decided waits for no more company."""
+        enough = not waiting or len(decided) >= settles
+        return bool(decided) and (enough or (at.rows[decided[0]].due or 0.0) <= before)
+
+    @staticmethod
+    def _together(at: MemoryLane, keys: list[str], n: int) -> list[str]:
+        """Put the most overdue and who else is of the same holder first, then the next likewise."""
+        if len(keys) <= n:
+            return keys
+        groups: dict[str, list[str]] = {}
+        for key in keys[: min(n * _WIDE, _MOST_WIDE)]:
+            groups.setdefault(at.rows[key].record.settles_with, []).append(key)
+        return list(chain.from_iterable(groups.values()))
+
+    @staticmethod
+    def _trusted(at: MemoryLane, keys: list[str], now: float) -> list[str]:
+        """Put off what is queued: it may have been issued already (F68)."""
+        rows = at.rows
+        queued = {
+            key for key in keys if rows[key].record.state is State.QUEUED and not rows[key].mark
+        }
+        for key in queued:
+            at.rows[key].due = now + 2
+        return [key for key in keys if key not in queued]
+
+    def _decide(self, lane: str, key: str, decision: Decision) -> Verdict:
+        row = self._row(lane, key)
+        if row is None:
+            return Verdict(False, None)
+        now = self.clock.now()
+        ring = False
+        if row.record.is_open:
+            if row.cell is None:
+                self._written(lane)
+                row.cell = decision
+                if row.due is None:
+                    row.queue, row.due = "settle", now
+                if row.watched > now:
+                    self._changed(lane, key)
+            ring = self._ring(self._at(lane), f"{key}!")
+        return Verdict(True, row.entry(), ring)
+
+    def _ring(self, at: MemoryLane, name: str, *, coalesce: bool | None = None) -> bool:
+        now, waking = self.clock.now(), self._waking
+        if at.until is not None and at.until > now:
+            return False
+        decided, waiting = len(at.due("settle", now)), len(at.due("issue", now))
+        if not decided + waiting:
+            return False
+        if waking.coalesce if coalesce is None else coalesce:
+            settlers = 2 if decided > 4 * waking.per_carrier else 1  # and no more: see `claim`
+            backlog = waiting + min(decided, settlers * waking.per_carrier)
+            wanted = min(waking.carriers, math.ceil(backlog / waking.per_carrier))
+            wanted = wanted if at.until is None else 1  # and one tries a lane
+            promised = sum(till >= now for till in at.promised.values())
+            if at.awake_now(now) + promised >= wanted:
+                return False
+        at.promised = {each: till for each, till in at.promised.items() if till >= now}
+        at.promised[name] = now + waking.promise
+        return True
+
+    def _promise(self, at: MemoryLane, wake: str | None) -> str:
+        """Return the promise that a carrier keeps; which one of any for anyone matters not."""
+        anyones = map(_anyone, range(self._waking.carriers))
+        return next(filter(at.promised.get, anyones), "") if wake == ANYONE else wake or ""
+
+    def _ring_anyone(self, at: MemoryLane) -> bool:
+        """Promise a wake-up for whatever is due, under a name that no standing promise has."""
+        now = self.clock.now()
+        for i in range(self._waking.carriers):
+            if at.promised.get(_anyone(i), 0.0) < now:
+                return self._ring(at, _anyone(i), coalesce=True)
+        return False
+
+
+def _anyone(i: int) -> str:
+    return f"\x1fany:{i}"

@@ -1,0 +1,141 @@
+"""How the lanes of a ledger on a server stand: rests, alarms, leases, lost writes, its memory.
+
+What operators and workers look after, beside the records; no record is written here.
+"""
+
+import json
+from typing import Any
+
+from astakos_worker.ledger.contract import Entry, Lane, LedgerError
+from astakos_worker.ledger.redis.capacity import used_share
+from astakos_worker.ledger.redis.scripts import Call, Scripts, ms
+
+
+class Standing(Scripts):
+    """The part of `RedisLedger` that is about lanes and their server."""
+
+    def lanes(self) -> list[str]:
+        """Return the lanes that ever had a record, an alarm or a note."""
+        return sorted(self._call(lambda: self._server.smembers(f"{self._prefix}lanes")))
+
+    def lane(self, name: str) -> Lane:
+        """Return how a lane stands."""
+        prefix = self._lane_prefix(name)
+        now = self._time()
+
+        def ask(pipe: Any) -> None:
+            for queue in ("settle", "issue"):
+                pipe.zcount(f"{prefix}due:{queue}", "-inf", now)
+                pipe.zrange(f"{prefix}due:{queue}", 0, 0, withscores=True)
+            pipe.zcard(f"{prefix}open")
+            pipe.zcard(f"{prefix}held")
+            pipe.zcount(f"{prefix}dead", f"({now}", "+inf")
+            pipe.zcount(f"{prefix}awake", now, "+inf")
+            pipe.hgetall(f"{prefix}lane")
+            pipe.hgetall(f"{prefix}alarms")
+
+        settles, first_settle, issues, first_issue, *counts, rest, alarms = self._pipe(ask)
+        opened, held, dead, awake = counts
+        oldest = min([at for _, at in (*first_settle, *first_issue)], default=now)
+        return Lane(
+            name,
+            due=settles + issues,
+            open=opened,
+            held=held,
+            dead=dead,
+            awake=awake,
+            oldest_due=max(0.0, (now - oldest) / 1000),
+            resting=max(0.0, (float(rest.get("until", 0)) - now) / 1000),
+            reason=rest.get("reason", ""),
+            alarms=alarms,
+        )
+
+    # --- Lanes at rest, alarms, named leases --------------------------------------------------
+
+    def rest(self, lane: str, seconds: float, reason: str) -> None:
+        """Let nobody work on a lane for a while; then one carrier tries with one record."""
+        self._run([("rest", self._lane_prefix(lane), [ms(seconds), reason])])
+
+    def rested(self, lane: str) -> None:
+        """Say that Astakos answers again."""
+        self._run([("rest", self._lane_prefix(lane), [""])])
+
+    def alarm(self, lane: str, name: str, text: str | None) -> None:
+        """Raise an alarm for operators, or with None end it."""
+        alarms = f"{self._lane_prefix(lane)}alarms"
+        if text is None:
+            self._call(lambda: self._server.hdel(alarms, name))
+        else:
+            self._tell(lane, alarms, name, text)
+
+    def hold(self, name: str, holder: str, lease: float) -> bool:
+        """Take or renew a named lease; False: another has it."""
+        [held] = self._run([("hold", f"{self._prefix}lease:{name}", [holder, ms(lease)])])
+        return bool(held)
+
+    def release(self, name: str, holder: str) -> None:
+        """Give a named lease back."""
+        self._run([("hold", f"{self._prefix}lease:{name}", [holder, ""])])
+
+    # --- Lost writes, memory ------------------------------------------------------------------
+
+    def seen(self) -> dict[str, int]:
+        """Return how many writes of each lane this process was told of."""
+        return dict(self._seen)
+
+    def notice(self) -> set[str]:
+        """Return the lanes of which writes are gone that somebody was told of (F68)."""
+        seen = self.seen()
+        calls: list[Call] = [("notice", self._lane_prefix(lane), [n]) for lane, n in seen.items()]
+        lost = set()
+        for lane, (now, told, is_lost) in zip(seen, self._run(calls), strict=True):
+            self.clock.saw(now)
+            self.remember(lane, told)
+            if is_lost:
+                lost.add(lane)
+        return lost
+
+    def trust(self, lane: str) -> bool:
+        """Go on with a lane of which writes are gone; False: none are."""
+        [(now, told, trusted)] = self._run([("trust", self._lane_prefix(lane), [])])
+        self.clock.saw(now)
+        self.remember(lane, told)
+        return bool(trusted)
+
+    def memory(self) -> float:
+        """Return the used share of the server's memory; 0 where it has no bound."""
+        return used_share(self._call(lambda: self._server.info("memory")))
+
+    # --- Watching -----------------------------------------------------------------------------
+
+    def watch(self, lane: str, key: str, seconds: float) -> Entry | None:
+        """Have changes of a record published for a while; return it as it is."""
+        [row] = self._run([("watch", self._lane_prefix(lane), [key, ms(seconds)])])
+        return self._entry(row) if row[0] else None
+
+    def channel(self, lane: str) -> str:
+        """Return the channel on which changes of watched records are published."""
+        return f"{self._lane_prefix(lane)}changed"
+
+    def read_change(self, message: str) -> tuple[str, Entry | None]:
+        """Return a published change: a key, and its record; None if that is for newer eyes."""
+        key, *row = json.loads(message)
+        return key, self._entry(row)
+
+    # --- The server ---------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Raise `LedgerError` if the server may forget what it was told, or is a cluster."""
+        info = self._call(self._server.info)
+        policy = str(info.get("maxmemory_policy", "noeviction"))
+        if policy != "noeviction":
+            raise LedgerError(
+                f"the ledger's server evicts keys (maxmemory-policy is {policy}), and would lose "
+                "commissions: set maxmemory-policy to noeviction, or name another server in "
+                "ASTAKOS_LEDGER_URL"
+            )
+        if info.get("cluster_enabled"):
+            raise LedgerError(
+                "the ledger's server runs as a cluster, which is not supported: name a single "
+                "server in ASTAKOS_LEDGER_URL"
+            )

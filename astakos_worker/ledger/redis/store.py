@@ -1,0 +1,279 @@
+"""The ledger in Redis or Valkey. Each primitive is one small script in a file beside this one.
+
+Every call is one round trip. Versions make writes safe to repeat: one whose answer was lost
+and that is sent again finds its own record and succeeds.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any, Final
+
+import redis
+
+from astakos_worker.ledger.contract import Asked, Claim, Entry, Verdict, Waking, Write
+from astakos_worker.ledger.marks import announced, queue_of
+from astakos_worker.ledger.record import (
+    SCHEMA,
+    Decision,
+    State,
+    is_bare,
+)
+from astakos_worker.ledger.record_json import dump, dump_decision, is_newer, load_decision
+from astakos_worker.ledger.redis.lanes import Standing
+from astakos_worker.ledger.redis.scripts import Call, ms
+from astakos_worker.ledger.redis.sightings import Sights
+
+#: So many records are written by one call: the server serves nobody else meanwhile.
+_A_CALL: Final = 16
+
+
+class RedisLedger(Standing, Sights):
+    """The ledger of one namespace on a Redis or Valkey server (no Cluster)."""
+
+    def __init__(
+        self,
+        server: "redis.Redis",
+        namespace: str,
+        *,
+        waking: Waking | None = None,
+        retention: float = 7 * 86400,
+        bare_retention: float = 3600,
+    ) -> None:
+        super().__init__(server, namespace)
+        self._waking = waking or Waking()
+        self._retention = retention
+        self._bare_retention = bare_retention
+
+    # --- The four primitives ------------------------------------------------------------------
+
+    def cas(self, writes: Sequence[Write]) -> list[Verdict]:
+        """Write each whose version still stands; one round trip."""
+        together = _together(writes)
+        calls = [self._cas_call(some) for some in together]
+        replies = self._run(calls, keep=(redis.exceptions.OutOfMemoryError,))
+        return self._verdicts(together, replies)
+
+    def claim(self, asked: Asked, writes: Sequence[Write] = ()) -> tuple[Claim, list[Verdict]]:
+        """Write, then lease what is most overdue or sign off as awake; one round trip."""
+        waking = self._waking
+        claim: Call = (
+            "claim",
+            self._lane_prefix(asked.lane),
+            [
+                asked.carrier,
+                ms(asked.lease),
+                asked.issues,
+                asked.settles,
+                ms(asked.settle_wait),
+                asked.own or "",
+                asked.wake or "",
+                *self._policy(),
+                ms(waking.forgotten),
+                SCHEMA,
+                self._seen.get(asked.lane, 0),
+                ms(asked.send_for),
+                ms(asked.quiet_for),
+            ],
+        )
+        together = _together(writes)
+        *replies, reply = self._run([*(self._cas_call(some) for some in together), claim])
+        verdicts = self._verdicts(together, replies)
+        why, now, ring, trial, queue, told, *rows = reply
+        self.clock.saw(now)
+        self.remember(asked.lane, told)
+        entries = tuple(e for row in rows if (e := self._entry(row)) is not None)
+        return Claim(entries, queue or "issue", why, bool(ring), trial), verdicts
+
+    def sign_off(self, lane: str, carrier: str) -> bool:
+        """Say that a carrier goes; True: it is to ring, since more is due."""
+        args = [carrier, *self._policy()]
+        [(_, ring)] = self._run([("sign_off", self._lane_prefix(lane), args)])
+        return bool(ring)
+
+    def decide(self, lane: str, decisions: Mapping[str, Decision]) -> dict[str, Verdict]:
+        """Set the write-once cell of each key; one round trip. Unknown key: no entry."""
+        prefix, more = self._lane_prefix(lane), [*self._policy(), SCHEMA, self._seen.get(lane, 0)]
+        replies = self._run(
+            [
+                ("decide", prefix, [key, dump_decision(d), f"{key}!", *more])
+                for key, d in decisions.items()
+            ]
+        )
+        verdicts = {}
+        for key, (now, ring, newer, told, *row) in zip(decisions, replies, strict=True):
+            self.clock.saw(now)
+            self.remember(lane, told)
+            entry = self._entry(row) if row[0] else None
+            verdicts[key] = Verdict(entry is not None, entry, bool(ring), newer=bool(newer))
+        return verdicts
+
+    def beat(
+        self, carriers: Mapping[str, Sequence[str]], driver: str | None, lease: float
+    ) -> dict[str, int]:
+        """Say who is awake, per lane; whoever drives learns where to ring how often."""
+        drives = driver is not None and self.hold("drive", driver, lease)
+        lanes = sorted(set(self.lanes()) | set(carriers)) if drives else sorted(carriers)
+        forgotten = ms(self._waking.forgotten)
+        replies = self._run(
+            [
+                (
+                    "beat",
+                    self._lane_prefix(lane),
+                    [int(drives), forgotten, *self._policy(), *carriers.get(lane, ())],
+                )
+                for lane in lanes
+            ]
+        )
+        for now, _ in replies:
+            self.clock.saw(now)
+        return {lane: rings for lane, (_, rings) in zip(lanes, replies, strict=True) if rings}
+
+    # --- Reading ------------------------------------------------------------------------------
+
+    def get(self, lane: str, keys: Iterable[str]) -> dict[str, Entry]:
+        """Return the records of these keys, as far as there are any."""
+        wanted = list(keys)
+        prefix = self._lane_prefix(lane)
+
+        def ask(pipe: Any) -> None:
+            for key in wanted:
+                pipe.hmget(f"{prefix}r:{key}", "ver", "body", "fence", "cell", "mark", "lease")
+
+        rows = self._pipe(ask)
+        found = {k: self._entry(row) for k, row in zip(wanted, rows, strict=True) if row[0]}
+        return {key: entry for key, entry in found.items() if entry is not None}
+
+    def newer(self, lane: str, keys: Iterable[str]) -> set[str]:
+        """Return those of these keys whose records a newer version wrote: `get` has none (F78)."""
+        wanted = list(keys)
+        prefix = self._lane_prefix(lane)
+
+        def ask(pipe: Any) -> None:
+            for key in wanted:
+                pipe.hget(f"{prefix}r:{key}", "body")
+
+        bodies = self._pipe(ask) if wanted else []
+        return {k for k, body in zip(wanted, bodies, strict=True) if body and is_newer(body)}
+
+    def find(self, lane: str, serials: Iterable[int]) -> dict[int, str]:
+        """Return the keys whose records have these serials, twins included."""
+        wanted = list(serials)
+        if not wanted:
+            return {}
+        prefix = self._lane_prefix(lane)
+        keys = self._call(lambda: self._server.mget([f"{prefix}s:{n}" for n in wanted]))
+        return {n: key for n, key in zip(wanted, keys, strict=True) if key}
+
+    def held(self, lane: str, above: int = 0, limit: int = 500) -> list[tuple[int, str]]:
+        """Return (serial, key) of open records with serials above this one, in order."""
+        name = f"{self._lane_prefix(lane)}held"
+        rows = self._call(
+            lambda: self._server.zrangebyscore(name, f"({above}", "+inf", 0, limit, withscores=True)
+        )
+        return [(int(serial), key) for key, serial in rows]
+
+    def unissued(self, lane: str) -> list[str]:
+        """Return keys of open records without a serial: what Astakos may not show yet."""
+        prefix = self._lane_prefix(lane)
+        keys = self._call(lambda: self._server.zdiff([f"{prefix}open", f"{prefix}held"]))
+        return list(keys)
+
+    def expired(self, lane: str, limit: int = 500, skip: int = 0) -> list[str]:
+        """Return keys of undecided records whose deadline has passed, the oldest first."""
+        name = f"{self._lane_prefix(lane)}open"
+        now = ms(self.clock.now())
+        rows = self._call(lambda: self._server.zrangebyscore(name, "-inf", now, skip, limit))
+        return list(rows)
+
+    def dead(self, lane: str, limit: int = 500) -> list[str]:
+        """Return keys of dead records, those that are purged first in front."""
+        name = f"{self._lane_prefix(lane)}dead"
+        now = ms(self.clock.now())
+        rows = self._call(lambda: self._server.zrangebyscore(name, f"({now}", "+inf", 0, limit))
+        return list(rows)
+
+    # --- Inside -------------------------------------------------------------------------------
+
+    def _policy(self) -> list[Any]:
+        w = self._waking
+        return [w.carriers, w.per_carrier, ms(w.promise), int(w.coalesce)]
+
+    def _cas_call(self, writes: Sequence[Write]) -> Call:
+        """Return one call for writes to one lane, all of new commissions or none."""
+        new, lane = _is_new(writes[0]), writes[0].record.service
+        args = [self._seen.get(lane, 0), int(new and self._room.is_short), *self._policy()]
+        for write in writes:
+            self._add(args, write)
+        return "create" if new else "cas", self._lane_prefix(lane), args
+
+    def _add(self, args: list[Any], write: Write) -> None:
+        record, decision = write.record, write.record.decision
+        keep = self._bare_retention if is_bare(record.key) else self._retention
+        own = "" if record.serial is None else record.serial
+        cell = write.cell or decision
+        expires = record.deadline if decision is None else None
+        deadline = "inf" if expires is None else ms(expires)
+        flags = (
+            ("s" if queue_of(record) == "settle" else "")
+            + ("h" if write.must_hold else "")
+            + ("r" if write.reset else "")
+            + ("d" if record.state is State.DEAD else "")
+        )
+        args += (
+            record.key,
+            write.version,
+            dump(record),
+            flags,
+            "" if record.due is None else ms(record.due),
+            ",".join(map(str, (own, *(twin.serial for twin in record.twins)))),
+            deadline if record.is_open else "",
+            ms(keep),
+            "" if write.fence is None else write.fence,
+            "" if write.keep is None else ms(write.keep),
+            "" if cell is None else dump_decision(cell),
+            "" if decision is None else decision.verb,
+            write.promise if write.ring else "",
+            # A commission's request is there when it is queued, and does not change.
+            record.settles_with if record.state is State.QUEUED else "",
+            announced(record),
+        )
+
+    def _verdicts(
+        self, together: Sequence[Sequence[Write]], replies: Sequence[Any]
+    ) -> list[Verdict]:
+        verdicts: list[Verdict] = []
+        for writes, reply in zip(together, replies, strict=True):
+            if isinstance(reply, Exception):  # memory is full, and they are new
+                verdicts += [Verdict(False, None, full=True) for _ in writes]
+                continue
+            now, told, *rows = reply
+            self.clock.saw(now)
+            self.remember(writes[0].record.service, told)
+            verdicts += [self._verdict(w, row) for w, row in zip(writes, rows, strict=True)]
+        return verdicts
+
+    def _verdict(self, write: Write, row: Sequence[Any]) -> Verdict:
+        done, ring, clash, version, _, fence, cell, _ = row
+        if done == "full":
+            return Verdict(False, None, full=True)
+        if done:
+            entry = Entry(write.record, int(version), int(fence), load_decision(cell))
+            return Verdict(True, entry, bool(ring), clash)
+        there = None if version is None else self._entry(row[3:])
+        return Verdict(False, there, newer=version is not None and there is None)
+
+
+def _together(writes: Sequence[Write]) -> list[list[Write]]:
+    """Return the writes in order, those that one call can make together."""
+    some: list[list[Write]] = []
+    for alike in (list(its) for _, its in groupby(writes, _call_of)):
+        some += (alike[n : n + _A_CALL] for n in range(0, len(alike), _A_CALL))
+    return some
+
+
+def _call_of(write: Write) -> tuple[str, bool]:
+    return write.record.service, _is_new(write)
+
+
+def _is_new(write: Write) -> bool:
+    return write.record.request is not None and (write.version == 0 or write.reset)

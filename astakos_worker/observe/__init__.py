@@ -1,1 +1,0 @@
-"""What operators see: the format of logs, metrics, and whether workers consume."""

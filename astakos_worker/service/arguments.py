@@ -1,0 +1,218 @@
+"""From a caller's arguments to a request that is worth storing; what is not raises `BadValue`.
+
+Pure. Everything that Astakos or the ledger would choke on later is refused here, before
+anything is stored or sent (F22, F28, F61).
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args
+
+from astakos_worker.configuration.names import NAME
+from astakos_worker.ledger.record import (
+    KEY_LIMIT,
+    Moment,
+    Provision,
+    Request,
+    Tag,
+    merge,
+    wire_name,
+)
+from astakosclient.errors import BadValue
+
+_INT64 = 2**63
+#: The ledger's server sorts serials as doubles, and JSON promises no more either. Astakos counts
+#: them from one; at a thousand a second it would get there in 285,000 years.
+_SERIALS_END = 2**53
+_ID_LIMIT = 255
+
+
+def one(
+    user: str, project: str, provisions: Mapping[str, int], *, name: str = "", force: bool = False
+) -> Request:
+    """Return a request for `{resource: quantity}` of a user from a project.
+
+    Each resource is charged to the member's holding and to the project's, as services do.
+    """
+    holder, source = f"user:{_id('user', user)}", f"project:{_id('project', project)}"
+    built: list[Provision] = []
+    for resource, quantity in _items("provisions", provisions):
+        label, amount = _id("resource", resource), checked_quantity(resource, quantity)
+        built += [
+            Provision(holder, source, label, amount),
+            Provision(source, None, label, amount),
+        ]
+    return _request(built, name, force)
+
+
+def generic(
+    user_provisions: Mapping[tuple[str, str, str], int] | None,
+    project_provisions: Mapping[tuple[str, str], int] | None,
+    *,
+    name: str = "",
+    force: bool = False,
+) -> Request:
+    """Return a request for both kinds of provisions, exactly as given and not paired.
+
+    `user_provisions` is `{(user, project, resource): quantity}`, `project_provisions`
+    `{(project, resource): quantity}`.
+    """
+    built = []
+    for key, quantity in _items("user_provisions", user_provisions or {}, empty=True):
+        user, project, resource = _parts("user_provisions", key, 3)
+        amount = checked_quantity(resource, quantity)
+        built.append(Provision(f"user:{user}", f"project:{project}", resource, amount))
+    for key, quantity in _items("project_provisions", project_provisions or {}, empty=True):
+        project, resource = _parts("project_provisions", key, 2)
+        built.append(
+            Provision(f"project:{project}", None, resource, checked_quantity(resource, quantity))
+        )
+    return _request(built, name, force)
+
+
+def reassignment(
+    user: str,
+    provisions: Mapping[tuple[str, str, str], int],
+    *,
+    name: str = "",
+    force: bool = False,
+) -> Request:
+    """Return a request that moves `{(from_project, to_project, resource): quantity}` of a user."""
+    holder = f"user:{_id('user', user)}"
+    built: list[Provision] = []
+    for key, quantity in _items("provisions", provisions):
+        before, after, resource = _parts("provisions", key, 3)
+        amount = checked_quantity(resource, quantity)
+        for project, signed in ((f"project:{before}", -amount), (f"project:{after}", amount)):
+            built += [
+                Provision(holder, project, resource, signed),
+                Provision(project, None, resource, signed),
+            ]
+    return _request(built, name, force)
+
+
+def checked_key(key: object) -> str:
+    """Return the idempotency key if it is 1 to 200 printable characters."""
+    if not isinstance(key, str):
+        raise BadValue(f"key must be a string, not {type(key).__name__}")
+    if not 1 <= len(key) <= KEY_LIMIT:
+        raise BadValue(f"key must have 1 to {KEY_LIMIT} characters, not {len(key)}")
+    if not key.isprintable():
+        raise BadValue(f"key must be printable: {key!r}")
+    return key
+
+
+def checked_which(which: object) -> str | int:
+    """Return a key, or an integer for a serial."""
+    return checked_key(which) if isinstance(which, str) else checked_serial(which)
+
+
+def checked_service(service: object) -> str:
+    """Return the name of a service if it can be a lane's: what it serves is its settings' say."""
+    if not isinstance(service, str) or not re.fullmatch(NAME, service):
+        form = "1 to 32 of a-z, 0-9, _ and -, and begin with a letter"
+        raise BadValue(f"the name of a service must be {form}, not {service!r:.80}")
+    return service
+
+
+def checked_serial(serial: object) -> int:
+    """Return the serial if it is a positive integer; `True` is none (F28)."""
+    if isinstance(serial, bool) or not isinstance(serial, int):
+        raise BadValue(f"a serial must be an integer, not {type(serial).__name__}")
+    if not 0 < serial < _SERIALS_END:
+        raise BadValue(f"a serial must be positive and less than 2**53, not {serial}")
+    return serial
+
+
+def checked_quantity(resource: object, quantity: object) -> int:
+    """Return the quantity if it is an integer of 64 bits; `True` is none (F61)."""
+    if isinstance(quantity, bool) or not isinstance(quantity, int):
+        kind = type(quantity).__name__
+        raise BadValue(f"the quantity of {resource!r} must be an integer, not {kind}")
+    if not -_INT64 <= quantity < _INT64:
+        raise BadValue(f"the quantity of {resource!r} must fit into 64 bits: {quantity}")
+    return quantity
+
+
+def checked_seconds(label: str, seconds: object) -> float:
+    """Return a number of seconds greater than nothing."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise BadValue(f"{label} must be a number of seconds, not {type(seconds).__name__}")
+    if not 0 < seconds < 10 * 365 * 86400:
+        raise BadValue(f"{label} must be more than nothing and less than ten years, not {seconds}")
+    return float(seconds)
+
+
+def checked_strings(label: str, values: Iterable[str]) -> list[str]:
+    """Return a list of strings; one string by itself is a slip of the pen."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise BadValue(f"{label} must be a list of strings, not {values!r:.80}")
+    listed = list(values)
+    if not all(isinstance(value, str) for value in listed):
+        raise BadValue(f"{label} must be a list of strings: {listed!r:.200}")
+    return listed
+
+
+def checked_moments(moments: Iterable[Moment]) -> tuple[Moment, ...]:
+    """Return when a call-back is to be told: any of "pending", "refused" and "closed"."""
+    known = get_args(Moment)
+    if isinstance(moments, str) or not isinstance(moments, Iterable):
+        raise BadValue(f"callback_on must be a list of {', '.join(known)}, not {moments!r:.80}")
+    listed = tuple(moments)
+    if not listed or any(moment not in known for moment in listed):
+        raise BadValue(f"callback_on must name some of {', '.join(known)}, not {listed!r:.80}")
+    return tuple(moment for moment in known if moment in listed)
+
+
+def check_name(request: Request, tag: Tag) -> None:
+    """Raise `BadValue` if Astakos would not keep the name with its tag."""
+    try:
+        wire_name(request.name, tag)
+    except ValueError as error:
+        raise BadValue(str(error)) from None
+
+
+def _request(provisions: Iterable[Provision], name: object, force: object) -> Request:
+    merged = merge(provisions)
+    if not merged:
+        raise BadValue("provisions are empty: there is nothing to reserve")
+    for provision in merged:
+        checked_quantity(provision.resource, provision.quantity)
+    if not isinstance(name, str):
+        raise BadValue(f"name must be a string, not {type(name).__name__}")
+    if "\0" in name or not _is_utf8(name):
+        raise BadValue("name must have no NUL and no lone surrogate")
+    if not isinstance(force, bool):
+        raise BadValue(f"force must be True or False, not {force!r}")
+    return Request(merged, name, force)
+
+
+def _is_utf8(text: str) -> bool:
+    """Return whether a text can be sent: one with a lone surrogate cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _items(label: str, mapping: object, *, empty: bool = False) -> Iterable[tuple[Any, Any]]:
+    if not isinstance(mapping, Mapping):
+        raise BadValue(f"{label} must be a mapping, not {type(mapping).__name__}")
+    if not mapping and not empty:
+        raise BadValue(f"{label} is empty: there is nothing to reserve")
+    return mapping.items()
+
+
+def _parts(label: str, key: object, length: int) -> tuple[str, ...]:
+    if not isinstance(key, tuple) or len(key) != length:
+        raise BadValue(f"{label}: each key must be a tuple of {length} strings, not {key!r}")
+    return tuple(_id(label, part) for part in key)
+
+
+def _id(label: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise BadValue(f"{label} must be a string, not {type(value).__name__}")
+    if not 1 <= len(value) <= _ID_LIMIT or not value.isprintable():
+        raise BadValue(f"{label} must be 1 to {_ID_LIMIT} printable characters: {value[:80]!r}")
+    return value

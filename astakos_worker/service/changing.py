@@ -1,0 +1,72 @@
+"""One event of a caller's or an operator's into one record; again where somebody was faster."""
+
+from collections.abc import Callable
+
+from astakos_worker.configuration import names
+from astakos_worker.ledger.contract import Entry, Write
+from astakos_worker.ledger.events import Event, Extended
+from astakos_worker.ledger.record import shown
+from astakos_worker.ledger.states import NotNow, transition
+from astakos_worker.service.calls import Parts, ledger_errors, left_for_newer, missing
+from astakos_worker.service.errors import CommissionError, DecisionConflict, Unavailable
+from astakos_worker.service.outcome import current, or_error, outcome_of
+from astakosclient.errors import AstakosClientException
+
+#: Others may change a record between two looks at it; not so often in a row.
+_TRIES = 10
+
+
+def change(
+    parts: Parts,
+    service: str,
+    key: str,
+    event: Callable[[float], Event],
+    refused: Callable[[Entry], Exception],
+) -> Entry:
+    """Write what an event, given the time, makes of a record; wake the workers if they are wanted.
+
+    Raises what `refused` says of a record that the event does not fit, `UnknownKey`,
+    `Unavailable`.
+    """
+    ledger = parts.ledger
+    with ledger_errors(key):
+        entry = ledger.get(service, [key]).get(key)
+        if entry is None:
+            raise missing(ledger, service, key)
+        for _ in range(_TRIES):
+            now = ledger.clock.now()
+            try:
+                record = transition(current(entry), event(now), now)
+            except NotNow:
+                raise refused(entry) from None
+            [verdict] = ledger.cas([Write(record, entry.version, ring=True)])
+            if verdict.newer:
+                raise left_for_newer(key)
+            if verdict.entry is None:
+                raise missing(ledger, service, key)
+            entry = verdict.entry
+            if verdict.done:
+                if verdict.ring:
+                    parts.waker.wake(names.WAKE_ISSUE, service, key, entry.version)
+                return entry
+    raise Unavailable(key, f"commission {shown(key)!r} changed too often: call again")
+
+
+def extend(parts: Parts, service: str, key: str, seconds: float) -> Entry:
+    """Set a new deadline so many seconds from now, while nobody has decided."""
+    return change(parts, service, key, lambda now: Extended(now + seconds), _not_extended)
+
+
+def _not_extended(entry: Entry) -> Exception:
+    """Return why a deadline cannot be changed any more."""
+    record = current(entry)
+    decision = record.decision
+    if decision is None:
+        try:
+            or_error(outcome_of(record))
+        except (AstakosClientException, CommissionError) as error:
+            return error
+        return DecisionConflict(record.key, f"commission {shown(record.key)!r} is {record.state}")
+    why = f" ({decision.reason})" if decision.reason else ""
+    text = f"commission {shown(record.key)!r} has been decided: {decision.verb}{why}"
+    return DecisionConflict(record.key, text)

@@ -1,0 +1,72 @@
+"""Builds what a process of a service shares: ledger, wake-ups, watcher. Nothing is opened yet.
+
+One set per process and settings: a fork makes new ones, since a child must not use the
+connections of its parent.
+"""
+
+import os
+import threading
+from dataclasses import dataclass
+
+from astakos_worker.configuration.servers import connect
+from astakos_worker.configuration.settings import Settings
+from astakos_worker.ledger.contract import Waking
+from astakos_worker.ledger.redis.store import RedisLedger
+from astakos_worker.service.waiting import RedisListener, Watcher
+from astakos_worker.service.wakeups import Waker, producer
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """What `Commissions` and `Lookups` of one process have in common."""
+
+    ledger: RedisLedger
+    waker: Waker
+    watcher: Watcher
+
+
+def ledger_of(settings: Settings, *, patience: float | None = None) -> RedisLedger:
+    """Return the ledger that the settings name."""
+    return RedisLedger(
+        connect(settings.ledger_url, patience=patience or settings.patience),
+        settings.namespace,
+        waking=Waking(
+            settings.carriers,
+            settings.records_per_carrier,
+            settings.promise,
+            settings.forgotten_after,
+            settings.coalesce,
+        ),
+        retention=settings.retention,
+        bare_retention=settings.bare_retention,
+    )
+
+
+_made: dict[str, Connected] = {}
+_lock = threading.Lock()
+
+
+def connected(settings: Settings) -> Connected:
+    """Return this process' shared connections for the settings."""
+    name = settings.model_dump_json(exclude={"services"})
+    with _lock:
+        if name not in _made:
+            ledger = ledger_of(settings)
+            listener = RedisListener(
+                connect(settings.ledger_url, patience=settings.patience), ledger
+            )
+            _made[name] = Connected(
+                ledger,
+                Waker(producer(settings), patience=settings.patience),
+                Watcher(ledger, listener),
+            )
+        return _made[name]
+
+
+def _forget() -> None:
+    global _lock  # noqa: PLW0603  # the parent's lock may be held by a thread that is not here
+    _lock = threading.Lock()
+    _made.clear()
+
+
+os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,112 @@
+"""What `Commissions.hold` does around a block: reserved on entry, decided on the way out (F80)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from astakos_worker.ledger.contract import Clock
+from astakos_worker.ledger.record import Verb
+from astakos_worker.service.errors import (
+    CommissionError,
+    CommissionFailed,
+    DecisionConflict,
+    OutcomeTimeout,
+    Unavailable,
+)
+from astakos_worker.service.outcome import Outcome
+from astakosclient.errors import AstakosClientException
+
+#: Seconds that leaving the block goes on trying to record its decision.
+_PERSISTENCE = 5.0
+
+
+class Held(Protocol):
+    """The handle of the commission that the block holds."""
+
+    key: str
+
+    @property
+    def last(self) -> Outcome:
+        """How it stood when the handle last heard of it."""
+
+    def accept(self) -> object:
+        """Decide to accept."""
+
+    def reject(self, reason: str = "") -> object:
+        """Decide to reject."""
+
+    def outcome(self, timeout: float | None = None) -> Outcome:
+        """Wait until it is pending, or has ended."""
+
+
+@contextmanager
+def held(
+    commission: Held,
+    deadline: float,
+    timeout: float,
+    clock: Clock,
+) -> Iterator[None]:
+    """Wait for the serial, run the block, and record what its end decides."""
+    _check(commission.last)
+    key = commission.key
+    try:
+        outcome = commission.outcome(timeout)
+    except (AstakosClientException, CommissionFailed):
+        raise  # it has ended: there is nothing to reject
+    except BaseException as error:
+        rejected = _insist(commission, "reject", deadline, clock, reason=error)
+        if rejected and isinstance(error, OutcomeTimeout):
+            text = f"{error}: it has been rejected, and nothing stays reserved"
+            raise OutcomeTimeout(key, text) from None
+        raise
+    _check(outcome)
+    try:
+        yield
+    except BaseException as error:
+        _insist(commission, "reject", deadline, clock, reason=error)
+        raise
+    _insist(commission, "accept", deadline, clock)
+
+
+def _insist(
+    commission: Held,
+    verb: Verb,
+    deadline: float,
+    clock: Clock,
+    *,
+    reason: BaseException | None = None,
+) -> bool:
+    """Record the decision; while the ledger is away, for some seconds.
+
+    False: it is not recorded, and that is noted on the block's own exception, if it has one.
+    """
+    key, end = commission.key, clock.now() + _PERSISTENCE
+    while True:
+        try:
+            if verb == "accept":
+                commission.accept()
+            else:
+                commission.reject(type(reason).__name__)
+        except (CommissionError, AstakosClientException) as error:
+            away = isinstance(error, Unavailable)
+            if away and clock.now() < end:
+                continue  # each try takes as long as the ledger's time-out
+            note = f"{verb} of {key!r} is not recorded: {error}"
+            if away:
+                note += f"; its deadline is {deadline:g} s after its issue"
+            if reason is not None:
+                reason.add_note(note)
+            elif away:
+                raise Unavailable(key, note) from error
+            else:
+                raise
+            return False
+        return True
+
+
+def _check(outcome: Outcome) -> None:
+    """Raise if nothing is reserved any more that a block could build on."""
+    if outcome.decision == "reject":
+        why = f" ({outcome.reason})" if outcome.reason else ""
+        text = f"commission {outcome.key!r} has been rejected{why}: hold another key"
+        raise DecisionConflict(outcome.key, text)

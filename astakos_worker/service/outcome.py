@@ -1,0 +1,85 @@
+"""How a commission stands, as its callers see it: from a ledger's entry to values and errors.
+
+Pure.
+"""
+
+from dataclasses import dataclass
+
+from astakos_worker.ledger.contract import Entry
+from astakos_worker.ledger.events import Decided
+from astakos_worker.ledger.record import CLOSED, Fault, Record, State, Verb, shown
+from astakos_worker.ledger.states import NotNow, transition
+from astakos_worker.service.errors import CommissionFailed, DecisionConflict
+from astakosclient.errors import AstakosClientException, NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a commission stands. `decision` is "accept", "reject" or None."""
+
+    key: str
+    state: str
+    serial: int | None = None
+    decision: str | None = None
+    reason: str = ""
+    error: Fault | None = None
+
+
+def current(entry: Entry) -> Record:
+    """Return the record with what its write-once cell holds applied to it."""
+    if entry.cell is None:
+        return entry.record
+    try:
+        return transition(entry.record, Decided(entry.cell), entry.cell.at)
+    except NotNow:
+        return entry.record
+
+
+def outcome_of(record: Record) -> Outcome:
+    """Return how a commission stands, by its record as `current` returns it."""
+    decision = record.decision
+    return Outcome(
+        shown(record.key),
+        str(record.state),
+        record.serial,
+        decision.verb if decision else None,
+        decision.reason if decision else "",
+        record.error if record.state in CLOSED else None,
+    )
+
+
+def through(entry: Entry) -> bool:
+    """Return whether there is nothing to wait for: closed, or pending and undecided."""
+    record = current(entry)
+    if record.state in CLOSED:
+        return True
+    return record.state is State.PENDING and record.decision is None
+
+
+def check_verb(record: Record, verb: Verb) -> None:
+    """Raise if the decision that stands is the other one."""
+    decision = record.decision
+    if decision is not None and decision.verb != verb:
+        why = f" ({decision.reason})" if decision.reason else ""
+        text = f"commission {shown(record.key)!r} has been decided: {decision.verb}{why}"
+        raise DecisionConflict(record.key, text)
+
+
+def check_decision(record: Record, verb: Verb) -> None:
+    """Raise if the decision that stands is another, or if there is nothing left to accept."""
+    check_verb(record, verb)
+    if verb == "accept" or record.state not in {State.REFUSED, State.CANCELLED}:
+        or_error(outcome_of(record))
+
+
+def or_error(outcome: Outcome) -> Outcome:
+    """Return the outcome, or raise what went wrong."""
+    match outcome.state:
+        case State.REFUSED:
+            raise AstakosClientException.from_dict(outcome.error or {})
+        case State.UNKNOWN:
+            raise NotFound(f"{outcome.key} is not pending in Astakos: resolved, or not ours")
+        case State.VANISHED | State.CONFLICT | State.DEAD | State.DISCARDED:
+            why = (outcome.error or {}).get("message", "somebody else settled it")
+            raise CommissionFailed(outcome.key, f"{outcome.key!r} is {outcome.state}: {why}")
+    return outcome

@@ -1,0 +1,172 @@
+"""Wake-ups: the Celery messages that say "there is work in the ledger", and no more.
+
+Losing one costs time, receiving two costs nothing; so sending one never raises and never keeps
+its caller. What was not sent is made good by the drive.
+"""
+
+import atexit
+import threading
+import time
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any
+from urllib.parse import quote
+
+import redis
+import structlog
+from celery import Celery
+from kombu.exceptions import KombuError
+
+from astakos_worker.configuration import names
+from astakos_worker.configuration.broker import TRANSPORT
+from astakos_worker.configuration.settings import Settings, celery_values
+from astakos_worker.ledger.record import is_bare, shown
+
+log = structlog.get_logger(__name__)
+
+#: What publishing raises when the broker is away.
+BROKER_AWAY = (KombuError, redis.RedisError, OSError)
+
+#: Seconds without another try after one that failed: the drive rings meanwhile.
+_PAUSE = 1.0
+
+#: Wake-ups that wait to be sent, at most or nearly so; one a lane would do.
+_MOST = 1000
+
+#: Where Celery programs that name no queue of their own listen.
+_CALLERS_QUEUE = "celery"
+
+
+def producer(settings: Settings) -> Celery:
+    """Return a Celery application that only sends, and gives up within the patience.
+
+    Its result backend is off: the ledger knows what became of a commission.
+    """
+    app = Celery("astakos_worker.producer", set_as_current=False)
+    values = celery_values(settings)
+    values["result_backend"] = "disabled://"
+    if not values["broker_url"].startswith("sentinel:"):  # those have a transport of their own
+        # Not for the whole process: a service may have a Celery application of its own.
+        values["broker_transport"] = TRANSPORT
+    values["broker_transport_options"] = {
+        **values["broker_transport_options"],
+        "socket_timeout": settings.patience,
+        "socket_connect_timeout": settings.patience,
+        "max_retries": 0,
+        "interval_start": 0,
+    }
+    app.conf.update(values)
+    return app
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    task: str
+    kwargs: dict[str, Any]
+    task_id: str | None = None
+    queue: str = names.COMMISSIONS
+
+
+class Waker:
+    """Sends wake-ups through a Celery application, by a thread of its own.
+
+    The ledger has what must happen, so nobody waits for the broker: not a request handler, nor a
+    carrier with records in hand. A process that ends sends what it still has, within its patience.
+    """
+
+    def __init__(self, app: Celery, *, patience: float = 1.0) -> None:
+        self._app = app
+        self._patience = patience
+        self._quiet_until = 0.0
+        self._lock = threading.Lock()
+        self._waiting: SimpleQueue[_Message | threading.Event] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def wake(self, task: str, service: str, key: str, version: int) -> None:
+        """Have the wake-up of one commission sent."""
+        verb = task.rsplit(".", 1)[-1]
+        label = shown(key).replace(" ", "-") if is_bare(key) else quote(key, safe="/:@+=,")
+        task_id = f"{service}:{label}:{verb}:{version}"
+        self._later(_Message(task, {"service": service, "key": key}, task_id))
+
+    def ring(self, service: str) -> None:
+        """Have a wake-up sent for whatever is due on a lane."""
+        self._later(_Message(names.WAKE_DRIVE, {"service": service}))
+
+    def flush(self) -> None:
+        """Wait until what was to be sent has been, but no longer than the patience."""
+        if not self._serving:
+            return
+        sent = threading.Event()
+        self._waiting.put(sent)
+        sent.wait(self._patience)
+
+    def tell(self, callback: str, payload: dict[str, Any]) -> bool:
+        """Hand a call-back, `task` or `task@queue`, to the broker."""
+        task, _, place = callback.partition("@")
+        message = _Message(task, {"commission": payload}, queue=place or _CALLERS_QUEUE)
+        return self._send(message)
+
+    # --- Inside -------------------------------------------------------------------------------
+
+    @property
+    def _serving(self) -> bool:
+        """Whether the thread is there: a fork does not take it along."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def _later(self, message: _Message) -> None:
+        if self._waiting.qsize() < _MOST:  # what is beyond is made good by the drive
+            self._waiting.put(message)
+        if not self._serving:
+            self._start()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._serving:
+                return
+            atexit.register(self.flush)
+            self._thread = threading.Thread(
+                target=self._serve, name="astakos-wake-ups", daemon=True
+            )
+            self._thread.start()
+
+    def _serve(self) -> None:
+        kept: Any = None
+        while True:
+            message = self._waiting.get()
+            if isinstance(message, threading.Event):
+                message.set()
+                continue
+            sent = False
+            try:
+                # What Celery would find out for every message anew is a third of its cost: a
+                # producer, whether the queue was declared (its workers see to that), how the
+                # arguments are shown in Flower.
+                kept = kept or self._app.producer_pool.acquire(block=True)
+                shown = {"argsrepr": "()", "kwargsrepr": repr(message.kwargs)}
+                sent = self._send(message, producer=kept, declare=(), **shown)
+            except Exception:  # the thread goes on, whatever became of one wake-up
+                log.exception("wake_up_not_sent", task=message.task)
+            if kept is not None and not sent:  # its connection may be broken
+                kept.release()
+                kept = None
+
+    def _send(self, message: _Message, **more: Any) -> bool:
+        """Send a message; False if the broker is away."""
+        if time.monotonic() < self._quiet_until:
+            return False
+        try:
+            self._app.send_task(
+                message.task,
+                kwargs=message.kwargs,
+                task_id=message.task_id,
+                queue=message.queue,
+                ignore_result=True,
+                retry=False,
+                **more,
+            )
+        except BROKER_AWAY as error:
+            self._quiet_until = time.monotonic() + _PAUSE
+            log.warning("broker_away", task=message.task, error=type(error).__name__)
+            return False
+        return True

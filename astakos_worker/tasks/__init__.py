@@ -1,1 +1,0 @@
-"""The Celery tasks: shells that unpack a message, call what does the work, and return."""

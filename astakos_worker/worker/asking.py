@@ -1,0 +1,58 @@
+"""Asks the owner that a setting names: imports it when first asked, and waits a bounded time.
+
+The owner is the service's code in our process: it may raise, hang, or be missing. Each question
+runs in a thread of its own. While one question is still running, no other is asked, so a hung
+database costs one thread.
+"""
+
+import threading
+from collections.abc import Sequence
+
+from celery.utils.imports import import_from_cwd, symbol_by_name
+
+from astakos_worker.engine.sweep.owner import Answer, Owner, OwnerError, Unsettled
+
+
+class Asking:
+    """Asks the function behind a dotted path, such as `cloud.quotas:owner`."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        self._path = path
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._asked: _Question | None = None
+
+    def __call__(self, commissions: Sequence[Unsettled]) -> Sequence[Answer]:
+        """Return the owner's answers; `OwnerError` if it has none within the time-out."""
+        with self._lock:
+            if self._asked is not None and self._asked.is_alive():
+                raise OwnerError(f"{self._path} is still at an earlier question")
+            question = self._asked = _Question(self._path, commissions)
+            question.start()
+        question.join(self._timeout)
+        if question.is_alive():
+            raise OwnerError(f"{self._path} did not answer within {self._timeout:g} s")
+        if question.error is not None:
+            said = f"{type(question.error).__name__}: {question.error}"
+            raise OwnerError(f"{self._path} failed with {said[:300]}") from question.error
+        return question.answers
+
+
+class _Question(threading.Thread):
+    """One question; ends with the process if need be."""
+
+    def __init__(self, path: str, commissions: Sequence[Unsettled]) -> None:
+        super().__init__(name="astakos-owner", daemon=True)
+        self._path = path
+        self._commissions = tuple(commissions)
+        self.answers: Sequence[Answer] = ()
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Ask."""
+        try:
+            owner: Owner = symbol_by_name(self._path, imp=import_from_cwd)
+            self.answers = owner(self._commissions)
+        # Whatever the service's code does, the sweep goes on without its answer, and says so.
+        except BaseException as error:  # noqa: BLE001  # an exit too: it ends this thread alone
+            self.error = error

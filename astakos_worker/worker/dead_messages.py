@@ -1,0 +1,78 @@
+"""Messages that no worker could make anything of: that there was one, and why it is gone (F51).
+
+Kept beside the ledger, the latest thousand of them, for as long as closed commissions. Nothing
+of a message's body is kept, and no words of an error that could quote it: somebody may have put
+a secret there.
+"""
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import redis
+import structlog
+
+from astakos_worker.configuration.servers import connect
+from astakos_worker.configuration.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+_KEPT = 1000
+#: Characters of a task's name or id that are kept: whoever sent rubbish may have sent a lot.
+_LONGEST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class DeadMessage:
+    """One message. `at` is seconds since the epoch, by the worker's clock."""
+
+    at: float
+    task: str
+    id: str
+    queue: str
+    reason: str
+
+
+class DeadMessages:
+    """The list, on the server of the ledger."""
+
+    def __init__(self, server: "redis.Redis", namespace: str, *, retention: float) -> None:
+        self._server = server
+        self._name = f"astakos:{namespace}:dead-messages"
+        self._retention = retention
+
+    def add(self, reason: str, *, task: object = "", id_: object = "", queue: object = "") -> None:
+        """Note a message that is thrown away; never raises, since that must go on."""
+        one = DeadMessage(time.time(), _short(task), _short(id_), _short(queue), reason)
+        log.error("dead_message", **asdict(one))
+        try:
+            pipe: Any = self._server.pipeline(transaction=False)
+            pipe.lpush(self._name, json.dumps(asdict(one)))
+            pipe.ltrim(self._name, 0, _KEPT - 1)
+            pipe.expire(self._name, max(1, round(self._retention)))
+            pipe.execute()
+        except redis.RedisError as error:
+            log.warning("dead_message_not_kept", error=type(error).__name__)
+
+    def list(self) -> list[DeadMessage]:
+        """Return those that are kept, the latest first; raises `redis.RedisError`."""
+        rows: Any = self._server.lrange(self._name, 0, -1)
+        return [DeadMessage(**json.loads(row)) for row in rows]
+
+    def clear(self) -> int:
+        """Forget them; return how many there were."""
+        pipe: Any = self._server.pipeline()
+        pipe.llen(self._name)
+        pipe.delete(self._name)
+        return int(pipe.execute()[0])
+
+
+def dead_messages_of(settings: Settings) -> DeadMessages:
+    """Return the list of messages that no worker could make anything of."""
+    server = connect(settings.ledger_url, patience=settings.patience, connections=2)
+    return DeadMessages(server, settings.namespace, retention=settings.retention)
+
+
+def _short(value: object) -> str:
+    return value[:_LONGEST] if isinstance(value, str) else f"<{type(value).__name__}>"

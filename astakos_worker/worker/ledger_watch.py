@@ -1,0 +1,65 @@
+"""What a worker's heartbeat looks after in the ledger: writes that are gone, memory that ends.
+
+How many writes each lane has had is remembered where the ledger is not: in the memory of each
+process, and on the broker's server for those that start later. Where both servers are one, and
+every process ended with it, a loss goes unnoticed (F68).
+"""
+
+from typing import Any
+
+import redis
+import structlog
+
+from astakos_worker.ledger.redis.capacity import LIMIT
+from astakos_worker.ledger.redis.store import RedisLedger
+
+log = structlog.get_logger(__name__)
+
+
+class Keeper:
+    """Looks after one ledger, now and then."""
+
+    def __init__(self, ledger: RedisLedger, elsewhere: "redis.Redis", namespace: str) -> None:
+        self._ledger = ledger
+        self._elsewhere = elsewhere
+        self._name = f"astakos:{namespace}:writes"
+        self._lost: set[str] = set()
+        self._short: bool | None = None  # None: not looked yet
+
+    def look(self) -> None:
+        """Notice lost writes and a full server; raises `LedgerError` while the ledger is away."""
+        self.exchange()
+        lost = self._ledger.notice()
+        for lane in lost - self._lost:
+            log.error("ledger_lost_writes", lane=lane)
+        self._lost = lost
+        self._look_at_memory()
+
+    def exchange(self) -> None:
+        """Learn what others were told of, and leave there what this process was told of."""
+        try:
+            there: Any = self._elsewhere.hgetall(self._name)
+            for lane, writes in there.items():
+                self._ledger.remember(lane, int(writes))
+            more: dict[Any, Any] = {
+                lane: writes
+                for lane, writes in self._ledger.seen().items()
+                if writes > int(there.get(lane, 0))
+            }
+            if more:
+                self._elsewhere.hset(self._name, mapping=more)
+        except redis.RedisError as error:
+            log.info("writes_not_remembered_elsewhere", error=type(error).__name__)
+
+    def _look_at_memory(self) -> None:
+        share = self._ledger.memory()
+        short = share >= LIMIT
+        if short == self._short:
+            return
+        text = None
+        if short:
+            text = f"{share:.0%} of the server's maxmemory is used: new commissions are refused"
+            log.error("ledger_nearly_full", used=round(share, 3))
+        for lane in self._ledger.lanes():
+            self._ledger.alarm(lane, "memory", text)
+        self._short = short  # once it has been said everywhere

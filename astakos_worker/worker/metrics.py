@@ -1,0 +1,236 @@
+"""What a worker process counts, and how its ledger stands, for Prometheus.
+
+Counters are of this process, and are to be summed over all. What the ledger knows (lanes, alarms,
+the last sweep of each) is read from it when it is asked for, so that any one worker can tell it,
+whoever did the work. No key, no user and no serial is a label: there are too many of them.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from astakos_worker.engine.ports import Astakos
+from astakos_worker.engine.sweep.findings import Report
+from astakos_worker.engine.sweep.sweep import last_report
+from astakos_worker.ledger.contract import Lane, Ledger, LedgerError
+from astakos_worker.ledger.record import Record
+from astakosclient.errors import AstakosClientException
+
+log = structlog.get_logger(__name__)
+
+#: How a lane stands: the metric's name, what it says, and where it is.
+_LANE: Final[tuple[tuple[str, str, Callable[[Lane], float]], ...]] = (
+    ("due", "Commissions on which work is due now", lambda lane: lane.due),
+    ("open", "Commissions that have not ended", lambda lane: lane.open),
+    ("held", "Open commissions that have a serial", lambda lane: lane.held),
+    ("carriers", "Tasks at work on commissions", lambda lane: lane.awake),
+    ("oldest_due_seconds", "How long the oldest due work waits", lambda lane: lane.oldest_due),
+    ("resting_seconds", "How long Astakos is left alone still", lambda lane: lane.resting),
+)
+
+#: How the last sweep went.
+_SWEEP: Final[tuple[tuple[str, str, Callable[[Report], float]], ...]] = (
+    ("start_timestamp_seconds", "When the last sweep began", lambda last: last.started),
+    ("duration_seconds", "How long the last sweep took", lambda last: last.seconds),
+    ("seen", "Pending commissions that Astakos listed", lambda last: last.listed),
+    ("looked", "Of these, how many the sweep got to", lambda last: last.looked),
+    ("stopped", "Whether the last sweep ended early", lambda last: bool(last.stopped)),
+    ("left", "What the last sweep was to do and did not", lambda last: last.left),
+    (
+        "oldest_undecided_seconds",
+        "Age of the oldest undecided commission",
+        lambda last: last.oldest_undecided,
+    ),
+    (
+        "oldest_unexplained_seconds",
+        "Age of the oldest pending commission of ours without a record",
+        lambda last: last.oldest_unexplained,
+    ),
+)
+
+
+class Metrics:
+    """The metrics of one process."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.registry = CollectorRegistry()
+        self.registry.register(_FromLedger(ledger))
+        labels = ("service", "call", "outcome")
+        self._requests = Counter(
+            "astakos_requests",
+            "Requests to Astakos: answered, refused, not_sent or ambiguous",
+            labels,
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "astakos_request_seconds",
+            "How long requests to Astakos took",
+            ("service", "call"),
+            registry=self.registry,
+        )
+        self._ended = Counter(
+            "astakos_commissions",
+            "Commissions that ended, by their last state",
+            ("service", "state"),
+            registry=self.registry,
+        )
+        self._sweeps = Counter(
+            "astakos_sweeps",
+            "Sweeps: whole, or stopped early",
+            ("service", "end"),
+            registry=self.registry,
+        )
+        self._done = Counter(
+            "astakos_sweep_done",
+            "What sweeps did: adopt, twin, reject, accept, expired, resettle, conflict, vanished",
+            ("service", "what"),
+            registry=self.registry,
+        )
+        self._rejected = Counter(
+            "astakos_sweep_rejected",
+            "What sweeps rejected: as expired, twin, orphan, ghost, foreign, or by the owner",
+            ("service", "reason"),
+            registry=self.registry,
+        )
+
+    def carried(self, service: str, records: Iterable[Record], since: float) -> None:
+        """Count those that ended since then."""
+        for record in records:
+            if record.closed is not None and record.closed >= since:
+                self._ended.labels(service, str(record.state)).inc()
+
+    def swept(self, report: Report) -> None:
+        """Count what a sweep did."""
+        service = report.service
+        whole = report.ended is not None and not report.stopped
+        self._sweeps.labels(service, "whole" if whole else "stopped").inc()
+        for what, n in report.done.items():
+            self._done.labels(service, what).inc(n)
+        for reason, n in report.rejected.items():
+            self._rejected.labels(service, reason).inc(n)
+
+    @contextmanager
+    def timed(self, service: str, call: str) -> Iterator[None]:
+        """Count a request, and time it."""
+        began, outcome = time.monotonic(), "answered"
+        try:
+            yield
+        except AstakosClientException as error:
+            outcome = error.outcome.value
+            raise
+        finally:
+            self._requests.labels(service, call, outcome).inc()
+            self._seconds.labels(service, call).observe(time.monotonic() - began)
+
+    def serve(self, host: str, port: int) -> Callable[[], None]:
+        """Show the metrics over HTTP, in a thread; return what ends that."""
+        try:
+            server, thread = start_http_server(port, host, self.registry)
+        except OSError as error:  # a worker without metrics is better than none
+            log.warning("metrics_unavailable", host=host, port=port, reason=str(error))
+            return lambda: None
+
+        def end() -> None:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+        return end
+
+
+class Measured:
+    """The engine's Astakos, with each request counted."""
+
+    def __init__(self, astakos: Astakos, service: str, metrics: Metrics) -> None:
+        self._astakos = astakos
+        self._service = service
+        self._metrics = metrics
+
+    def issue_provisions(
+        self,
+        provisions: Sequence[Any],
+        name: str = "",
+        force: bool = False,
+        *,
+        fresh: bool = False,
+    ) -> int:
+        """Issue a commission, two-phase; return its serial."""
+        with self._metrics.timed(self._service, "issue"):
+            return self._astakos.issue_provisions(provisions, name, force, fresh=fresh)
+
+    def resolve_commissions(
+        self, accept_serials: Sequence[int], reject_serials: Sequence[int]
+    ) -> Mapping[str, Any]:
+        """Accept and reject."""
+        with self._metrics.timed(self._service, "resolve"):
+            return self._astakos.resolve_commissions(accept_serials, reject_serials)
+
+    def get_pending_commissions(self) -> list[int]:
+        """Return the serials of what is pending."""
+        with self._metrics.timed(self._service, "list"):
+            return self._astakos.get_pending_commissions()
+
+    def get_commission_info(self, serial: int) -> Mapping[str, Any]:
+        """Return what Astakos says of a pending commission."""
+        with self._metrics.timed(self._service, "info"):
+            return self._astakos.get_commission_info(serial)
+
+
+class _FromLedger:
+    """Reads the ledger when Prometheus asks."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def describe(self) -> Iterable[Metric]:
+        """Say nothing before the ledger is asked: it may be away when a worker starts."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """Return how the lanes stand, and how their last sweeps went."""
+        answers = GaugeMetricFamily("astakos_ledger_up", "Whether the ledger answers")
+        try:
+            families = self._read()
+        except LedgerError as error:
+            log.warning("ledger_away", error=str(error))
+            answers.add_metric((), 0)
+            return [answers]
+        answers.add_metric((), 1)
+        return [answers, *families]
+
+    def _read(self) -> list[Metric]:
+        names = self._ledger.lanes()
+        lanes = [self._ledger.lane(name) for name in names]
+        lasts = [last for name in names if (last := last_report(self._ledger, name))]
+        families: list[Metric] = []
+        for name, text, value in _LANE:
+            family = GaugeMetricFamily(f"astakos_lane_{name}", text, labels=("service",))
+            for lane in lanes:
+                family.add_metric((lane.name,), value(lane))
+            families.append(family)
+        alarms = GaugeMetricFamily(
+            "astakos_alarm", "Alarms that stand", labels=("service", "alarm")
+        )
+        for lane in lanes:
+            for alarm in lane.alarms:
+                alarms.add_metric((lane.name, alarm), 1)
+        families.append(alarms)
+        for name, text, about in _SWEEP:
+            family = GaugeMetricFamily(f"astakos_last_sweep_{name}", text, labels=("service",))
+            for last in lasts:
+                family.add_metric((last.service,), about(last))
+            families.append(family)
+        found = GaugeMetricFamily(
+            "astakos_last_sweep_found",
+            "What the last sweep found, done or not: adopt, twin, foreign, wait, vanished, ...",
+            labels=("service", "what"),
+        )
+        for last in lasts:
+            for what, n in last.counts.items():
+                found.add_metric((last.service, what), n)
+        return [*families, found]

@@ -1,0 +1,254 @@
+"""What one worker process holds: its ledger, clients, carriers and heartbeat. Built after a fork.
+
+The only module-level state of the workers is here, behind `runtime()`.
+"""
+
+import os
+import random
+import socket
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from astakos_worker.configuration.names import SAME_NAME
+from astakos_worker.configuration.servers import connect
+from astakos_worker.configuration.settings import Settings
+from astakos_worker.engine.carry.batch_size import BatchSize
+from astakos_worker.engine.carry.carrier import Carried, Carrier
+from astakos_worker.engine.ports import Astakos
+from astakos_worker.engine.sweep.findings import Report
+from astakos_worker.ledger.contract import LedgerError
+from astakos_worker.ledger.redis.store import RedisLedger
+from astakos_worker.service.arguments import checked_strings
+from astakos_worker.service.calls import Wakes
+from astakos_worker.service.commissions import Commissions
+from astakos_worker.service.connect import ledger_of
+from astakos_worker.service.gather import Gather
+from astakos_worker.service.known_names import known_names_of
+from astakos_worker.service.waiting import RedisListener, Watcher
+from astakos_worker.service.wakeups import Waker, producer
+from astakos_worker.worker.clients import Clients
+from astakos_worker.worker.dead_messages import dead_messages_of
+from astakos_worker.worker.ledger_watch import Keeper
+from astakos_worker.worker.limits import limits_of
+from astakos_worker.worker.metrics import Measured, Metrics
+from astakos_worker.worker.sweep_setup import owner_of, sweeping
+
+if TYPE_CHECKING:
+    from astakos_worker.engine.sweep import owner
+
+log = structlog.get_logger(__name__)
+
+#: Seconds that a worker waits for one answer of the ledger; services have less patience.
+_PATIENCE = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the service's side works with in a worker."""
+
+    ledger: RedisLedger
+    waker: Wakes
+    watcher: Watcher
+
+
+class Runtime:
+    """Everything that tasks need, and the heartbeat."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.limits = limits_of(settings)
+        self.clients = Clients(settings)
+        self.ledger = ledger_of(settings, patience=_PATIENCE)
+        broker = connect(settings.broker_url, patience=settings.patience, connections=2)
+        self._keeper = Keeper(self.ledger, broker, settings.namespace)
+        self.dead_messages = dead_messages_of(settings)
+        # Not by the application that consumes, which is patient with its broker: a carrier that
+        # rings has records in hand, and the heartbeat tells who is alive.
+        self.waker = Waker(producer(settings), patience=settings.patience)
+        self.metrics = Metrics(self.ledger)
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        listener = RedisListener(connect(settings.ledger_url, patience=_PATIENCE), self.ledger)
+        self._watcher = Watcher(self.ledger, listener)
+        self._awake: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._owners: dict[str, owner.Ask | None] = {}
+        self._known_names = known_names_of(settings)
+        self._sizes: dict[str, BatchSize] = {}
+        self._gathers: dict[tuple[str, str], Gather] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._beating: threading.Thread | None = None
+        self._unserve: Callable[[], None] = lambda: None
+
+    def commissions(self, service: str, waker: Wakes | None = None) -> Commissions:
+        """Return the service's side, for requests that came as messages."""
+        parts = _Parts(self.ledger, waker or self.waker, self._watcher)
+        return Commissions(service, settings=self.settings, parts=parts)
+
+    def carry(
+        self, service: str, carrier: str, *, own: str | None = None, wake: str | None = None
+    ) -> Carried:
+        """Work on a lane as a carrier of this process."""
+        worker = Carrier(
+            self._astakos(service),
+            self.ledger,
+            self.ledger.clock,
+            self.limits,
+            random.random,
+            self.waker.ring,
+            self.waker.tell,
+            self._sizes.setdefault(service, BatchSize()),
+        )
+        name = f"{self.name}:{carrier}"
+        since = self.ledger.clock.now()
+        with self._counted(service, name):
+            done = worker.carry(service, name, own=own, wake=wake)
+        self.metrics.carried(service, done.records.values(), since)
+        return done
+
+    def sweep(self, service: str, holder: str, *, fix: bool = True) -> Report:
+        """Sweep a lane."""
+        settings = self.settings
+        if service not in self._owners:
+            self._owners[service] = owner_of(settings, service)
+        with sweeping(
+            self._astakos(service),
+            self.ledger,
+            replace(self.limits, sweep_seconds=settings.sweep_seconds),
+            self.waker.ring,
+            ask=self._owners[service],
+            requests=settings.sweep_requests,
+        ) as sweep:
+            report = Report(service, fix=fix)
+            try:
+                for _ in sweep.findings(report, f"{self.name}:{holder}"):
+                    pass
+            finally:
+                self.metrics.swept(report)
+        return report
+
+    def users(self, service: str, what: str, wanted: Iterable[str] | None) -> dict[str, str]:
+        """Return `{uuid: name}` ("usernames") or `{name: uuid}` ("uuids"); None: of all uuids."""
+        self.clients.of(service)  # one that is not configured is told to its caller alone
+        if wanted is None:
+            return self._fetch_users(service, what, None)
+        with self._lock:
+            gather = self._gathers.get((service, what))
+            if gather is None:
+                gather = self._gathers[service, what] = Gather(
+                    lambda some, _: self._fetch_users(service, what, some), SAME_NAME[what]
+                )
+        return gather.ask(checked_strings(what, wanted))
+
+    def _fetch_users(self, service: str, what: str, wanted: Sequence[str] | None) -> dict[str, str]:
+        client = self.clients.of(service)
+        if what == "usernames":
+            found = client.service_get_usernames(wanted)
+        else:
+            found = client.service_get_uuids(wanted)
+        if self._known_names and wanted is not None:
+            self._known_names.write(service, what, wanted, found)
+        return found
+
+    def _astakos(self, service: str) -> Astakos:
+        return Measured(self.clients.of(service), service, self.metrics)
+
+    # --- The heartbeat ------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the heartbeat, once, and show the metrics if they are wanted."""
+        settings = self.settings
+        with self._lock:
+            if self._beating is None:
+                self._keeper.exchange()  # before anything is claimed
+                if settings.metrics_port:
+                    self._unserve = self.metrics.serve(settings.metrics_host, settings.metrics_port)
+                self._beating = threading.Thread(
+                    target=self._beat, name="astakos-heartbeat", daemon=True
+                )
+                self._beating.start()
+
+    def stop(self) -> None:
+        """End the heartbeat."""
+        self._stop.set()
+        self._unserve()
+
+    def _beat(self) -> None:
+        """Say who is awake, and now and then drive; an outage of the ledger ends neither."""
+        settings = self.settings
+        since_drive = settings.drive
+        while not self._stop.wait(settings.heartbeat):
+            since_drive += settings.heartbeat
+            drives = since_drive >= settings.drive
+            try:
+                rings = self.ledger.beat(
+                    self._awake_now(), self.name if drives else None, 2 * settings.drive
+                )
+            except LedgerError as error:
+                log.warning("heartbeat_missed", error=str(error))
+                continue
+            except Exception:  # ended, it would leave a worker that works and counts as dead
+                log.exception("heartbeat_failed")
+                continue
+            if drives:
+                since_drive = 0.0
+            for service, times in rings.items():
+                for _ in range(times):
+                    self.waker.ring(service)
+            if drives:
+                self._keep()
+
+    def _keep(self) -> None:
+        try:
+            self._keeper.look()
+        except LedgerError as error:
+            log.warning("ledger_not_looked_after", error=str(error))
+
+    def _awake_now(self) -> dict[str, list[str]]:
+        with self._lock:
+            return {lane: list(names) for lane, names in self._awake.items() if names}
+
+    @contextmanager
+    def _counted(self, service: str, name: str) -> Iterator[None]:
+        with self._lock:
+            self._awake[service][name] += 1
+        try:
+            yield
+        finally:
+            with self._lock:  # a message that came twice may be at work twice, under one name
+                names = self._awake[service]
+                names[name] -= 1
+                if not names[name]:
+                    del names[name]
+
+
+_lock = threading.Lock()
+_made: dict[int, Runtime] = {}
+
+
+def runtime(settings: Settings) -> Runtime:
+    """Return this process' runtime; the first call makes it and starts its heartbeat."""
+    pid = os.getpid()
+    made = _made.get(pid)
+    if made is None:
+        with _lock:
+            made = _made.get(pid)
+            if made is None:
+                made = Runtime(settings)
+                made.start()  # before anyone works with it: see `start`
+                _made[pid] = made
+    return made
+
+
+def _forget() -> None:
+    global _lock  # noqa: PLW0603  # the parent's lock may be held by a thread that is not here
+    _lock = threading.Lock()
+    _made.clear()
+
+
+os.register_at_fork(after_in_child=_forget)

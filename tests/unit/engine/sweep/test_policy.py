@@ -1,0 +1,109 @@
+"""What is to be done about a commission that no record explains: the whole table."""
+
+import pytest
+
+from astakos_worker.engine.listed import Stranger
+from astakos_worker.engine.ports import Limits
+from astakos_worker.engine.sweep.policy import judge
+from astakos_worker.ledger import states
+from astakos_worker.ledger.contract import Entry, Sight
+from astakos_worker.ledger.events import Issued
+from astakos_worker.ledger.record import Decision, Provision, Request, Tag
+from astakos_worker.ledger.states import transition
+
+NOW, GRACE, QUARANTINE = 10_000.0, 600.0, 3600.0
+TAG = Tag("default.svc", "k", "0a1b2c3d", "0" * 16)
+REQUEST = Request((Provision("user:u", "project:p", "cyclades.vm", 1),))
+
+
+def stranger(age, *, tag=TAG, **more):
+    return Stranger(7, Sight(NOW - age), tag, **more)
+
+
+def record(*events, incarnation="0a1b2c3d", **more):
+    made = states.queued("k", "svc", incarnation, REQUEST, now=NOW, **more)
+    for event in events:
+        made = transition(made, event, NOW)
+    return made
+
+
+def judged(one, entry=None, *, owner=False, leased=0.0, **policies):
+    limits = Limits(grace=GRACE, quarantine=QUARANTINE, **policies)
+    entry = entry and Entry(entry, 1, leased=leased)
+    return judge(one, entry, NOW, limits, owner=owner)
+
+
+@pytest.mark.parametrize(
+    ("age", "owner", "action"),
+    [
+        (0, False, "wait"),
+        (GRACE, False, "wait"),
+        (QUARANTINE - 1, False, "wait"),
+        (QUARANTINE, False, "reject"),
+        (GRACE - 1, True, "wait"),
+        (GRACE, True, "ask"),
+        (10 * QUARANTINE, True, "ask"),
+    ],
+)
+def test_ours_without_a_record_waits_for_the_owner_or_the_quarantine(age, owner, action):
+    """F33, F35."""
+    assert judged(stranger(age), owner=owner).action == action
+
+
+@pytest.mark.parametrize(("age", "action"), [(GRACE - 1, "wait"), (GRACE, "reject")])
+@pytest.mark.parametrize("owner", [False, True])
+def test_a_ghost_of_an_earlier_use_of_a_key_waits_for_the_grace(age, owner, action):
+    """F71."""
+    assert judged(stranger(age), record(incarnation="ffffffff"), owner=owner).action == action
+
+
+@pytest.mark.parametrize("policy", ["report", "owner", "reject"])
+def test_what_carries_another_ledgers_tag_is_left_alone_under_every_policy(policy):
+    """F70."""
+    one = stranger(10 * QUARANTINE, tag=None, elsewhere=True)
+    assert judged(one, foreign=policy, owner=True).action == "foreign"
+
+
+@pytest.mark.parametrize(
+    ("policy", "age", "owner", "action"),
+    [
+        ("report", 10 * QUARANTINE, True, "foreign"),
+        ("owner", GRACE - 1, True, "foreign"),
+        ("owner", GRACE, True, "ask"),
+        ("owner", 10 * QUARANTINE, False, "foreign"),
+        ("reject", QUARANTINE - 1, True, "foreign"),
+        ("reject", QUARANTINE, True, "reject"),
+    ],
+)
+def test_what_carries_no_tag_is_what_the_policy_makes_of_it(policy, age, owner, action):
+    """F34."""
+    assert judged(stranger(age, tag=None), foreign=policy, owner=owner).action == action
+
+
+def test_what_is_being_settled_by_its_serial_is_left_to_that():
+    assert judged(stranger(10 * QUARANTINE, bare=True)).action == "leave"
+
+
+@pytest.mark.parametrize(
+    ("entry", "action"),
+    [
+        (record(), "adopt"),
+        (record(Issued(7)), "leave"),
+        (record(Issued(8)), "twin"),
+        (record(Issued(8), Issued(7)), "leave"),
+        (transition(record(), states.Decided(Decision("reject")), NOW), "twin"),
+    ],
+    ids=["queued", "this one", "another", "a known twin", "cancelled"],
+)
+def test_ours_with_a_record_is_what_the_record_says(entry, action):
+    """F36."""
+    assert judged(stranger(0), entry).action == action
+    assert judged(stranger(0), entry, leased=NOW + 1).action == "leave"
+
+
+def test_only_what_is_rejected_has_a_word_for_why():
+    assert judged(stranger(QUARANTINE)).reason == "orphan"
+    assert judged(stranger(GRACE), record(incarnation="ffffffff")).reason == "ghost"
+    assert judged(stranger(QUARANTINE, tag=None), foreign="reject").reason == "foreign"
+    assert judged(stranger(0), record(Issued(8))).reason == "twin"
+    assert judged(stranger(0)).reason == judged(stranger(0), record()).reason == ""

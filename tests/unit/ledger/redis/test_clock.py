@@ -1,0 +1,98 @@
+"""The store's time, estimated by this process."""
+
+import time
+
+import pytest
+
+from astakos_worker.ledger.contract import UnavailableError
+from astakos_worker.ledger.redis.clock import StoreClock
+
+
+class Monotonic:
+    """This process' clock, set by hand."""
+
+    def __init__(self):
+        self.at = 50.0
+
+    def __call__(self):
+        return self.at
+
+
+@pytest.fixture
+def monotonic():
+    return Monotonic()
+
+
+def never():
+    pytest.fail("it was told the time already")
+
+
+def test_the_clock_goes_by_the_stores_last_answer(monotonic):
+    clock = StoreClock(never, monotonic)
+    clock.saw(1_000_000)
+    assert clock.now() == 1000.0
+    monotonic.at += 2.5
+    assert clock.now() == 1002.5
+
+
+def test_the_clock_asks_before_there_was_an_answer(monotonic):
+    """A host whose clock is minutes off must not make its first commission due in minutes."""
+    asked = []
+    clock = StoreClock(lambda: asked.append(1) or 2_000_000, monotonic)
+    assert clock.now() == 2000.0
+    monotonic.at += 1
+    assert clock.now() == 2001.0
+    assert len(asked) == 1
+
+
+def test_an_answer_that_comes_late_does_not_set_the_clock_back(monotonic):
+    """F73: another thread would send after its `send_until`."""
+    clock = StoreClock(never, monotonic)
+    clock.saw(1_000_000)
+    monotonic.at += 3
+    clock.saw(1_000_500)  # was under way for two and a half seconds
+    assert clock.now() == 1003.0
+
+
+def test_an_answer_that_was_quick_sets_the_clock_forward(monotonic):
+    clock = StoreClock(never, monotonic)
+    clock.saw(1_000_000)
+    monotonic.at += 1
+    clock.saw(1_001_200)
+    assert clock.now() == 1001.2
+
+
+def test_a_store_whose_clock_was_set_back_is_believed_after_a_while(monotonic):
+    """A fail-over may bring a server whose clock is behind."""
+    clock = StoreClock(never, monotonic)
+    clock.saw(1_000_000)
+    for second in range(1, 13):
+        monotonic.at += 1
+        clock.saw(900_000 + 1000 * second)
+    assert clock.now() == 912.0
+
+
+def test_an_old_answer_counts_until_there_is_a_new_one(monotonic):
+    clock = StoreClock(never, monotonic)
+    clock.saw(1_000_000)
+    monotonic.at += 3600
+    assert clock.now() == 4600.0
+    clock.saw(4_590_000)  # our clock had drifted: what is so old is no better than this
+    assert clock.now() == 4590.0
+
+
+def test_while_the_store_is_away_the_hosts_time_is_the_best_guess(monotonic):
+    """F56: what needs the store says so itself; its wait is not doubled each time."""
+    asked = []
+
+    def away():
+        asked.append(1)
+        raise UnavailableError("away")
+
+    clock = StoreClock(away, monotonic)
+    assert clock.now() == pytest.approx(time.time(), abs=60)
+    clock.now()
+    assert len(asked) == 1
+    monotonic.at += 5
+    clock.now()
+    assert len(asked) == 2

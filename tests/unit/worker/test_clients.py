@@ -1,0 +1,77 @@
+"""The workers' clients: one a service, made when wanted, with the token that is valid now."""
+
+import pytest
+
+from astakos_worker.configuration.settings import Settings
+from astakos_worker.worker.clients import Clients
+from astakosclient.errors import BadValue
+
+URL = "https://accounts.example.org/identity/v2.0"
+
+
+@pytest.fixture
+def token_file(tmp_path):
+    path = tmp_path / "token"
+    path.write_text("first-token\n")
+    return path
+
+
+@pytest.fixture
+def clients(token_file, monkeypatch):
+    monkeypatch.setattr("astakos_worker.worker.clients._LOOK", 0.0)
+    return Clients(Settings(services={"cyclades": {"auth_url": URL, "token_file": token_file}}))
+
+
+def test_a_client_is_made_once(clients):
+    assert clients.of("cyclades") is clients.of("cyclades")
+    assert clients.of("cyclades").token == "first-token"
+
+
+def test_a_token_that_was_rotated_is_picked_up(clients, token_file):
+    """F60: without a restart."""
+    before = clients.of("cyclades")
+    token_file.write_text("second-token\n")
+    assert clients.of("cyclades").token == "second-token"
+    assert clients.of("cyclades") is not before
+
+
+def test_the_file_is_not_read_for_every_request(clients, token_file, monkeypatch):
+    before = clients.of("cyclades")
+    monkeypatch.setattr("astakos_worker.worker.clients._LOOK", 3600.0)
+    token_file.write_text("second-token\n")
+    assert clients.of("cyclades") is before
+
+
+@pytest.mark.parametrize("between", ["gone", "empty"])
+def test_a_token_that_is_just_being_rotated_leaves_the_old_one_in_use(clients, token_file, between):
+    """F60: whoever rotates it may write the file anew, or in steps; no task fails meanwhile."""
+    before = clients.of("cyclades")
+    if between == "gone":
+        token_file.unlink()
+    else:
+        token_file.write_text("")
+    assert clients.of("cyclades") is before
+    token_file.write_text("second-token\n")
+    assert clients.of("cyclades").token == "second-token"
+
+
+def test_a_token_file_that_was_never_there_is_named(clients, token_file):
+    token_file.unlink()
+    with pytest.raises(FileNotFoundError, match=str(token_file)):
+        clients.of("cyclades")
+
+
+def test_a_token_file_that_was_always_empty_is_named(clients, token_file):
+    token_file.write_text("\n")
+    with pytest.raises(BadValue, match=str(token_file)):
+        clients.of("cyclades")
+
+
+def test_a_service_that_is_not_configured_is_named(clients):
+    with pytest.raises(KeyError, match="ASTAKOS_SERVICES__PITHOS__AUTH_URL"):
+        clients.of("pithos")
+
+
+def test_a_token_from_the_environment_needs_no_file():
+    settings = Settings(services={"cyclades": {"auth_url": URL, "token": "inline-token"}})
+    assert Clients(settings).of("cyclades").token == "inline-token"
