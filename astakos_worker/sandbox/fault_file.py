@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from astakos_worker.sandbox.errors import FaultRuleError
 from astakos_worker.sandbox.faults import Rule
-from astakos_worker.sandbox.toml_table import Document
+from astakos_worker.sandbox.input_tables import Document
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,11 +27,11 @@ def parse_faults(text: str, source: str = "the faults") -> tuple[tuple[Rule, ...
     """The rules of a text, and the seed of their chances; complaints name the line."""
     document = Document(text, source, FaultRuleError)
     document.only("seed", "fault")
-    seed = document.value("seed", int, 0)
+    seed = document.top.get("seed", int, 0)
     rules = []
     for table in document.tables("fault"):
         try:
             rules.append(Rule.of(table.contents()))
         except FaultRuleError as cause:
-            raise table.complaint("", str(cause)) from cause
+            raise table.error("", str(cause)) from cause
     return tuple(rules), seed

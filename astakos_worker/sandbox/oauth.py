@@ -86,13 +86,14 @@ class OAuthBook:
         return found if found is not None and found.expires > now else None
 
     def add_token(
-        self, client: str, user: str, scope: str, now: datetime, seconds: float = TOKEN_SECONDS
+        self, client: str, user: str, scope: str, expires: datetime, token: str = ""
     ) -> OAuthToken:
-        """Make an access token."""
-        expires = now + timedelta(seconds=seconds)
-        token = OAuthToken(secrets.token_urlsafe(24), client, user, scope, expires)
-        self.tokens[token.token] = token
-        return token
+        """Make an access token: a random one, unless it is given."""
+        if token in self.tokens:
+            raise NameTakenError("another user has that OAuth token; give each their own")
+        row = OAuthToken(token or secrets.token_urlsafe(24), client, user, scope, expires)
+        self.tokens[row.token] = row
+        return row
 
     def find_token(self, token: str, now: datetime) -> OAuthToken | None:
         """The token, if it still holds; one that has expired is forgotten."""

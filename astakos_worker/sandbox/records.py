@@ -86,10 +86,14 @@ class MembershipState(StrEnum):
 
 @dataclass(slots=True)
 class User:
-    """A person with a token of their own; `username` is the display name, in lower case."""
+    """A person with a token of their own.
+
+    `email` is the address as it was spelled; `username`, the display name, is in lower case.
+    """
 
     uuid: str
     username: str
+    email: str
     first_name: str
     last_name: str
     token: str = field(repr=False)
@@ -99,7 +103,8 @@ class User:
     email_verified: bool = True
     has_signed_terms: bool = True
     is_revoked: bool = False
-    groups: tuple[str, ...] = ("default",)
+    # Their names are the names of the user's roles.
+    groups: tuple[str, ...] = ()
     is_moderated: bool = True
     is_rejected: bool = False
     # Whether the user moderates projects.
@@ -125,6 +130,11 @@ class Component:
     url: str | None = None
     token_expires: datetime | None = None
     is_revoked: bool = False
+    # How Synnefo's web pages show it; what is None or missing follows from name and order.
+    verbose_name: str | None = None
+    order: int | None = None
+    dashboard: dict[str, object] = field(default_factory=dict)
+    cloudbar: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -182,6 +192,20 @@ class Project:
     # When it was last suspended or terminated, also if it is active again.
     deactivation_date: datetime | None = None
     last_application: int | None = None
+
+
+# What an application can change of a project, apart from the capacities.
+PROJECT_FIELDS: Final = (
+    "name",
+    "owner",
+    "homepage",
+    "description",
+    "end_date",
+    "join_policy",
+    "leave_policy",
+    "max_members",
+    "private",
+)
 
 
 @dataclass(slots=True)

@@ -8,17 +8,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from astakos_worker.sandbox.astakos import Astakos, ForgetfulRecorder
+from astakos_worker.sandbox.astakos import Astakos, ForgetfulRecorder, Recorder
 from astakos_worker.sandbox.cost import FREE, CostModel, Servers
 from astakos_worker.sandbox.errors import UnknownNameError
 from astakos_worker.sandbox.faults import FaultPlan, Kind, Rule
-from astakos_worker.sandbox.seed import load_seed
+from astakos_worker.sandbox.seed import read_seed
 from astakos_worker.sandbox.snapshot import dump_world, load_world
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from astakos_worker.sandbox.quirks import Quirk
     from astakos_worker.sandbox.state import StateFile
 
 
@@ -32,12 +33,14 @@ class Sandbox:
         cost: CostModel = FREE,
         faults: Sequence[Rule] = (),
         fault_seed: int = 0,
+        quirks: Iterable[Quirk] = (),
     ) -> None:
         self._seed = seed
+        self._quirks = frozenset(quirks)
         self._first = (cost, tuple(faults), fault_seed)
         self._snapshots: dict[str, dict[str, object]] = {}
         self._found_by_rules: dict[str, object] = {}
-        self.astakos = Astakos(load_seed(seed))
+        self.astakos = self._fresh(ForgetfulRecorder())
         self.faults = FaultPlan()
         self.servers = Servers()
         # Whoever serves the sandbox from a socket says how to close it for a while.
@@ -46,7 +49,10 @@ class Sandbox:
 
     def keep_in(self, file: StateFile) -> None:
         """Go on from what a state file holds, if anything, and keep there what happens."""
-        self.astakos = file.read() or self.astakos
+        kept = file.read()
+        if kept is not None:
+            kept.quirks = self.astakos.quirks
+            self.astakos = kept
         file.rewrite(self.astakos)
         self.astakos.recorder = file
         # Now that there is what they are about: a rule may want to come back to it.
@@ -72,7 +78,7 @@ class Sandbox:
         recorder = self.astakos.recorder
         # What is still under way belongs to the world that is gone, and must not be kept.
         self.astakos.recorder = ForgetfulRecorder()
-        self.astakos = Astakos(load_seed(self._seed), recorder=recorder)
+        self.astakos = self._fresh(recorder)
         recorder.rewrite(self.astakos)
         self._calm_down()
 
@@ -90,6 +96,12 @@ class Sandbox:
             raise UnknownNameError(f"there is no snapshot {name!r}; there is: {known}")
         self.astakos.world = load_world(self._snapshots[name])
         self.astakos.changed()
+
+    def _fresh(self, recorder: Recorder) -> Astakos:
+        seed = read_seed(self._seed)
+        astakos = Astakos(seed.world, recorder=recorder)
+        astakos.quirks = self._quirks | seed.quirks
+        return astakos
 
     def _calm_down(self) -> None:
         cost, rules, seed = self._first

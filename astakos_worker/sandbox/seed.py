@@ -1,8 +1,8 @@
-"""A seed: a readable TOML file that says what world the sandbox starts with.
+"""A seed: a readable TOML file that says with which rows the sandbox starts.
 
-Compact on purpose: one table makes twenty users. What the file leaves out is derived from names
-(uuids with `uuid5`), so that the same seed makes the same world everywhere and a test can compute
-what it needs. `docs/sandbox.md` describes the format.
+One table can make twenty users. What the file leaves out is derived from names (uuids with
+`uuid5`), so that the same seed gives the same rows everywhere, and a test can compute a uuid.
+`docs/sandbox.md` describes the format. The control interface adds rows through the same functions.
 """
 
 from __future__ import annotations
@@ -10,27 +10,45 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from importlib import resources
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
+from uuid import UUID, uuid5
 
 from astakos_worker.sandbox.errors import NameTakenError, SeedError, UnknownNameError
+from astakos_worker.sandbox.input_tables import Document, Table
 from astakos_worker.sandbox.oauth import OAuthClient, normalized
-from astakos_worker.sandbox.quantities import quantity_in
+from astakos_worker.sandbox.projects.charging import pending_app_holdings
+from astakos_worker.sandbox.quirks import Quirk
 from astakos_worker.sandbox.quota import INT64_MAX
-from astakos_worker.sandbox.records import Component, Resource, Service, User
-from astakos_worker.sandbox.seed_projects import add_project, project_uuid, uuid_of
-from astakos_worker.sandbox.toml_table import Document, Table
+from astakos_worker.sandbox.records import (
+    FAR_AWAY,
+    FOUNDED,
+    PROJECT_FIELDS,
+    ApplicationState,
+    Capacity,
+    Component,
+    MembershipState,
+    Policy,
+    Project,
+    ProjectState,
+    Resource,
+    Service,
+    User,
+    Wishes,
+)
 from astakos_worker.sandbox.world import World
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
-
-__all__ = ["LONG_AGO", "NEVER", "default_seed", "load_seed", "project_uuid", "user_uuid"]
 
 NEVER: Final = datetime(2099, 12, 31, tzinfo=UTC)
 LONG_AGO: Final = datetime(2001, 1, 1, tzinfo=UTC)
 
-# Without these no client finds anything; a seed may say otherwise under the same names.
+# The root of all uuids that a seed does not give.
+_NAMESPACE: Final = UUID("a57a405a-0000-4000-8000-5a9db0c5eed5")
+# No client finds anything without these services. A seed may describe them otherwise.
 _ASTAKOS: Final = Component("astakos", "sandbox-token-of-astakos", "/ui")
 _OWN_SERVICES: Final[tuple[tuple[str, str, str, str, dict[str, str]], ...]] = (
     ("astakos_account", "account", "v1.0", "/account/v1.0", {"SNF:exposeVersion": "True"}),
@@ -40,23 +58,40 @@ _OWN_SERVICES: Final[tuple[tuple[str, str, str, str, dict[str, str]], ...]] = (
 )
 
 
+class Seed(NamedTuple):
+    """What a seed says: the rows to start with, and the quirks that are on."""
+
+    world: World
+    quirks: frozenset[Quirk]
+
+
 def user_uuid(name: str) -> str:
-    """The uuid of a seeded user whose table gives none."""
-    return uuid_of("user", name.lower())
+    """Return the uuid of a seeded user whose table gives none."""
+    return str(uuid5(_NAMESPACE, f"user:{name.lower()}"))
+
+
+def project_uuid(name: str) -> str:
+    """Return the uuid of a seeded project whose table gives none."""
+    return str(uuid5(_NAMESPACE, f"project:{name}"))
 
 
 def default_seed() -> str:
-    """The text of the seed that is shipped."""
+    """Return the text of the seed that is shipped."""
     return resources.files(__package__).joinpath("default.toml").read_text(encoding="utf-8")
 
 
 def load_seed(seed: Path | str | None = None) -> World:
-    """Build the world of a seed: a path, the text itself, or None for the shipped one.
+    """Return the rows of a seed: a path, the text itself, or None for the shipped one.
 
     Raises:
-        SeedError: it cannot be read or makes no sense.
+        SeedError: the seed cannot be read or makes no sense.
 
     """
+    return read_seed(seed).world
+
+
+def read_seed(seed: Path | str | None = None) -> Seed:
+    """Return all that a seed says; see `load_seed`."""
     if seed is None:
         return _build(Document(default_seed(), "the default seed", SeedError))
     if isinstance(seed, str):
@@ -71,34 +106,35 @@ def load_seed(seed: Path | str | None = None) -> World:
     return _build(Document(text, str(seed), SeedError))
 
 
-def _build(document: Document) -> World:
-    document.only("component", "service", "resource", "users", "project", "oauth_client")
+def _build(document: Document) -> Seed:
+    document.only("quirks", *_TABLES)
     world = World()
-    for table in document.tables("component"):
-        _add_component(world, table)
-    _add_astakos(world)
-    for table in document.tables("service"):
-        _add_service(world, table)
-    for table in document.tables("resource"):
-        _add_resource(world, table)
-    for table in document.tables("users"):
-        _add_users(world, table)
-    for table in document.tables("project"):
-        add_project(world, table)
-    for table in document.tables("oauth_client"):
-        _add_oauth_client(world, table)
-    return world
+    for name, add in _TABLES.items():
+        for table in document.tables(name):
+            try:
+                add(world, table)
+            except (NameTakenError, UnknownNameError) as cause:
+                raise table.error("", str(cause)) from cause
+        if name == "component":
+            _add_astakos(world)
+    return Seed(world, document.top.choices("quirks", Quirk))
 
 
-def _add_component(world: World, table: Table) -> None:
-    name, token = table.required("name", str), table.required("token", str)
-    expired = table.get("expired", bool, default=False)
-    url = table.optional("url", str, None)
+def add_component(world: World, table: Table) -> Component:
+    """Add the component of a `[[component]]` table."""
+    component = Component(
+        table.required("name", str),
+        table.required("token", str),
+        table.optional("url", str, None),
+        LONG_AGO if table.get("expired", bool, default=False) else None,
+        verbose_name=table.optional("verbose_name", str, None),
+        order=table.optional("order", int, None),
+        dashboard=table.inner("dashboard").contents(),
+        cloudbar=table.inner("cloudbar").contents(),
+    )
     table.finish()
-    try:
-        world.add_component(Component(name, token, url, LONG_AGO if expired else None))
-    except NameTakenError as cause:
-        raise table.complaint("", str(cause)) from cause
+    world.add_component(component)
+    return component
 
 
 def _add_astakos(world: World) -> None:
@@ -117,18 +153,19 @@ def _add_service(world: World, table: Table) -> None:
     component = table.required("component", str)
     endpoints = []
     for inner in table.inners("endpoints"):
-        endpoint = {key: inner.required(key, str) for key in inner.names()}
+        endpoint = {key: inner.get(key, str, "") for key in inner.names()}
         if "publicURL" not in endpoint:
-            raise inner.complaint("publicURL", "is missing; give a URL, or a path of the sandbox")
+            raise inner.error("publicURL", "is missing; give a URL, or a path of the sandbox")
         endpoints.append({"versionId": "", **endpoint})
     table.finish()
     try:
         world.add_service(Service(name, kind, component, tuple(endpoints)))
     except UnknownNameError as cause:
-        raise table.complaint("component", f"{cause}; add a [[component]] first") from cause
+        raise table.error("component", f"{cause}; add a [[component]] first") from cause
 
 
-def _add_resource(world: World, table: Table) -> None:
+def add_resource(world: World, table: Table) -> Resource:
+    """Add the resource of a `[[resource]]` table."""
     visible = table.get("api_visible", bool, default=True)
     resource = Resource(
         name=table.required("name", str),
@@ -137,82 +174,197 @@ def _add_resource(world: World, table: Table) -> None:
         unit=table.optional("unit", str, None),
         api_visible=visible,
         ui_visible=table.get("ui_visible", bool, default=visible),
-        system_default=quantity_in(table, "system_default", INT64_MAX),
-        project_default=quantity_in(table, "project_default", 0 if visible else INT64_MAX),
+        system_default=table.quantity("system_default", INT64_MAX),
+        project_default=table.quantity("project_default", 0 if visible else INT64_MAX),
     )
     table.finish()
     if resource.ui_visible and not resource.api_visible:
-        raise table.complaint("ui_visible", "implies api_visible; set both, or neither")
+        raise table.error("ui_visible", "implies api_visible; set both, or neither")
     try:
         world.add_resource(resource)
     except UnknownNameError as cause:
-        raise table.complaint("service", f"{cause}; add a [[service]] first") from cause
+        raise table.error("service", f"{cause}; add a [[service]] first") from cause
+    return resource
 
 
-def _add_users(world: World, table: Table) -> None:
-    """One table, `count` users; `%d` in name and token is the number, from 1."""
+def add_users(world: World, table: Table, at: datetime = FOUNDED) -> User:
+    """Add the users of a `[[users]]` table, and return the last one.
+
+    One table gives `count` users; `%d` in name, token, first and last name is the number, from 1.
+    """
     count = table.get("count", int, 1)
-    name, token = table.required("name", str), table.required("token", str)
-    first, last = table.get("first_name", str, "Sandbox"), table.get("last_name", str, "User")
+    texts = {key: table.required(key, str) for key in ("name", "token")}
+    texts["first_name"] = table.get("first_name", str, "Sandbox")
+    texts["last_name"] = table.get("last_name", str, "User")
     uuid = table.optional("uuid", str, None)
-    active = table.get("active", bool, default=True)
-    verified = table.get("email_verified", bool, default=True)
-    signed = table.get("signed_terms", bool, default=True)
-    moderated = table.get("moderated", bool, default=True)
-    rejected = table.get("rejected", bool, default=False)
-    admin = table.get("admin", bool, default=False)
     expired = table.get("token_expired", bool, default=False)
-    limits = _quantities(world, table.inner("limits"))
+    accepted = User(
+        uuid="",
+        username="",
+        email="",
+        first_name="",
+        last_name="",
+        token="",
+        default_project="",
+        token_expires=LONG_AGO if expired else NEVER,
+        is_active=table.get("active", bool, default=True),
+        email_verified=table.get("email_verified", bool, default=True),
+        has_signed_terms=table.get("signed_terms", bool, default=True),
+        groups=table.strings("groups"),
+        is_moderated=table.get("moderated", bool, default=True),
+        is_rejected=table.get("rejected", bool, default=False),
+        is_admin=table.get("admin", bool, default=False),
+    )
+    state = table.choice("system_project", ProjectState.ACTIVE)
+    if state not in {ProjectState.ACTIVE, ProjectState.SUSPENDED}:
+        raise table.error("system_project", "must be one of: active, suspended")
+    limits = _limits(world, table.inner("limits"))
     table.finish()
-    for key, pattern in (("name", name), ("token", token)):
-        if count > 1 and _numbered(pattern, 1) == pattern:
-            raise table.complaint(key, f"needs a number such as %02d in it, to make {count} users")
+    for key in ("name", "token"):
+        if count > 1 and _numbered(texts[key], 1) == texts[key]:
+            raise table.error(key, f"needs a number such as %02d in it, to make {count} users")
     if uuid is not None and count > 1:
-        raise table.complaint("uuid", f"cannot be the same for {count} users; leave it out")
+        raise table.error("uuid", f"cannot be the same for {count} users; leave it out")
+    user = accepted
     for number in range(1, count + 1):
-        username = _numbered(name, number).lower()
-        user = User(
-            uuid=uuid or user_uuid(username),
-            username=username,
-            first_name=_numbered(first, number),
-            last_name=_numbered(last, number),
-            token=_numbered(token, number),
-            default_project=uuid or user_uuid(username),
-            token_expires=LONG_AGO if expired else NEVER,
-            is_active=active,
-            email_verified=verified,
-            has_signed_terms=signed,
-            is_moderated=moderated,
-            is_rejected=rejected,
-            is_admin=admin,
+        name, token, first, last = (_numbered(text, number) for text in texts.values())
+        own = uuid or user_uuid(name)
+        user = replace(
+            accepted,
+            uuid=own,
+            username=name.lower(),
+            email=name,
+            first_name=first,
+            last_name=last,
+            token=token,
+            default_project=own,
         )
-        try:
-            world.add_user(user, limits)
-        except NameTakenError as cause:
-            raise table.complaint("", str(cause)) from cause
+        world.add_user(user, limits, suspended=state is ProjectState.SUSPENDED, at=at)
+    return user
 
 
-def _add_oauth_client(world: World, table: Table) -> None:
+def add_project(world: World, table: Table, at: datetime = FOUNDED) -> Project:
+    """Add the project of a `[[project]]` table, with its members.
+
+    A project with an owner has an application, as if it had been applied for and approved.
+    """
+    name = table.required("name", str)
+    uuid = table.get("uuid", str, project_uuid(name))
+    owner = None if "owner" not in table else world.user(table.required("owner", str)).uuid
+    project = Project(
+        uuid,
+        name,
+        state=table.choice("state", ProjectState.ACTIVE),
+        is_system=False,
+        owner=owner,
+        capacities=_capacities(world, table.inner("resources")),
+        creation_date=at,
+        end_date=table.moment("end_date", FAR_AWAY),
+        homepage=table.get("homepage", str, ""),
+        description=table.get("description", str, ""),
+        join_policy=table.choice("join_policy", Policy.MODERATED),
+        leave_policy=table.choice("leave_policy", Policy.AUTO),
+        max_members=table.quantity("max_members", INT64_MAX),
+        private=table.get("private", bool, default=False),
+    )
+    if project.state in {ProjectState.SUSPENDED, ProjectState.TERMINATED}:
+        project.deactivation_date = at
+    members: dict[str, None] = {}
+    for pattern in table.strings("members"):
+        matching = [user.uuid for user in world.users.values() if _matches(user, pattern)]
+        if not matching:
+            raise table.error("members", f"no user matches {pattern!r}")
+        members.update(dict.fromkeys(matching))
+    table.finish()
+    if uuid in world.projects:
+        raise table.error("name", f"there is a project {name!r} already")
+    wishes = Wishes(
+        **{field: getattr(project, field) for field in PROJECT_FIELDS},
+        comments="",
+        resources=dict(project.capacities),
+    )
+    world.add_project(project)
+    if owner is not None:
+        state = _APPLICATION_OF.get(project.state, ApplicationState.APPROVED)
+        world.add_application(project, owner, state, wishes)
+        if state is ApplicationState.PENDING:
+            for key in pending_app_holdings(world, owner):
+                world.book.holdings[key].usage_min += 1
+                world.book.holdings[key].usage_max += 1
+    for member in members:
+        world.set_membership(member, uuid, MembershipState.ACCEPTED, at)
+    return project
+
+
+# In which state the application of a seeded project is, if it was not approved.
+_APPLICATION_OF: Final = {
+    ProjectState.UNINITIALIZED: ApplicationState.PENDING,
+    ProjectState.DELETED: ApplicationState.CANCELLED,
+}
+
+
+def add_oauth_client(world: World, table: Table) -> OAuthClient:
+    """Add the client of an `[[oauth_client]]` table."""
     identifier, secret = table.required("id", str), table.optional("secret", str, None)
-    redirect_uris = table.get("redirect_uris", list, [])
+    redirect_uris = table.strings("redirect_uris")
     trusted = table.get("trusted", bool, default=False)
     table.finish()
-    if not redirect_uris or not all(isinstance(uri, str) for uri in redirect_uris):
-        raise table.complaint("redirect_uris", "must be a list of URLs, the usual one first")
+    if not redirect_uris:
+        raise table.error("redirect_uris", "must be a list of URLs, the usual one first")
     try:
         uris = tuple(map(normalized, redirect_uris))
-        world.oauth.add_client(OAuthClient(identifier, uris, secret, trusted))
-    except (NameTakenError, ValueError) as cause:
-        raise table.complaint("", str(cause)) from cause
+    except ValueError as cause:
+        raise table.error("redirect_uris", str(cause)) from cause
+    client = OAuthClient(identifier, uris, secret, trusted)
+    world.oauth.add_client(client)
+    return client
 
 
-def _quantities(world: World, table: Table) -> dict[str, int]:
-    quantities = {}
-    for resource in table.names():
-        if resource not in world.resources:
-            raise table.complaint(resource, "is no resource; add a [[resource]] first")
-        quantities[resource] = quantity_in(table, resource, 0)
-    return quantities
+def _add_oauth_token(world: World, table: Table) -> None:
+    """Add the access token of an `[[oauth_token]]` table."""
+    token, user = table.required("token", str), world.user(table.required("user", str))
+    client, scope = table.get("client", str, ""), table.get("scope", str, "")
+    expires = table.moment("expires", NEVER)
+    table.finish()
+    if client and client not in world.oauth.clients:
+        raise table.error("client", f"there is no OAuth client {client!r}")
+    world.oauth.add_token(client, user.uuid, scope, expires, token)
+
+
+_TABLES: Final[dict[str, Callable[[World, Table], object]]] = {
+    "component": add_component,
+    "service": _add_service,
+    "resource": add_resource,
+    "users": add_users,
+    "project": add_project,
+    "oauth_client": add_oauth_client,
+    "oauth_token": _add_oauth_token,
+}
+
+
+def _matches(user: User, pattern: str) -> bool:
+    return pattern == user.uuid or fnmatchcase(user.username, pattern.lower())
+
+
+def _require_resource(world: World, table: Table, name: str) -> None:
+    if name not in world.resources:
+        raise table.error(name, "is no resource; add a [[resource]] first")
+
+
+def _limits(world: World, table: Table) -> dict[str, int]:
+    for name in table.names():
+        _require_resource(world, table, name)
+    return {name: table.quantity(name) for name in table.names()}
+
+
+def _capacities(world: World, table: Table) -> dict[str, Capacity]:
+    capacities = {}
+    for name in table.names():
+        _require_resource(world, table, name)
+        inner = table.inner(name)
+        capacities[name] = Capacity(inner.quantity("project", 0), inner.quantity("member", 0))
+        inner.finish()
+    return capacities
 
 
 def _numbered(pattern: str, number: int) -> str:

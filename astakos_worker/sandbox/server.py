@@ -26,11 +26,12 @@ from astakos_worker.sandbox.sandbox import Sandbox
 from astakos_worker.sandbox.state import StateFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
     from types import FrameType, TracebackType
 
     from astakos_worker.sandbox.faults import Rule
+    from astakos_worker.sandbox.quirks import Quirk
 
 _BACKLOG = 2048
 # Seconds within which a sandbox starts or stops, or something is wrong.
@@ -118,11 +119,12 @@ class SandboxServer:
         cost: CostModel = FREE,
         faults: Sequence[Rule] = (),
         fault_seed: int = 0,
+        quirks: Iterable[Quirk] = (),
         base_path: str = "",
         keep_alive: int = KEEP_ALIVE,
         access_log: bool = False,
     ) -> None:
-        self.sandbox = Sandbox(seed, cost=cost, faults=faults, fault_seed=fault_seed)
+        self.sandbox = Sandbox(seed, cost=cost, faults=faults, fault_seed=fault_seed, quirks=quirks)
         self._host = host
         self._port = port
         self._base_path = base_path.rstrip("/")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Row = TypeVar("Row")
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 
 def dump_world(world: World) -> dict[str, Any]:

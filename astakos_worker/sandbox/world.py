@@ -14,6 +14,7 @@ from astakos_worker.sandbox.quota import HoldingKey, QuotaBook
 from astakos_worker.sandbox.records import (
     FOUNDED,
     Application,
+    ApplicationState,
     Capacity,
     Component,
     Membership,
@@ -24,6 +25,7 @@ from astakos_worker.sandbox.records import (
     Resource,
     Service,
     User,
+    Wishes,
 )
 
 if TYPE_CHECKING:
@@ -68,6 +70,8 @@ class World:
 
     def add_resource(self, resource: Resource) -> None:
         """Register a resource; projects that are there get holdings for it at once."""
+        if resource.name in self.resources:
+            raise NameTakenError(f"there is a resource {resource.name!r} already")
         if resource.service not in self.services:
             raise UnknownNameError(f"there is no service {resource.service!r}")
         self.resources[resource.name] = resource
@@ -76,30 +80,43 @@ class World:
                 self._fill_capacities(project)
                 self.recompute(project)
 
-    def add_user(self, user: User, limits: dict[str, int]) -> None:
-        """Add a user with their system project; `limits` overrides the resources' defaults."""
+    def add_user(
+        self, user: User, limits: dict[str, int], *, suspended: bool = False, at: datetime = FOUNDED
+    ) -> None:
+        """Add a user, with a system project if the account is accepted.
+
+        `limits` overrides the resources' defaults. The system project of a deactivated user is
+        suspended; `suspended` says so for an active user.
+        """
         if user.uuid in self.users or user.username in self._users_by_name:
             raise NameTakenError(f"there is a user {user.username!r} already, or that uuid")
         if user.token in self._users_by_token:
             raise NameTakenError("another user has that token; give each their own")
         self.restore_user(user)
+        if not user.is_accepted:
+            return
+        suspended = suspended or not user.is_active
         system = {name: resource.system_default for name, resource in self.resources.items()}
         capacities = {name: Capacity(n, n) for name, n in {**system, **limits}.items()}
         self.add_project(
             Project(
                 uuid=user.uuid,
                 name=f"system:{user.uuid}",
-                state=ProjectState.ACTIVE,
+                state=ProjectState.SUSPENDED if suspended else ProjectState.ACTIVE,
                 is_system=True,
                 owner=None,
                 capacities=capacities,
+                creation_date=at,
+                end_date=at.replace(year=at.year + 100, day=min(at.day, 28)),
+                description=f"system project for user {user.username}",
                 join_policy=Policy.CLOSED,
                 leave_policy=Policy.CLOSED,
                 max_members=1,
                 private=True,
+                deactivation_date=at if suspended else None,
             )
         )
-        self.set_membership(user.uuid, user.uuid, MembershipState.ACCEPTED)
+        self.set_membership(user.uuid, user.uuid, MembershipState.ACCEPTED, at)
 
     def restore_user(self, user: User) -> None:
         """Enter a user without making a system project."""
@@ -118,6 +135,16 @@ class World:
         if project.state.is_initialized:
             self._fill_capacities(project)
             self.recompute(project)
+
+    def add_application(
+        self, project: Project, applicant: str, state: ApplicationState, wishes: Wishes
+    ) -> Application:
+        """Enter an application; from now on it is the project's latest."""
+        number = len(self.applications) + 1
+        application = Application(number, project.uuid, applicant, state, wishes)
+        self.applications[number] = application
+        project.last_application = number
+        return application
 
     def set_membership(
         self, user: str, project: str, state: MembershipState, at: datetime = FOUNDED

@@ -60,13 +60,17 @@ def _wanted(request: Request) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
     body = request.json_object(whatever_type=True)
     uuids = body.get("uuids", [])
     names = _strings(body.get("displaynames", []), "displaynames")
-    return None if uuids is None else _strings(uuids, "uuids"), names
+    if uuids is None:
+        return None, names
+    # The real server looks up each element of whatever has elements; the odd ones find nobody.
+    if not isinstance(uuids, list | str | dict):
+        raise ApiFaultError(400, "uuids must be a list", uncaught=True)
+    return tuple(uuid for uuid in uuids if isinstance(uuid, str)), names
 
 
 def _strings(value: object, key: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(element, str) for element in value):
-        message = f"{key} must be a list of strings"
-        raise ApiFaultError(400, message, uncaught=key == "uuids")
+        raise ApiFaultError(400, f"{key} must be a list of strings")
     return tuple(value)
 
 

@@ -81,6 +81,10 @@ class Issue(ComponentOperation):
             raise ApiFaultError(400, "auto_accept must be a boolean")
         if not isinstance(name, str):
             raise ApiFaultError(400, "name must be a string")
+        # The names of a holding are only looked up: null, a number or a boolean names none and is
+        # a 404 later. By a list or an object the real server cannot look up anything.
+        if any(isinstance(part, list | dict) for each in parsed for part in each.key):
+            raise ApiFaultError(500, "Unexpected error")
         return cls(component.name, parsed, name, force, auto_accept)
 
     def load(self, astakos: Astakos) -> Load:  # noqa: ARG002 # the request tells it all
@@ -236,10 +240,6 @@ def _provision(element: object, quirks: frozenset[Quirk]) -> Provision:
         quantity = 1
     if type(quantity) is not int:
         raise ApiFaultError(400, "The quantity of a provision must be an integer")
-    if not (isinstance(holder, str) and isinstance(resource, str)):
-        raise ApiFaultError(400, "The holder and resource of a provision must be strings")
-    if not (source is None or isinstance(source, str)):
-        raise ApiFaultError(400, "The source of a provision must be a string or null")
     return Provision(holder, source, resource, quantity)
 
 

@@ -36,16 +36,23 @@ class ListComponents(PublicOperation):
 
     def perform(self, astakos: Astakos) -> Reply:
         """A list, not an object."""
+        in_order = sorted(
+            (
+                (number if component.order is None else component.order, component)
+                for number, component in enumerate(astakos.world.components.values(), 1)
+            ),
+            key=lambda each: each[0],
+        )
         components = [
             {
                 "name": component.name,
                 "url": absolute_url(component.url, self.base_url),
-                "verbose_name": component.name.capitalize(),
+                "verbose_name": component.verbose_name or component.name,
                 "order": order,
-                "dashboard": {"enabled": True, "order": order},
-                "cloudbar": {"show": True},
+                "dashboard": {"order": order, "show": True, **component.dashboard},
+                "cloudbar": {"show": True, **component.cloudbar},
             }
-            for order, component in enumerate(astakos.world.components.values(), 1)
+            for order, component in in_order
         ]
         if self.callback:
             body = f"{self.callback}({json.dumps(components)})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.operation import PublicOperation, valid_user
@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from astakos_worker.sandbox.astakos import Astakos
     from astakos_worker.sandbox.records import Service, User
     from astakos_worker.sandbox.world import World
+
+
+_MEDIA_TYPES: Final = [
+    {
+        "base": f"application/{syntax}",
+        "type": f"application/vnd.openstack.identity-v2.0+{syntax}",
+    }
+    for syntax in ("json", "xml")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +75,7 @@ class ShowVersion(ListVersions):
 
     def perform(self, astakos: Astakos) -> Reply:  # noqa: ARG002 # the same in every world
         """The version, with its media types."""
-        media_type = {
-            "base": "application/json",
-            "type": "application/vnd.openstack.identity-v2.0+json",
-        }
-        return reply_json({"version": {**_version(self.base_url), "media_types": [media_type]}})
+        return reply_json({"version": {**_version(self.base_url), "media_types": _MEDIA_TYPES}})
 
 
 def _authenticate(astakos: Astakos, request: Request) -> User:
@@ -105,12 +110,17 @@ def _member(auth: dict[str, object], key: str) -> dict[str, object]:
     return value
 
 
-def describe_user(user: User) -> dict[str, object]:
-    """Who a token belongs to, as the identity API shows it."""
+def describe_user(world: World, user: User) -> dict[str, object]:
+    """Who a token belongs to, as the identity API shows it.
+
+    A group is a role, with the same id for each of its members; without groups there are no roles.
+    """
+    groups = dict.fromkeys(group for each in world.users.values() for group in each.groups)
+    numbers = {group: str(number) for number, group in enumerate(groups, 1)}
     return {
         "id": user.uuid,
         "name": user.full_name,
-        "roles": [{"id": str(n), "name": group} for n, group in enumerate(user.groups, 1)],
+        "roles": [{"id": numbers[group], "name": group} for group in user.groups],
         "roles_links": [],
     }
 
@@ -129,7 +139,7 @@ def _identity(astakos: Astakos, user: User) -> dict[str, object]:
     ]
     return {
         "token": describe_token(user.token, astakos.time(user.token_expires), user),
-        "user": {**describe_user(user), "projects": projects},
+        "user": {**describe_user(astakos.world, user), "projects": projects},
     }
 
 
@@ -159,7 +169,7 @@ def _version(base_url: str) -> dict[str, object]:
     return {
         "id": "v2.0",
         "status": "CURRENT",
-        "updated": "2013-03-06T00:00:00+00:00",
+        "updated": "2013-03-06T00:00:00Z",
         "links": [{"rel": "self", "href": f"{base_url}/identity/v2.0/"}],
     }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import binascii
 from base64 import b64decode
 from dataclasses import dataclass, field
+from datetime import timedelta
 from hmac import compare_digest
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, ClassVar, Final, Self
@@ -60,7 +61,7 @@ class ValidateToken(PublicOperation):
                 raise ApiFaultError(404, "The token is not for that")
         user = astakos.world.users[found.user]
         token = describe_token(found.token, astakos.time(found.expires), user)
-        return reply_json({"access": {"token": token, "user": describe_user(user)}})
+        return reply_json({"access": {"token": token, "user": describe_user(astakos.world, user)}})
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,8 @@ class ExchangeCode(PublicOperation):
         if code is None or code.client != self.client.id or code.redirect_uri != self.redirect_uri:
             astakos.changed()
             raise OAuthFaultError("There is no such code for this client and redirect_uri")
-        token = oauth.add_token(code.client, code.user, code.scope, now)
+        expires = now + timedelta(seconds=TOKEN_SECONDS)
+        token = oauth.add_token(code.client, code.user, code.scope, expires)
         astakos.changed()
         content = {
             "access_token": token.token,

@@ -58,7 +58,6 @@ def _describe_application(astakos: Astakos, application: Application) -> dict[st
     wishes = application.wishes
     return {
         "id": application.id,
-        "project": application.project,
         "applicant": application.applicant,
         "state": application.state,
         "name": wishes.name,

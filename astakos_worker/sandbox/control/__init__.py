@@ -15,16 +15,16 @@ from astakos_worker.sandbox.errors import (
     NameTakenError,
     UnknownNameError,
 )
+from astakos_worker.sandbox.input_tables import Table
 from astakos_worker.sandbox.wire import Reply, reply_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from astakos_worker.sandbox.control.body import Body
     from astakos_worker.sandbox.sandbox import Sandbox
     from astakos_worker.sandbox.wire import Request
 
-    Action = Callable[[Sandbox, Body], object]
+    Action = Callable[[Sandbox, Table], object]
 
 PREFIX: Final = "/_control/"
 
@@ -43,18 +43,18 @@ def serve_control(sandbox: Sandbox, request: Request) -> Reply:
         return reply_json({"error": str(error)}, 400)
 
 
-def _body_of(request: Request) -> Body:
+def _body_of(request: Request) -> Table:
     """A JSON object; parameters of a query count too, for whoever steers with `curl`."""
     values: dict[str, object] = {name: each[-1] for name, each in request.query.items()}
     if not request.body:
-        return values
+        return Table(values, ControlError)
     try:
         content = json.loads(request.body)
     except ValueError as cause:
         raise ControlError(f"the body is not valid JSON: {cause}") from cause
     if not isinstance(content, dict):
         raise ControlError("the body must be a JSON object")
-    return {**values, **content}
+    return Table({**values, **content}, ControlError)
 
 
 _ACTIONS: Final[dict[tuple[str, str], Action]] = {

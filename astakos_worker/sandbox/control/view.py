@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from astakos_worker.sandbox.control.body import Body, number
 from astakos_worker.sandbox.quota import INT64_MAX
 from astakos_worker.sandbox.wire import iso_time
 
 if TYPE_CHECKING:
+    from astakos_worker.sandbox.input_tables import Table
     from astakos_worker.sandbox.sandbox import Sandbox
 
 
-def show_holdings(sandbox: Sandbox, body: Body) -> object:
+def show_holdings(sandbox: Sandbox, body: Table) -> object:
     """All holdings, or one holder's."""
-    holder = body.get("holder")
+    holder = body.optional("holder", str, None)
     return [
         {
             "holder": key.holder,
@@ -29,9 +29,9 @@ def show_holdings(sandbox: Sandbox, body: Body) -> object:
     ]
 
 
-def show_commissions(sandbox: Sandbox, body: Body) -> object:
+def show_commissions(sandbox: Sandbox, body: Table) -> object:
     """The pending commissions, all or one component's."""
-    component = body.get("component")
+    component = body.optional("component", str, None)
     return [
         {
             "serial": commission.serial,
@@ -47,7 +47,7 @@ def show_commissions(sandbox: Sandbox, body: Body) -> object:
     ]
 
 
-def show_world(sandbox: Sandbox, body: Body) -> object:  # noqa: ARG001 # no parameters
+def show_world(sandbox: Sandbox, body: Table) -> object:  # noqa: ARG001 # no parameters
     """Who and what there is, tokens included: they are a sandbox's."""
     world = sandbox.astakos.world
     return {
@@ -78,7 +78,7 @@ def show_world(sandbox: Sandbox, body: Body) -> object:  # noqa: ARG001 # no par
     }
 
 
-def show_audit(sandbox: Sandbox, body: Body) -> object:  # noqa: ARG001 # no parameters
+def show_audit(sandbox: Sandbox, body: Table) -> object:  # noqa: ARG001 # no parameters
     """Requests, the most at once, and commissions' events."""
     audit = sandbox.astakos.audit
     requests: dict[str, dict[str, int]] = {}
@@ -94,9 +94,9 @@ def show_audit(sandbox: Sandbox, body: Body) -> object:  # noqa: ARG001 # no par
     }
 
 
-def show_journal(sandbox: Sandbox, body: Body) -> object:
+def show_journal(sandbox: Sandbox, body: Table) -> object:
     """What happened to commissions, after a sequence number."""
-    after, most = number(body, "after", 0), number(body, "limit", INT64_MAX)
+    after, most = body.quantity("after", 0), body.quantity("limit", INT64_MAX)
     entries: list[object] = []
     for entry in sandbox.astakos.audit.journal:
         if entry.sequence > after:
@@ -106,12 +106,12 @@ def show_journal(sandbox: Sandbox, body: Body) -> object:
     return entries
 
 
-def show_feedback(sandbox: Sandbox, body: Body) -> object:  # noqa: ARG001 # no parameters
+def show_feedback(sandbox: Sandbox, body: Table) -> object:  # noqa: ARG001 # no parameters
     """What users said."""
     return [entry._asdict() for entry in sandbox.astakos.audit.feedback]
 
 
-def show_faults(sandbox: Sandbox, body: Body) -> object:  # noqa: ARG001 # no parameters
+def show_faults(sandbox: Sandbox, body: Table) -> object:  # noqa: ARG001 # no parameters
     """The fault rules in force and how often each has struck."""
     plan = sandbox.faults
     return {
@@ -121,6 +121,6 @@ def show_faults(sandbox: Sandbox, body: Body) -> object:  # noqa: ARG001 # no pa
     }
 
 
-def show_cost(sandbox: Sandbox, body: Body) -> object:  # noqa: ARG001 # no parameters
+def show_cost(sandbox: Sandbox, body: Table) -> object:  # noqa: ARG001 # no parameters
     """The cost model in force."""
     return sandbox.servers.model.describe()

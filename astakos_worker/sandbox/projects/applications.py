@@ -14,34 +14,23 @@ from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.projects.charging import charge_for, refund_for
 from astakos_worker.sandbox.projects.finding import drop_if_unborn, find_project, name_is_taken
 from astakos_worker.sandbox.projects.visibility import is_in_charge
-from astakos_worker.sandbox.projects.wishing import complete, judge
-from astakos_worker.sandbox.records import Application, ApplicationState, Project, ProjectState
+from astakos_worker.sandbox.projects.wishing import complete, judge, judge_owner
+from astakos_worker.sandbox.records import PROJECT_FIELDS, ApplicationState, Project, ProjectState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from astakos_worker.sandbox.astakos import Astakos
     from astakos_worker.sandbox.quota import Commission
-    from astakos_worker.sandbox.records import User, Wishes
+    from astakos_worker.sandbox.records import Application, User, Wishes
     from astakos_worker.sandbox.world import World
 
-# Wishes that are a project's own fields; capacities are another matter.
-_FIELDS: Final = (
-    "name",
-    "owner",
-    "homepage",
-    "description",
-    "end_date",
-    "join_policy",
-    "leave_policy",
-    "max_members",
-    "private",
-)
 _FIXED_IN_SYSTEM_PROJECTS: Final = ("owner", "name", "homepage", "description")
 
 
 def apply(astakos: Astakos, applicant: User, wishes: Wishes) -> Application:
     """Apply for a new project, which is uninitialized until somebody approves."""
+    judge_owner(wishes, astakos)
     wishes = complete(wishes, applicant.uuid)
     judge(wishes, astakos)
     charge = charge_for(astakos, applicant)
@@ -60,7 +49,11 @@ def apply(astakos: Astakos, applicant: User, wishes: Wishes) -> Application:
 
 
 def modify(astakos: Astakos, applicant: User, name: str, wishes: Wishes) -> Application:
-    """Apply for a change of a project; it takes the place of an application still pending."""
+    """Apply for a change of a project; it takes the place of an application still pending.
+
+    An unknown owner is found before anything is known about the project, bounds afterwards.
+    """
+    judge_owner(wishes, astakos)
     project = find_project(astakos, name)
     if project is None:
         raise ApiFaultError(404, "There is no such project")
@@ -158,7 +151,7 @@ _FOLLOW_UP: Final[dict[Verdict, Callable[[World, Project, Application], None]]] 
 
 def _fulfil(project: Project, wishes: Wishes) -> None:
     """Make the project what was asked for."""
-    for field in _FIELDS:
+    for field in PROJECT_FIELDS:
         wanted = getattr(wishes, field)
         if wanted is not None:
             setattr(project, field, wanted)
@@ -172,16 +165,9 @@ def _submit(
     wishes: Wishes,
     charge: tuple[Commission, ...],
 ) -> Application:
-    world = astakos.world
-    application = Application(
-        id=len(world.applications) + 1,
-        project=project.uuid,
-        applicant=applicant.uuid,
-        state=ApplicationState.PENDING,
-        wishes=wishes,
+    application = astakos.world.add_application(
+        project, applicant.uuid, ApplicationState.PENDING, wishes
     )
-    world.applications[application.id] = application
-    project.last_application = application.id
     astakos.changed(*charge)
     return application
 

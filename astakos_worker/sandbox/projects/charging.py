@@ -31,7 +31,7 @@ def charge_for(
 
     Raises a 409 if that is too much; an admin is charged whatever the limit.
     """
-    provisions = [Provision(*key, 1) for key in _holdings(astakos.world, applicant.uuid)]
+    provisions = [Provision(*key, 1) for key in pending_app_holdings(astakos.world, applicant.uuid)]
     if replaced is not None:
         provisions += _releases(astakos.world, replaced)
     try:
@@ -49,12 +49,13 @@ def _releases(world: World, application: Application) -> list[Provision]:
     """Only what is there to be given back: services may have charged these holdings too."""
     return [
         Provision(*key, -1)
-        for key in _holdings(world, application.applicant)
+        for key in pending_app_holdings(world, application.applicant)
         if world.book.holdings[key].usage_min > 0
     ]
 
 
-def _holdings(world: World, user: str) -> list[HoldingKey]:
+def pending_app_holdings(world: World, user: str) -> list[HoldingKey]:
+    """The holdings that one pending application of a user is charged to, if they exist."""
     keys = (member_holding(user, user, PENDING_APP), project_holding(user, PENDING_APP))
     return [key for key in keys if key in world.book.holdings]
 

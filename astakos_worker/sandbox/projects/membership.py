@@ -48,15 +48,17 @@ def join(astakos: Astakos, user: User, name: str | int) -> Membership:
     if row is not None and row.state.is_associated:
         raise ApiFaultError(409, f"The membership is {row.state}")
     at_once = project.join_policy is Policy.AUTO and _has_room(world, project)
-    state = MembershipState.ACCEPTED if at_once else MembershipState.REQUESTED
-    return _enter(astakos, user.uuid, project, state)
+    row = _enter(astakos, user.uuid, project, MembershipState.REQUESTED)
+    if at_once:
+        row = _enter(astakos, user.uuid, project, MembershipState.ACCEPTED)
+    return row
 
 
 def enroll(astakos: Astakos, caller: User, name: str | int, email: str) -> Membership:
     """Make somebody a member without being asked."""
     world = astakos.world
     user = world.user_by_name(email)
-    if user is None or user.username != email or not user.is_accepted:
+    if user is None or user.email != email or not user.is_accepted:
         raise ApiFaultError(409, "There is no such user")
     project = find_project(astakos, name)
     if project is None:

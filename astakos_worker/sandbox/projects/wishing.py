@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from astakos_worker.sandbox.errors import ApiFaultError
-from astakos_worker.sandbox.quantities import parse_quantity
+from astakos_worker.sandbox.input_tables import parse_quantity
 from astakos_worker.sandbox.quota import INT64_MAX
 from astakos_worker.sandbox.records import Capacity, Policy, Wishes
 
@@ -72,11 +72,15 @@ def complete(wishes: Wishes, applicant: str) -> Wishes:
     )
 
 
-def judge(wishes: Wishes, astakos: Astakos) -> None:
-    """Raise a 400 for what is out of bounds, or names something that is not there."""
+def judge_owner(wishes: Wishes, astakos: Astakos) -> None:
+    """Raise a 400 for an owner who is no user with an accepted account."""
     owner = None if wishes.owner is None else astakos.world.users.get(wishes.owner)
     if wishes.owner is not None and (owner is None or not owner.is_accepted):
         raise ApiFaultError(400, "The owner is no user")
+
+
+def judge(wishes: Wishes, astakos: Astakos) -> None:
+    """Raise a 400 for a value out of bounds, or a resource that is not there."""
     _judge_texts(wishes)
     if wishes.max_members is not None and not 0 <= wishes.max_members <= INT64_MAX:
         raise ApiFaultError(400, "max_members is out of bounds")

@@ -30,6 +30,37 @@ name = "unverified@example.org"
 token = "sandbox-token-of-unverified"
 email_verified = false
 
+[[users]]
+name = "unmoderated@example.org"
+token = "sandbox-token-of-unmoderated"
+moderated = false
+
+[[users]]
+name = "rejected@example.org"
+token = "sandbox-token-of-rejected"
+rejected = true
+
+[[users]]
+name = "paused@example.org"
+token = "sandbox-token-of-paused"
+system_project = "suspended"
+
+[[users]]
+name = "Mixed.Case@Example.org"
+token = "sandbox-token-of-mixed"
+groups = ["students", "staff"]
+
+[[users]]
+name = "student@example.org"
+token = "sandbox-token-of-student"
+groups = ["students"]
+
+[[oauth_token]]
+token = "sandbox-oauth-token"
+user = "user01@example.org"
+client = "sandbox-client"
+scope = "read"
+
 [[oauth_client]]
 id = "asking"
 redirect_uris = ["https://asking.example.org/back"]

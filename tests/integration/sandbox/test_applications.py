@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from astakos_worker.sandbox.seed import user_uuid
+from astakos_worker.sandbox.seed import project_uuid, user_uuid
 
 VM = "cyclades.vm"
 
@@ -235,7 +235,7 @@ def test_s56_what_a_change_does_not_ask_for_is_null(projects):
     assert projects.modify(project, homepage="https://x.example.org").status_code == 201
     application = projects.show(project)["last_application"]
     asked = {name for name, value in application.items() if value not in (None, {})}
-    assert asked == {"id", "project", "applicant", "state", "homepage"}
+    assert asked == {"id", "applicant", "state", "homepage"}
     assert application["resources"] == {}
 
 
@@ -277,3 +277,74 @@ def test_s56_the_limits_of_a_system_project_can_be_changed_by_an_admin(projects)
     reply = projects.modify(system, projects.admin, resources=capacity(9, 9))
     assert projects.decide(system, reply.json()["application"], "approve") == 200
     assert (projects.limit(system), projects.limit(system, system)) == (9, 9)
+
+
+APPLICATION = {
+    *("id", "state", "name", "owner", "applicant", "homepage", "description", "start_date"),
+    *("end_date", "comments", "join_policy", "leave_policy", "max_members", "private"),
+    "resources",
+}
+
+
+def test_s51_an_application_has_these_fields_and_no_others(projects):
+    project, _ = projects.applied()
+    assert projects.show(project)["last_application"].keys() == APPLICATION
+
+
+def test_s51_a_seeded_project_has_an_approved_application(projects):
+    """As if it had been applied for: the application repeats what the project is."""
+    project = project_uuid("crowded.example.org")
+    shown = projects.show(project, "sandbox-token-of-user02")
+    application = shown["last_application"]
+    assert application.keys() == APPLICATION
+    owner = user_uuid("user02@example.org")
+    assert (application["state"], application["applicant"]) == ("approved", owner)
+    for field in ("name", "owner", "description", "end_date", "join_policy", "max_members"):
+        assert application[field] == shown[field]
+    assert application["resources"][VM] == {"project_capacity": 10, "member_capacity": 8}
+    # The project has all resources, the application those that it asked for.
+    assert application["resources"].keys() < shown["resources"].keys()
+
+
+def test_s51_a_system_project_has_a_description_and_no_application(projects):
+    uuid = projects.owner_uuid
+    shown = projects.show(uuid, projects.admin)
+    assert shown["description"] == "system project for user user10@example.org"
+    assert "last_application" not in shown
+    assert "deactivation_date" not in shown
+
+
+def test_s58_a_suspended_project_of_the_seed_tells_since_when(projects):
+    suspended = project_uuid("suspended.example.org")
+    shown = projects.show(suspended, "sandbox-token-of-user03")
+    assert shown["deactivation_date"] == "2020-01-01T00:00:00+00:00"
+    paused = projects.show(user_uuid("paused@example.org"), projects.admin)
+    assert paused["state"] == "suspended"
+    assert paused["deactivation_date"] == "2020-01-01T00:00:00+00:00"
+    assert projects.act(user_uuid("paused@example.org"), "unsuspend") == 200
+
+
+@pytest.mark.parametrize(
+    ("specs", "status"),
+    [
+        ({"join_policy": "open"}, 400),
+        ({"end_date": "2090-01-31T10:00:00"}, 400),
+        ({"max_members": "many"}, 400),
+        ({"owner": "nobody"}, 400),
+        ({"owner": user_uuid("unverified@example.org")}, 400),
+        ({"name": "nodots"}, 403),
+        ({"description": "d" * 4097}, 403),
+        ({"max_members": -1}, 403),
+        ({"end_date": "2001-01-31T10:00:00Z"}, 403),
+        ({"resources": {"cyclades.unknown": {"project_capacity": 1, "member_capacity": 1}}}, 403),
+    ],
+    ids=str,
+)
+def test_s56_syntax_and_owner_are_checked_before_permission_and_bounds_after(
+    projects, specs, status
+):
+    project = projects.active()
+    assert projects.modify(project, projects.other, **specs).status_code == status
+    unknown = 400 if status == 400 else 404
+    assert projects.modify("unknown", projects.other, **specs).status_code == unknown
+    assert projects.modify(project, **specs).status_code == 400

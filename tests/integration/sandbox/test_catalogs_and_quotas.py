@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import requests
 
 from astakos_worker.sandbox.records import MembershipState
 from astakos_worker.sandbox.seed import project_uuid, user_uuid
@@ -56,6 +57,28 @@ def test_s21_null_uuids_are_nobody_to_a_user_and_everybody_to_a_service(call):
 def test_s21_lists_that_are_none_are_a_bad_request(call, body):
     assert catalogs(call, body).status_code == 400
     assert service_catalogs(call, body).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "uuids", ["text", {}, {"uuid": 1}, [5], [1.5], [True], [None], [["x"]], [{"x": 1}], [[]], ""]
+)
+def test_s19_odd_uuids_find_nobody(call, uuids):
+    for ask in (catalogs, service_catalogs):
+        reply = ask(call, {"uuids": uuids})
+        assert reply.status_code == 200
+        assert reply.json() == {"uuid_catalog": {}, "displayname_catalog": {}}
+
+
+def test_s19_odd_uuids_do_not_hide_the_good_ones(call):
+    for ask in (catalogs, service_catalogs):
+        found = ask(call, {"uuids": [5, call.user, None, [call.user]]}).json()["uuid_catalog"]
+        assert found == {call.user: "user01@example.org"}
+
+
+def test_s20_the_display_name_of_a_mixed_case_address_is_in_lower_case(call):
+    uuid = user_uuid("mixed.case@example.org")
+    found = catalogs(call, {"uuids": [uuid]}).json()["uuid_catalog"]
+    assert found == {uuid: "mixed.case@example.org"}
 
 
 def test_the_catalogs_do_not_look_at_the_content_type(call):
@@ -166,3 +189,36 @@ def test_the_project_s_figures_are_its_own_holding_s(call):
     reply = call.account("GET", "quotas", "sandbox-token-of-user02").json()
     figures = reply[call.shared]["cyclades.vm"]
     assert (figures["usage"], figures["project_usage"], figures["project_pending"]) == (0, 5, 5)
+
+
+@pytest.mark.parametrize("name", ["unverified", "unmoderated", "rejected"])
+def test_s27_a_user_whose_account_is_not_accepted_has_no_quotas(call, name):
+    uuid = user_uuid(f"{name}@example.org")
+    assert call.account("GET", "quotas", f"sandbox-token-of-{name}").json() == {}
+    assert call.account("GET", f"service_quotas?user={uuid}").status_code == 404
+    assert call.account("GET", f"service_project_quotas?project={uuid}").status_code == 404
+    assert uuid not in call.account("GET", "service_quotas").json()
+
+
+@pytest.mark.parametrize("name", ["inactive", "paused"])
+def test_s25_a_deactivated_user_s_own_project_is_suspended(call, name):
+    uuid = user_uuid(f"{name}@example.org")
+    figures = call.account("GET", f"service_quotas?user={uuid}").json()[uuid][uuid]["cyclades.vm"]
+    assert (figures["limit"], figures["project_limit"]) == (0, 0)
+    admin = "sandbox-token-of-admin"
+    assert call.account("GET", f"projects/{uuid}", admin).json()["state"] == "suspended"
+
+
+def test_s27_a_user_who_is_added_later_is_treated_alike(call):
+    kinds = {"unmoderated": {"moderated": False}, "inactive": {"active": False}, "good": {}}
+    users = {
+        name: requests.post(
+            f"{call.server.url}/_control/users",
+            json={"name": f"new-{name}@x.org", **keys},
+            timeout=9,
+        ).json()["uuid"]
+        for name, keys in kinds.items()
+    }
+    found = call.account("GET", f"service_quotas?user={','.join(users.values())}").json()
+    limits = {uuid: projects[uuid]["cyclades.vm"]["limit"] for uuid, projects in found.items()}
+    assert limits == {users["inactive"]: 0, users["good"]: 100_000}

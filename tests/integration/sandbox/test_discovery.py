@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from astakos_worker.sandbox.seed import project_uuid
+from astakos_worker.sandbox.server import SandboxServer
 
 
 def test_s1_discovery_without_a_body_shows_the_catalog_and_nobody(call):
@@ -42,9 +43,18 @@ def test_s2_a_token_shows_whose_it_is(call):
     assert access["token"]["id"] == "sandbox-token-of-user01"
     assert access["token"]["tenant"] == {"id": call.user, "name": "Sandbox User 01"}
     assert access["token"]["expires"].endswith("+00:00")
-    assert access["user"]["roles"] == [{"id": "1", "name": "default"}]
+    assert access["user"]["roles"] == []
     assert {call.user, call.shared} <= set(access["user"]["projects"])
     assert access["serviceCatalog"] == call.discover().json()["access"]["serviceCatalog"]
+
+
+def test_s2_roles_are_the_user_s_groups_with_ids_that_all_share(call):
+    mixed, student = (
+        call.log_in(f"sandbox-token-of-{name}").json()["access"]["user"]["roles"]
+        for name in ("mixed", "student")
+    )
+    assert mixed == [{"id": "1", "name": "students"}, {"id": "2", "name": "staff"}]
+    assert student == [{"id": "1", "name": "students"}]
 
 
 def test_s2_a_suspended_project_is_not_among_a_user_s_projects(call):
@@ -165,16 +175,58 @@ def test_the_tokens_call_ignores_the_token_header(call):
 def test_version_documents_are_served_below_the_identity_root(call):
     versions = call("GET", "/identity", None).json()["versions"]["values"]
     assert [version["id"] for version in versions] == ["v2.0"]
-    assert "media_types" in call("GET", "/identity/v2.0/", None).json()["version"]
+    version = call("GET", "/identity/v2.0/", None).json()["version"]
+    assert versions == [{key: version[key] for key in ("id", "status", "updated", "links")}]
+    assert version["updated"] == "2013-03-06T00:00:00Z"
+    own = {"rel": "self", "href": f"{call.server.url}/identity/v2.0/"}
+    assert version["links"] == [own]
+    assert version["media_types"] == [
+        {
+            "base": f"application/{syntax}",
+            "type": f"application/vnd.openstack.identity-v2.0+{syntax}",
+        }
+        for syntax in ("json", "xml")
+    ]
 
 
 def test_get_services_lists_the_components_or_calls_back_with_them(call):
     components = call("GET", "/ui/get_services", None).json()
     assert [component["name"] for component in components][:3] == ["astakos", "cyclades", "pithos"]
     assert components[0]["url"] == f"{call.server.url}/ui"
+    assert components[1] == {
+        "name": "cyclades",
+        "url": "https://cyclades.example.org/ui",
+        "verbose_name": "cyclades",
+        "order": 2,
+        "dashboard": {"order": 2, "show": True},
+        "cloudbar": {"show": True},
+    }
     reply = call("GET", "/ui/get_services?callback=show", None)
     assert reply.text.startswith("show([")
     assert call("GET", "/ui/get_services?callback=alert(1)", None).status_code == 400
+
+
+def test_get_services_says_what_the_seed_says(caller_of):
+    seed = """
+    [[component]]
+    name = "first"
+    token = "sandbox-token-of-first"
+    verbose_name = "The first"
+    order = 7
+    dashboard = { order = 3, description = "What it is for" }
+    cloudbar = { show = false }
+    """
+    with SandboxServer(seed) as server:
+        astakos, first = caller_of(server)("GET", "/ui/get_services", None).json()
+    assert astakos["name"] == "astakos"
+    assert first == {
+        "name": "first",
+        "url": None,
+        "verbose_name": "The first",
+        "order": 7,
+        "dashboard": {"order": 3, "show": True, "description": "What it is for"},
+        "cloudbar": {"show": False},
+    }
 
 
 def test_a_request_of_http_1_0_without_a_host_gets_an_answer(call):

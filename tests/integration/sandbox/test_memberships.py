@@ -236,3 +236,29 @@ def test_a_membership_that_ends_resets_the_default_project(projects):
     assert draw_on(project) == 200
     assert projects.act(project, "terminate") == 200
     assert default_project() == user
+
+
+def test_s59_an_automatic_join_is_a_request_that_is_accepted_at_once(projects):
+    number = projects.member(projects.active(join_policy="auto"))
+    membership = projects.membership(number)
+    assert membership["requested"] <= membership["accepted"]
+
+
+def test_s60_who_is_enrolled_has_requested_nothing(projects):
+    number = projects.enroll(projects.active()).json()["id"]
+    membership = projects.membership(number)
+    assert "accepted" in membership
+    assert "requested" not in membership
+
+
+@pytest.mark.parametrize(
+    ("email", "status"),
+    [("Mixed.Case@Example.org", 200), ("mixed.case@example.org", 409), ("MIXED@x.org", 409)],
+)
+def test_s60_somebody_is_enrolled_by_the_stored_spelling_of_the_address(projects, email, status):
+    assert projects.enroll(projects.active(), email).status_code == status
+
+
+@pytest.mark.parametrize("name", ["unverified", "unmoderated", "rejected"])
+def test_s60_an_account_that_is_not_accepted_cannot_be_enrolled(projects, name):
+    assert projects.enroll(projects.active(), f"{name}@example.org").status_code == 409

@@ -247,3 +247,12 @@ def test_clients_can_be_added(call):
     call.control.add_oauth_client("mine", "https://mine.example.org", secret="s", trusted=True)
     given = code(call, client_id="mine")
     assert exchange(call, auth=("mine", "s"), code=given).ok
+
+
+def test_s12_an_oauth_token_of_the_seed_can_be_validated(call):
+    reply = call("GET", "/identity/v2.0/tokens/sandbox-oauth-token?belongsTo=read", None)
+    access = reply.json()["access"]
+    assert access["user"]["id"] == call.user
+    assert access["token"]["expires"] == "2099-12-31T00:00:00+00:00"
+    other = call("GET", "/identity/v2.0/tokens/sandbox-oauth-token?belongsTo=write", None)
+    assert other.status_code == 404

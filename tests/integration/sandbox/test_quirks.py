@@ -6,6 +6,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from astakos_worker.sandbox.errors import SeedError
+from astakos_worker.sandbox.quirks import Quirk
+from astakos_worker.sandbox.seed import load_seed
+from astakos_worker.sandbox.server import SandboxServer
+
 UNKNOWN = {"holder": "user:nobody", "source": None, "resource": "cyclades.vm", "quantity": 1}
 USER_TOKEN = "sandbox-token-of-user01"
 
@@ -85,3 +90,26 @@ def test_times_may_be_local_though_they_are_labelled_utc(call, with_quirk):
     assert with_it.utcoffset() == timedelta(0)
     ahead = with_it - without
     assert timedelta(hours=2) <= ahead < timedelta(hours=2, minutes=1)
+
+
+def test_a_seed_may_switch_quirks_on_and_a_reset_keeps_them(caller_of):
+    with SandboxServer('quirks = ["boolean-quantity"]', quirks=[Quirk.OAUTH_HTML]) as server:
+        call = caller_of(server)
+        for _ in range(2):
+            both = frozenset({Quirk.BOOLEAN_QUANTITY, Quirk.OAUTH_HTML})
+            assert server.sandbox.astakos.quirks == both
+            label = call("POST", "/oauth2/token", None, data={}).headers["Content-Type"]
+            assert label.startswith("text/html")
+            call.control.set_quirks([])
+            call.control.reset()
+
+
+def test_quirks_of_the_start_hold_with_a_state_file_too(tmp_path):
+    for _ in range(2):
+        with SandboxServer(state=tmp_path / "state", quirks=[Quirk.LOCAL_TIME]) as server:
+            assert server.sandbox.astakos.quirks == {Quirk.LOCAL_TIME}
+
+
+def test_a_quirk_that_does_not_exist_is_a_mistake_in_the_seed():
+    with pytest.raises(SeedError, match=r"line 1 \(the top\), key 'quirks': must be one of: unso"):
+        load_seed('quirks = ["odd"]')

@@ -115,6 +115,16 @@ def users(text):
         (users('[[project]]\nname = "p.org"\nstate = "on"'), "'state': must be one of: uninit"),
         (users('[[project]]\nname = "p.org"\nmembers = ["z*"]'), "no user matches 'z\\*'"),
         (users('[[project]]\nname = "p.org"\nowner = "z"'), "there is no user 'z'"),
+        (users('system_project = "on"'), "'system_project': must be one of: uninit"),
+        (users('system_project = "deleted"'), "'system_project': must be one of: active, susp"),
+        (users("groups = [1]"), "'groups': must be a list of strings"),
+        (users('[[oauth_token]]\ntoken = "o"\nuser = "z"'), "there is no user 'z'"),
+        (users('[[oauth_token]]\ntoken = "o"\nuser = "a@x.org"\nclient = "c"'), "no OAuth client"),
+        (
+            BASE + BASE.split("[[service]]", maxsplit=1)[0].replace("fake", "u"),
+            "is a component 'cyclades'",
+        ),
+        (BASE + '[[resource]]\nname = "cyclades.vm"\nservice = "compute"', "is a resource"),
         ('[[service]]\nname = "s"\ntype = "t"\ncomponent = "c"', "no component 'c'.*add a"),
         ('[[resource]]\nname = "r"\nservice = "s"', "no service 's'.*add a"),
         ('[[component]]\nname = "c"', "'token': is missing; give it a string"),
@@ -169,3 +179,26 @@ component = "astakos"
 def test_the_token_of_astakos_is_nobody_elses():
     with pytest.raises(SeedError, match="that of Astakos itself"):
         load_seed(ONE_COMPONENT.replace("of-mine", "of-astakos"))
+
+
+@pytest.mark.parametrize(
+    ("state", "application", "charge"),
+    [("uninitialized", "pending", 1), ("deleted", "cancelled", 0), ("terminated", "approved", 0)],
+)
+def test_a_seeded_project_has_the_application_that_its_state_comes_from(state, application, charge):
+    world = load_seed(
+        BASE
+        + '[[resource]]\nname = "astakos.pending_app"\nservice = "astakos_account"\n'
+        + '[[users]]\nname = "a@x.org"\ntoken = "t"\n'
+        + f'[[project]]\nname = "p.org"\nowner = "a@x.org"\nstate = "{state}"\n'
+    )
+    project, user = world.projects[project_uuid("p.org")], user_uuid("a@x.org")
+    assert world.applications[project.last_application].state == application
+    holding = world.book.holdings[member_holding(user, user, "astakos.pending_app")]
+    assert (holding.usage_min, holding.usage_max) == (charge, charge)
+
+
+def test_a_project_without_an_owner_has_no_application():
+    world = load_seed(BASE + '[[project]]\nname = "p.org"\n')
+    assert world.projects[project_uuid("p.org")].last_application is None
+    assert world.applications == {}
