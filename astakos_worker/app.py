@@ -18,13 +18,16 @@ from celery.signals import (
 from pydantic import ValidationError
 
 from astakos_worker.configuration import broker
+from astakos_worker.configuration.celery_values import celery_values
+from astakos_worker.configuration.environment import not_settings
 from astakos_worker.configuration.logs import configure_logs
-from astakos_worker.configuration.settings import Settings, celery_values, in_words, not_settings
+from astakos_worker.configuration.setting_errors import in_words
+from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.contract import LedgerError, UnavailableError
 from astakos_worker.service.connect import ledger_of
 from astakos_worker.worker import health
-from astakos_worker.worker.process import Runtime, runtime
-from astakos_worker.worker.result_store import Application
+from astakos_worker.worker.process import WorkerProcess, this_process
+from astakos_worker.worker.result_store import WorkerApp
 from astakos_worker.worker.tasks import by_name, lookups, sweep, wakeups
 
 log = structlog.get_logger(__name__)
@@ -40,15 +43,15 @@ def _settings() -> Settings:
 
 settings = _settings()
 broker.use_for_all()
-app = Application("astakos_worker")
+app = WorkerApp("astakos_worker")
 app.conf.update(celery_values(settings))
 # Celery knows a setting for the class of its consumer, and none for that of its requests.
 app.Task.Request = "astakos_worker.worker.consuming:Request"
 
 
-def here() -> Runtime:
+def here() -> WorkerProcess:
     """Return what this process holds."""
-    return runtime(settings)
+    return this_process(settings)
 
 
 app.dead_messages = lambda: here().dead_messages
@@ -60,7 +63,7 @@ health.register(app)
 @beat_init.connect
 def _serves(**_: Any) -> None:
     """Refuse to start for nobody: messages by name would be refused, and no sweep be ordered."""
-    for name in not_settings(os.environ):
+    for name in not_settings(os.environ, Settings.model_fields):
         log.warning("not_a_setting", variable=name)
     if not settings.services:
         raise SystemExit(

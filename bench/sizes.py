@@ -11,7 +11,7 @@ from astakos_worker.ledger.record import wire_name
 from astakos_worker.ledger.states import queued, transition
 from astakos_worker.service.arguments import one
 from astakos_worker.service.connect import ledger_of
-from astakos_worker.worker.process import Runtime
+from astakos_worker.worker.process import WorkerProcess
 from bench.lifecycles import turns
 from bench.rivals.floor import Floor
 from bench.rivals.queued import Ours
@@ -80,7 +80,7 @@ def sweep(stage: Stage, sizes):
                 "default": {"auth_url": stage.astakos.auth_url, "token_file": stage.token_file}
             },
         )
-        runtime = Runtime(settings)
+        process = WorkerProcess(settings)
         jobs, now = stage.astakos.jobs(size), time.time()
         floor = Floor(stage.astakos)
         tagged = [
@@ -88,10 +88,10 @@ def sweep(stage: Stage, sizes):
             for job in jobs
         ]
         serials = [floor.only_issue(job, name) for job, name in zip(jobs, tagged, strict=True)]
-        fill(runtime.ledger, jobs, serials)
+        fill(process.ledger, jobs, serials)
         before, requests = psutil.Process().memory_info().rss, stage.astakos.requests()
         began = time.perf_counter()
-        report = runtime.sweep("default", "bench")
+        report = process.sweep("default", "bench")
         took = time.perf_counter() - began
         if report.stopped:
             raise RuntimeError(report.stopped)

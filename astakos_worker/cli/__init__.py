@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
-from astakos_worker.configuration.settings import in_words
+from astakos_worker.configuration.setting_errors import in_words
 from astakos_worker.ledger.contract import UnavailableError
 from astakos_worker.service.errors import Unavailable
 

@@ -5,11 +5,8 @@ and a service's token file `ASTAKOS_SERVICES__CYCLADES__TOKEN_FILE`. Times are s
 Nothing here opens a connection, and no token leaves a `SecretStr`.
 """
 
-import importlib.util
 import itertools
-from collections.abc import Iterable
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from kombu.utils.url import maybe_sanitize_url
@@ -28,9 +25,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from astakos_worker.configuration.names import NAME
 from astakos_worker.configuration.servers import watched
-
-if TYPE_CHECKING:
-    from pydantic_core import InitErrorDetails
+from astakos_worker.configuration.setting_errors import without_input
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -70,15 +65,6 @@ def _shown(url: str) -> str:
         return str(maybe_sanitize_url(url, mask="***"))
     except ValueError:
         return "***"
-
-
-def _without_input(error: ValidationError) -> ValidationError:
-    """Return the error without what was given: a token may stand under a misspelt name (F62)."""
-    lines: list[InitErrorDetails] = [
-        {"type": one["type"], "loc": one["loc"], "ctx": one.get("ctx", {}), "input": "***"}
-        for one in error.errors(include_url=False, include_input=False)
-    ]
-    return ValidationError.from_exception_data(error.title, lines, hide_input=True)
 
 
 class ServiceSettings(BaseModel):
@@ -230,7 +216,7 @@ class Settings(BaseSettings):
             try:
                 super().__init__(**values)
             except ValidationError as error:
-                refusal = _without_input(error)
+                refusal = without_input(error)
             except SettingsError as error:  # behind it stands that of `json`, with the whole text
                 refusal = SettingsError(str(error))
             # Raised here and not above, or the error with the input would be its context.
@@ -311,48 +297,3 @@ class Settings(BaseSettings):
             raise KeyError(
                 f"no service {name!r} is configured (there are: {known}); set {variable}"
             ) from None
-
-
-def not_settings(names: Iterable[str]) -> list[str]:
-    """Return the variables that are named as ours are and set nothing: misspelt, most likely."""
-    known = {f"ASTAKOS_{field.upper()}" for field in Settings.model_fields}
-
-    def sets_something(name: str) -> bool:
-        # Of services' own settings pydantic refuses what it does not know.
-        return name in known or name.startswith("ASTAKOS_SERVICES__")
-
-    ours = {name for name in names if name.upper().startswith("ASTAKOS_")}
-    return sorted(name for name in ours if not sets_something(name.upper()))
-
-
-def in_words(error: ValidationError) -> str:
-    """Return what is wrong with the settings, a line each; nothing of what was given."""
-    lines = []
-    for each in error.errors(include_url=False, include_context=False, include_input=False):
-        name = "ASTAKOS_" + "__".join(map(str, each["loc"])).upper() + ": " if each["loc"] else ""
-        lines.append(name + each["msg"].removeprefix("Value error, "))
-    return "\n".join(lines)
-
-
-def celery_values(settings: Settings) -> dict[str, Any]:
-    """Load `celeryconfig.py` and return its values.
-
-    The file is loaded by its path: a service that has a `celeryconfig` of its own must not
-    have it taken for ours.
-    """
-    here = Path(__file__).resolve().parents[1]
-    beside = here / "celeryconfig.py"  # in an installation
-    above = here.parent / "celeryconfig.py"  # in a checkout
-    path = settings.celeryconfig or (beside if beside.exists() else above)
-    spec = importlib.util.spec_from_file_location("_astakos_celeryconfig", path)
-    if spec is None or spec.loader is None or not path.exists():
-        raise FileNotFoundError(f"{path} is no Python file; set ASTAKOS_CELERYCONFIG")
-    module = importlib.util.module_from_spec(spec)
-    module.settings = settings  # type: ignore[attr-defined]  # what the file computes from
-    spec.loader.exec_module(module)
-    return {name: value for name, value in vars(module).items() if _is_value(name, value)}
-
-
-def _is_value(name: str, value: Any) -> bool:
-    plain = not (callable(value) or isinstance(value, ModuleType))
-    return plain and name.islower() and name[0] != "_" and name != "settings"

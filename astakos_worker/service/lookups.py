@@ -18,7 +18,8 @@ from celery import Celery
 from celery.states import READY_STATES, SUCCESS
 
 from astakos_worker.configuration import names
-from astakos_worker.configuration.settings import Settings, celery_values
+from astakos_worker.configuration.celery_values import celery_values
+from astakos_worker.configuration.settings import Settings
 from astakos_worker.service import arguments
 from astakos_worker.service.arguments import checked_strings
 from astakos_worker.service.errors import Unavailable

@@ -19,7 +19,8 @@ from kombu.exceptions import KombuError
 
 from astakos_worker.configuration import names
 from astakos_worker.configuration.broker import TRANSPORT
-from astakos_worker.configuration.settings import Settings, celery_values
+from astakos_worker.configuration.celery_values import celery_values
+from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.record import is_bare, shown
 
 log = structlog.get_logger(__name__)

@@ -28,7 +28,7 @@ _LOOK = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class WorkerHealth:
     """What was found of one worker."""
 
     worker: str
@@ -51,7 +51,7 @@ def examine(
     queue: str | None = None,
     workers: Iterable[str] = (),
     patience: float,
-) -> list[Finding]:
+) -> list[WorkerHealth]:
     """Examine the workers named, or else those of a host (this one) that serve a queue (any).
 
     Takes at most `patience` seconds and one round of questions. No finding: none answers.
@@ -73,7 +73,7 @@ def examine(
                 found[node] = names
         if time.monotonic() > deadline:
             break
-    silent = [Finding(node, False, "does not answer") for node in named if node not in found]
+    silent = [WorkerHealth(node, False, "does not answer") for node in named if node not in found]
     return silent + _probe(app, found, deadline)
 
 
@@ -90,14 +90,14 @@ def alarms(ledger: Ledger) -> list[str]:
     ]
 
 
-def _probe(app: Celery, found: dict[str, set[str]], deadline: float) -> list[Finding]:
+def _probe(app: Celery, found: dict[str, set[str]], deadline: float) -> list[WorkerHealth]:
     findings = []
     before = {node: _accepted(app, node) for node in found}
     for node, queues in found.items():
         direct = worker_direct(node)
         if direct.name not in queues:
             words = "has no queue of its own; set `worker_direct = True` in celeryconfig.py"
-            findings.append(Finding(node, False, words))
+            findings.append(WorkerHealth(node, False, words))
             del before[node]
             continue
         left = max(1.0, deadline - time.monotonic())
@@ -113,12 +113,12 @@ def _probe(app: Celery, found: dict[str, set[str]], deadline: float) -> list[Fin
             now = _accepted(app, node)
             # A worker that was started again counts from nought.
             if now is not None and count is not None and now != count:
-                findings.append(Finding(node, True, "consumes"))
+                findings.append(WorkerHealth(node, True, "consumes"))
                 del before[node]
             elif count is None:
                 before[node] = now
         time.sleep(_LOOK)
-    findings += [Finding(node, False, "answers, and does not consume") for node in before]
+    findings += [WorkerHealth(node, False, "answers, and does not consume") for node in before]
     return findings
 
 

@@ -16,7 +16,7 @@ from astakos_worker.ledger.redis.store import RedisLedger
 log = structlog.get_logger(__name__)
 
 
-class Keeper:
+class LedgerWatch:
     """Looks after one ledger, now and then."""
 
     def __init__(self, ledger: RedisLedger, elsewhere: "redis.Redis", namespace: str) -> None:

@@ -143,7 +143,7 @@ class Metrics:
         return end
 
 
-class Measured:
+class MeasuredAstakos:
     """The engine's Astakos, with each request counted."""
 
     def __init__(self, astakos: Astakos, service: str, metrics: Metrics) -> None:

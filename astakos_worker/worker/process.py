@@ -1,15 +1,13 @@
 """What one worker process holds: its ledger, clients, carriers and heartbeat. Built after a fork.
 
-The only module-level state of the workers is here, behind `runtime()`.
+The only module-level state of the workers is here, behind `this_process()`.
 """
 
 import os
 import random
 import socket
 import threading
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,7 +20,6 @@ from astakos_worker.engine.carry.batch_size import BatchSize
 from astakos_worker.engine.carry.carrier import Carried, Carrier
 from astakos_worker.engine.ports import Astakos
 from astakos_worker.engine.sweep.findings import Report
-from astakos_worker.ledger.contract import LedgerError
 from astakos_worker.ledger.redis.store import RedisLedger
 from astakos_worker.service.arguments import checked_strings
 from astakos_worker.service.calls import Wakes
@@ -34,9 +31,10 @@ from astakos_worker.service.waiting import RedisListener, Watcher
 from astakos_worker.service.wakeups import Waker, producer
 from astakos_worker.worker.clients import Clients
 from astakos_worker.worker.dead_messages import dead_messages_of
-from astakos_worker.worker.ledger_watch import Keeper
+from astakos_worker.worker.heartbeat import Heartbeat
+from astakos_worker.worker.ledger_watch import LedgerWatch
 from astakos_worker.worker.limits import limits_of
-from astakos_worker.worker.metrics import Measured, Metrics
+from astakos_worker.worker.metrics import MeasuredAstakos, Metrics
 from astakos_worker.worker.sweep_setup import owner_of, sweeping
 
 if TYPE_CHECKING:
@@ -57,8 +55,8 @@ class _Parts:
     watcher: Watcher
 
 
-class Runtime:
-    """Everything that tasks need, and the heartbeat."""
+class WorkerProcess:
+    """Everything that the tasks of one process need."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -66,7 +64,6 @@ class Runtime:
         self.clients = Clients(settings)
         self.ledger = ledger_of(settings, patience=_PATIENCE)
         broker = connect(settings.broker_url, patience=settings.patience, connections=2)
-        self._keeper = Keeper(self.ledger, broker, settings.namespace)
         self.dead_messages = dead_messages_of(settings)
         # Not by the application that consumes, which is patient with its broker: a carrier that
         # rings has records in hand, and the heartbeat tells who is alive.
@@ -75,14 +72,19 @@ class Runtime:
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         listener = RedisListener(connect(settings.ledger_url, patience=_PATIENCE), self.ledger)
         self._watcher = Watcher(self.ledger, listener)
-        self._awake: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.heartbeat = Heartbeat(
+            self.ledger,
+            LedgerWatch(self.ledger, broker, settings.namespace),
+            self.waker.ring,
+            name=self.name,
+            every=settings.heartbeat,
+            drive=settings.drive,
+        )
         self._owners: dict[str, owner.Ask | None] = {}
         self._known_names = known_names_of(settings)
         self._sizes: dict[str, BatchSize] = {}
         self._gathers: dict[tuple[str, str], Gather] = {}
         self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._beating: threading.Thread | None = None
         self._unserve: Callable[[], None] = lambda: None
 
     def commissions(self, service: str, waker: Wakes | None = None) -> Commissions:
@@ -106,7 +108,7 @@ class Runtime:
         )
         name = f"{self.name}:{carrier}"
         since = self.ledger.clock.now()
-        with self._counted(service, name):
+        with self.heartbeat.at_work(service, name):
             done = worker.carry(service, name, own=own, wake=wake)
         self.metrics.carried(service, done.records.values(), since)
         return done
@@ -156,82 +158,27 @@ class Runtime:
         return found
 
     def _astakos(self, service: str) -> Astakos:
-        return Measured(self.clients.of(service), service, self.metrics)
-
-    # --- The heartbeat ------------------------------------------------------------------------
+        return MeasuredAstakos(self.clients.of(service), service, self.metrics)
 
     def start(self) -> None:
-        """Start the heartbeat, once, and show the metrics if they are wanted."""
-        settings = self.settings
-        with self._lock:
-            if self._beating is None:
-                self._keeper.exchange()  # before anything is claimed
-                if settings.metrics_port:
-                    self._unserve = self.metrics.serve(settings.metrics_host, settings.metrics_port)
-                self._beating = threading.Thread(
-                    target=self._beat, name="astakos-heartbeat", daemon=True
-                )
-                self._beating.start()
+        """Start the heartbeat, and show the metrics if they are wanted."""
+        self.heartbeat.start()
+        if self.settings.metrics_port:
+            self._unserve = self.metrics.serve(
+                self.settings.metrics_host, self.settings.metrics_port
+            )
 
     def stop(self) -> None:
-        """End the heartbeat."""
-        self._stop.set()
+        """End the heartbeat and the metrics."""
+        self.heartbeat.stop()
         self._unserve()
-
-    def _beat(self) -> None:
-        """Say who is awake, and now and then drive; an outage of the ledger ends neither."""
-        settings = self.settings
-        since_drive = settings.drive
-        while not self._stop.wait(settings.heartbeat):
-            since_drive += settings.heartbeat
-            drives = since_drive >= settings.drive
-            try:
-                rings = self.ledger.beat(
-                    self._awake_now(), self.name if drives else None, 2 * settings.drive
-                )
-            except LedgerError as error:
-                log.warning("heartbeat_missed", error=str(error))
-                continue
-            except Exception:  # ended, it would leave a worker that works and counts as dead
-                log.exception("heartbeat_failed")
-                continue
-            if drives:
-                since_drive = 0.0
-            for service, times in rings.items():
-                for _ in range(times):
-                    self.waker.ring(service)
-            if drives:
-                self._keep()
-
-    def _keep(self) -> None:
-        try:
-            self._keeper.look()
-        except LedgerError as error:
-            log.warning("ledger_not_looked_after", error=str(error))
-
-    def _awake_now(self) -> dict[str, list[str]]:
-        with self._lock:
-            return {lane: list(names) for lane, names in self._awake.items() if names}
-
-    @contextmanager
-    def _counted(self, service: str, name: str) -> Iterator[None]:
-        with self._lock:
-            self._awake[service][name] += 1
-        try:
-            yield
-        finally:
-            with self._lock:  # a message that came twice may be at work twice, under one name
-                names = self._awake[service]
-                names[name] -= 1
-                if not names[name]:
-                    del names[name]
 
 
 _lock = threading.Lock()
-_made: dict[int, Runtime] = {}
+_made: dict[int, WorkerProcess] = {}
 
 
-def runtime(settings: Settings) -> Runtime:
+def this_process(settings: Settings) -> WorkerProcess:
     """Return this process' runtime; the first call makes it and starts its heartbeat."""
     pid = os.getpid()
     made = _made.get(pid)
@@ -239,7 +186,7 @@ def runtime(settings: Settings) -> Runtime:
         with _lock:
             made = _made.get(pid)
             if made is None:
-                made = Runtime(settings)
+                made = WorkerProcess(settings)
                 made.start()  # before anyone works with it: see `start`
                 _made[pid] = made
     return made

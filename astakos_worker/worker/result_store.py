@@ -25,7 +25,7 @@ _PAUSE = 0.2
 _AWAY = (KombuError, redis.RedisError, OSError)
 
 
-class Application(Celery):
+class WorkerApp(Celery):
     """Celery's own, but for what becomes of results that cannot be kept.
 
     `dead_messages` gives the list in which the consumer notes messages that it throws away.
@@ -36,11 +36,11 @@ class Application(Celery):
     def _get_backend(self) -> Any:
         backend = super()._get_backend()  # type: ignore[misc]  # its types do not know it
         # Whatever its class is: the address decides.
-        backend.store_result = Keeper(backend.store_result)
+        backend.store_result = ResultStore(backend.store_result)
         return backend
 
 
-class Keeper:
+class ResultStore:
     """Stores results through a backend's own method, and survives its outages."""
 
     def __init__(self, store: Callable[..., Any]) -> None:

@@ -9,14 +9,14 @@ from astakos_worker.engine.ports import Astakos, Limits, Ring
 from astakos_worker.engine.sweep.owner import Ask
 from astakos_worker.engine.sweep.sweep import Sweep
 from astakos_worker.ledger.contract import Ledger
-from astakos_worker.worker.asking import Asking
+from astakos_worker.worker.owner_function import OwnerFunction
 
 
 def owner_of(settings: Settings, service: str) -> Ask | None:
     """Return who is asked about a named service's commissions; None if there is nobody."""
     one = settings.services.get(service)
     path = settings.owner if one is None or one.owner is None else one.owner
-    return Asking(path, settings.owner_timeout) if path else None
+    return OwnerFunction(path, settings.owner_timeout) if path else None
 
 
 @contextmanager

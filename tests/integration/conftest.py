@@ -30,7 +30,8 @@ from pytest_celery import (
 from redis import Redis
 
 from astakos_worker.configuration import names
-from astakos_worker.configuration.settings import Settings, celery_values
+from astakos_worker.configuration.celery_values import celery_values
+from astakos_worker.configuration.settings import Settings
 from astakos_worker.local import commands
 from astakos_worker.local.process import wait_ready
 from tests.integration.cluster.calming import calm

@@ -19,7 +19,7 @@ from astakos_worker.service.calls import Wakes
 from astakos_worker.service.commissions import Commission, Commissions
 from astakos_worker.service.errors import CommissionError, Unavailable
 from astakos_worker.service.issuing import Order
-from astakos_worker.worker.process import Runtime
+from astakos_worker.worker.process import WorkerProcess
 from astakos_worker.worker.tasks.reading import (
     generic_request,
     items,
@@ -37,23 +37,29 @@ log = structlog.get_logger(__name__)
 #: Seconds until a message that met no ledger is tried again.
 _AGAIN = 2.0
 
-Work = Callable[[Runtime, dict[str, Any]], dict[str, Any]]
+Work = Callable[[WorkerProcess, dict[str, Any]], dict[str, Any]]
 
 
-def register(app: Celery, runtime: Callable[[], Runtime]) -> None:
+def register(app: Celery, this_process: Callable[[], WorkerProcess]) -> None:
     """Add the tasks to an application."""
-    _add(app, runtime, names.ISSUE_COMMISSION, _issue)
-    _add(app, runtime, names.ISSUE_COMMISSIONS, _issue_many)
+    _add(app, this_process, names.ISSUE_COMMISSION, _issue)
+    _add(app, this_process, names.ISSUE_COMMISSIONS, _issue_many)
     _add(
-        app, runtime, names.ACCEPT_COMMISSION, lambda run, message: _decide(run, "accept", message)
+        app,
+        this_process,
+        names.ACCEPT_COMMISSION,
+        lambda process, message: _decide(process, "accept", message),
     )
     _add(
-        app, runtime, names.REJECT_COMMISSION, lambda run, message: _decide(run, "reject", message)
+        app,
+        this_process,
+        names.REJECT_COMMISSION,
+        lambda process, message: _decide(process, "reject", message),
     )
-    _add(app, runtime, names.RESOLVE_COMMISSIONS, _resolve)
+    _add(app, this_process, names.RESOLVE_COMMISSIONS, _resolve)
 
 
-def _add(app: Celery, runtime: Callable[[], Runtime], name: str, work: Work) -> None:
+def _add(app: Celery, this_process: Callable[[], WorkerProcess], name: str, work: Work) -> None:
     @app.task(name=name, bind=True, max_retries=None, resultrepr_maxsize=SHOWN)
     def by_name(self: "Task[Any, Any]", /, **message: Any) -> dict[str, Any]:
         try:
@@ -61,20 +67,20 @@ def _add(app: Celery, runtime: Callable[[], Runtime], name: str, work: Work) -> 
                 log.info("left_for_newer", task=name)
                 # Not in step with anything else that comes by, or the same one would get it again.
                 raise self.retry(countdown=_AGAIN * (0.5 + random.random()))  # noqa: S311
-            return work(runtime(), message)
+            return work(this_process(), message)
         except BadValue as error:
-            return _refused(runtime(), message.get("key", message.get("serial")), error)
+            return _refused(this_process(), message.get("key", message.get("serial")), error)
         except (Unavailable, UnavailableError) as error:
             raise self.retry(exc=error, countdown=_AGAIN) from None
 
 
-def _refused(run: Runtime, which: object, error: Exception) -> dict[str, Any]:
+def _refused(process: WorkerProcess, which: object, error: Exception) -> dict[str, Any]:
     """Return a refusal as a result; a message that could never have been right is noted (F51)."""
     if isinstance(error, BadValue):
         request = current_task.request
         queue = (request.delivery_info or {}).get("routing_key", "")
         reason = "has arguments that do not fit; its result says which"
-        run.dead_messages.add(reason, task=current_task.name, id_=request.id, queue=queue)
+        process.dead_messages.add(reason, task=current_task.name, id_=request.id, queue=queue)
     return failed(which, error)
 
 
@@ -103,13 +109,13 @@ class _Promise:
             self._waker.wake(*self._first)
 
 
-def _issue(run: Runtime, message: dict[str, Any]) -> dict[str, Any]:
-    promise, key = _Promise(run.waker), message.get("key")
+def _issue(process: WorkerProcess, message: dict[str, Any]) -> dict[str, Any]:
+    promise, key = _Promise(process.waker), message.get("key")
     key = own_id() if key is None else key
     try:
-        service = served(run.settings, message.pop("service", None))
-        commissions = run.commissions(service, promise)
-        order = _order(run, commissions, message, own_id())
+        service = served(process.settings, message.pop("service", None))
+        commissions = process.commissions(service, promise)
+        order = _order(process, commissions, message, own_id())
         key = order.record.key
         [became] = commissions.enqueue_all([order])
         if isinstance(became, Exception):
@@ -118,25 +124,25 @@ def _issue(run: Runtime, message: dict[str, Any]) -> dict[str, Any]:
         raise
     except (AstakosClientException, CommissionError) as error:
         promise.pass_on()
-        return _refused(run, key, error)
-    done = run.carry(service, own_id(), own=key, wake=promise.name)
-    return carried(run, service, key, done)
+        return _refused(process, key, error)
+    done = process.carry(service, own_id(), own=key, wake=promise.name)
+    return carried(process, service, key, done)
 
 
-def _issue_many(run: Runtime, message: dict[str, Any]) -> dict[str, Any]:
-    promise = _Promise(run.waker)
+def _issue_many(process: WorkerProcess, message: dict[str, Any]) -> dict[str, Any]:
+    promise = _Promise(process.waker)
     only(message, "service", "commissions")
-    service = served(run.settings, message.get("service"))
-    commissions = run.commissions(service, promise)
+    service = served(process.settings, message.get("service"))
+    commissions = process.commissions(service, promise)
     orders: list[Order | dict[str, Any]] = []
     for number, one in enumerate(items(message, "commissions")):
         try:
-            orders.append(_order(run, commissions, one, f"{own_id()}-{number}"))
+            orders.append(_order(process, commissions, one, f"{own_id()}-{number}"))
         except BadValue as error:
             orders.append(failed(one.get("key") if isinstance(one, dict) else None, error))
     became = iter(commissions.enqueue_all([one for one in orders if isinstance(one, Order)]))
     results = [_said(one, next(became)) if isinstance(one, Order) else one for one in orders]
-    run.carry(service, own_id(), wake=promise.name)
+    process.carry(service, own_id(), wake=promise.name)
     return {"commissions": results}
 
 
@@ -149,7 +155,7 @@ def _said(order: Order, became: Commission | Exception) -> dict[str, Any]:
     return {"key": key, "state": became.last.state}
 
 
-def _order(run: Runtime, commissions: Commissions, given: object, made: str) -> Order:
+def _order(process: WorkerProcess, commissions: Commissions, given: object, made: str) -> Order:
     """Return what a message asks for; without a key it has the one made for it."""
     if not isinstance(given, dict):
         raise BadValue(f"a commission must be an object, not {given!r:.80}")
@@ -158,39 +164,39 @@ def _order(run: Runtime, commissions: Commissions, given: object, made: str) -> 
     deadline = message.pop("deadline", None)
     if key is None:
         # As for every key that was made for its caller: nothing stays for ever.
-        key, deadline = made, run.settings.hold_deadline if deadline is None else deadline
+        key, deadline = made, process.settings.hold_deadline if deadline is None else deadline
     request = generic_request(message)
     return commissions.order(request, key, accept=accept, deadline=deadline)
 
 
-def _decide(run: Runtime, verb: Verb, message: dict[str, Any]) -> dict[str, Any]:
-    promise = _Promise(run.waker)
+def _decide(process: WorkerProcess, verb: Verb, message: dict[str, Any]) -> dict[str, Any]:
+    promise = _Promise(process.waker)
     try:
         only(message, "service", "key", "serial", "reason")
-        service = served(run.settings, message.get("service"))
-        commissions = run.commissions(service, promise)
+        service = served(process.settings, message.get("service"))
+        commissions = process.commissions(service, promise)
         key = commissions.decide_or_await(which(message), verb, reason(message)).key
     except Unavailable:
         raise
     except (AstakosClientException, CommissionError) as error:
         promise.pass_on()
-        return _refused(run, message.get("key", message.get("serial")), error)
-    done = run.carry(service, own_id(), own=key, wake=promise.name)
-    return carried(run, service, key, done)
+        return _refused(process, message.get("key", message.get("serial")), error)
+    done = process.carry(service, own_id(), own=key, wake=promise.name)
+    return carried(process, service, key, done)
 
 
-def _resolve(run: Runtime, message: dict[str, Any]) -> dict[str, Any]:
-    promise = _Promise(run.waker)
+def _resolve(process: WorkerProcess, message: dict[str, Any]) -> dict[str, Any]:
+    promise = _Promise(process.waker)
     try:
         only(message, "service", "accept", "reject")
-        service = served(run.settings, message.get("service"))
+        service = served(process.settings, message.get("service"))
         accept, reject = items(message, "accept"), items(message, "reject")
-        became = run.commissions(service, promise).resolve_or_await(accept, reject)
+        became = process.commissions(service, promise).resolve_or_await(accept, reject)
     except Unavailable:
         raise
     except (AstakosClientException, CommissionError) as error:
-        return _refused(run, None, error)
-    run.carry(service, own_id(), wake=promise.name)
+        return _refused(process, None, error)
+    process.carry(service, own_id(), wake=promise.name)
     return {
         str(one): failed(one, what) if isinstance(what, Exception) else {"state": what.state}
         for one, what in became.items()

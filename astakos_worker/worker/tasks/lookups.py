@@ -10,7 +10,7 @@ from celery import Celery
 
 from astakos_worker.configuration import names
 from astakos_worker.engine.replies import fault_of
-from astakos_worker.worker.process import Runtime
+from astakos_worker.worker.process import WorkerProcess
 from astakosclient.errors import AstakosClientException
 
 #: The name of each other look-up, and the method of the client that answers it.
@@ -25,30 +25,32 @@ LOOKUPS = {
 }
 
 
-def register(app: Celery, runtime: Callable[[], Runtime]) -> None:
+def register(app: Celery, this_process: Callable[[], WorkerProcess]) -> None:
     """Add the tasks to an application."""
     for name, method in LOOKUPS.items():
-        _add(app, runtime, name, method)
-    _add_names(app, runtime, "usernames", "uuids")
-    _add_names(app, runtime, "uuids", "display_names")
+        _add(app, this_process, name, method)
+    _add_names(app, this_process, "usernames", "uuids")
+    _add_names(app, this_process, "uuids", "display_names")
 
 
-def _add(app: Celery, runtime: Callable[[], Runtime], name: str, method: str) -> None:
+def _add(app: Celery, this_process: Callable[[], WorkerProcess], name: str, method: str) -> None:
     @app.task(name=names.LOOKUP + name)
     def look_up(service: str | None = None, **arguments: Any) -> dict[str, Any]:
-        run = runtime()
-        client = run.clients.of(service or run.settings.service)
+        process = this_process()
+        client = process.clients.of(service or process.settings.service)
         return _answer(lambda: getattr(client, method)(**arguments))
 
 
-def _add_names(app: Celery, runtime: Callable[[], Runtime], what: str, label: str) -> None:
+def _add_names(
+    app: Celery, this_process: Callable[[], WorkerProcess], what: str, label: str
+) -> None:
     @app.task(name=names.LOOKUP + what)
     def look_up(service: str | None = None, **arguments: Any) -> dict[str, Any]:
         if arguments.keys() != {label}:
             raise TypeError(f"give {label}, not {', '.join(sorted(arguments)) or 'nothing'}")
-        run = runtime()
+        process = this_process()
         wanted = arguments[label]
-        return _answer(lambda: run.users(service or run.settings.service, what, wanted))
+        return _answer(lambda: process.users(service or process.settings.service, what, wanted))
 
 
 def _answer(ask: Callable[[], Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from astakos_worker.engine.carry.carrier import Carried
 from astakos_worker.ledger.record import Record, shown
 from astakos_worker.service.commissions import Commissions
 from astakos_worker.service.errors import NewerRecord, UnknownKey
-from astakos_worker.worker.process import Runtime
+from astakos_worker.worker.process import WorkerProcess
 from astakosclient.errors import AstakosClientException
 
 #: Characters of a result in Flower's events: a carried key is found by it.
@@ -20,13 +20,13 @@ def own_id() -> str:
     return str(current_task.request.id)
 
 
-def carried(run: Runtime, service: str, key: str | None, done: Carried) -> dict[str, Any]:
+def carried(process: WorkerProcess, service: str, key: str | None, done: Carried) -> dict[str, Any]:
     """Return what became of the task's own commission, and of those it carried along."""
     others = {shown(k): _line(record) for k, record in done.records.items() if k != key}
     result: dict[str, Any] = {}
     if key is not None:
         record = done.records.get(key)
-        result = _own(record) if record else _asked(run.commissions(service), key)
+        result = _own(record) if record else _asked(process.commissions(service), key)
     if others or key is None:
         result["carried"] = others
     return {**result, "ended": done.why}

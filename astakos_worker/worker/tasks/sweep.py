@@ -7,19 +7,19 @@ from celery import Celery
 
 from astakos_worker.configuration import names
 from astakos_worker.engine.replies import fault_of
-from astakos_worker.worker.process import Runtime
+from astakos_worker.worker.process import WorkerProcess
 from astakos_worker.worker.tasks.shown import SHOWN, own_id
 from astakosclient.errors import AstakosClientException
 
 
-def register(app: Celery, runtime: Callable[[], Runtime]) -> None:
+def register(app: Celery, this_process: Callable[[], WorkerProcess]) -> None:
     """Add the task to an application."""
 
     @app.task(name=names.RECONCILE, resultrepr_maxsize=SHOWN)
     def reconcile(service: str | None = None) -> dict[str, Any]:
-        run = runtime()
-        name = service or run.settings.service
+        process = this_process()
+        name = service or process.settings.service
         try:
-            return run.sweep(name, own_id()).to_dict()
+            return process.sweep(name, own_id()).to_dict()
         except AstakosClientException as error:
             return {"service": name, "stopped": str(error), "error": fault_of(error)}

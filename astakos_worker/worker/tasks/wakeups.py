@@ -10,24 +10,24 @@ from celery import Celery
 
 from astakos_worker.configuration import names
 from astakos_worker.ledger.contract import ANYONE
-from astakos_worker.worker.process import Runtime
+from astakos_worker.worker.process import WorkerProcess
 from astakos_worker.worker.tasks.shown import SHOWN, carried, own_id
 
 
-def register(app: Celery, runtime: Callable[[], Runtime]) -> None:
+def register(app: Celery, this_process: Callable[[], WorkerProcess]) -> None:
     """Add the tasks to an application."""
     for name, mark in names.PROMISES.items():
-        _add(app, runtime, name, mark)
+        _add(app, this_process, name, mark)
 
     @app.task(name=names.WAKE_DRIVE, ignore_result=True, resultrepr_maxsize=SHOWN)
     def drive(service: str, **_: Any) -> dict[str, Any]:
-        run = runtime()
-        return carried(run, service, None, run.carry(service, own_id(), wake=ANYONE))
+        process = this_process()
+        return carried(process, service, None, process.carry(service, own_id(), wake=ANYONE))
 
 
-def _add(app: Celery, runtime: Callable[[], Runtime], name: str, mark: str) -> None:
+def _add(app: Celery, this_process: Callable[[], WorkerProcess], name: str, mark: str) -> None:
     @app.task(name=name, ignore_result=True, resultrepr_maxsize=SHOWN)
     def wake(service: str, key: str, **_: Any) -> dict[str, Any]:
-        run = runtime()
-        done = run.carry(service, own_id(), own=key, wake=key + mark)
-        return carried(run, service, key, done)
+        process = this_process()
+        done = process.carry(service, own_id(), own=key, wake=key + mark)
+        return carried(process, service, key, done)

@@ -7,7 +7,7 @@ import pytest
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Write
 from astakos_worker.ledger.record import State
-from astakos_worker.worker.ledger_watch import Keeper
+from astakos_worker.worker.ledger_watch import LedgerWatch
 from tests.integration.cluster.servers import BOTH_SERVERS
 from tests.integration.ledger.places import ACCEPT, FAULT, LANE, LONG, SOON, RedisPlace
 
@@ -156,17 +156,17 @@ def test_a_process_that_starts_later_learns_from_the_brokers_server_what_there_w
     place.put("a")
     back = set_back()
     place.put("b")
-    Keeper(place.ledger, broker.server, "test").look()
+    LedgerWatch(place.ledger, broker.server, "test").look()
     back()
     place.open()
     assert place.ledger.seen() == {}
-    Keeper(place.ledger, broker.server, "test").look()
+    LedgerWatch(place.ledger, broker.server, "test").look()
     assert alarms(place) == {"lost-writes"}
     assert place.claim().why == "idle"
     assert place.ledger.trust(LANE)
-    Keeper(place.ledger, broker.server, "test").look()
+    LedgerWatch(place.ledger, broker.server, "test").look()
     place.open()
-    Keeper(place.ledger, broker.server, "test").look()
+    LedgerWatch(place.ledger, broker.server, "test").look()
     assert alarms(place) == set()
     place.close(), broker.close()
 
@@ -179,6 +179,6 @@ def test_the_brokers_server_being_away_costs_only_what_it_would_have_remembered(
     gone.server.connection_pool.disconnect()
     on_server.put("a")
     on_server.ledger.remember(LANE, 1000)
-    Keeper(on_server.ledger, gone.server, "test").look()
+    LedgerWatch(on_server.ledger, gone.server, "test").look()
     assert alarms(on_server) == {"lost-writes"}
     gone.close()

@@ -17,7 +17,7 @@ from astakos_worker.ledger.contract import (
 from astakos_worker.ledger.record import bare_key
 from astakos_worker.ledger.redis.store import RedisLedger
 from astakos_worker.local.free_ports import LOOPBACK
-from astakos_worker.worker.ledger_watch import Keeper
+from astakos_worker.worker.ledger_watch import LedgerWatch
 from tests.integration.cluster.servers import BOTH_SERVERS
 from tests.integration.cluster.until import until
 from tests.integration.ledger.places import ACCEPT, LANE, LONG, RedisPlace, issued
@@ -309,15 +309,15 @@ def test_a_worker_raises_an_alarm_while_the_ledger_is_nearly_full(server):
     place = RedisPlace(server.url())
     place.put("a")
     fill(place)
-    keeper = Keeper(place.ledger, place.server, "test")
-    keeper.look()
+    watch = LedgerWatch(place.ledger, place.server, "test")
+    watch.look()
     [(name, text)] = place.ledger.lane(LANE).alarms.items()
     assert name == "memory" and text.startswith("9") and "new commissions are refused" in text
     place.server.config_set("maxmemory", 1 << 30)
-    keeper.look()
+    watch.look()
     assert place.ledger.lane(LANE).alarms == {}
     place.ledger.alarm(LANE, "memory", "left behind")
-    Keeper(place.ledger, place.server, "test").look()
+    LedgerWatch(place.ledger, place.server, "test").look()
     assert place.ledger.lane(LANE).alarms == {}
     place.close()
 
@@ -325,13 +325,13 @@ def test_a_worker_raises_an_alarm_while_the_ledger_is_nearly_full(server):
 def test_an_alarm_that_an_outage_kept_from_being_raised_is_raised_later(on_server, monkeypatch):
     """F79: what was half said is said again."""
     on_server.put("a")
-    keeper = Keeper(on_server.ledger, on_server.server, "test")
+    watch = LedgerWatch(on_server.ledger, on_server.server, "test")
     monkeypatch.setattr(on_server.ledger, "memory", lambda: 0.95)
     with monkeypatch.context() as away:
         away.setattr(on_server.ledger, "lanes", _away)
         with pytest.raises(UnavailableError):
-            keeper.look()
-    keeper.look()
+            watch.look()
+    watch.look()
     assert set(on_server.ledger.lane(LANE).alarms) == {"memory"}
 
 

@@ -10,7 +10,7 @@ from astakos_worker.engine.sweep.findings import Report
 from astakos_worker.engine.sweep.sweep import Sweep
 from astakos_worker.ledger.record import Decision
 from astakos_worker.local.free_ports import LOOPBACK, Port
-from astakos_worker.worker.metrics import Measured, Metrics
+from astakos_worker.worker.metrics import MeasuredAstakos, Metrics
 from astakosclient.errors import AstakosClientException
 
 
@@ -37,7 +37,7 @@ def samples(metrics):
 
 @pytest.fixture
 def astakos(cloud, metrics):
-    return Measured(cloud.client, "default", metrics)
+    return MeasuredAstakos(cloud.client, "default", metrics)
 
 
 def test_commissions_are_counted_by_how_they_ended_and_once(cloud, metrics, astakos, samples):

@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 
 from astakos_worker import Commissions
-from astakos_worker.worker.process import Runtime
+from astakos_worker.worker.process import WorkerProcess
 from tests.integration.cluster.until import until
 from tests.integration.worker.alone.calls import BOUND, BY_DEFAULT, messages, timed
 from tests.unit.service.conftest import LANE, VM, Worker
@@ -154,7 +154,7 @@ def test_a_thousand_waits_leave_one_thread_and_one_subscription(settings, server
 @pytest.mark.parametrize("how", ["killed", "paused"])
 def test_a_worker_that_rings_for_others_is_not_kept_either(settings, broker, how):
     """Its carriers ring with records in hand, and its heartbeat between two beats."""
-    waker = Runtime(settings).waker
+    waker = WorkerProcess(settings).waker
     broker.kill() if how == "killed" else broker.process.pause()
     raised, seconds = timed(lambda: waker.ring(LANE))
     assert raised is None

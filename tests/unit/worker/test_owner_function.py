@@ -7,7 +7,7 @@ import pytest
 
 from astakos_worker.configuration.settings import ServiceSettings, Settings
 from astakos_worker.engine.sweep.owner import OwnerError, Unsettled
-from astakos_worker.worker.asking import Asking
+from astakos_worker.worker.owner_function import OwnerFunction
 from astakos_worker.worker.sweep_setup import owner_of
 
 HERE = __name__
@@ -46,7 +46,7 @@ def importable(monkeypatch):
 
 @pytest.mark.parametrize("path", ["an_owners_module:good", "an_owners_module.good"])
 def test_the_function_behind_a_dotted_path_is_asked(path):
-    assert Asking(path, 60)([ONE, ONE]) == ["accept", "accept"]
+    assert OwnerFunction(path, 60)([ONE, ONE]) == ["accept", "accept"]
     assert calls == ["astakos-owner"]
 
 
@@ -61,22 +61,22 @@ def test_the_function_behind_a_dotted_path_is_asked(path):
 )
 def test_whatever_it_raises_is_said_with_its_path(path, said):
     with pytest.raises(OwnerError, match=path) as caught:
-        Asking(path, 60)([ONE])
+        OwnerFunction(path, 60)([ONE])
     assert said in str(caught.value)
 
 
 def test_one_that_hangs_is_waited_for_once_and_not_asked_again_until_it_is_through():
     """Or each sweep would leave another thread behind."""
-    asking = Asking("an_owners_module:hangs", 0.05)
+    function = OwnerFunction("an_owners_module:hangs", 0.05)
     with pytest.raises(OwnerError, match="did not answer within"):
-        asking([ONE])
+        function([ONE])
     for _ in range(3):
         with pytest.raises(OwnerError, match="still at an earlier question"):
-            asking([ONE])
+            function([ONE])
     assert calls == ["hangs"]
     go_on.set()
-    asking._asked.join(60)
-    assert asking([ONE]) == ["leave"]
+    function._asked.join(60)
+    assert function([ONE]) == ["leave"]
 
 
 def test_each_service_may_have_an_owner_of_its_own():

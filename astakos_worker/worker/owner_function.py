@@ -13,7 +13,7 @@ from celery.utils.imports import import_from_cwd, symbol_by_name
 from astakos_worker.engine.sweep.owner import Answer, Owner, OwnerError, Unsettled
 
 
-class Asking:
+class OwnerFunction:
     """Asks the function behind a dotted path, such as `cloud.quotas:owner`."""
 
     def __init__(self, path: str, timeout: float) -> None:
