@@ -19,7 +19,7 @@ from astakos_worker.cli.showing import printed, progress
 from astakos_worker.cli.usage.command import command as usage
 from astakos_worker.configuration.logs import configure_logs
 from astakos_worker.configuration.settings import Settings
-from astakos_worker.engine.sweep.findings import Only, Report, Stop
+from astakos_worker.engine.sweep.findings import Report, Selection, StopReason
 from astakos_worker.engine.sweep.sweep import allow_once, last_report
 from astakos_worker.service.connect import connected, ledger_of
 from astakos_worker.worker.clients import Clients
@@ -119,14 +119,14 @@ def command(
         raise click.UsageError("give either --service or --all-services")
     lanes = sorted(settings.services) if all_services else services or (settings.service,)
     given = {"list": list_is_right, "brake": however_many}
-    stops: tuple[Stop, ...] = ("list", "brake")
-    allow: frozenset[Stop] = frozenset(stop for stop in stops if given[stop])
+    stops: tuple[StopReason, ...] = ("list", "brake")
+    allow: frozenset[StopReason] = frozenset(stop for stop in stops if given[stop])
     if last:
         sys.exit(_last(settings, lanes, as_json=as_json))
     if by_beat:
         _let_beat(settings, lanes, allow)
         return
-    only = Only(frozenset(keys), frozenset(serials), older_than)
+    only = Selection(frozenset(keys), frozenset(serials), older_than)
     status = 0
     try:
         with interrupted_once():
@@ -146,8 +146,8 @@ def _sweep(
     settings: Settings,
     report: Report,
     *,
-    only: Only,
-    allow: frozenset[Stop],
+    only: Selection,
+    allow: frozenset[StopReason],
     rows: int,
     as_json: bool,
 ) -> None:
@@ -212,7 +212,7 @@ def _last(settings: Settings, lanes: Sequence[str], *, as_json: bool) -> int:
     return status
 
 
-def _let_beat(settings: Settings, lanes: Sequence[str], allow: frozenset[Stop]) -> None:
+def _let_beat(settings: Settings, lanes: Sequence[str], allow: frozenset[StopReason]) -> None:
     if not allow:
         raise click.UsageError("--by-beat: say what may pass: --list-is-right, --however-many")
     ledger = ledger_of(settings)

@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from astakos_worker.cli.showing import lasting, stamp
-from astakos_worker.engine.sweep.findings import Finding, Report
+from astakos_worker.engine.sweep.findings import Report, SweepFinding
 from astakos_worker.ledger.record import shown
 
 _STYLES = {"conflict": "bold red", "vanished": "red", "reject": "yellow", "expired": "yellow"}
@@ -24,10 +24,10 @@ class Kept:
     def __init__(self, rows: int) -> None:
         self._rows = rows
         self._all = 0
-        self._to_do: list[Finding] = []
-        self._at_rest: list[Finding] = []
+        self._to_do: list[SweepFinding] = []
+        self._at_rest: list[SweepFinding] = []
 
-    def add(self, finding: Finding) -> None:
+    def add(self, finding: SweepFinding) -> None:
         """Keep a finding if it will be among those that are shown."""
         self._all += 1
         kept = self._at_rest if finding.at_rest else self._to_do
@@ -43,7 +43,7 @@ class Kept:
             for finding in found:
                 undone = fix and not (finding.done or finding.at_rest)
                 table.add_row(
-                    Text(finding.what, style=_STYLES.get(finding.what, "")),
+                    Text(finding.action, style=_STYLES.get(finding.action, "")),
                     "-" if finding.serial is None else str(finding.serial),
                     Text("-" if finding.key is None else shown(finding.key)),
                     lasting(finding.age),
@@ -54,11 +54,11 @@ class Kept:
             console.print(f"... and {self._all - len(found)} more: --rows 0 or --json shows all")
 
 
-def row(service: str, finding: Finding) -> dict[str, Any]:
+def row(service: str, finding: SweepFinding) -> dict[str, Any]:
     """Return a finding as a line of JSON."""
     return {
         "service": service,
-        "action": finding.what,
+        "action": finding.action,
         "serial": finding.serial,
         "key": None if finding.key is None else shown(finding.key),
         "age": round(finding.age, 1),

@@ -7,14 +7,14 @@ of outage costs Astakos a trickle, and no commission its attempts.
 import structlog
 
 from astakos_worker.engine.ports import Draw, Limits
-from astakos_worker.engine.replies import Health, health_of
+from astakos_worker.engine.replies import Condition, condition_of
 from astakos_worker.ledger.contract import Ledger
 from astakosclient.errors import AstakosClientException
 
 log = structlog.get_logger(__name__)
 
 
-class Breaker:
+class CircuitBreaker:
     """What one carry learns of a lane's Astakos."""
 
     def __init__(
@@ -28,7 +28,7 @@ class Breaker:
         self._silent = 0
         self.open = False
 
-    def tries(self, trial: int) -> None:
+    def on_trial(self, trial: int) -> None:
         """Say that the lane comes out of its so-manieth rest, or of none."""
         self._trial = trial
 
@@ -37,23 +37,27 @@ class Breaker:
         self._silent = 0
         if self._trial:
             self._ledger.rested(self._lane)
-            calm(self._ledger, self._lane)
+            end_outage_alarms(self._ledger, self._lane)
             log.info("lane_resumes", lane=self._lane)
             self._trial = 0
 
     def failed(self, error: AstakosClientException) -> None:
         """Say how a request failed; enough of it opens the breaker."""
-        health = health_of(error)
-        if health is Health.ANSWERS:
+        health = condition_of(error)
+        if health is Condition.ANSWERS:
             self.answered()
             return
-        if health is Health.PROXY:
+        if health is Condition.PROXY:
             self._ledger.alarm(self._lane, "proxy", f"{health.value}: {error}")
         self._silent += 1
-        if health is Health.TOKEN or self._trial or self._silent >= self._limits.failures_to_rest:
+        if (
+            health is Condition.TOKEN
+            or self._trial
+            or self._silent >= self._limits.failures_to_rest
+        ):
             self.trip(health.name.lower(), f"{health.value}: {error}")
 
-    def trip_unknown(self, count: int) -> None:
+    def rest_for_unknown_serials(self, count: int) -> None:
         """Leave the lane alone: of so many serials Astakos knows not one (F25)."""
         text = f"Astakos knows none of {count} serials; is the token another component's?"
         self.trip("token", text)
@@ -69,7 +73,7 @@ class Breaker:
         self._ledger.alarm(self._lane, name, text)
 
 
-def calm(ledger: Ledger, lane: str) -> None:
+def end_outage_alarms(ledger: Ledger, lane: str) -> None:
     """End the alarms that an answer of Astakos disproves."""
-    for health in (Health.SILENT, Health.TOKEN, Health.PROXY):
+    for health in (Condition.SILENT, Condition.TOKEN, Condition.PROXY):
         ledger.alarm(lane, health.name.lower(), None)

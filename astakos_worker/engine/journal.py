@@ -20,13 +20,13 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class EventWrite:
     """One event to be recorded for one commission, by its holder unless said otherwise."""
 
     entry: Entry
     event: Event | None  # None: the record is only given back
-    announces: bool = False  # a send follows: only who holds the record may
-    keep: float | None = None
+    must_hold: bool = False  # a send follows: only who holds the record may
+    lease: float | None = None
     holder: bool = True
 
 
@@ -37,15 +37,15 @@ class Journal:
         self._ledger = ledger
         # When each step was first told. A write is taken for the repetition of one whose answer
         # was lost only if it says the very same; told twice, a step would count twice.
-        self._told: dict[int, tuple[Step, float]] = {}
+        self._told: dict[int, tuple[EventWrite, float]] = {}
 
-    def write(self, steps: Sequence[Step]) -> list[Entry | None]:
+    def write(self, steps: Sequence[EventWrite]) -> list[Entry | None]:
         """Record the steps; return each record as it is then, None where it was dropped."""
         pairs = self._prepared(steps)
         verdicts = self._ledger.cas([write for _, write in pairs if write is not None])
         return self._settled(pairs, verdicts)
 
-    def claim(self, asked: Asked, steps: Sequence[Step]) -> tuple[Claim, list[Entry | None]]:
+    def claim(self, asked: Asked, steps: Sequence[EventWrite]) -> tuple[Claim, list[Entry | None]]:
         """Record the steps and claim what comes next, in one round trip."""
         pairs = self._prepared(steps)
         writes = [write for _, write in pairs if write is not None]
@@ -67,10 +67,10 @@ class Journal:
             return entry
         return replace(entry, record=record)
 
-    def _prepared(self, steps: Sequence[Step]) -> list[tuple[Step, Write | None]]:
+    def _prepared(self, steps: Sequence[EventWrite]) -> list[tuple[EventWrite, Write | None]]:
         return [(step, self._write(step, step.entry)) for step in steps]
 
-    def _write(self, step: Step, entry: Entry) -> Write | None:
+    def _write(self, step: EventWrite, entry: Entry) -> Write | None:
         _, now = self._told.setdefault(id(step), (step, self._ledger.clock.now()))
         entry = self._current(entry, now)
         record = entry.record
@@ -88,19 +88,19 @@ class Journal:
             record,
             entry.version,
             fence=step.entry.fence if step.holder else None,
-            must_hold=step.announces,
-            keep=step.keep,
+            must_hold=step.must_hold,
+            keep=step.lease,
         )
 
     def _settled(
-        self, pairs: Sequence[tuple[Step, Write | None]], verdicts: Sequence[Verdict]
+        self, pairs: Sequence[tuple[EventWrite, Write | None]], verdicts: Sequence[Verdict]
     ) -> list[Entry | None]:
         answers = iter(verdicts)
         out: list[Entry | None] = []
         for step, write in pairs:
             verdict = next(answers) if write is not None else None
             while verdict is not None and not verdict.done:
-                if step.announces or verdict.entry is None:
+                if step.must_hold or verdict.entry is None:
                     log.info("record_overtaken", key=step.entry.record.key)
                     verdict = None
                     break
@@ -117,11 +117,11 @@ class Journal:
         return out
 
     def _contested(self, entry: Entry, other: str) -> None:
-        """See to two records that say the same serial; a bare one is its recogniser's to merge."""
+        """See to two records that say the same serial; a bare one is its checker's to merge."""
         lane, key = entry.record.service, entry.record.key
         if entry.record.state is State.CONFLICT or is_bare(key) or is_bare(other):
             return
         fault = plain_fault("Conflict", f"{other!r} has the same serial")
         log.error("conflict", lane=lane, key=key, other=other)
         self._ledger.alarm(lane, "conflict", f"{key!r} and {other!r} have the same serial")
-        self.write([Step(entry, Conflicted(fault), holder=False)])
+        self.write([EventWrite(entry, Conflicted(fault), holder=False)])

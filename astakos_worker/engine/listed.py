@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from astakos_worker.engine.ports import Astakos, Limits
-from astakos_worker.engine.replies import Health, health_of
+from astakos_worker.engine.replies import Condition, condition_of
 from astakos_worker.ledger.contract import Ledger, Sight
 from astakos_worker.ledger.record import Tag, caller_text, is_bare, read_tag
 from astakosclient.errors import AstakosClientException, NotFound, Outcome
@@ -31,7 +31,7 @@ Each = Callable[[Callable[[int], T], Sequence[int]], Iterable[T]]
 
 
 @dataclass(frozen=True, slots=True)
-class Stranger:
+class UnrecordedSerial:
     """A pending serial that no record has. `tag` is None for foreign ones."""
 
     serial: int
@@ -40,8 +40,8 @@ class Stranger:
     elsewhere: bool = False  # its tag is another ledger's, or another lane's
     bare: bool = False  # there is a record of the serial alone
     fresh: bool = False  # it was looked at just now, and is not remembered
-    seen: str = ""  # its `print_of` when it was looked at
-    about: str = ""  # its name and provisions, if they were wanted: see `about`
+    identity: str = ""  # its `identity_of` when it was looked at
+    description: str = ""  # its name and provisions if wanted: see `description_of`
 
 
 #: What Astakos says of a pending commission; None: it is not pending any more (F39).
@@ -49,7 +49,7 @@ Info = Mapping[str, Any] | None
 
 
 @dataclass(slots=True)
-class Infos:
+class InfoReader:
     """Asks Astakos about single commissions, some at a time where `each` does.
 
     `patience`: so many requests of a batch may fail without an answer and are left for another
@@ -78,7 +78,7 @@ class Infos:
                 return read_info(self.astakos, serial)
             except AstakosClientException as error:
                 failed.append(error)
-                if health_of(error) is Health.TOKEN or len(failed) > self.patience:
+                if condition_of(error) is Condition.TOKEN or len(failed) > self.patience:
                     fatal.append(error)
                 return error
 
@@ -115,16 +115,16 @@ def read_info(astakos: Astakos, serial: int) -> Info:
         return None
 
 
-def print_of(info: Mapping[str, Any]) -> str:
+def identity_of(info: Mapping[str, Any]) -> str:
     """Return what is equal for one commission, and for two of one serial is not (F44)."""
     # A service's own client may give all of its commissions one name: the time tells them apart.
     text = json.dumps([info["name"], info.get("issue_time")])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def strangers(
-    infos: Infos, ledger: Ledger, lane: str, listed: Iterable[int], namespace: str
-) -> Iterator[Stranger]:
+def unrecorded_serials(
+    infos: InfoReader, ledger: Ledger, lane: str, listed: Iterable[int], namespace: str
+) -> Iterator[UnrecordedSerial]:
     """Yield the listed serials that no record has, with what their names say of them."""
     for chunk in chunks(listed, CHUNK):
         known = ledger.find(lane, chunk)
@@ -135,7 +135,7 @@ def strangers(
         new = [n for n in unknown if n not in looks]
         for some in chunks(new, BATCH):
             read, error = infos.read(some)
-            found = {n: look(info) for n, info in read.items() if info is not None}
+            found = {n: sighting_text(info) for n, info in read.items() if info is not None}
             ledger.looked(lane, found)
             looks |= found
             if error is not None:
@@ -143,36 +143,36 @@ def strangers(
         for serial in unknown:
             if serial not in looks:
                 continue
-            seen, text, told = _parts(looks[serial])
+            identity, text, description = _read_sighting(looks[serial])
             tag = read_tag(text)
             ours = tag if tag is not None and tag.namespace == namespace else None
             if ours is None and serial in known:
                 continue
-            yield Stranger(
+            yield UnrecordedSerial(
                 serial,
                 sights[serial],
                 ours,
                 elsewhere=tag is not None and ours is None,
                 bare=serial in known,
                 fresh=sights[serial].look is None,
-                seen=seen,
-                about=told,
+                identity=identity,
+                description=description,
             )
 
 
-def look(info: Mapping[str, Any], about: str = "") -> str:
+def sighting_text(info: Mapping[str, Any], about: str = "") -> str:
     """Return what is remembered of a look: enough to know it again, and its tag if it has one."""
-    return f"{print_of(info)} {read_tag(str(info['name'])) or ''}\t{about}"
+    return f"{identity_of(info)} {read_tag(str(info['name'])) or ''}\t{about}"
 
 
-def about(info: Mapping[str, Any]) -> str:
+def description_of(info: Mapping[str, Any]) -> str:
     """Return a commission's name and provisions as they are remembered for an owner."""
     fields = ("holder", "source", "resource", "quantity")
     provisions = [[each[field] for field in fields] for each in info.get("provisions", ())]
     return json.dumps([caller_text(str(info["name"])), provisions])
 
 
-def _parts(remembered: str) -> tuple[str, str, str]:
+def _read_sighting(remembered: str) -> tuple[str, str, str]:
     seen, _, rest = remembered.partition(" ")
     tag, _, told = rest.partition("\t")
     return seen, tag, told

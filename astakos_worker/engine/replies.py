@@ -30,7 +30,7 @@ from astakosclient.errors import (
 _KEPT = 500  # characters of a raw body that a record keeps
 
 
-class Health(Enum):
+class Condition(Enum):
     """What an answer says of Astakos itself, as opposed to the commission."""
 
     ANSWERS = "it answers"
@@ -54,13 +54,13 @@ def plain_fault(name: str, message: str) -> Fault:
     return {"class": name, "message": message, "outcome": Outcome.REFUSED.value}
 
 
-def health_of(error: AstakosClientException) -> Health:
+def condition_of(error: AstakosClientException) -> Condition:
     """Return what an error says of Astakos."""
     if error.outcome is Outcome.REFUSED:
-        return Health.TOKEN if isinstance(error, Unauthorized | Forbidden) else Health.ANSWERS
+        return Condition.TOKEN if isinstance(error, Unauthorized | Forbidden) else Condition.ANSWERS
     if error.outcome is Outcome.AMBIGUOUS and 400 <= error.status < 500 and error.response:
-        return Health.PROXY  # a page, not Astakos' own words (F15)
-    return Health.SILENT
+        return Condition.PROXY  # a page, not Astakos' own words (F15)
+    return Condition.SILENT
 
 
 def issue_failed(
@@ -88,7 +88,7 @@ def settle_failed(
     later = now + limits.backoff(record.attempts, draw)
     if error.outcome is Outcome.NOT_SENT:
         return SettleUnsent(record.settles, later, fault)
-    if health_of(error) is Health.TOKEN:
+    if condition_of(error) is Condition.TOKEN:
         return SettleUnsent(record.settles, now)
     if is_poison(error) and _persists(record, fault, now, limits):
         return Died(fault)

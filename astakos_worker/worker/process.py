@@ -17,7 +17,7 @@ from astakos_worker.configuration.names import SAME_NAME
 from astakos_worker.configuration.servers import connect
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.engine.carry.batch_size import BatchSize
-from astakos_worker.engine.carry.carrier import Carried, Carrier
+from astakos_worker.engine.carry.carrier import Carrier, CarryResult
 from astakos_worker.engine.ports import Astakos
 from astakos_worker.engine.sweep.findings import Report
 from astakos_worker.ledger.redis.store import RedisLedger
@@ -94,7 +94,7 @@ class WorkerProcess:
 
     def carry(
         self, service: str, carrier: str, *, own: str | None = None, wake: str | None = None
-    ) -> Carried:
+    ) -> CarryResult:
         """Work on a lane as a carrier of this process."""
         worker = Carrier(
             self._astakos(service),

@@ -11,7 +11,7 @@ import pytest
 from astakos_worker.cli import main
 from astakos_worker.engine.replies import Health
 from astakos_worker.engine.sweep.findings import What
-from astakos_worker.engine.sweep.under_way import _EVENTS
+from astakos_worker.engine.sweep.sweep_run import _EVENTS
 from astakos_worker.ledger.record import State
 
 DOCS = Path(__file__).parents[2] / "docs"

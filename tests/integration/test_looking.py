@@ -2,8 +2,8 @@
 
 import pytest
 
-from astakos_worker.engine.drift.compare import Figure, Holding, Verdict, again, compare
-from astakos_worker.engine.drift.look import Looker, Scope
+from astakos_worker.engine.drift.compare import Agreement, Figure, Holding, again, compare
+from astakos_worker.engine.drift.snapshot import Scope, SnapshotReader
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Write
 from astakos_worker.ledger.memory.store import MemoryLedger
@@ -68,8 +68,8 @@ def counter():
 
 
 @pytest.fixture
-def looker(client, ledger, counter):
-    return Looker(client, ledger, counter, LANE)
+def reader(client, ledger, counter):
+    return SnapshotReader(client, ledger, counter, LANE)
 
 
 def used(client, quantity, user=ADA, project=ADA, resource=VM):
@@ -85,12 +85,12 @@ def queued(ledger, *provisions):
 
 
 def test_all_that_astakos_counts_is_compared_though_the_service_knows_nothing_of_it(
-    client, looker, counter
+    client, reader, counter
 ):
     """A user that the service has forgotten, and a project of which nobody is left."""
     used(client, 2, BOB, SHARED)
     counter.rows = [(ADA, ADA, VM, 1)]
-    found = {f.holding: f.missing for f in compare(looker.survey(Scope()))}
+    found = {f.holding: f.missing for f in compare(reader.survey(Scope()))}
     assert found == {
         Holding(ADA, ADA, VM): 1,
         Holding(None, ADA, VM): 1,
@@ -100,14 +100,14 @@ def test_all_that_astakos_counts_is_compared_though_the_service_knows_nothing_of
     assert counter.asked == [None]
 
 
-def test_it_is_narrowed_to_users_to_projects_and_to_resources(client, looker, counter):
+def test_it_is_narrowed_to_users_to_projects_and_to_resources(client, reader, counter):
     used(client, 2, BOB, SHARED)
     used(client, 3, ADA, SHARED, DISK)
     counter.rows = [(ADA, ADA, VM, 1)]
 
     def found(**scope):
         wanted = {name: frozenset(values) for name, values in scope.items()}
-        return {f.holding[:2] for f in compare(looker.survey(Scope(**wanted)))}
+        return {f.holding[:2] for f in compare(reader.survey(Scope(**wanted)))}
 
     assert found(users=[BOB], resources=[VM]) == {(BOB, SHARED)}
     assert found(projects=[SHARED], resources=[VM]) == {(BOB, SHARED), (None, SHARED)}
@@ -115,54 +115,54 @@ def test_it_is_narrowed_to_users_to_projects_and_to_resources(client, looker, co
     assert counter.asked[1] == {SHARED}
 
 
-def test_more_than_one_request_holds_is_asked_for_in_parts(control, client, looker, counter):
+def test_more_than_one_request_holds_is_asked_for_in_parts(control, client, reader, counter):
     users = [control.add_user(f"many{n}@example.org") for n in range(120)]
     counter.rows = [(user["uuid"], user["uuid"], VM, 1) for user in users]
     steps = []
-    looker.step = lambda: steps.append(1)
-    look = looker.survey(Scope())
+    reader.step = lambda: steps.append(1)
+    look = reader.survey(Scope())
     assert sum(f.missing for f in compare(look)) == 240
     asked = control.audit()["requests"]
     assert sum(asked["service.quotas"].values()) >= 3
     assert len(steps) >= 7
-    assert again(compare(look), looker.inspect(compare(look))) == compare(look)
+    assert again(compare(look), reader.inspect(compare(look))) == compare(look)
 
 
-def test_holdings_that_astakos_does_not_have_are_said_to_be_unknown(looker, counter):
+def test_holdings_that_astakos_does_not_have_are_said_to_be_unknown(reader, counter):
     counter.rows = [("nobody", "nowhere", VM, 1)]
-    found = compare(looker.survey(Scope()))
-    assert {f.verdict for f in found} == {Verdict.UNKNOWN} and len(found) == 2
-    assert {f.verdict for f in again(found, looker.inspect(found))} == {Verdict.UNKNOWN}
+    found = compare(reader.survey(Scope()))
+    assert {f.agreement for f in found} == {Agreement.UNKNOWN} and len(found) == 2
+    assert {f.agreement for f in again(found, reader.inspect(found))} == {Agreement.UNKNOWN}
 
 
-def test_a_proxys_page_is_not_taken_for_nobody_known(control, looker, counter):
+def test_a_proxys_page_is_not_taken_for_nobody_known(control, reader, counter):
     control.set_faults({"kind": "proxy-page", "route": "service.quotas", "status": 404})
     counter.rows = [(ADA, ADA, VM, 1)]
     with pytest.raises(NotFound):
-        looker.survey(Scope())
+        reader.survey(Scope())
 
 
-def test_what_begins_and_ends_while_the_service_is_asked_is_seen(client, looker, counter):
+def test_what_begins_and_ends_while_the_service_is_asked_is_seen(client, reader, counter):
     """The protocol, section 5.3, item 9: a request between the reads looks like drift."""
     counter.rows = [(ADA, ADA, VM, 1)]
-    found = compare(looker.survey(Scope()))
+    found = compare(reader.survey(Scope()))
     counter.meanwhile = lambda: used(client, 1)
-    now = again(found, looker.inspect(found))
-    assert {f.verdict for f in now} == {Verdict.BUSY}
+    now = again(found, reader.inspect(found))
+    assert {f.agreement for f in now} == {Agreement.BUSY}
 
 
-def test_what_is_pending_while_the_service_is_asked_is_seen(client, looker, counter):
+def test_what_is_pending_while_the_service_is_asked_is_seen(client, reader, counter):
     counter.rows = [(ADA, ADA, VM, 1)]
-    found = compare(looker.survey(Scope()))
+    found = compare(reader.survey(Scope()))
     counter.meanwhile = lambda: client.issue_one_commission(ADA, ADA, {VM: 1})
-    assert {f.verdict for f in again(found, looker.inspect(found))} == {Verdict.BUSY}
+    assert {f.agreement for f in again(found, reader.inspect(found))} == {Agreement.BUSY}
 
 
 @pytest.mark.parametrize("moment", ["before", "meanwhile"])
-def test_what_is_in_the_ledger_and_not_yet_in_astakos_is_seen(ledger, looker, counter, moment):
+def test_what_is_in_the_ledger_and_not_yet_in_astakos_is_seen(ledger, reader, counter, moment):
     """Services here go on before Astakos has heard of it."""
     counter.rows = [(ADA, SHARED, VM, 1)]
-    found = compare(looker.survey(Scope()))
+    found = compare(reader.survey(Scope()))
     provisions = (
         Provision(f"user:{ADA}", f"project:{SHARED}", VM, 1),
         Provision(f"project:{SHARED}", None, VM, 1),
@@ -171,20 +171,22 @@ def test_what_is_in_the_ledger_and_not_yet_in_astakos_is_seen(ledger, looker, co
         queued(ledger, *provisions)
     else:
         counter.meanwhile = lambda: queued(ledger, *provisions)
-    assert {f.verdict for f in again(found, looker.inspect(found))} == {Verdict.BUSY}
+    assert {f.agreement for f in again(found, reader.inspect(found))} == {Agreement.BUSY}
 
 
-def test_a_close_look_takes_only_what_it_is_about(client, looker, counter):
+def test_a_close_look_takes_only_what_it_is_about(client, reader, counter):
     used(client, 2, BOB, SHARED)
     counter.rows = [(ADA, ADA, VM, 1)]
-    mine = [f for f in compare(looker.survey(Scope())) if f.holding.user == ADA]
-    look = looker.inspect(mine)
-    assert look.before == {Holding(ADA, ADA, VM): Figure(0, 0, look.before[mine[0].holding].limit)}
+    mine = [f for f in compare(reader.survey(Scope())) if f.holding.user == ADA]
+    snapshot = reader.inspect(mine)
+    assert snapshot.before == {
+        Holding(ADA, ADA, VM): Figure(0, 0, snapshot.before[mine[0].holding].limit)
+    }
     assert counter.asked[1] == {ADA}
 
 
-def test_astakos_away_is_an_error_and_no_drift(control, looker, counter):
+def test_astakos_away_is_an_error_and_no_drift(control, reader, counter):
     counter.rows = [(ADA, ADA, VM, 1)]
     control.set_faults({"kind": "error-before", "status": 503})
     with pytest.raises(AstakosClientException):
-        looker.survey(Scope())
+        reader.survey(Scope())

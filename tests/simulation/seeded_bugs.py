@@ -12,10 +12,10 @@ from msgspec import structs
 
 from astakos_worker.engine import journal, listed, replies
 from astakos_worker.engine.carry import issue, settle
-from astakos_worker.engine.carry.bare_serials import Recogniser
+from astakos_worker.engine.carry.bare_serials import BareSerialChecker
 from astakos_worker.engine.carry.issue import Issuer
-from astakos_worker.engine.journal import Journal, Step
-from astakos_worker.engine.sweep import strangers, sweep
+from astakos_worker.engine.journal import EventWrite, Journal
+from astakos_worker.engine.sweep import sweep, unrecorded
 from astakos_worker.ledger import marks
 from astakos_worker.ledger.contract import Asked, Claim, Entry, Verdict, Write
 from astakos_worker.ledger.events import (
@@ -47,8 +47,10 @@ def _transitions(patch: Patch, changed: Callable[[Record, Event, float], Record]
 def no_probe(patch: Patch) -> None:
     """What may have been done is done again at once (rule 7)."""
 
-    def probe(self: Issuer, _lane: str, entries: Sequence[Entry], _b: Any, out: list[Step]) -> None:
-        out.extend(Step(e, Unsent(e.record.marks, self.clock.now())) for e in entries)
+    def probe(
+        self: Issuer, _lane: str, entries: Sequence[Entry], _b: Any, out: list[EventWrite]
+    ) -> None:
+        out.extend(EventWrite(e, Unsent(e.record.marks, self.clock.now())) for e in entries)
 
     patch.setattr(Issuer, "probe", probe)
 
@@ -162,19 +164,19 @@ def foreign_taken_for_ours(patch: Patch) -> None:
     def read(name: str) -> Tag:
         return read_tag(name) or Tag(NAMESPACE, "lost", "0" * 8, "0" * 16)
 
-    for module in (listed, strangers):
+    for module in (listed, unrecorded):
         patch.setattr(module, "read_tag", read)
 
 
 def namespace_ignored(patch: Patch) -> None:
     """A tag of another ledger is taken for one of ours (F70)."""
-    all_strangers = listed.strangers
+    all_strangers = listed.unrecorded_serials
 
     def changed(infos: Any, ledger: Any, lane: str, serials: Any, namespace: str) -> Any:
         yield from all_strangers(infos, ledger, lane, serials, "other.svc")
         yield from all_strangers(infos, ledger, lane, serials, namespace)
 
-    patch.setattr(strangers, "strangers", changed)
+    patch.setattr(unrecorded, "unrecorded_serials", changed)
 
 
 def auto_accept_sent(patch: Patch) -> None:
@@ -238,38 +240,38 @@ def issued_although_rejected(patch: Patch) -> None:
 
 def expiry_forgotten(patch: Patch) -> None:
     """Nobody decides for a caller that is gone (F37, F80)."""
-    patch.setattr(sweep, "expire", lambda _sweep: iter(()))
+    patch.setattr(sweep, "expire_undecided", lambda _sweep: iter(()))
 
 
 def bare_serial_not_looked_at(patch: Patch) -> None:
     """A serial that a caller named is settled beside the commission whose it is (F25)."""
 
-    def run(_self: Recogniser, entries: Sequence[Entry], *_: Any) -> list[Entry]:
+    def run(_self: BareSerialChecker, entries: Sequence[Entry], *_: Any) -> list[Entry]:
         return list(entries)
 
-    patch.setattr(Recogniser, "run", run)
+    patch.setattr(BareSerialChecker, "run", run)
 
 
 def reused_serial_believed(patch: Patch) -> None:
     """What has a serial of ours is ours, whatever its name says (F44)."""
-    patch.setattr(strangers, "_is_still", lambda *_: True)
+    patch.setattr(unrecorded, "_is_still", lambda *_: True)
 
 
 def restored_twin_overlooked(patch: Patch) -> None:
     """A twin that was rejected is never looked at again (F43)."""
-    closed_before = strangers._closed_before
+    closed_before = unrecorded._closed_before
 
     def changed(record: Record, serial: int, begun: float) -> bool:
         return record.serial == serial and closed_before(record, serial, begun)
 
-    patch.setattr(strangers, "_closed_before", changed)
+    patch.setattr(unrecorded, "_closed_before", changed)
 
 
 def incarnation_ignored(patch: Patch) -> None:
     """What a former commission of a key comes to is written to its successor (rule 4, F71)."""
     prepared = Journal._write
 
-    def changed(self: Journal, step: Step, entry: Entry) -> Write | None:
+    def changed(self: Journal, step: EventWrite, entry: Entry) -> Write | None:
         mine = structs.replace(step.entry.record, incarnation=entry.record.incarnation)
         return prepared(self, replace(step, entry=replace(step.entry, record=mine)), entry)
 

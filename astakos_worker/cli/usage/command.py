@@ -21,7 +21,7 @@ from astakos_worker.cli.usage.repair import Repairer
 from astakos_worker.cli.usage.report import Comparison, show_comparison
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.engine.drift.compare import again, compare, too_many
-from astakos_worker.engine.drift.look import Looker, Scope, Usage
+from astakos_worker.engine.drift.snapshot import Scope, SnapshotReader, Usage
 from astakos_worker.service.commissions import Commissions
 from astakos_worker.service.connect import connected
 from astakos_worker.worker.clients import Clients
@@ -122,12 +122,12 @@ def command(
     for lane, function in functions.items():
         comparison = Comparison(lane)
         ledger = connected(settings).ledger
-        looker = Looker(Clients(settings).of(lane), ledger, function, lane)
+        reader = SnapshotReader(Clients(settings).of(lane), ledger, function, lane)
         try:
             with interrupted_once():
-                _compare(comparison, looker, scope, apart)
+                _compare(comparison, reader, scope, apart)
                 if fix and (however_many or not _doubtful(comparison, settings)):
-                    repairer = _repairer(settings, looker, force=force, timeout=timeout)
+                    repairer = _repairer(settings, reader, force=force, timeout=timeout)
                     _repair(comparison, repairer)
         except KeyboardInterrupt:
             comparison.stopped = "interrupted: repairs that were not accepted yet are rejected"
@@ -142,10 +142,12 @@ def command(
     sys.exit(status)
 
 
-def _repairer(settings: Settings, looker: Looker, *, force: bool, timeout: float) -> Repairer:
+def _repairer(
+    settings: Settings, reader: SnapshotReader, *, force: bool, timeout: float
+) -> Repairer:
     return Repairer(
-        Commissions(looker.lane, settings=settings),
-        looker,
+        Commissions(reader.lane, settings=settings),
+        reader,
         f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
         force=force,
         patience=timeout,
@@ -177,19 +179,19 @@ def _counting(path: str) -> Usage:
     return counted
 
 
-def _compare(comparison: Comparison, looker: Looker, scope: Scope, apart: float) -> None:
+def _compare(comparison: Comparison, reader: SnapshotReader, scope: Scope, apart: float) -> None:
     """Look at everything, and after a while again at what differed."""
     with progress() as bar:
         task = bar.add_task("reading usage and quotas", total=None)
-        looker.step = lambda: bar.advance(task)
-        look = looker.survey(scope)
-        comparison.compared = len(look.holdings())
-        findings = compare(look)
+        reader.step = lambda: bar.advance(task)
+        snapshot = reader.survey(scope)
+        comparison.compared = len(snapshot.holdings())
+        findings = compare(snapshot)
         if findings:
             bar.update(task, description=f"{len(findings)} differ; looking again soon")
             time.sleep(apart)
             bar.update(task, description="looking again")
-            findings = again(findings, looker.inspect(findings))
+            findings = again(findings, reader.inspect(findings))
         comparison.findings = findings
 
 

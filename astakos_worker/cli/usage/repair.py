@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 
-from astakos_worker.engine.drift.compare import Finding, Holding, stands
-from astakos_worker.engine.drift.look import Looker
+from astakos_worker.engine.drift.compare import DriftFinding, Holding, stands
+from astakos_worker.engine.drift.snapshot import SnapshotReader
 from astakos_worker.ledger.record import KEY_LIMIT, State
 from astakos_worker.service.commissions import Commission, Commissions
 from astakos_worker.service.errors import CommissionError, OutcomeTimeout, Unavailable
@@ -28,7 +28,7 @@ _ENDINGS = (AstakosClientException, CommissionError)
 class Repair:
     """What became of one finding: repaired, or why it was not."""
 
-    finding: Finding
+    finding: DriftFinding
     done: bool
     why: str
     key: str = ""
@@ -39,7 +39,7 @@ class Repairer:
     """Repairs what two looks have agreed on. `run` tells the repairs of two runs apart."""
 
     commissions: Commissions
-    looker: Looker
+    reader: SnapshotReader
     run: str
     force: bool = False
     #: Seconds that workers have for issuing the repairs of a batch, and again for settling.
@@ -47,7 +47,7 @@ class Repairer:
     #: Seconds after which a repair that nobody decided is rejected.
     deadline: float = 3600.0
 
-    def repair(self, findings: Sequence[Finding]) -> Generator[Repair]:
+    def repair(self, findings: Sequence[DriftFinding]) -> Generator[Repair]:
         """Repair each for itself; yield what became of each, as soon as it is known."""
         for start in range(0, len(findings), _TOGETHER):
             yield from self._batch(findings[start : start + _TOGETHER])
@@ -60,8 +60,8 @@ class Repairer:
             return key
         return f"usage/{sha256(key.encode()).hexdigest()[:32]}/{self.run}"
 
-    def _batch(self, findings: Sequence[Finding]) -> Generator[Repair]:
-        issued: list[tuple[Finding, Commission]] = []
+    def _batch(self, findings: Sequence[DriftFinding]) -> Generator[Repair]:
+        issued: list[tuple[DriftFinding, Commission]] = []
         try:
             for finding in findings:
                 if finding.over_limit and not self.force:
@@ -69,7 +69,7 @@ class Repairer:
                     yield Repair(finding, False, why)
                 else:
                     issued.append((finding, self._issue(finding)))
-            pending: list[tuple[Finding, Commission]] = []
+            pending: list[tuple[DriftFinding, Commission]] = []
             until = self._now() + self.patience
             for finding, commission in issued:
                 if why := self._not_pending(commission, until):
@@ -78,7 +78,7 @@ class Repairer:
                     pending.append((finding, commission))
             if not pending:
                 return
-            look = self.looker.inspect([finding for finding, _ in pending])
+            look = self.reader.inspect([finding for finding, _ in pending])
             against = {c.key: stands(finding, look) for finding, c in pending}
             decided = self.commissions.resolve(
                 accept=[key for key, why in against.items() if not why],
@@ -100,7 +100,7 @@ class Repairer:
                 why = why or ("" if outcome.state == State.ACCEPTED else outcome.state)
             yield Repair(finding, not why, why, key)
 
-    def _issue(self, finding: Finding) -> Commission:
+    def _issue(self, finding: DriftFinding) -> Commission:
         user, project, resource = finding.holding
         missing = finding.missing
         return self.commissions.issue_generic(
@@ -130,7 +130,7 @@ class Repairer:
             self.commissions.resolve(reject=[commission.key for commission in commissions])
 
     def _now(self) -> float:
-        return self.looker.ledger.clock.now()
+        return self.reader.ledger.clock.now()
 
     def _left(self, until: float) -> float:
         return max(0.1, until - self._now())

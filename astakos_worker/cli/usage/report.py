@@ -10,7 +10,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from astakos_worker.cli.usage.repair import Repair
-from astakos_worker.engine.drift.compare import Finding, Verdict
+from astakos_worker.engine.drift.compare import Agreement, DriftFinding
 
 
 @dataclass(slots=True)
@@ -19,14 +19,14 @@ class Comparison:
 
     service: str
     compared: int = 0
-    findings: list[Finding] = field(default_factory=list)
-    repairs: dict[Finding, Repair] = field(default_factory=dict)
+    findings: list[DriftFinding] = field(default_factory=list)
+    repairs: dict[DriftFinding, Repair] = field(default_factory=dict)
     stopped: str = ""
 
     @property
     def counts(self) -> Counter[str]:
         """How many of each verdict, and of these how many were repaired."""
-        counts: Counter[str] = Counter(finding.verdict for finding in self.findings)
+        counts: Counter[str] = Counter(finding.agreement for finding in self.findings)
         counts["repaired"] = sum(repair.done for repair in self.repairs.values())
         return counts
 
@@ -34,12 +34,12 @@ class Comparison:
     def left(self) -> int:
         """How many differ still, or cannot be compared at all."""
         counts = self.counts
-        return counts[Verdict.DIFFERS] + counts[Verdict.UNKNOWN] - counts["repaired"]
+        return counts[Agreement.DIFFERS] + counts[Agreement.UNKNOWN] - counts["repaired"]
 
     @property
-    def differing(self) -> list[Finding]:
+    def differing(self) -> list[DriftFinding]:
         """What both looks found to differ, by the same figures."""
-        return [each for each in self.findings if each.verdict is Verdict.DIFFERS]
+        return [each for each in self.findings if each.agreement is Agreement.DIFFERS]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the whole comparison as JSON can hold it."""
@@ -58,7 +58,7 @@ class Comparison:
             repair = self.repairs.get(finding)
             yield {
                 **finding.holding._asdict(),
-                "verdict": str(finding.verdict),
+                "verdict": str(finding.agreement),
                 "own": finding.own,
                 "usage": finding.usage,
                 "missing": finding.missing,
@@ -91,7 +91,7 @@ def show_comparison(console: Console, comparison: Comparison, *, rows: int, fix:
         console.print(table)
     if rows and len(listed) > rows:
         console.print(f"... and {len(listed) - rows} more: --rows 0 or --json shows all")
-    said = {str(Verdict.DIFFERS): "differ"}
+    said = {str(Agreement.DIFFERS): "differ"}
     counts = ", ".join(
         f"{n} {said.get(name, name)}" for name, n in sorted(comparison.counts.items()) if n
     )

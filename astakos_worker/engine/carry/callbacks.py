@@ -12,11 +12,11 @@ from astakos_worker.ledger.events import Told
 from astakos_worker.ledger.record import CLOSED
 
 #: Hands a message to the broker: task's name and payload. False: it could not.
-Tell = Callable[[str, dict[str, Any]], bool]
+SendCallback = Callable[[str, dict[str, Any]], bool]
 
 
-def tell(entry: Entry, send: Tell) -> Told | None:
-    """Tell the call-back the next that it has not been told; None: the broker is away."""
+def send_next_callback(entry: Entry, send: SendCallback) -> Told | None:
+    """SendCallback the call-back the next that it has not been told; None: the broker is away."""
     record = entry.record
     if record.callback is None or not record.tell_due:
         raise ValueError(f"{record.key!r} has nobody to tell")

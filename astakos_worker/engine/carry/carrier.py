@@ -11,13 +11,13 @@ from typing import Literal
 
 import structlog
 
-from astakos_worker.engine.breaker import Breaker
-from astakos_worker.engine.carry.bare_serials import Recogniser
+from astakos_worker.engine.breaker import CircuitBreaker
+from astakos_worker.engine.carry.bare_serials import BareSerialChecker
 from astakos_worker.engine.carry.batch_size import BatchSize
-from astakos_worker.engine.carry.callbacks import Tell, tell
+from astakos_worker.engine.carry.callbacks import SendCallback, send_next_callback
 from astakos_worker.engine.carry.issue import Issuer
 from astakos_worker.engine.carry.settle import Settler
-from astakos_worker.engine.journal import Journal, Step
+from astakos_worker.engine.journal import EventWrite, Journal
 from astakos_worker.engine.ports import Astakos, Draw, Limits, Ring
 from astakos_worker.engine.replies import plain_fault
 from astakos_worker.ledger.contract import Asked, Claim, Clock, Entry, Ledger
@@ -26,10 +26,10 @@ from astakos_worker.ledger.record import Record, State
 
 log = structlog.get_logger(__name__)
 
-Todo = Literal["issue", "probe", "settle", "tell", "die", "release"]
+Work = Literal["issue", "probe", "settle", "tell", "die", "release"]
 
 
-def todo(entry: Entry) -> Todo:
+def work_due(entry: Entry) -> Work:
     """Return what is to be done for a record that is due."""
     record = entry.record
     match record.state:
@@ -48,7 +48,7 @@ def todo(entry: Entry) -> Todo:
 
 
 @dataclass(slots=True)
-class Carried:
+class CarryResult:
     """What became of the records that a carrier had in hand, in order."""
 
     records: dict[str, Record] = field(default_factory=dict)
@@ -65,25 +65,25 @@ class Carrier:
     limits: Limits
     draw: Draw
     ring: Ring
-    tell: Tell
+    send_callback: SendCallback
     size: BatchSize = field(default_factory=BatchSize)
 
     def carry(
         self, lane: str, name: str, *, own: str | None = None, wake: str | None = None
-    ) -> Carried:
+    ) -> CarryResult:
         """Work until nothing is due, or so many records or seconds are reached."""
         journal = Journal(self.ledger)
-        breaker = Breaker(self.ledger, lane, self.limits, self.draw)
+        breaker = CircuitBreaker(self.ledger, lane, self.limits, self.draw)
         issuer = Issuer(self.astakos, self.ledger, journal, self.clock, self.limits, self.draw)
-        recogniser = Recogniser(
+        checker = BareSerialChecker(
             self.astakos, self.ledger, journal, self.clock, self.limits, self.draw
         )
         settler = Settler(
-            self.astakos, journal, recogniser, self.clock, self.limits, self.draw, self.size
+            self.astakos, journal, checker, self.clock, self.limits, self.draw, self.size
         )
         until = self.clock.now() + self.limits.carry_seconds
-        done = Carried()
-        out: list[Step] = []
+        done = CarryResult()
+        out: list[EventWrite] = []
         try:
             while True:
                 if len(done.records) >= self.limits.carry_records or self.clock.now() >= until:
@@ -102,7 +102,7 @@ class Carrier:
                 if not claim.entries:
                     done.why = claim.why
                     return done
-                breaker.tries(claim.trial)
+                breaker.on_trial(claim.trial)
                 self._seen(done, claim.entries)
                 self._work(lane, claim, issuer=issuer, settler=settler, breaker=breaker, out=out)
         except BaseException:
@@ -133,15 +133,15 @@ class Carrier:
         *,
         issuer: Issuer,
         settler: Settler,
-        breaker: Breaker,
-        out: list[Step],
+        breaker: CircuitBreaker,
+        out: list[EventWrite],
     ) -> None:
-        piles: dict[Todo, list[Entry]] = {}
+        piles: dict[Work, list[Entry]] = {}
         for entry in claim.entries:
-            piles.setdefault(todo(entry), []).append(entry)
+            piles.setdefault(work_due(entry), []).append(entry)
         if decided := piles.get("settle"):
             waits = any(entry.record.tell_due for entry in decided)
-            told = self._told(decided, settler.journal)
+            told = self._call_back(decided, settler.journal)
             settler.run(told, breaker, out, fresh=not waits)
         if ambiguous := piles.get("probe"):
             issuer.probe(lane, ambiguous, breaker, out)
@@ -150,27 +150,29 @@ class Carrier:
         for entry in piles.get("tell", ()):
             wait = self.limits.backoff(entry.record.attempts, self.draw)
             later = Postponed(self.clock.now() + wait)
-            out.append(Step(entry, tell(entry, self.tell) or later))
+            out.append(EventWrite(entry, send_next_callback(entry, self.send_callback) or later))
         for entry in piles.get("die", ()):
             why = "nobody issued it: a decision came by name, and its request never did"
-            out.append(Step(entry, Died(plain_fault("NeverIssued", why))))
-        out.extend(Step(entry, Released()) for entry in piles.get("release", ()))
+            out.append(EventWrite(entry, Died(plain_fault("NeverIssued", why))))
+        out.extend(EventWrite(entry, Released()) for entry in piles.get("release", ()))
 
-    def _told(self, entries: Sequence[Entry], journal: Journal) -> list[Entry]:
-        """Tell those call-backs that are to hear of more than the end; the others as they are.
+    def _call_back(self, entries: Sequence[Entry], journal: Journal) -> list[Entry]:
+        """Send the due call-backs of records that are to be settled; the others pass as they are.
 
         A broker that is away keeps nothing from being settled: it is told later.
         """
         going = [entry for entry in entries if not entry.record.tell_due]
         for entry in entries:
             if entry.record.tell_due:
-                step = Step(entry, tell(entry, self.tell), keep=self.limits.lease)
+                step = EventWrite(
+                    entry, send_next_callback(entry, self.send_callback), lease=self.limits.lease
+                )
                 written = [after for after in journal.write([step]) if after is not None]
                 going += [replace(after, marked=entry.marked) for after in written]
         return going
 
     @staticmethod
-    def _seen(done: Carried, entries: Sequence[Entry | None]) -> None:
+    def _seen(done: CarryResult, entries: Sequence[Entry | None]) -> None:
         for entry in entries:
             if entry is not None:
                 done.records[entry.record.key] = entry.record

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from astakos_worker.engine.breaker import Breaker
-from astakos_worker.engine.journal import Journal, Step
-from astakos_worker.engine.listed import Infos, plausible, strangers
+from astakos_worker.engine.breaker import CircuitBreaker
+from astakos_worker.engine.journal import EventWrite, Journal
+from astakos_worker.engine.listed import InfoReader, plausible, unrecorded_serials
 from astakos_worker.engine.ports import Astakos, Draw, Limits
 from astakos_worker.engine.replies import issue_failed
 from astakos_worker.ledger.contract import Clock, Entry, Ledger
@@ -38,7 +38,7 @@ class Issuer:
     limits: Limits
     draw: Draw
 
-    def run(self, entries: Sequence[Entry], breaker: Breaker, out: list[Step]) -> None:
+    def run(self, entries: Sequence[Entry], breaker: CircuitBreaker, out: list[EventWrite]) -> None:
         """Send a short run, and append what is to be recorded to `out`.
 
         `out` grows as answers come, so that a crash of this code loses none of them.
@@ -46,11 +46,11 @@ class Issuer:
         for entry in entries:
             record = entry.record
             if breaker.open or self.clock.now() >= (record.send_until or 0.0):
-                out.append(Step(entry, Unsent(record.marks, self.clock.now())))
+                out.append(EventWrite(entry, Unsent(record.marks, self.clock.now())))
                 continue
-            out.append(Step(entry, self._post(record, breaker)))
+            out.append(EventWrite(entry, self._post(record, breaker)))
 
-    def _post(self, record: Record, breaker: Breaker) -> Event:
+    def _post(self, record: Record, breaker: CircuitBreaker) -> Event:
         request = record.request
         if request is None:
             raise ValueError(f"{record.key!r} has no request to issue")
@@ -68,32 +68,34 @@ class Issuer:
         breaker.answered()
         return Issued(serial)
 
-    def probe(self, lane: str, entries: Sequence[Entry], breaker: Breaker, out: list[Step]) -> None:
+    def probe(
+        self, lane: str, entries: Sequence[Entry], breaker: CircuitBreaker, out: list[EventWrite]
+    ) -> None:
         """Look for all ambiguous commissions of a lane at once; append what was found."""
         started = self.clock.now()
         try:
             found, trusted = self._look(lane, entries)
         except AstakosClientException as error:
             breaker.failed(error)
-            out.extend(Step(entry, self._later(entry.record, started)) for entry in entries)
+            out.extend(EventWrite(entry, self._later(entry.record, started)) for entry in entries)
             return
         except _LateError:  # what was seen is remembered: the next look goes on from there (F66)
             log.info("probe_unfinished", lane=lane, wanted=len(entries))
-            out.extend(Step(entry, None) for entry in entries)
+            out.extend(EventWrite(entry, None) for entry in entries)
             return
         breaker.answered()
         log.info("probe", lane=lane, wanted=len(entries), found=len(found))
         for entry in entries:
             record = entry.record
             serials = found.get(record.key, [])
-            out.extend(Step(entry, Issued(serial, "adopted")) for serial in serials[:1])
+            out.extend(EventWrite(entry, Issued(serial, "adopted")) for serial in serials[:1])
             if serials:
                 continue  # a second one is the sweep's: it is seen again, and is a twin then
             quiet = record.quiet_at is not None and started >= record.quiet_at
             if quiet and trusted:
-                out.append(Step(entry, Absent(record.marks, started, self.clock.now())))
+                out.append(EventWrite(entry, Absent(record.marks, started, self.clock.now())))
             else:
-                out.append(Step(entry, self._later(record, started)))
+                out.append(EventWrite(entry, self._later(record, started)))
 
     def _look(self, lane: str, entries: Sequence[Entry]) -> tuple[dict[str, list[int]], bool]:
         wanted = {(e.record.key, e.record.incarnation) for e in entries}
@@ -107,8 +109,8 @@ class Issuer:
             if self.clock.now() >= until:
                 raise _LateError
 
-        infos = Infos(self.astakos, turn=turn)
-        for one in strangers(infos, self.ledger, lane, listed, namespace):
+        infos = InfoReader(self.astakos, turn=turn)
+        for one in unrecorded_serials(infos, self.ledger, lane, listed, namespace):
             if one.tag is None or (one.tag.key, one.tag.incarnation) not in wanted:
                 continue
             # A remembered name may be another commission's by now (F44).

@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from astakos_worker.engine.breaker import Breaker
-from astakos_worker.engine.carry.bare_serials import ALL_UNKNOWN, Recogniser, is_unseen
+from astakos_worker.engine.breaker import CircuitBreaker
+from astakos_worker.engine.carry.bare_serials import ALL_UNKNOWN, BareSerialChecker, needs_check
 from astakos_worker.engine.carry.batch_size import BatchSize
-from astakos_worker.engine.journal import Journal, Step
+from astakos_worker.engine.journal import EventWrite, Journal
 from astakos_worker.engine.ports import Astakos, Draw, Limits
 from astakos_worker.engine.replies import (
-    Health,
-    health_of,
+    Condition,
+    condition_of,
     is_poison,
     is_too_large,
     plain_fault,
@@ -43,25 +43,30 @@ class Settler:
 
     astakos: Astakos
     journal: Journal
-    recogniser: Recogniser
+    checker: BareSerialChecker
     clock: Clock
     limits: Limits
     draw: Draw
     size: BatchSize
 
     def run(
-        self, entries: Sequence[Entry], breaker: Breaker, out: list[Step], *, fresh: bool
+        self,
+        entries: Sequence[Entry],
+        breaker: CircuitBreaker,
+        out: list[EventWrite],
+        *,
+        fresh: bool,
     ) -> None:
         """Send the decisions of these records, and append what is to be recorded to `out`.
 
         `fresh` says that they were claimed a moment ago: so they are ours without another look.
         """
         size = self.size.at(self.clock.now(), self.limits.settle_batch)
-        unseen = [entry for entry in entries if is_unseen(entry.record)]
+        unseen = [entry for entry in entries if needs_check(entry.record)]
         if unseen:
             fresh = False
-            known = [entry for entry in entries if not is_unseen(entry.record)]
-            entries = [*known, *self.recogniser.run(unseen, breaker, out)]
+            known = [entry for entry in entries if not needs_check(entry.record)]
+            entries = [*known, *self.checker.run(unseen, breaker, out)]
         ordered = sorted(entries, key=lambda entry: entry.record.settles_with)
         waiting = [ordered[i : i + size] for i in range(0, len(ordered), size)][::-1]
         while waiting:
@@ -69,7 +74,7 @@ class Settler:
             if breaker.open:
                 now = self.clock.now()
                 out.extend(
-                    Step(entry, _not_now(entry.record, now) if entry.marked else None)
+                    EventWrite(entry, _not_now(entry.record, now) if entry.marked else None)
                     for entry in batch
                 )
                 continue
@@ -85,11 +90,11 @@ class Settler:
         """
         going = [replace(e, marked=False) for e in entries if fresh and e.marked]
         steps = [
-            Step(
+            EventWrite(
                 entry,
                 None if entry.marked else _mark(entry.record),
-                announces=True,
-                keep=self.limits.lease,
+                must_hold=True,
+                lease=self.limits.lease,
             )
             for entry in entries
             if not (fresh and entry.marked)
@@ -98,17 +103,19 @@ class Settler:
         # One that was here for its twin may have been decided just now: announced like any other.
         late = [entry for entry in marked if _settles(entry.record) and not entry.record.sent]
         if late:
-            steps = [Step(e, SettleMarked(), announces=True, keep=self.limits.lease) for e in late]
+            steps = [
+                EventWrite(e, SettleMarked(), must_hold=True, lease=self.limits.lease) for e in late
+            ]
             marked = [entry for entry in marked if entry not in late]
             marked += [entry for entry in self.journal.write(steps) if entry is not None]
         return going + marked
 
     def _batch(
-        self, entries: Sequence[Entry], breaker: Breaker, out: list[Step]
+        self, entries: Sequence[Entry], breaker: CircuitBreaker, out: list[EventWrite]
     ) -> list[list[Entry]]:
         """Send one batch; return the halves that are to be sent again on their own."""
         marked, apart = _distinct(entries)
-        out.extend(Step(entry, _not_now(entry.record, self.clock.now())) for entry in apart)
+        out.extend(EventWrite(entry, _not_now(entry.record, self.clock.now())) for entry in apart)
         accept = [e.record.serial for e in marked if _verb(e.record) == "accept"]
         reject = [e.record.serial for e in marked if _verb(e.record) == "reject"]
         reject += [t.serial for e in marked for t in e.record.twins if not t.done]
@@ -124,18 +131,18 @@ class Settler:
         rows = _rows(reply)
         first = [e for e in marked if _settles(e.record) and len(e.record.sent) == 1]
         if len(rows) >= ALL_UNKNOWN and set(rows.values()) == {"unknown"} and first:
-            breaker.trip_unknown(len(rows))
+            breaker.rest_for_unknown_serials(len(rows))
             now = self.clock.now()
-            out.extend(Step(entry, _not_now(entry.record, now)) for entry in marked)
+            out.extend(EventWrite(entry, _not_now(entry.record, now)) for entry in marked)
             return []
         for entry in marked:
             out.extend(self._judged(entry, rows))
         return []
 
-    def _judged(self, entry: Entry, rows: Mapping[int, str]) -> list[Step]:
+    def _judged(self, entry: Entry, rows: Mapping[int, str]) -> list[EventWrite]:
         record, now = entry.record, self.clock.now()
         steps = [
-            Step(entry, TwinSettled(twin.serial))
+            EventWrite(entry, TwinSettled(twin.serial))
             for twin in record.twins
             if not twin.done and rows.get(twin.serial) in {"rejected", "unknown"}
         ]
@@ -144,29 +151,29 @@ class Settler:
         row = rows.get(record.serial)
         wanted = "accepted" if _verb(record) == "accept" else "rejected"
         if row == wanted:
-            steps.append(Step(entry, Settled()))
+            steps.append(EventWrite(entry, Settled()))
         elif row == "unknown":
-            steps.append(Step(entry, SettleNotFound()))
+            steps.append(EventWrite(entry, SettleNotFound()))
         else:
             why = f"Astakos answered {row or 'nothing'} for it"
             steps.append(self._later(entry, now, why, refused=row is not None))
         return steps
 
-    def _later(self, entry: Entry, now: float, why: str, *, refused: bool = False) -> Step:
+    def _later(self, entry: Entry, now: float, why: str, *, refused: bool = False) -> EventWrite:
         due = now + self.limits.backoff(entry.record.attempts, self.draw)
         fault = plain_fault("NotSettled", why)
         if not _settles(entry.record):
-            return Step(entry, Postponed(due, fault))
+            return EventWrite(entry, Postponed(due, fault))
         if refused:  # this send did nothing, and is not to count as an earlier one (F25)
-            return Step(entry, SettleUnsent(entry.record.settles, due, fault))
-        return Step(entry, SettleFailed(due, fault))
+            return EventWrite(entry, SettleUnsent(entry.record.settles, due, fault))
+        return EventWrite(entry, SettleFailed(due, fault))
 
     def _failed(
         self,
         error: AstakosClientException,
         marked: list[Entry],
-        breaker: Breaker,
-        out: list[Step],
+        breaker: CircuitBreaker,
+        out: list[EventWrite],
     ) -> list[list[Entry]]:
         now = self.clock.now()
         splits = is_poison(error) or is_too_large(error)
@@ -176,7 +183,9 @@ class Settler:
                 self.size.found_too_large(len(marked), now)
             if error.outcome is Outcome.REFUSED:
                 unsent = [
-                    Step(entry, SettleUnsent(entry.record.settles, now), keep=self.limits.lease)
+                    EventWrite(
+                        entry, SettleUnsent(entry.record.settles, now), lease=self.limits.lease
+                    )
                     for entry in marked
                     if _settles(entry.record)
                 ]
@@ -187,13 +196,13 @@ class Settler:
             return [marked[:half], marked[half:]]
         if not splits:
             breaker.failed(error)
-        elif health_of(error) is not Health.PROXY:
+        elif condition_of(error) is not Condition.PROXY:
             breaker.answered()
         for entry in marked:
             event: Event = settle_failed(error, entry.record, now, self.limits, self.draw)
             if not _settles(entry.record):
                 event = Postponed(now + self.limits.backoff(entry.record.attempts, self.draw))
-            out.append(Step(entry, event))
+            out.append(EventWrite(entry, event))
         return []
 
 

@@ -38,7 +38,7 @@ class BadUsageError(ValueError):
     """Raised when what a service says of its usage cannot be right."""
 
 
-class Verdict(StrEnum):
+class Agreement(StrEnum):
     """What a look says of one holding."""
 
     EQUAL = "equal"
@@ -48,7 +48,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class UsageSnapshot:
     """Both sides at one time: the service's usage, and Astakos' before and after reading it."""
 
     own: Own
@@ -65,11 +65,11 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DriftFinding:
     """One holding as a look found it. `own` is the service's figure, `usage` Astakos'."""
 
     holding: Holding
-    verdict: Verdict
+    agreement: Agreement
     why: str
     own: int
     usage: int = 0
@@ -107,58 +107,64 @@ def tally(rows: Iterable[object]) -> dict[Holding, int]:
     return own
 
 
-def judge(holding: Holding, look: Look, ours: int = 0) -> Finding:
+def compare_holding(holding: Holding, snapshot: UsageSnapshot, ours: int = 0) -> DriftFinding:
     """Return how a holding stands; `ours` is the quantity of a repair of it that is pending."""
-    own = look.own.get(holding, 0)
-    before, after = look.before.get(holding), look.after.get(holding)
+    own = snapshot.own.get(holding, 0)
+    before, after = snapshot.before.get(holding), snapshot.after.get(holding)
     if before is None and after is None:
         if own == 0:
-            return Finding(holding, Verdict.EQUAL, "", 0)
-        return Finding(holding, Verdict.UNKNOWN, "Astakos has no such holding", own)
+            return DriftFinding(holding, Agreement.EQUAL, "", 0)
+        return DriftFinding(holding, Agreement.UNKNOWN, "Astakos has no such holding", own)
     if before is None or after is None:  # a synchronisation of quotas makes holdings anew
-        return Finding(holding, Verdict.BUSY, "Astakos is making the holding anew", own)
+        return DriftFinding(holding, Agreement.BUSY, "Astakos is making the holding anew", own)
     usage = after.usage - max(ours, 0)
     if after.pending > abs(ours):
-        verdict, why = Verdict.BUSY, f"{after.pending - abs(ours)} pending in Astakos"
+        verdict, why = Agreement.BUSY, f"{after.pending - abs(ours)} pending in Astakos"
     elif after.pending < abs(ours):
-        verdict, why = Verdict.BUSY, "the repair is not pending in Astakos any more"
-    elif holding in look.awaited:
-        verdict, why = Verdict.BUSY, "a commission in the ledger is about to change it"
+        verdict, why = Agreement.BUSY, "the repair is not pending in Astakos any more"
+    elif holding in snapshot.awaited:
+        verdict, why = Agreement.BUSY, "a commission in the ledger is about to change it"
     elif before[:2] != after[:2]:
-        verdict, why = Verdict.BUSY, "it changed while it was looked at"
+        verdict, why = Agreement.BUSY, "it changed while it was looked at"
     elif own == usage:
-        verdict, why = Verdict.EQUAL, ""
+        verdict, why = Agreement.EQUAL, ""
     else:
-        verdict, why = Verdict.DIFFERS, "more than it uses" if own < usage else "less than it uses"
+        verdict, why = (
+            Agreement.DIFFERS,
+            "more than it uses" if own < usage else "less than it uses",
+        )
         why = f"Astakos counts {abs(own - usage)} {why}"
-    return Finding(holding, verdict, why, own, usage, after.limit)
+    return DriftFinding(holding, verdict, why, own, usage, after.limit)
 
 
-def compare(look: Look) -> list[Finding]:
+def compare(snapshot: UsageSnapshot) -> list[DriftFinding]:
     """Return all that a look did not find equal."""
-    found = (judge(holding, look) for holding in look.holdings())
+    found = (compare_holding(holding, snapshot) for holding in snapshot.holdings())
     return [each for each in found if not _equal(each)]
 
 
-def again(first: Iterable[Finding], look: Look) -> list[Finding]:
+def again(first: Iterable[DriftFinding], snapshot: UsageSnapshot) -> list[DriftFinding]:
     """Return what differs still, and by the same figures; what does not is called busy."""
     out = []
     for seen in first:
-        now = judge(seen.holding, look)
-        if now.verdict is Verdict.DIFFERS and (now.own, now.usage) != (seen.own, seen.usage):
+        now = compare_holding(seen.holding, snapshot)
+        if now.agreement is Agreement.DIFFERS and (now.own, now.usage) != (seen.own, seen.usage):
             changed = f"it was {seen.own} here and {seen.usage} there a moment ago"
-            now = Finding(now.holding, Verdict.BUSY, changed, now.own, now.usage, now.limit)
-        if now.verdict is not Verdict.EQUAL:
+            now = DriftFinding(now.holding, Agreement.BUSY, changed, now.own, now.usage, now.limit)
+        if now.agreement is not Agreement.EQUAL:
             out.append(now)
     return out
 
 
-def stands(repaired: Finding, look: Look) -> str:
+def stands(repaired: DriftFinding, snapshot: UsageSnapshot) -> str:
     """Return why a pending repair must not be accepted; nothing if it is right still."""
-    now = judge(repaired.holding, look, repaired.missing)
-    if now.verdict is Verdict.DIFFERS and (now.own, now.usage) == (repaired.own, repaired.usage):
+    now = compare_holding(repaired.holding, snapshot, repaired.missing)
+    if now.agreement is Agreement.DIFFERS and (now.own, now.usage) == (
+        repaired.own,
+        repaired.usage,
+    ):
         return ""
-    if now.verdict in {Verdict.BUSY, Verdict.UNKNOWN}:
+    if now.agreement in {Agreement.BUSY, Agreement.UNKNOWN}:
         return now.why
     return (
         f"its usage changed meanwhile, from {repaired.own} here and {repaired.usage} there "
@@ -171,10 +177,10 @@ def too_many(differing: int, compared: int, *, floor: int, share: float) -> bool
     return differing > max(floor, int(compared * share))
 
 
-def _equal(finding: Finding) -> bool:
+def _equal(finding: DriftFinding) -> bool:
     # One that is busy and agrees in its figures is nothing that anybody has to know of.
-    return finding.verdict is Verdict.EQUAL or (
-        finding.verdict is Verdict.BUSY and finding.missing == 0
+    return finding.agreement is Agreement.EQUAL or (
+        finding.agreement is Agreement.BUSY and finding.missing == 0
     )
 
 

@@ -1,6 +1,6 @@
-"""What a sweep finds, and what it says of itself when it is over: values, and nothing done.
+"""SweepAction a sweep finds, and what it says of itself when it is over: values, and nothing done.
 
-A `Finding` is one commission and why something is to be done about it; a `Report` counts them,
+A `SweepFinding` is one commission and why something is to be done about it; a `Report` counts them,
 keeps some of each kind for a person, and is what the ledger remembers of the last sweep.
 """
 
@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, Self, get_args
 
-#: What is done about a commission, or why nothing is.
-What = Literal[
+#: SweepAction is done about a commission, or why nothing is.
+SweepAction = Literal[
     "adopt",  # its answer was lost: the record gets its serial
     "twin",  # a second serial of one key: rejected, the record's stands
     "reject",  # ours without a record, a ghost, or foreign where the policy says so
@@ -24,11 +24,11 @@ What = Literal[
     "leave",  # in somebody's hands, or the owner says so: left alone
 ]
 
-#: What a sweep only looks at; anything else is something to do.
-AT_REST: Final[frozenset[What]] = frozenset({"foreign", "wait", "leave"})
+#: SweepAction a sweep only looks at; anything else is something to do.
+AT_REST: Final[frozenset[SweepAction]] = frozenset({"foreign", "wait", "leave"})
 
-#: What a sweep does not get past unless the operator says that it is right.
-Stop = Literal["list", "brake"]
+#: SweepAction a sweep does not get past unless the operator says that it is right.
+StopReason = Literal["list", "brake"]
 
 #: Called with how many of the commissions to look at have been looked at, and how many there are.
 Progress = Callable[[int, int], None]
@@ -36,17 +36,17 @@ Progress = Callable[[int, int], None]
 #: Rows of a report for each kind of finding; the counts are of all.
 _ROWS = 25
 
-_WHATS: Final[tuple[str, ...]] = get_args(What)
+_WHATS: Final[tuple[str, ...]] = get_args(SweepAction)
 
 
-class Finding(NamedTuple):
+class SweepFinding(NamedTuple):
     """One commission, what is to be done about it, and why. `age` is in seconds.
 
     `key` is as the record or the tag has it (`shown()` makes it readable); `reason` is a stable
     word where something is rejected. `done` is False in a dry run, and where a sweep stopped.
     """
 
-    what: What
+    action: SweepAction
     serial: int | None
     key: str | None
     why: str
@@ -57,12 +57,12 @@ class Finding(NamedTuple):
     @property
     def at_rest(self) -> bool:
         """Return whether there is nothing to do."""
-        return self.what in AT_REST
+        return self.action in AT_REST
 
 
 @dataclass(frozen=True, slots=True)
-class Only:
-    """What a sweep is narrowed to; nothing given: everything. `older_than` is in seconds."""
+class Selection:
+    """SweepAction a sweep is narrowed to; nothing given: everything. `older_than` is in seconds."""
 
     keys: frozenset[str] = frozenset()
     serials: frozenset[int] = frozenset()
@@ -79,7 +79,7 @@ class Only:
 
 @dataclass(slots=True)
 class Report:
-    """What a sweep saw and did. Times are the store's, ages and `seconds` in seconds.
+    """SweepAction a sweep saw and did. Times are the store's, ages and `seconds` in seconds.
 
     Without `ended` the sweep is under way, or its worker died: `looked` says how far it got.
     """
@@ -99,9 +99,9 @@ class Report:
     alarms: dict[str, str] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
 
-    def add(self, finding: Finding, shown: str | None) -> None:
+    def add(self, finding: SweepFinding, shown: str | None) -> None:
         """Count a finding, and keep a row of it if there are few of its kind."""
-        what = finding.what
+        what = finding.action
         self.counts[what] += 1
         if finding.done and finding.reason:
             self.rejected[finding.reason] += 1

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 
 from astakos_worker.engine.journal import Journal
 from astakos_worker.engine.listed import CHUNK, chunks
-from astakos_worker.engine.sweep.findings import Finding
+from astakos_worker.engine.sweep.findings import SweepFinding
 from astakos_worker.engine.sweep.owner import Unsettled
 from astakos_worker.engine.sweep.serials import Serials
-from astakos_worker.engine.sweep.under_way import Stopped, Sweeping
+from astakos_worker.engine.sweep.sweep_run import SweepRun, SweepStopped
 from astakos_worker.ledger.contract import Entry
 from astakos_worker.ledger.events import Vanished
 from astakos_worker.ledger.record import OPEN, Request, State, Verb, shown
@@ -20,7 +20,7 @@ from astakos_worker.ledger.record import OPEN, Request, State, Verb, shown
 _OLDEST = 100
 
 
-def expire(sweep: Sweeping) -> Iterator[Finding]:
+def expire_undecided(sweep: SweepRun) -> Iterator[SweepFinding]:
     """Settle what nobody decided until its deadline (F37, F80)."""
     skip = 0
     while keys := sweep.ledger.expired(sweep.lane, CHUNK, skip):
@@ -39,7 +39,7 @@ def expire(sweep: Sweeping) -> Iterator[Finding]:
         sweep.go_on(0)
 
 
-def _past_deadline(sweep: Sweeping, late: list[Entry], now: float) -> Iterator[Finding]:
+def _past_deadline(sweep: SweepRun, late: list[Entry], now: float) -> Iterator[SweepFinding]:
     reason, whys = "expired", ["undecided past its deadline"] * len(late)
     wanted: list[Verb | None] = ["reject" if sweep.limits.undecided == "reject" else None] * len(
         late
@@ -55,13 +55,13 @@ def _past_deadline(sweep: Sweeping, late: list[Entry], now: float) -> Iterator[F
         record = entry.record
         age = now - record.created
         if verb is None:
-            yield Finding("leave", record.serial, record.key, why, age)
+            yield SweepFinding("leave", record.serial, record.key, why, age)
         elif verb == "accept":
-            yield Finding(
+            yield SweepFinding(
                 "accept", record.serial, record.key, why, age, done=done.get(record.key, False)
             )
         else:
-            yield Finding(
+            yield SweepFinding(
                 *("expired", record.serial, record.key, why, age, reason),
                 done.get(record.key, False),
             )
@@ -74,7 +74,7 @@ def _question(lane: str, entry: Entry, now: float) -> Unsettled:
     return Unsettled(lane, record.key, record.serial, request.name, request.provisions, age)
 
 
-def held(sweep: Sweeping) -> Serials:
+def held_serials(sweep: SweepRun) -> Serials:
     """Return the serials of our open records, and note how old the oldest undecided one is."""
 
     def pages() -> Iterable[int]:
@@ -94,14 +94,14 @@ def held(sweep: Sweeping) -> Serials:
     return Serials(pages())
 
 
-def vanished(sweep: Sweeping, ours: Serials, listed: Serials) -> Iterator[Finding]:
+def find_vanished(sweep: SweepRun, ours: Serials, listed: Serials) -> Iterator[SweepFinding]:
     """Say so where somebody else has settled what we hold as undecided (F69)."""
     gone = Serials(_still_undecided(sweep, ours.without(listed)))
     if not gone:
         return
     many = len(gone) > sweep.limits.brake_floor and len(gone) * 2 > len(ours)
     if many and "list" not in sweep.allow:
-        raise Stopped(
+        raise SweepStopped(
             f"Astakos does not list {len(gone)} of the {len(ours)} pending commissions that the "
             "ledger holds: is the token another component's? Nothing was changed.",
             "list",
@@ -119,22 +119,22 @@ def vanished(sweep: Sweeping, ours: Serials, listed: Serials) -> Iterator[Findin
             why = "settled by somebody else: we hold it as undecided"
             sweep.alarm("vanished", f"{shown(record.key)!r}: {why}")
             age = sweep.clock.now() - record.created
-            yield Finding("vanished", record.serial, record.key, why, age, done=is_done)
+            yield SweepFinding("vanished", record.serial, record.key, why, age, done=is_done)
         if error is not None:
             raise error
 
 
-def _meant(sweep: Sweeping, entry: Entry) -> bool:
+def _meant(sweep: SweepRun, entry: Entry) -> bool:
     record = entry.record
     return sweep.only.takes(record.key, (record.serial,), sweep.clock.now() - record.created)
 
 
-def _still_undecided(sweep: Sweeping, serials: Iterable[int]) -> Iterator[int]:
+def _still_undecided(sweep: SweepRun, serials: Iterable[int]) -> Iterator[int]:
     for chunk in chunks(serials, CHUNK):
         yield from _entries(sweep, chunk)
 
 
-def _entries(sweep: Sweeping, serials: list[int]) -> dict[int, Entry]:
+def _entries(sweep: SweepRun, serials: list[int]) -> dict[int, Entry]:
     """Return the records that hold these serials, undecided and in nobody's hands, as of now."""
     keys = sweep.ledger.find(sweep.lane, serials)
     current = Journal(sweep.ledger).current

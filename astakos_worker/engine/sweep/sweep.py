@@ -14,15 +14,21 @@ from dataclasses import dataclass
 
 import structlog
 
-from astakos_worker.engine.breaker import calm
-from astakos_worker.engine.listed import Each, Info, Infos, plausible
+from astakos_worker.engine.breaker import end_outage_alarms
+from astakos_worker.engine.listed import Each, Info, InfoReader, plausible
 from astakos_worker.engine.ports import Astakos, Limits, Ring
-from astakos_worker.engine.sweep.findings import Finding, Only, Progress, Report, Stop
-from astakos_worker.engine.sweep.our_records import expire, held, vanished
+from astakos_worker.engine.sweep.findings import (
+    Progress,
+    Report,
+    Selection,
+    StopReason,
+    SweepFinding,
+)
+from astakos_worker.engine.sweep.our_records import expire_undecided, find_vanished, held_serials
 from astakos_worker.engine.sweep.owner import Ask
 from astakos_worker.engine.sweep.serials import Serials
-from astakos_worker.engine.sweep.strangers import unexplained
-from astakos_worker.engine.sweep.under_way import Stopped, Sweeping
+from astakos_worker.engine.sweep.sweep_run import SweepRun, SweepStopped
+from astakos_worker.engine.sweep.unrecorded import check_unrecorded
 from astakos_worker.ledger.contract import Clock, Ledger
 from astakos_worker.ledger.record import shown
 from astakosclient.errors import AstakosClientException
@@ -33,7 +39,7 @@ log = structlog.get_logger(__name__)
 _LAST, _ALLOW = "sweep", "allow:"
 
 #: The alarms that a sweep raises when it stops, by why.
-_ALARMS: dict[Stop, str] = {"list": "sweep", "brake": "brake"}
+_ALARMS: dict[StopReason, str] = {"list": "sweep", "brake": "brake"}
 
 
 @dataclass(slots=True)
@@ -57,8 +63,8 @@ class Sweep:
         holder: str,
         *,
         fix: bool = True,
-        only: Only = Only(),  # noqa: B008  # frozen
-        allow: frozenset[Stop] = frozenset(),
+        only: Selection = Selection(),  # noqa: B008  # frozen
+        allow: frozenset[StopReason] = frozenset(),
     ) -> Report:
         """Look at all that is pending; with `fix`, put right what may be put right."""
         report = Report(lane, fix=fix)
@@ -71,10 +77,10 @@ class Sweep:
         report: Report,
         holder: str,
         *,
-        only: Only = Only(),  # noqa: B008  # frozen
-        allow: frozenset[Stop] = frozenset(),
+        only: Selection = Selection(),  # noqa: B008  # frozen
+        allow: frozenset[StopReason] = frozenset(),
         progress: Progress = lambda _looked, _listed: None,
-    ) -> Generator[Finding]:
+    ) -> Generator[SweepFinding]:
         """Yield what is found, after it was done if `report.fix` says so; fill in the report.
 
         Without `fix` nothing is changed but what is remembered as seen. `allow` lets a list that
@@ -88,8 +94,8 @@ class Sweep:
             report.ended = report.started
             log.info("sweep", lane=lane, stopped=report.stopped)
             return
-        infos = Infos(self.astakos, self.each, self.limits.failures_to_rest - 1)
-        sweep = Sweeping(
+        infos = InfoReader(self.astakos, self.each, self.limits.failures_to_rest - 1)
+        sweep = SweepRun(
             holder=holder,
             astakos=self.astakos,
             ledger=self.ledger,
@@ -112,7 +118,7 @@ class Sweep:
             if report.fix:
                 self.ledger.release(lease, holder)
 
-    def _told(self, sweep: Sweeping) -> Iterator[Finding]:
+    def _told(self, sweep: SweepRun) -> Iterator[SweepFinding]:
         """Sweep, count what is found, and say in the end how it went."""
         report, lane = sweep.report, sweep.lane
         recorded = report.fix and not sweep.only
@@ -126,7 +132,7 @@ class Sweep:
                 if recorded and self.clock.now() - noted >= _NOTED_EVERY:
                     noted = self.clock.now()
                     self._note(report)
-        except Stopped as stop:
+        except SweepStopped as stop:
             report.stopped = str(stop)
             if stop.alarm is not None:
                 sweep.alarm(_ALARMS[stop.alarm], report.stopped)
@@ -141,7 +147,7 @@ class Sweep:
                 self.ledger.alarm(lane, _ALARMS["brake"], None)
         self._end(sweep, recorded=recorded)
 
-    def _end(self, sweep: Sweeping, *, recorded: bool) -> None:
+    def _end(self, sweep: SweepRun, *, recorded: bool) -> None:
         report = sweep.report
         report.ended = self.clock.now()
         if sweep.fix and sweep.answered and "owner" not in report.alarms:
@@ -152,35 +158,35 @@ class Sweep:
         del told["service"], told["rows"]
         log.info("sweep", lane=sweep.lane, **told)
 
-    def _passes(self, sweep: Sweeping) -> Iterator[Finding]:
-        yield from expire(sweep)
-        ours = held(sweep)
+    def _passes(self, sweep: SweepRun) -> Iterator[SweepFinding]:
+        yield from expire_undecided(sweep)
+        ours = held_serials(sweep)
         begun = self.clock.now()
         listed = Serials(self.astakos.get_pending_commissions())
         sweep.report.listed = len(listed)
         expected = min(len(ours), self.ledger.lane(sweep.lane).held)
         if not plausible(len(listed), expected, self.limits) and "list" not in sweep.allow:
-            raise Stopped(
+            raise SweepStopped(
                 f"Astakos lists {len(listed)} pending commissions, the ledger holds {expected}: "
                 "is the token another component's? Nothing was changed.",
                 "list",
             )
         if sweep.fix:
-            calm(self.ledger, sweep.lane)
-        yield from vanished(sweep, ours, listed)
+            end_outage_alarms(self.ledger, sweep.lane)
+        yield from find_vanished(sweep, ours, listed)
         if sweep.fix:
             self.ledger.alarm(sweep.lane, _ALARMS["list"], None)
         rest = listed.without(ours)
         if sweep.only.serials and not sweep.only.keys:
             rest = Serials(n for n in rest if n in sweep.only.serials)
-        yield from unexplained(sweep, listed, rest, begun)
+        yield from check_unrecorded(sweep, listed, rest, begun)
         if sweep.fix and not sweep.only:
             self.ledger.forget(sweep.lane, listed)
 
     def _note(self, report: Report) -> None:
         self.ledger.note(report.service, _LAST, json.dumps(report.to_dict()))
 
-    def _allowances(self, lane: str) -> frozenset[Stop]:
+    def _allowances(self, lane: str) -> frozenset[StopReason]:
         notes = self.ledger.notes(lane)
         return frozenset(name for name in _ALARMS if _ALLOW + name in notes)
 
@@ -195,6 +201,6 @@ def last_report(ledger: Ledger, lane: str) -> Report | None:
     return None if text is None else Report.from_dict(json.loads(text))
 
 
-def allow_once(ledger: Ledger, lane: str, what: Stop) -> None:
+def allow_once(ledger: Ledger, lane: str, what: StopReason) -> None:
     """Let the next sweep pass where it would stop; one that ends uses it up."""
     ledger.note(lane, _ALLOW + what, "the operator says so")

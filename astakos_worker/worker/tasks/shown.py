@@ -4,7 +4,7 @@ from typing import Any
 
 from celery import current_task
 
-from astakos_worker.engine.carry.carrier import Carried
+from astakos_worker.engine.carry.carrier import CarryResult
 from astakos_worker.ledger.record import Record, shown
 from astakos_worker.service.commissions import Commissions
 from astakos_worker.service.errors import NewerRecord, UnknownKey
@@ -20,7 +20,9 @@ def own_id() -> str:
     return str(current_task.request.id)
 
 
-def carried(process: WorkerProcess, service: str, key: str | None, done: Carried) -> dict[str, Any]:
+def carried(
+    process: WorkerProcess, service: str, key: str | None, done: CarryResult
+) -> dict[str, Any]:
     """Return what became of the task's own commission, and of those it carried along."""
     others = {shown(k): _line(record) for k, record in done.records.items() if k != key}
     result: dict[str, Any] = {}

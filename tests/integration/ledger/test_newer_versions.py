@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from astakos_worker.engine.drift.look import Looker, Scope
+from astakos_worker.engine.drift.snapshot import Scope, SnapshotReader
 from astakos_worker.engine.ports import Limits
 from astakos_worker.engine.sweep.sweep import Sweep
 from astakos_worker.ledger import states
@@ -101,6 +101,6 @@ def test_a_sweep_does_not_take_what_a_newer_version_wrote_for_an_orphan(newer):
 
 def test_usage_is_not_compared_where_what_is_on_its_way_cannot_be_read(newer):
     """F78: it would look like drift, and be repaired into some."""
-    looker = Looker(InMemoryAstakos(newer.ledger.clock), newer.ledger, lambda _: [], LANE)
+    reader = SnapshotReader(InMemoryAstakos(newer.ledger.clock), newer.ledger, lambda _: [], LANE)
     with pytest.raises(LedgerError, match="upgrade this host"):
-        looker.survey(Scope())
+        reader.survey(Scope())

@@ -12,7 +12,7 @@ import pytest
 from astakos_worker.configuration.servers import connect
 from astakos_worker.engine.carry.carrier import Carrier
 from astakos_worker.engine.ports import Limits
-from astakos_worker.engine.sweep.findings import Only, Report
+from astakos_worker.engine.sweep.findings import Report, Selection
 from astakos_worker.engine.sweep.sweep import Sweep, last_report
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Write
@@ -110,7 +110,7 @@ class Cloud:
         """Sweep; return the report, and all that was found."""
         report = Report(lane, fix=fix)
         found = self.sweeping(ask, **limits).findings(
-            report, "sweeper", only=only or Only(), allow=frozenset(allow)
+            report, "sweeper", only=only or Selection(), allow=frozenset(allow)
         )
         return report, list(found)
 

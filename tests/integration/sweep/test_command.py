@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from astakos_worker.cli import main
 from astakos_worker.cli.reconcile_report import Kept
 from astakos_worker.cli.showing import printed
-from astakos_worker.engine.sweep.findings import Finding
+from astakos_worker.engine.sweep.findings import SweepFinding
 from tests.integration.cluster.until import until
 
 
@@ -308,8 +308,8 @@ def test_a_hundred_thousand_findings_are_counted_and_a_few_shown(capsys):
     """F46: what is to be done comes first, wherever it was found."""
     kept = Kept(5)
     for serial in range(100_000):
-        kept.add(Finding("foreign", serial, None, "not of this ledger", 90.0))
-    kept.add(Finding("twin", 7, "doubled", "its key has another", 3 * 86400 + 7200.0))
+        kept.add(SweepFinding("foreign", serial, None, "not of this ledger", 90.0))
+    kept.add(SweepFinding("twin", 7, "doubled", "its key has another", 3 * 86400 + 7200.0))
     kept.show(printed(), fix=False)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 7

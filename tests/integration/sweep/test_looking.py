@@ -2,7 +2,7 @@
 
 import pytest
 
-from astakos_worker.engine.sweep.findings import Only, Report
+from astakos_worker.engine.sweep.findings import Report, Selection
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_looking_changes_nothing_and_says_what_would_be_done(cloud, mixed):
     records = {key: cloud.entry(key).record for key in keys}
     report, found = cloud.findings(fix=False)
     cloud.carry()
-    assert {finding.what: finding.serial for finding in found} == mixed
+    assert {finding.action: finding.serial for finding in found} == mixed
     assert not any(finding.done for finding in found)
     assert report.left == 5
     assert all(finding.why and finding.age >= 0 for finding in found)
@@ -47,8 +47,8 @@ def test_looking_is_possible_while_a_sweep_is_at_work(cloud, mixed):
 
 def test_what_is_found_is_what_is_done(cloud, mixed):
     report, found = cloud.findings()
-    assert {finding.what: finding.serial for finding in found} == mixed
-    assert [finding.what for finding in found if not finding.done] == ["foreign"]
+    assert {finding.action: finding.serial for finding in found} == mixed
+    assert [finding.action for finding in found if not finding.done] == ["foreign"]
     assert report.left == 0 and report.rejected == {"expired": 1, "orphan": 1, "twin": 1}
     cloud.carry()
     assert set(cloud.events("rejected")) == {
@@ -58,8 +58,8 @@ def test_what_is_found_is_what_is_done(cloud, mixed):
 
 @pytest.mark.parametrize("what", ["reject", "expired", "vanished", "twin", "adopt", "foreign"])
 def test_a_sweep_may_be_narrowed_to_a_serial(cloud, mixed, what):
-    _, found = cloud.findings(only=Only(serials=frozenset({mixed[what]})))
-    assert [(finding.what, finding.serial) for finding in found] == [(what, mixed[what])]
+    _, found = cloud.findings(only=Selection(serials=frozenset({mixed[what]})))
+    assert [(finding.action, finding.serial) for finding in found] == [(what, mixed[what])]
     assert cloud.sweep(fix=False).left == (5 if what == "foreign" else 4)
     assert cloud.last() is None, "a narrowed sweep is not the last one"
 
@@ -75,15 +75,15 @@ def test_a_sweep_may_be_narrowed_to_a_serial(cloud, mixed, what):
     ],
 )
 def test_a_sweep_may_be_narrowed_to_a_key(cloud, mixed, key, what):
-    _, found = cloud.findings(only=Only(keys=frozenset({key})))
-    assert [(finding.what, finding.key) for finding in found] == [(what, key)]
+    _, found = cloud.findings(only=Selection(keys=frozenset({key})))
+    assert [(finding.action, finding.key) for finding in found] == [(what, key)]
     assert cloud.sweep(fix=False).left == 4
 
 
 def test_a_sweep_may_be_narrowed_by_age(cloud, mixed):
-    report, found = cloud.findings(only=Only(older_than=3600))
+    report, found = cloud.findings(only=Selection(older_than=3600))
     assert found == [] and report.listed == 6
-    assert len(cloud.findings(only=Only(older_than=0.0))[1]) == 6
+    assert len(cloud.findings(only=Selection(older_than=0.0))[1]) == 6
 
 
 def test_progress_is_shown(cloud):

@@ -8,7 +8,7 @@ def test_foreign_commissions_are_reported_and_no_more(cloud):
     foreign = cloud.put("somebody else's")
     report, [finding] = cloud.findings()
     assert report.counts == {"foreign": 1}
-    assert (finding.what, finding.serial, finding.done) == ("foreign", foreign, False)
+    assert (finding.action, finding.serial, finding.done) == ("foreign", foreign, False)
     cloud.carry()
     assert cloud.pending() == {foreign}
 

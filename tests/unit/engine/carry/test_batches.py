@@ -105,7 +105,7 @@ def test_nothing_is_sent_when_another_has_it_in_hand_since_somebody_was_told(com
         told.append(callback)
         return True
 
-    commissions.workers._carrier.tell = tell
+    commissions.workers._carrier.send_callback = tell
     one = {"user": "ada", "project": "lab", "provisions": {"cyclades.vm": 1}, "accept": True}
     heard = {"callback": "heard", "callback_on": ["pending"]}
     commissions.issue_many([{**one, "key": "told", **heard}, {**one, "key": "beside"}])

@@ -3,14 +3,14 @@
 import pytest
 
 from astakos_worker.engine.drift.compare import (
+    Agreement,
     BadUsageError,
     Figure,
     Holding,
-    Look,
-    Verdict,
+    UsageSnapshot,
     again,
     compare,
-    judge,
+    compare_holding,
     stands,
     tally,
     too_many,
@@ -29,7 +29,7 @@ def look(own, usage, pending=0, *, limit=10, after=None, awaited=(), holding=ADA
         return {} if figure is None else {holding: Figure(*figure)}
 
     before = None if usage is None else (usage, pending, limit)
-    return Look(
+    return UsageSnapshot(
         {} if own is None else {holding: own},
         side(before),
         side(before if after is None else after),
@@ -85,30 +85,32 @@ def test_what_only_a_sum_makes_too_large_is_refused():
 @pytest.mark.parametrize(
     ("seen", "verdict", "missing"),
     [
-        (look(3, 3), Verdict.EQUAL, 0),
-        (look(None, 0), Verdict.EQUAL, 0),
-        (look(5, 3), Verdict.DIFFERS, 2),
-        (look(1, 3), Verdict.DIFFERS, -2),
-        (look(None, 3), Verdict.DIFFERS, -3),
-        (look(INT64 - 1, 0), Verdict.DIFFERS, INT64 - 1),
-        (look(0, INT64 - 1), Verdict.DIFFERS, 1 - INT64),
-        (look(3, 4, pending=1), Verdict.BUSY, -1),
-        (look(5, 3, awaited=[ADA]), Verdict.BUSY, 2),
-        (look(5, 3, after=(4, 0, 10)), Verdict.BUSY, 1),
-        (look(5, 3, after=(3, 1, 10)), Verdict.BUSY, 2),
-        (look(5, None), Verdict.UNKNOWN, 5),
-        (look(None, None), Verdict.EQUAL, 0),
-        (look(5, None, after=(5, 0, 10)), Verdict.BUSY, 5),
+        (look(3, 3), Agreement.EQUAL, 0),
+        (look(None, 0), Agreement.EQUAL, 0),
+        (look(5, 3), Agreement.DIFFERS, 2),
+        (look(1, 3), Agreement.DIFFERS, -2),
+        (look(None, 3), Agreement.DIFFERS, -3),
+        (look(INT64 - 1, 0), Agreement.DIFFERS, INT64 - 1),
+        (look(0, INT64 - 1), Agreement.DIFFERS, 1 - INT64),
+        (look(3, 4, pending=1), Agreement.BUSY, -1),
+        (look(5, 3, awaited=[ADA]), Agreement.BUSY, 2),
+        (look(5, 3, after=(4, 0, 10)), Agreement.BUSY, 1),
+        (look(5, 3, after=(3, 1, 10)), Agreement.BUSY, 2),
+        (look(5, None), Agreement.UNKNOWN, 5),
+        (look(None, None), Agreement.EQUAL, 0),
+        (look(5, None, after=(5, 0, 10)), Agreement.BUSY, 5),
     ],
 )
 def test_a_holding_is_judged_only_when_nothing_is_on_its_way(seen, verdict, missing):
-    finding = judge(ADA, seen)
-    assert (finding.verdict, finding.missing) == (verdict, missing)
-    assert bool(finding.why) is (verdict is not Verdict.EQUAL)
+    finding = compare_holding(ADA, seen)
+    assert (finding.agreement, finding.missing) == (verdict, missing)
+    assert bool(finding.why) is (verdict is not Agreement.EQUAL)
 
 
 def test_a_limit_that_changes_meanwhile_is_no_change_of_usage():
-    assert judge(ADA, look(5, 3, limit=10, after=(3, 0, 99))).verdict is Verdict.DIFFERS
+    assert (
+        compare_holding(ADA, look(5, 3, limit=10, after=(3, 0, 99))).agreement is Agreement.DIFFERS
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,15 +119,15 @@ def test_a_limit_that_changes_meanwhile_is_no_change_of_usage():
 )
 def test_only_what_is_to_grow_over_its_limit_needs_force(own, usage, limit, over):
     """Astakos compares no release with a limit (the protocol, section 1.7)."""
-    assert judge(ADA, look(own, usage, limit=limit)).over_limit is over
+    assert compare_holding(ADA, look(own, usage, limit=limit)).over_limit is over
 
 
 def test_what_the_service_does_not_count_at_all_is_not_compared():
     """A function that forgets a resource must not have all of it released."""
     there = {ADA: Figure(3, 0, 10), Holding("ada", "p", "disk"): Figure(7, 0, 10)}
-    seen = Look({ADA: 2}, there, there, frozenset(), frozenset({VM}))
+    seen = UsageSnapshot({ADA: 2}, there, there, frozenset(), frozenset({VM}))
     assert [finding.holding for finding in compare(seen)] == [ADA]
-    assert compare(Look({}, there, there)) == []
+    assert compare(UsageSnapshot({}, there, there)) == []
 
 
 def test_what_is_busy_and_agrees_is_not_worth_a_row():
@@ -143,7 +145,7 @@ def test_what_differs_by_the_same_figures_differs():
 @pytest.mark.parametrize("second", [look(6, 3), look(5, 4), look(6, 4)])
 def test_what_differs_by_others_is_changing_and_left_alone(second):
     [finding] = again(compare(look(5, 3)), second)
-    assert finding.verdict is Verdict.BUSY
+    assert finding.agreement is Agreement.BUSY
 
 
 def test_what_agrees_the_second_time_is_forgotten():

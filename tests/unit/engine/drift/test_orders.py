@@ -7,7 +7,13 @@ from itertools import combinations_with_replacement, permutations
 
 import pytest
 
-from astakos_worker.engine.drift.compare import Figure, Holding, Look, Verdict, judge
+from astakos_worker.engine.drift.compare import (
+    Agreement,
+    Figure,
+    Holding,
+    UsageSnapshot,
+    compare_holding,
+)
 
 HOLDING = Holding("ada", "p", "cyclades.vm")
 READS = ("before", "own", "awaited", "after")
@@ -44,12 +50,12 @@ def looks(life, quantity, reads):
             read: seen(read, set(life[:count]), quantity)
             for read, count in zip(reads, counts, strict=True)
         }
-        yield Look(**found, resources=frozenset({HOLDING.resource}))
+        yield UsageSnapshot(**found, resources=frozenset({HOLDING.resource}))
 
 
 def taken_for_drift(reads, lives, quantity):
     return sum(
-        judge(HOLDING, look).verdict is Verdict.DIFFERS
+        compare_holding(HOLDING, look).agreement is Agreement.DIFFERS
         for life in lives
         for look in looks(life, quantity, reads)
     )

@@ -2,9 +2,9 @@
 
 import pytest
 
-from astakos_worker.engine.listed import Stranger
+from astakos_worker.engine.listed import UnrecordedSerial
 from astakos_worker.engine.ports import Limits
-from astakos_worker.engine.sweep.policy import judge
+from astakos_worker.engine.sweep.policy import classify
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Entry, Sight
 from astakos_worker.ledger.events import Issued
@@ -17,7 +17,7 @@ REQUEST = Request((Provision("user:u", "project:p", "cyclades.vm", 1),))
 
 
 def stranger(age, *, tag=TAG, **more):
-    return Stranger(7, Sight(NOW - age), tag, **more)
+    return UnrecordedSerial(7, Sight(NOW - age), tag, **more)
 
 
 def record(*events, incarnation="0a1b2c3d", **more):
@@ -27,10 +27,10 @@ def record(*events, incarnation="0a1b2c3d", **more):
     return made
 
 
-def judged(one, entry=None, *, owner=False, leased=0.0, **policies):
+def classified(one, entry=None, *, owner=False, leased=0.0, **policies):
     limits = Limits(grace=GRACE, quarantine=QUARANTINE, **policies)
     entry = entry and Entry(entry, 1, leased=leased)
-    return judge(one, entry, NOW, limits, owner=owner)
+    return classify(one, entry, NOW, limits, owner=owner)
 
 
 @pytest.mark.parametrize(
@@ -47,21 +47,21 @@ def judged(one, entry=None, *, owner=False, leased=0.0, **policies):
 )
 def test_ours_without_a_record_waits_for_the_owner_or_the_quarantine(age, owner, action):
     """F33, F35."""
-    assert judged(stranger(age), owner=owner).action == action
+    assert classified(stranger(age), owner=owner).action == action
 
 
 @pytest.mark.parametrize(("age", "action"), [(GRACE - 1, "wait"), (GRACE, "reject")])
 @pytest.mark.parametrize("owner", [False, True])
 def test_a_ghost_of_an_earlier_use_of_a_key_waits_for_the_grace(age, owner, action):
     """F71."""
-    assert judged(stranger(age), record(incarnation="ffffffff"), owner=owner).action == action
+    assert classified(stranger(age), record(incarnation="ffffffff"), owner=owner).action == action
 
 
 @pytest.mark.parametrize("policy", ["report", "owner", "reject"])
 def test_what_carries_another_ledgers_tag_is_left_alone_under_every_policy(policy):
     """F70."""
     one = stranger(10 * QUARANTINE, tag=None, elsewhere=True)
-    assert judged(one, foreign=policy, owner=True).action == "foreign"
+    assert classified(one, foreign=policy, owner=True).action == "foreign"
 
 
 @pytest.mark.parametrize(
@@ -77,11 +77,11 @@ def test_what_carries_another_ledgers_tag_is_left_alone_under_every_policy(polic
 )
 def test_what_carries_no_tag_is_what_the_policy_makes_of_it(policy, age, owner, action):
     """F34."""
-    assert judged(stranger(age, tag=None), foreign=policy, owner=owner).action == action
+    assert classified(stranger(age, tag=None), foreign=policy, owner=owner).action == action
 
 
 def test_what_is_being_settled_by_its_serial_is_left_to_that():
-    assert judged(stranger(10 * QUARANTINE, bare=True)).action == "leave"
+    assert classified(stranger(10 * QUARANTINE, bare=True)).action == "leave"
 
 
 @pytest.mark.parametrize(
@@ -97,13 +97,13 @@ def test_what_is_being_settled_by_its_serial_is_left_to_that():
 )
 def test_ours_with_a_record_is_what_the_record_says(entry, action):
     """F36."""
-    assert judged(stranger(0), entry).action == action
-    assert judged(stranger(0), entry, leased=NOW + 1).action == "leave"
+    assert classified(stranger(0), entry).action == action
+    assert classified(stranger(0), entry, leased=NOW + 1).action == "leave"
 
 
 def test_only_what_is_rejected_has_a_word_for_why():
-    assert judged(stranger(QUARANTINE)).reason == "orphan"
-    assert judged(stranger(GRACE), record(incarnation="ffffffff")).reason == "ghost"
-    assert judged(stranger(QUARANTINE, tag=None), foreign="reject").reason == "foreign"
-    assert judged(stranger(0), record(Issued(8))).reason == "twin"
-    assert judged(stranger(0)).reason == judged(stranger(0), record()).reason == ""
+    assert classified(stranger(QUARANTINE)).reason == "orphan"
+    assert classified(stranger(GRACE), record(incarnation="ffffffff")).reason == "ghost"
+    assert classified(stranger(QUARANTINE, tag=None), foreign="reject").reason == "foreign"
+    assert classified(stranger(0), record(Issued(8))).reason == "twin"
+    assert classified(stranger(0)).reason == classified(stranger(0), record()).reason == ""

@@ -9,7 +9,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from astakos_worker.engine.drift.compare import Figure, Figures, Finding, Holding, Look, tally
+from astakos_worker.engine.drift.compare import (
+    DriftFinding,
+    Figure,
+    Figures,
+    Holding,
+    UsageSnapshot,
+    tally,
+)
 from astakos_worker.engine.listed import chunks
 from astakos_worker.ledger.contract import Ledger, LedgerError
 from astakosclient.errors import NotFound, Outcome
@@ -57,7 +64,7 @@ class Scope:
 
 
 @dataclass(slots=True)
-class Looker:
+class SnapshotReader:
     """Looks at one lane. `step` is called after each request, for whoever shows progress."""
 
     astakos: Quotas
@@ -66,7 +73,7 @@ class Looker:
     lane: str
     step: Callable[[], None] = field(default=lambda: None)
 
-    def survey(self, scope: Scope) -> Look:
+    def survey(self, scope: Scope) -> UsageSnapshot:
         """Look at everything once: what it finds equal is so, what differs is looked at again."""
         own = {h: n for h, n in tally(self.usage(scope.projects)).items() if scope.covers(h)}
         awaited = self._awaited()
@@ -79,16 +86,18 @@ class Looker:
         projects = scope.projects or {h.project for h in (*own, *members)}
         both = members | self._projects(projects if scope.users is None else (), resources)
         there = {h: figure for h, figure in both.items() if scope.covers(h)}
-        return Look(own, there, there, awaited, resources)
+        return UsageSnapshot(own, there, there, awaited, resources)
 
-    def inspect(self, findings: Iterable[Finding]) -> Look:
+    def inspect(self, findings: Iterable[DriftFinding]) -> UsageSnapshot:
         """Look at some holdings closely: at Astakos before and after the service is asked."""
         holdings = [finding.holding for finding in findings]
         before = self._figures(holdings)
         own = tally(self.usage(frozenset(h.project for h in holdings)))
         awaited, after = self._awaited(), self._figures(holdings)
         wanted = {h: own[h] for h in holdings if h in own}
-        return Look(wanted, before, after, awaited, frozenset(h.resource for h in holdings))
+        return UsageSnapshot(
+            wanted, before, after, awaited, frozenset(h.resource for h in holdings)
+        )
 
     def _figures(self, holdings: Iterable[Holding]) -> Figures:
         listed = list(holdings)

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import structlog
 from msgspec.structs import replace
 
-from astakos_worker.engine.journal import Journal, Step
-from astakos_worker.engine.listed import Infos, chunks
+from astakos_worker.engine.journal import EventWrite, Journal
+from astakos_worker.engine.listed import InfoReader, chunks
 from astakos_worker.engine.ports import Astakos, Limits, Ring
-from astakos_worker.engine.sweep.findings import Only, Progress, Report, Stop
+from astakos_worker.engine.sweep.findings import Progress, Report, Selection, StopReason
 from astakos_worker.engine.sweep.owner import Answer, Ask, OwnerError, Unsettled, checked
 from astakos_worker.ledger.contract import Clock, Entry, Ledger, Write
 from astakos_worker.ledger.events import Event
@@ -32,16 +32,16 @@ _EVENTS = {
 }
 
 
-class Stopped(Exception):  # noqa: N818  # it stops; whether that is an error an operator says
+class SweepStopped(Exception):  # noqa: N818  # it stops; whether that is an error an operator says
     """Raised when a sweep must not, or cannot, go on. With `alarm` a person has to look."""
 
-    def __init__(self, why: str, alarm: Stop | None = None) -> None:
+    def __init__(self, why: str, alarm: StopReason | None = None) -> None:
         super().__init__(why)
         self.alarm = alarm
 
 
 @dataclass(slots=True)
-class Sweeping:
+class SweepRun:
     """What the passes of one sweep share."""
 
     holder: str
@@ -51,10 +51,10 @@ class Sweeping:
     limits: Limits
     ring: Ring
     ask: Ask | None
-    infos: Infos
+    infos: InfoReader
     report: Report
-    only: Only
-    allow: frozenset[Stop]
+    only: Selection
+    allow: frozenset[StopReason]
     progress: Progress
     answered: bool = field(default=False)  # the owner has, at least once
 
@@ -74,17 +74,17 @@ class Sweeping:
         return self.clock.now() - self.report.started >= self.limits.sweep_seconds
 
     def go_on(self, looked: int) -> None:
-        """Say that so many more have been looked at; `Stopped` if it is another's turn."""
+        """Say that so many more have been looked at; `SweepStopped` if it is another's turn."""
         report = self.report
         if self.is_over:  # some of these may not have been looked at any more
-            raise Stopped(
+            raise SweepStopped(
                 f"its time was over after {report.looked} of {report.listed} commissions; "
                 "the next sweep goes on"
             )
         if self.fix and not self.ledger.hold(
             f"sweep:{self.lane}", self.holder, self.limits.sweep_lease
         ):
-            raise Stopped("another sweep has taken over")
+            raise SweepStopped("another sweep has taken over")
         report.looked += looked
         self.progress(report.looked, report.listed)
 
@@ -120,7 +120,9 @@ class Sweeping:
         """Record events, all in one round trip, and wake somebody; which of them were done."""
         if not steps:
             return []
-        written = Journal(self.ledger).write([Step(e, event, holder=False) for e, event in steps])
+        written = Journal(self.ledger).write(
+            [EventWrite(e, event, holder=False) for e, event in steps]
+        )
         self.ring(self.lane)
         return [entry is not None for entry in written]
 

@@ -14,19 +14,19 @@ from typing import Any, NamedTuple
 from astakos_worker.engine.journal import Journal
 from astakos_worker.engine.listed import (
     CHUNK,
-    Stranger,
-    about,
+    UnrecordedSerial,
     chunks,
-    look,
-    print_of,
-    strangers,
+    description_of,
+    identity_of,
+    sighting_text,
+    unrecorded_serials,
 )
 from astakos_worker.engine.replies import plain_fault
-from astakos_worker.engine.sweep.findings import Finding
+from astakos_worker.engine.sweep.findings import SweepFinding
 from astakos_worker.engine.sweep.owner import Unsettled
-from astakos_worker.engine.sweep.policy import Judgement, judge
+from astakos_worker.engine.sweep.policy import Classification, classify
 from astakos_worker.engine.sweep.serials import Serials
-from astakos_worker.engine.sweep.under_way import Stopped, Sweeping
+from astakos_worker.engine.sweep.sweep_run import SweepRun, SweepStopped
 from astakos_worker.ledger.contract import Entry
 from astakos_worker.ledger.events import (
     Conflicted,
@@ -49,35 +49,37 @@ from astakosclient.errors import AstakosClientException
 Doomed = defaultdict[str, "array[int]"]
 
 
-class _Judged(NamedTuple):
-    """A stranger, the record of its key if there is one, and what is to be done."""
+class _Classified(NamedTuple):
+    """An unrecorded serial, the record of its key if there is one, and what is to be done."""
 
-    one: Stranger
+    unrecorded: UnrecordedSerial
     entry: Entry | None
-    judgement: Judgement
+    classification: Classification
     age: float
 
     @property
     def key(self) -> str | None:
         """Return the key in its tag."""
-        return self.one.tag.key if self.one.tag else None
+        return self.unrecorded.tag.key if self.unrecorded.tag else None
 
     @property
     def unexplained(self) -> bool:
         """Return whether it says that it is ours, and nothing in the ledger says so too."""
-        tag, entry = self.one.tag, self.entry
-        if tag is None or self.one.bare or self.judgement.action == "leave":
+        tag, entry = self.unrecorded.tag, self.entry
+        if tag is None or self.unrecorded.bare or self.classification.action == "leave":
             return False
         return entry is None or entry.record.incarnation != tag.incarnation
 
-    def finding(self, *, done: bool = False) -> Finding:
+    def finding(self, *, done: bool = False) -> SweepFinding:
         """Return what is said of it."""
-        action, why, reason = self.judgement
+        action, why, reason = self.classification
         what = "leave" if action == "ask" else action
-        return Finding(what, self.one.serial, self.key, why, self.age, reason, done)
+        return SweepFinding(what, self.unrecorded.serial, self.key, why, self.age, reason, done)
 
 
-def unexplained(sweep: Sweeping, listed: Serials, rest: Serials, begun: float) -> Iterator[Finding]:
+def check_unrecorded(
+    sweep: SweepRun, listed: Serials, rest: Serials, begun: float
+) -> Iterator[SweepFinding]:
     """Go through what is listed and not held; `begun` is when the list was."""
     doomed: Doomed = defaultdict(lambda: array("q"))
     sweep.go_on(len(listed) - len(rest))
@@ -91,7 +93,7 @@ def unexplained(sweep: Sweeping, listed: Serials, rest: Serials, begun: float) -
 # --- Pending there, closed here ---------------------------------------------------------------
 
 
-def _settled_before(sweep: Sweeping, chunk: list[int], begun: float) -> Iterator[Finding]:
+def _settled_before(sweep: SweepRun, chunk: list[int], begun: float) -> Iterator[SweepFinding]:
     """Settle again what Astakos' restored backup has forgotten (F43)."""
     keys = sweep.ledger.find(sweep.lane, chunk)
     entries = sweep.ledger.get(sweep.lane, set(keys.values()))
@@ -119,16 +121,16 @@ def _settled_before(sweep: Sweeping, chunk: list[int], begun: float) -> Iterator
             why = "pending again though it was settled"
             own = Twin(n, done=True) not in record.twins  # not even its own, once discarded
             events.append((entry, Resurfaced() if own else TwinResurfaced(n)))
-            findings.append(Finding("resettle", n, record.key, why, age))
+            findings.append(SweepFinding("resettle", n, record.key, why, age))
             continue
         why = "its serial is another commission's now"
         sweep.alarm("conflict", f"serial {n} is not {shown(record.key)!r} any more")
         if record.serial == n:
             fault = plain_fault("Conflict", f"serial {n} is reused")
             events.append((entry, Conflicted(fault)))
-            findings.append(Finding("conflict", n, record.key, why, age))
+            findings.append(SweepFinding("conflict", n, record.key, why, age))
         else:  # a twin's: its own commission is what it was
-            yield Finding("leave", n, record.key, why, age)
+            yield SweepFinding("leave", n, record.key, why, age)
     done = sweep.write(events) if sweep.fix else [False] * len(events)
     yield from (f._replace(done=d) for f, d in zip(findings, done, strict=True))
 
@@ -136,7 +138,7 @@ def _settled_before(sweep: Sweeping, chunk: list[int], begun: float) -> Iterator
 def _is_still(record: Record, info: Mapping[str, Any], namespace: str) -> bool:
     """Return whether a pending commission is the one that a record has settled (F44)."""
     if record.bare:
-        return print_of(info) == record.seen
+        return identity_of(info) == record.seen
     return read_tag(str(info["name"])) == record.tag(namespace)
 
 
@@ -150,34 +152,36 @@ def _closed_before(record: Record, serial: int, begun: float) -> bool:
 # --- Pending there, unknown here --------------------------------------------------------------
 
 
-def _strange(sweep: Sweeping, chunk: list[int], doomed: Doomed) -> Iterator[Finding]:
-    ours: list[_Judged] = []
-    asks: list[_Judged] = []
-    for judged in _judged(sweep, chunk):
-        action = judged.judgement.action
-        if judged.unexplained:
-            oldest = max(sweep.report.oldest_unexplained, judged.age)
+def _strange(sweep: SweepRun, chunk: list[int], doomed: Doomed) -> Iterator[SweepFinding]:
+    ours: list[_Classified] = []
+    asks: list[_Classified] = []
+    for found in _classified(sweep, chunk):
+        action = found.classification.action
+        if found.unexplained:
+            oldest = max(sweep.report.oldest_unexplained, found.age)
             sweep.report.oldest_unexplained = oldest
-        if not sweep.only.takes(judged.key, (judged.one.serial,), judged.age):
+        if not sweep.only.takes(found.key, (found.unrecorded.serial,), found.age):
             continue
         match action:
             case "adopt" | "twin":
-                ours.append(judged)
+                ours.append(found)
             case "ask":
-                asks.append(judged)
+                asks.append(found)
             case "reject":
-                doomed[judged.judgement.reason].append(judged.one.serial)
+                doomed[found.classification.reason].append(found.unrecorded.serial)
             case _:
-                yield judged.finding()
+                yield found.finding()
     yield from _taken(sweep, ours)
     yield from _asked(sweep, asks, doomed)
 
 
-def _judged(sweep: Sweeping, serials: Iterable[int]) -> Iterator[_Judged]:
+def _classified(sweep: SweepRun, serials: Iterable[int]) -> Iterator[_Classified]:
     """Say of each serial that no record has what is to be done about it, as of now."""
     namespace = sweep.limits.tag_namespace(sweep.lane)
-    found = list(strangers(sweep.infos, sweep.ledger, sweep.lane, serials, namespace))
-    keys = {one.tag.key for one in found if one.tag}
+    serials_found = list(
+        unrecorded_serials(sweep.infos, sweep.ledger, sweep.lane, serials, namespace)
+    )
+    keys = {one.tag.key for one in serials_found if one.tag}
     records = sweep.ledger.get(sweep.lane, keys)
     missing = keys - records.keys()
     newer = sweep.ledger.newer(sweep.lane, missing) if missing else set()
@@ -185,88 +189,99 @@ def _judged(sweep: Sweeping, serials: Iterable[int]) -> Iterator[_Judged]:
     current = Journal(sweep.ledger).current
     entries = {key: current(entry) for key, entry in records.items()}
     now = sweep.clock.now()
-    for one in found:
+    for one in serials_found:
         entry = entries.get(one.tag.key) if one.tag else None
-        judgement = judge(one, entry, now, sweep.limits, owner=sweep.ask is not None)
+        classification = classify(one, entry, now, sweep.limits, owner=sweep.ask is not None)
         if one.tag is not None and one.tag.key in newer:  # it is in the ledger all the same (F78)
-            judgement = Judgement("leave", "its record was written by a newer version")
-        yield _Judged(one, entry, judgement, now - one.sight.first)
+            classification = Classification("leave", "its record was written by a newer version")
+        yield _Classified(one, entry, classification, now - one.sight.first)
 
 
-def _taken(sweep: Sweeping, ours: list[_Judged]) -> Iterator[Finding]:
+def _taken(sweep: SweepRun, ours: list[_Classified]) -> Iterator[SweepFinding]:
     """Enter serials into the records of their keys: lost ones adopted, second ones as twins."""
-    remembered = [j.one.serial for j in ours if not j.one.fresh]
+    remembered = [j.unrecorded.serial for j in ours if not j.unrecorded.fresh]
     tags = sweep.infos.tags(remembered) if remembered and sweep.fix else {}
     true = [
-        (judged, judged.entry)
-        for judged in ours
-        if judged.entry is not None
-        and (not sweep.fix or judged.one.fresh or tags.get(judged.one.serial) == judged.one.tag)
+        (found, found.entry)
+        for found in ours
+        if found.entry is not None
+        and (
+            not sweep.fix
+            or found.unrecorded.fresh
+            or tags.get(found.unrecorded.serial) == found.unrecorded.tag
+        )
     ]
     done = [False] * len(true)
     if sweep.fix:
         done = sweep.write(
             [
-                (entry, Issued(judged.one.serial, _HOW[judged.judgement.action]))
-                for judged, entry in true
+                (
+                    entry,
+                    Issued(found.unrecorded.serial, _HOW[found.classification.action]),
+                )
+                for found, entry in true
             ]
         )
-    for (judged, _), is_done in zip(true, done, strict=True):
-        yield judged.finding(done=is_done)
+    for (found, _), is_done in zip(true, done, strict=True):
+        yield found.finding(done=is_done)
 
 
 _HOW = {"adopt": "adopted", "twin": "found"}
 
 
-def _asked(sweep: Sweeping, asks: list[_Judged], doomed: Doomed) -> Iterator[Finding]:
+def _asked(sweep: SweepRun, asks: list[_Classified], doomed: Doomed) -> Iterator[SweepFinding]:
     """Let the owner say what becomes of commissions that the ledger does not know (F35)."""
     if not asks:
         return
     told, error = _told(sweep, asks)
-    known = [judged for judged in asks if judged.one.serial in told]
-    questions = [_question(sweep.lane, judged, told[judged.one.serial]) for judged in known]
+    known = [found for found in asks if found.unrecorded.serial in told]
+    questions = [_question(sweep.lane, found, told[found.unrecorded.serial]) for found in known]
     accepted = []
-    for judged, (answer, why) in zip(known, sweep.answers(questions), strict=True):
-        said = judged._replace(judgement=judged.judgement._replace(why=why))
+    for found, (answer, why) in zip(known, sweep.answers(questions), strict=True):
+        said = found._replace(classification=found.classification._replace(why=why))
         match answer:
             case "accept":
                 accepted.append(said)
             case "reject":
-                doomed["owner"].append(judged.one.serial)
+                doomed["owner"].append(found.unrecorded.serial)
             case "leave":
                 yield said.finding()._replace(reason="")
-    seen = {judged.one.serial: judged.one.seen for judged in accepted}
+    seen = {found.unrecorded.serial: found.unrecorded.identity for found in accepted}
     done = sweep.settle_bare(seen, "accept", "owner") if sweep.fix else [False] * len(seen)
     for said, is_done in zip(accepted, done, strict=True):
-        yield said.finding(done=is_done)._replace(what="accept", reason="")
+        yield said.finding(done=is_done)._replace(action="accept", reason="")
     if error is not None:
         raise error
 
 
 def _told(
-    sweep: Sweeping, asks: list[_Judged]
+    sweep: SweepRun, asks: list[_Classified]
 ) -> tuple[dict[int, str], AstakosClientException | None]:
     """Return what the owner is told of each; Astakos is asked about it once, however often."""
-    told = {judged.one.serial: judged.one.about for judged in asks if judged.one.about}
-    new = {j.one.serial: j.one.seen for j in asks if not j.one.about}
+    told = {
+        found.unrecorded.serial: found.unrecorded.description
+        for found in asks
+        if found.unrecorded.description
+    }
+    new = {j.unrecorded.serial: j.unrecorded.identity for j in asks if not j.unrecorded.description}
     infos, error = sweep.infos.read(list(new))
     # One that is gone, or another's by now, is nothing to ask about.
-    same = {n: info for n, info in infos.items() if info and print_of(info) == new[n]}
-    abouts = {n: about(info) for n, info in same.items()}
-    sweep.ledger.looked(sweep.lane, {n: look(info, abouts[n]) for n, info in same.items()})
+    same = {n: info for n, info in infos.items() if info and identity_of(info) == new[n]}
+    abouts = {n: description_of(info) for n, info in same.items()}
+    sweep.ledger.looked(sweep.lane, {n: sighting_text(info, abouts[n]) for n, info in same.items()})
     return told | abouts, error
 
 
-def _question(lane: str, judged: _Judged, told: str) -> Unsettled:
+def _question(lane: str, found: _Classified, told: str) -> Unsettled:
     name, rows = json.loads(told)
     provisions = tuple(Provision(*row) for row in rows)
-    return Unsettled(lane, judged.key, judged.one.serial, name, provisions, judged.age)
+    return Unsettled(lane, found.key, found.unrecorded.serial, name, provisions, found.age)
 
 
 # --- Rejecting --------------------------------------------------------------------------------
 
 
-def _rejected(sweep: Sweeping, doomed: Doomed, listed: int) -> Iterator[Finding]:
+def _rejected(sweep: SweepRun, doomed: Doomed, listed: int) -> Iterator[SweepFinding]:
     """Reject what was found to be nobody's; all of it, or if it is too much, nothing."""
     brake = max(sweep.limits.brake_floor, int(listed * sweep.limits.brake_share))
     many = sum(map(len, doomed.values()))
@@ -276,23 +291,23 @@ def _rejected(sweep: Sweeping, doomed: Doomed, listed: int) -> Iterator[Finding]
             yield from _reject(sweep, chunk, reason, fix=sweep.fix and not braked)
             sweep.go_on(0)
     if braked:
-        raise Stopped(
+        raise SweepStopped(
             f"{many} commissions would be rejected, and one sweep may reject {brake}: look at them "
             "with `astakos-worker reconcile`. None of them was touched.",
             "brake",
         )
 
 
-def _reject(sweep: Sweeping, chunk: list[int], reason: str, *, fix: bool) -> Iterator[Finding]:
+def _reject(sweep: SweepRun, chunk: list[int], reason: str, *, fix: bool) -> Iterator[SweepFinding]:
     """Judge again what is to be rejected, as the ledger and its names are now."""
-    still = [judged for judged in _judged(sweep, chunk) if judged.judgement.reason == reason]
+    still = [found for found in _classified(sweep, chunk) if found.classification.reason == reason]
     if reason == "owner":
-        told = Judgement("reject", "the owner says reject", reason)
-        still = [judged._replace(judgement=told) for judged in still]
+        told = Classification("reject", "the owner says reject", reason)
+        still = [found._replace(classification=told) for found in still]
     if not fix:
-        yield from (judged.finding() for judged in still)
+        yield from (found.finding() for found in still)
         return
     # Whoever sends it looks whether each is still what was seen: once, at the last moment (F44).
-    seen = {judged.one.serial: judged.one.seen for judged in still}
+    seen = {found.unrecorded.serial: found.unrecorded.identity for found in still}
     done = sweep.settle_bare(seen, "reject", reason)
-    yield from (judged.finding(done=d) for judged, d in zip(still, done, strict=True))
+    yield from (found.finding(done=d) for found, d in zip(still, done, strict=True))
