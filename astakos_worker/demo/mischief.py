@@ -12,7 +12,7 @@ from astakos_worker.demo.proof import Charges, Made, charges
 from astakos_worker.ledger.record import Provision, Request, Tag, fingerprint, wire_name
 from astakos_worker.service.commissions import Commissions
 from astakosclient import AstakosClient
-from astakosclient.replies import Provision as WireProvision
+from astakosclient.answer_types import Provision as WireProvision
 
 
 class Mischief:

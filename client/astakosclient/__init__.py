@@ -7,10 +7,19 @@ print(client.authenticate()["access"]["user"]["id"])
 """
 
 # The client
+# The shapes of answers
+from astakosclient.answer_types import (
+    Application,
+    CatalogEntry,
+    Commission,
+    Figures,
+    MembershipId,
+    ProjectFigures,
+    Provision,
+    Resolution,
+    Resource,
+)
 from astakosclient.client import AstakosClient
-
-# What stands by itself
-from astakosclient.commissions import mk_provisions
 from astakosclient.cookies import get_token_from_cookie
 from astakosclient.endpoints import parse_endpoints
 
@@ -22,6 +31,7 @@ from astakosclient.errors import (
     ConnectionError,  # noqa: A004 - the name is the protocol's
     Forbidden,
     InvalidResponse,
+    LocalError,
     NoEndpoints,
     NotFound,
     NoUserName,
@@ -31,18 +41,8 @@ from astakosclient.errors import (
     Unauthorized,
 )
 
-# The shapes of answers
-from astakosclient.replies import (
-    Application,
-    CatalogEntry,
-    Commission,
-    Figures,
-    MembershipId,
-    ProjectFigures,
-    Provision,
-    Resolution,
-    Resource,
-)
+# What stands by itself
+from astakosclient.provisions import mk_provisions
 
 __all__ = [
     "Application",
@@ -56,6 +56,7 @@ __all__ = [
     "Figures",
     "Forbidden",
     "InvalidResponse",
+    "LocalError",
     "MembershipId",
     "NoEndpoints",
     "NoUUID",

@@ -6,30 +6,30 @@ whichever thread comes first. All that one call does, discovery included, ends b
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from astakosclient.addresses import Addresses
-from astakosclient.endpoints import Endpoints, identity_url
+from astakosclient.endpoints import Endpoints
 from astakosclient.errors import (
     AstakosClientException,
     BadValue,
     ConnectionError,  # noqa: A004 - the name is the protocol's
     Outcome,
 )
-from astakosclient.messages import Limits, Request
+from astakosclient.http_messages import HttpRequest
 from astakosclient.redaction import redacted
 from astakosclient.transport import Transport, encoded
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Callable, Mapping
     from typing import Unpack
+    from urllib.parse import SplitResult
 
-    from astakosclient.messages import OverLimit
+    from astakosclient.http_messages import CallLimits, OverLimit
 
 JSON_HEADERS = {"Content-Type": "application/json"}
 _HIDDEN = {"x-auth-token", "authorization", "proxy-authorization", "cookie"}
@@ -46,56 +46,27 @@ class _Process:
 class Caller(Addresses):
     """One token at one Astakos. All methods may be called from many threads at once."""
 
-    def __init__(  # noqa: PLR0917 - the user's document fixes the order
+    def __init__(
         self,
         token: str,
-        auth_url: str,
-        retry: int = 0,
-        use_pool: bool = False,
-        pool_size: int = 8,
-        logger: logging.Logger | None = None,
-        headers: Mapping[str, str] | None = None,
+        identity: SplitResult,
         *,
-        connect_timeout: float = 3.0,
-        total_timeout: float = 15.0,
-        fresh_within: float = 1.0,
-        verify: bool | str = True,
+        limits: CallLimits,
+        verify: bool | str,
+        logger: logging.Logger,
+        headers: Mapping[str, str],
     ) -> None:
-        """Keep the settings; nothing is sent yet.
-
-        `token` is a user's or a component's; `auth_url` the identity URL, or the bare host of
-        one. `retry` extra attempts are made where they can do no harm. With `use_pool`, up to
-        `pool_size` connections are kept, and no more are opened at once. `headers` go with every
-        request. Times are in seconds: `connect_timeout` for all addresses of the host together,
-        `total_timeout` for one call with all that belongs to it. A request that needs a fresh
-        connection takes a kept one that was used within `fresh_within` seconds: less than the
-        server's keep-alive. `verify` is True, the path of authorities to trust, or False.
-        """
-        self._auth = identity_url(auth_url)
+        self._identity = identity
+        self._limits = limits
+        self._verify = verify
+        self._logger = logger
         self._headers = {
             "Accept": "application/json",
             "User-Agent": "astakosclient",
-            **{
-                _text(name, "a header"): _text(value, name)
-                for name, value in (headers or {}).items()
-            },
+            **{_text(name, "a header"): _text(value, name) for name, value in headers.items()},
         }
         self.token = token
-        self.auth_url = self._auth.geturl()
-        if isinstance(verify, str | os.PathLike):
-            verify = os.fspath(verify)
-            if not Path(verify).exists():
-                raise BadValue(f"verify: there is no file or folder {verify}")
-        self._verify = verify
-        self._limits = Limits(
-            connect_timeout=_positive("connect_timeout", connect_timeout),
-            total_timeout=_positive("total_timeout", total_timeout),
-            fresh_within=_positive("fresh_within", fresh_within),
-            retry=max(int(retry), 0),
-            use_pool=bool(use_pool),
-            pool_size=int(_positive("pool_size", pool_size)),
-        )
-        self._logger = logger or logging.getLogger("astakosclient")
+        self.auth_url = identity.geturl()
         self._processes: dict[int, _Process] = {}
         self._catalog: Endpoints | None = None
 
@@ -154,7 +125,7 @@ class Caller(Addresses):
         pid = os.getpid()
         process = self._processes.get(pid)
         if process is None:
-            made = _Process(Transport(self._auth, self._limits, self._verify, self._logger))
+            made = _Process(Transport(self._identity, self._limits, self._verify, self._logger))
             process = self._processes.setdefault(pid, made)
             # After a fork the parent's sockets are closed here, and stay open there.
             for other in [one for one in self._processes if one != pid]:
@@ -189,9 +160,9 @@ class Caller(Addresses):
 
     def _ask_catalog(self, deadline: float, body: bytes | None = None) -> dict[str, Any]:
         reply: dict[str, Any] = self._transport.call(
-            Request(
+            HttpRequest(
                 "POST",
-                f"{self._auth.path}/tokens",
+                f"{self._identity.path}/tokens",
                 dict,
                 body,
                 JSON_HEADERS if body else {},
@@ -221,12 +192,12 @@ class Caller(Addresses):
         deadline = time.monotonic() + self._limits.total_timeout
         self._discovered(deadline)
         about.setdefault("safe", method == "GET")
-        request = Request(method, where(), expects, content, headers, **about)
+        request = HttpRequest(method, where(), expects, content, headers, **about)
         return self._transport.call(request, self._headers, deadline)
 
 
 class _About(TypedDict, total=False):
-    """The rest of what a `Request` can say."""
+    """The rest of what a `HttpRequest` can say."""
 
     safe: bool
     fresh: bool
@@ -240,10 +211,4 @@ def _text(value: object, what: str, *, shown: bool = True) -> str:
     if not isinstance(value, str) or not value.isprintable() or not value.isascii():
         named = f" {value!r}" if shown else ""
         raise BadValue(f"{what}{named} must be of printable ASCII characters")
-    return value
-
-
-def _positive(what: str, value: float) -> float:
-    if isinstance(value, bool) or not value > 0:
-        raise BadValue(f"{what} must be more than nothing, not {value!r}")
     return value

@@ -1,14 +1,87 @@
-"""The client: one method for each call of the API, of one token at one Astakos."""
+"""The client as its users meet it: what it is made of, checked; one method for each API call."""
 
 from __future__ import annotations
 
-from astakosclient.accounts import AccountCalls
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from astakosclient.account_calls import AccountCalls
 from astakosclient.commission_calls import CommissionCalls
-from astakosclient.projects import ProjectCalls
+from astakosclient.endpoints import identity_url
+from astakosclient.errors import BadValue, LocalError
+from astakosclient.http_messages import CallLimits
+from astakosclient.project_calls import ProjectCalls
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class AstakosClient(AccountCalls, CommissionCalls, ProjectCalls):
-    """A client of Astakos, for one token; see `Caller.__init__` for its settings.
+    """A client of one Astakos, for one token. Many threads may use it at once, and forked children.
 
-    Safe to be used from many threads at once and after a fork.
+    Making one sends nothing and opens nothing.
+
+    Args:
+        token: a user's token, or a component's.
+        auth_url: the identity URL, or the bare URL of the host: `/identity/v2.0` is then added.
+        retry: how many further attempts a call may make, where they can do no harm.
+        use_pool: whether connections are kept and used again.
+        pool_size: how many connections are kept. No more are open at once.
+        logger: gets one line for each request, at level DEBUG. Default: `astakosclient`.
+        headers: headers for every request.
+        connect_timeout: seconds for connecting, to all addresses of the host together.
+        total_timeout: seconds for one call with its discovery, retries and pauses.
+        fresh_within: a call with `fresh=True` uses a kept connection only if it was used within
+            this many seconds. Choose less than the keep-alive time of the server.
+        verify: True; or the path of a file or folder of authorities to trust; or False, which
+            checks no certificate.
+
+    Raises:
+        BadValue: an argument cannot be right.
+        LocalError: `verify` names a path where there is nothing.
+
     """
+
+    def __init__(  # noqa: PLR0917 - the user's document fixes the order
+        self,
+        token: str,
+        auth_url: str,
+        retry: int = 0,
+        use_pool: bool = False,
+        pool_size: int = 8,
+        logger: logging.Logger | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        connect_timeout: float = 3.0,
+        total_timeout: float = 15.0,
+        fresh_within: float = 1.0,
+        verify: bool | str = True,
+    ) -> None:
+        if isinstance(verify, str | os.PathLike):
+            verify = os.fspath(verify)
+            if not Path(verify).exists():
+                raise LocalError(OSError(f"verify: there is no file or folder {verify}"))
+        limits = CallLimits(
+            connect_timeout=_positive("connect_timeout", connect_timeout),
+            total_timeout=_positive("total_timeout", total_timeout),
+            fresh_within=_positive("fresh_within", fresh_within),
+            retry=max(int(retry), 0),
+            use_pool=bool(use_pool),
+            pool_size=int(_positive("pool_size", pool_size)),
+        )
+        super().__init__(
+            token,
+            identity_url(auth_url),
+            limits=limits,
+            verify=verify,
+            logger=logger or logging.getLogger("astakosclient"),
+            headers=headers or {},
+        )
+
+
+def _positive(what: str, value: float) -> float:
+    if isinstance(value, bool) or not value > 0:
+        raise BadValue(f"{what} must be more than 0, not {value!r}")
+    return value

@@ -10,22 +10,23 @@ import functools
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from astakosclient.caller import Caller
-from astakosclient.commissions import (
+from astakosclient.errors import BadValue, NotFound
+from astakosclient.provisions import (
     commission_body,
     generic_provisions,
+    is_serial,
     mk_provisions,
     one_commission,
     reassignment_provisions,
     serial,
     serials,
 )
-from astakosclient.errors import BadValue, NotFound
-from astakosclient.limits import quota_limit
+from astakosclient.quota_limits import quota_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from astakosclient.replies import Commission, Provision, Resolution
+    from astakosclient.answer_types import Commission, Provision, Resolution
 
 
 class CommissionCalls(Caller):
@@ -230,21 +231,23 @@ def _path_of(given: object) -> str:
 
 
 def _no_serial(reply: dict[str, Any]) -> str | None:
-    issued = reply.get("serial")
-    good = type(issued) is int and issued > 0
-    return None if good else "the reply to an issue names no serial"
+    good = is_serial(reply.get("serial"))
+    return None if good else "the reply to an issue names no serial that can be one"
 
 
 def _no_serials(reply: list[Any]) -> str | None:
-    good = all(type(one) is int and one > 0 for one in reply)
-    return None if good else "the reply is not a list of serials"
+    return None if all(map(is_serial, reply)) else "the reply is not a list of serials"
 
 
 def _no_name(reply: dict[str, Any]) -> str | None:
-    good = type(reply.get("serial")) is int and isinstance(reply.get("name"), str)
+    good = is_serial(reply.get("serial")) and isinstance(reply.get("name"), str)
     return None if good else "the reply does not describe a commission"
 
 
 def _no_resolution(reply: dict[str, Any]) -> str | None:
-    good = all(isinstance(reply.get(key), list) for key in ("accepted", "rejected", "failed"))
-    return None if good else "the reply does not say what became of each serial"
+    done, failed = [reply.get("accepted"), reply.get("rejected")], reply.get("failed")
+    good = all(isinstance(one, list) and all(map(is_serial, one)) for one in done)
+    pairs = isinstance(failed, list) and all(
+        isinstance(one, list) and len(one) == 2 and is_serial(one[0]) for one in failed
+    )
+    return None if good and pairs else "the reply does not say what became of each serial"

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
+import requests
+from requests.exceptions import RequestException
+
 from astakosclient.errors import BadValue, NoEndpoints
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from astakosclient.replies import CatalogEntry
+    from astakosclient.answer_types import CatalogEntry
 
 IDENTITY = "/identity/v2.0"
 ACCOUNT = ("astakos_account", "v1.0")
@@ -23,22 +26,33 @@ OAUTH2 = "astakos_oauth2"
 
 
 def identity_url(auth_url: object) -> SplitResult:
-    """Return `auth_url` taken apart, with its path for tokens; a bare host gets the usual one."""
+    """Return the parts of `auth_url`; a URL without a path gets the usual path of identity.
+
+    Raises `BadValue` for anything that no request could be sent to.
+    """
     if not isinstance(auth_url, str):
         raise BadValue("auth_url must be a URL, for example https://accounts.example.org")
     try:
         url = urlsplit(auth_url.strip())
-        host, _ = url.hostname, url.port
+        host, port = url.hostname, url.port
         if host:
             host.encode("idna")
-    except ValueError:
-        raise BadValue("auth_url is not a URL") from None
+    except ValueError as error:
+        raise BadValue(f"auth_url is not a URL: {error}") from None
     if url.scheme not in {"http", "https"}:
         raise BadValue(f"auth_url has the scheme {url.scheme!r}; it must be http or https")
     if not host:
         raise BadValue("auth_url names no host")
     if url.username is not None or url.query or url.fragment:
         raise BadValue("auth_url must be scheme, host and path alone")
+    if port == 0:
+        raise BadValue("auth_url has the port 0; a port is a number from 1 to 65535")
+    try:  # the libraries below refuse some more hosts
+        requests.Request("GET", url.geturl()).prepare()
+    except RequestException as error:
+        raise BadValue(f"auth_url is not a URL: {error}") from None
+    if "\\" in url.netloc:  # which they read as a slash, and would ask another host
+        raise BadValue("auth_url has a backslash in the name of its host")
     return url._replace(path=url.path.rstrip("/") or IDENTITY)
 
 

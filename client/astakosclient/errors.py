@@ -61,8 +61,7 @@ class AstakosClientException(Exception):  # noqa: N818 - the user's document fix
         super().__init__(message, details, self.status)
 
     def __str__(self) -> str:
-        text = f"{self.message}: {self.details}" if self.details else self.message
-        return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} ..."
+        return _shortened(f"{self.message}: {self.details}" if self.details else self.message)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.status} ({self.outcome.value}): {self}>"
@@ -103,6 +102,10 @@ class AstakosClientException(Exception):  # noqa: N818 - the user's document fix
         if status is None:
             status = state["status"] = saved.get("status", 500)
         return _rebuild(kind, (state["message"], state["details"], status), state)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} ..."
 
 
 def _rebuild(
@@ -160,14 +163,32 @@ class ConnectionError(AstakosClientException):  # noqa: A001 - so named for its 
         return self.outcome is Outcome.AMBIGUOUS
 
 
+class LocalError(ConnectionError):
+    """Raised when the caller's own machine cannot make a connection. No byte was sent.
+
+    For example: the file of certificate authorities is missing or spoilt, the proxy of the
+    environment cannot be used, the process has no file descriptor left, there is no route.
+    Astakos said nothing, so nothing is wrong with the call. The same call again is safe, once
+    the machine is mended.
+    """
+
+    implied = Outcome.NOT_SENT
+
+
 class BadValue(AstakosClientException):
-    """Raised when an argument cannot be right; `details` says which. Nothing was sent."""
+    """Raised when an argument cannot be right. Nothing was sent.
+
+    `details` says what is wrong; `message` is always `"ValueError"`, as it was in the old client.
+    """
 
     status = 400  # the caller's fault, not the server's
     implied = Outcome.REFUSED
 
     def __init__(self, details: str) -> None:
         super().__init__("ValueError", details)
+
+    def __str__(self) -> str:
+        return _shortened(self.details)
 
 
 class InvalidResponse(AstakosClientException):

@@ -6,7 +6,7 @@ import logging
 import traceback
 from typing import TYPE_CHECKING
 
-from astakosclient.wire import exchange_in_hand
+from astakosclient.connections import current_exchange
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ class _HideSecrets(logging.Filter):
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        exchange = exchange_in_hand()
+        exchange = current_exchange()
         if exchange is not None and exchange.secrets:
             text = record.getMessage()
             clean = redacted(text, exchange.secrets)

@@ -20,21 +20,24 @@ import requests
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
+from astakosclient.connections import Exchange, TimedAdapter, is_of_this_machine
+from astakosclient.decoding import decoded, error_of
 from astakosclient.errors import (
     AstakosClientException,
     BadValue,
     ConnectionError,  # noqa: A004 - the name is the protocol's
+    LocalError,
     Outcome,
     plain_cause,
 )
-from astakosclient.messages import Limits, Reply, Request
-from astakosclient.outcomes import decoded, error_of
+from astakosclient.http_messages import CallLimits, HttpReply, HttpRequest
 from astakosclient.redaction import hide_secrets_of_urllib3, redacted
-from astakosclient.wire import Exchange, TimedAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from urllib.parse import SplitResult
+
+    from urllib3.connectionpool import HTTPConnectionPool
 
 # What urllib3 raises for a connection that failed, and for some answers that are no HTTP.
 _BROKEN = (HTTPError, RequestException, OSError)
@@ -55,27 +58,39 @@ class Transport:
     """Carries requests to one host. Safe from many threads; made anew after a fork."""
 
     def __init__(
-        self, base: SplitResult, limits: Limits, verify: bool | str, logger: logging.Logger
+        self, base: SplitResult, limits: CallLimits, verify: bool | str, logger: logging.Logger
     ) -> None:
         self.limits = limits
         self._logger = logger
-        origin = f"{base.scheme}://{base.netloc}"
-        # The environment (proxies, authorities) is asked here, not once for every request; and
-        # of all that a session does for a request only its adapter's pool is needed, at half
-        # of the cost.
+        self._last = threading.local()
+        trouble = None
+        try:
+            self._pool, self._prefix = self._prepare(f"{base.scheme}://{base.netloc}", verify)
+        except (RequestException, HTTPError, OSError, ValueError) as error:
+            trouble = _trouble(error)
+        if trouble is not None:  # raised here: the error above may show a proxy's password
+            raise LocalError(trouble)
+        hide_secrets_of_urllib3()
+
+    def _prepare(self, origin: str, verify: bool | str) -> tuple[HTTPConnectionPool, str]:
+        """Return the pool to `origin`, and what stands before each path sent through it.
+
+        The environment (proxies, authorities) is read here, not again for every request. Of all
+        that a session does for a request, only the pool of its adapter is used: that costs half
+        as much.
+        """
         settings = requests.Session().merge_environment_settings(origin, {}, None, verify, None)
         proxies = settings["proxies"]
         verify = verify if settings["verify"] is None else settings["verify"]
-        self._adapter = TimedAdapter(verify=verify, keep=limits.use_pool, size=limits.pool_size)
+        keep, size = self.limits.use_pool, self.limits.pool_size
+        self._adapter = TimedAdapter(verify=verify, keep=keep, size=size)
         sample = requests.Request("GET", origin).prepare()
-        self._pool = self._adapter.pool_for(sample, verify, proxies)
+        pool = self._adapter.pool_for(sample, verify, proxies)
         forwarded = self._adapter.request_url(sample, proxies) != "/"
-        self._prefix = origin if forwarded else ""
-        self._last = threading.local()
-        hide_secrets_of_urllib3()
+        return pool, origin if forwarded else ""
 
     @property
-    def last(self) -> tuple[Request | None, Reply | None]:
+    def last(self) -> tuple[HttpRequest | None, HttpReply | None]:
         """This thread's last request, and its reply if one came."""
         return getattr(self._last, "pair", (None, None))
 
@@ -83,7 +98,7 @@ class Transport:
         """Close the idle connections."""
         self._adapter.close()
 
-    def call(self, request: Request, headers: Mapping[str, str], deadline: float) -> Any:
+    def call(self, request: HttpRequest, headers: Mapping[str, str], deadline: float) -> Any:
         """Return what Astakos answers, or raise; by `deadline` (of the monotonic clock)."""
         secrets = (headers.get("X-Auth-Token", ""), *request.secrets)
         pauses = 0
@@ -103,7 +118,7 @@ class Transport:
 
     def _attempt(
         self,
-        request: Request,
+        request: HttpRequest,
         headers: Mapping[str, str],
         deadline: float,
         secrets: Sequence[str],
@@ -136,16 +151,17 @@ class Transport:
             error.args = (error.message, error.details, error.status)
             raise
 
-    def _exchange(self, request: Request, headers: Mapping[str, str], exchange: Exchange) -> Reply:
+    def _exchange(
+        self, request: HttpRequest, headers: Mapping[str, str], exchange: Exchange
+    ) -> HttpReply:
         self._last.pair = (request, None)
         sent_before = False
         try:
             try:
                 return self._send(request, headers, exchange)
             except _BROKEN:
-                exchange.abandon()
-                # A kept connection that the server closed in the very moment is nobody's
-                # fault; another is tried at once where that can do no harm.
+                # The server may close a kept connection just when it is used. Another one is
+                # tried at once where that can do no harm.
                 stale = exchange.reused and not exchange.answered
                 if not stale or not (request.safe or not exchange.sent):
                     raise
@@ -154,45 +170,66 @@ class Transport:
                 exchange.renew()
                 return self._send(request, headers, exchange)
         except (*_BROKEN, *_ABSURD) as error:
-            exchange.abandon()
             if not exchange.answered and not isinstance(error, _BROKEN):
                 raise
             cause = _cause(error, exchange, self.limits)
             sent = exchange.sent or sent_before
-            outcome = Outcome.AMBIGUOUS if sent else Outcome.NOT_SENT
-        # Raised here and not above: behind the error of urllib3 stands what a peer has sent.
-        raise ConnectionError(cause, outcome=outcome) from cause
+        # Raised here and not above: the error of urllib3 holds what the peer has sent.
+        if sent:
+            raise ConnectionError(cause, outcome=Outcome.AMBIGUOUS) from cause
+        if is_of_this_machine(cause):
+            raise LocalError(cause) from cause
+        raise ConnectionError(cause, outcome=Outcome.NOT_SENT) from cause
 
-    def _send(self, request: Request, headers: Mapping[str, str], exchange: Exchange) -> Reply:
+    def _send(
+        self, request: HttpRequest, headers: Mapping[str, str], exchange: Exchange
+    ) -> HttpReply:
         body = request.body
         merged = {**headers, **request.headers, "Content-Length": str(len(body) if body else 0)}
         if not exchange.keep:
             merged["Connection"] = "close"
-        answer = self._pool.urlopen(
-            request.method,
-            self._prefix + request.path,
-            body=body,
-            headers=merged,
-            retries=False,
-            redirect=False,
-            assert_same_host=False,
-            decode_content=False,  # none was asked for
-            timeout=None,  # each socket keeps to what the exchange has left
-        )
+        try:
+            answer = self._pool.urlopen(
+                request.method,
+                self._prefix + request.path,
+                body=body,
+                headers=merged,
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                decode_content=False,  # none was asked for
+                timeout=None,  # the sockets keep to the deadline of the exchange
+            )
+        except BaseException:  # a time limit of a task, or Ctrl-C, as well (F104)
+            exchange.abandon()
+            raise
         announced = "content-length" in answer.headers or answer.chunked
-        return Reply(answer.status, answer.reason or "", answer.data, ended=announced)
+        return HttpReply(answer.status, answer.reason or "", answer.data, ended=announced)
 
 
-def _worth_repeating(request: Request, error: AstakosClientException) -> bool:
+def _worth_repeating(request: HttpRequest, error: AstakosClientException) -> bool:
     if not isinstance(error, ConnectionError):
         return request.safe and error.status in _PASSING
+    if isinstance(error, LocalError):
+        return False  # this machine will not be mended within the deadline
     if isinstance(error.__cause__, ssl.SSLCertVerificationError):
-        return False  # it will not pass the next time either
+        return False  # the certificate will be the same the next time
     return request.safe or error.outcome is Outcome.NOT_SENT
 
 
-def _cause(error: BaseException, exchange: Exchange, limits: Limits) -> BaseException:
-    """Return what is at the root of an error of urllib3, in words that hold no secret."""
+def _trouble(error: Exception) -> OSError:
+    """Return why no connection can be prepared, without the URL of a proxy and its password."""
+    if isinstance(error, OSError) and not isinstance(error, RequestException):
+        cause = plain_cause(error)
+        return cause if isinstance(cause, OSError) else OSError(str(error))
+    return OSError(
+        "the proxy that http_proxy, https_proxy or all_proxy names cannot be used "
+        f"({type(error).__name__}); mend it, or put the host of auth_url into no_proxy"
+    )
+
+
+def _cause(error: BaseException, exchange: Exchange, limits: CallLimits) -> BaseException:
+    """Return the error at the root of an error of urllib3, in words that hold no secret."""
     root = _root(error)
     if isinstance(root, TimeoutError):
         if exchange.connected:

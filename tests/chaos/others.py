@@ -17,8 +17,8 @@ from astakos_worker.service.commissions import Commissions
 from astakos_worker.service.errors import CommissionError, Unavailable, UnknownKey
 from astakos_worker.service.wakeups import BROKER_AWAY, producer
 from astakosclient import AstakosClient
+from astakosclient.answer_types import Provision
 from astakosclient.errors import AstakosClientException
-from astakosclient.replies import Provision
 
 #: Seconds until a message that no worker made a record of is sent again.
 _AGAIN = 3.0

@@ -11,7 +11,8 @@ TESTS = Path(__file__).parents[1]
 PAGE = (TESTS.parent / "docs" / "promises.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| (F\d+) \|" + r" (.+?) \|" * 4 + "$", re.MULTILINE)
 ROWS = {cells[0]: cells for cells in ROW.findall(PAGE)}
-NUMBERS = [f"F{n}" for n in range(1, 81)]
+#: The first eighty are all there; of the later ones those that are kept already.
+NUMBERS = [*(f"F{n}" for n in range(1, 81)), *(row for row in ROWS if int(row[1:]) > 80)]
 
 
 @cache
@@ -23,7 +24,7 @@ def functions(path):
 
 
 def test_every_row_is_there_once():
-    assert list(ROWS) == NUMBERS
+    assert list(ROWS) == NUMBERS == sorted(NUMBERS, key=lambda row: int(row[1:]))
     assert len(re.findall(r"^\| F\d+ ", PAGE, re.MULTILINE)) == len(NUMBERS)
 
 
@@ -40,5 +41,5 @@ def test_no_test_cites_a_row_that_is_not_there():
     cited = set()
     for path in TESTS.rglob("test_*.py"):
         for source in functions(path.relative_to(TESTS)).values():
-            cited |= set(re.findall(r"\bF\d{1,2}\b", source))
+            cited |= set(re.findall(r"\bF\d{1,3}\b", source))
     assert cited <= set(NUMBERS)

@@ -57,6 +57,7 @@ ADDED_NAMES = {
     "log_request": LATER,
     "log_response": LATER,
     "ConnectionError": LATER,
+    "LocalError": "the caller's own machine could make no connection",
     "issue_provisions": "sends provisions exactly as given, over a fresh connection if asked",
     "recover_commission": "finds what became of an issue whose answer was lost",
     "close": "gives up idle connections",
@@ -122,7 +123,7 @@ def test_what_a_call_takes_beyond_the_document_may_be_left_out(name):
 
 def test_what_the_package_has_beyond_the_document_is_known():
     """Types of answers and the addresses of calls aside: they are no calls."""
-    shapes = {name for name in astakosclient.__all__ if name in vars(astakosclient.replies)}
+    shapes = {name for name in astakosclient.__all__ if name in vars(astakosclient.answer_types)}
     addresses = {name for name in dir(AstakosClient) if re.search("^api_|_url$|_prefix$", name)}
     of_client = {name for name in dir(AstakosClient) if not name.startswith("_")}
     public = {*astakosclient.__all__, *of_client} - shapes - addresses

@@ -20,6 +20,7 @@ from astakos_worker.sandbox.errors import (
 )
 from astakos_worker.sandbox.quota import INT64_MAX, Holding, HoldingKey, Provision, QuotaBook
 from astakos_worker.sandbox.world import member_holding, project_holding
+from astakosclient.answer_types import Figures
 from astakosclient.errors import (
     AstakosClientException,
     BadValue,
@@ -27,8 +28,7 @@ from astakosclient.errors import (
     NotFound,
     Outcome,
 )
-from astakosclient.limits import quota_limit
-from astakosclient.replies import Figures
+from astakosclient.quota_limits import quota_limit
 
 #: There is one component, so it does not matter which.
 _COMPONENT = "in-memory"

@@ -65,6 +65,11 @@ def test_c08_get_services_goes_to_the_path_of_the_web_interface(peer, answer, cl
         ("token", f"https://{'a' * 70}.example.org"),
         ("token", "https://user:word@example.org"),
         ("token", "https://example.org/identity/v2.0?a=b"),
+        ("token", "https://example.org:99999"),
+        ("token", "https://example.org:0"),
+        ("token", "https://*.example.org"),
+        ("token", "https://two words.example.org"),
+        ("token", "https://example.org\\@elsewhere.example.org"),
     ],
 )
 def test_c09_what_cannot_be_a_token_or_a_url_is_refused_at_once(token, auth_url):
@@ -80,13 +85,29 @@ def test_c09_what_cannot_be_a_token_or_a_url_is_refused_at_once(token, auth_url)
         {"pool_size": 0},
         {"total_timeout": 0},
         {"connect_timeout": -1},
-        {"verify": "/no/such/bundle.pem"},
         {"headers": {"X-Extra": "two\r\nlines"}},
     ],
 )
 def test_c09_settings_that_cannot_work_are_refused_at_once(options):
     with pytest.raises(BadValue):
         AstakosClient("token", "http://127.0.0.1", **options)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: AstakosClient("https://accounts.example.org"), "'auth_url'"),
+        (lambda: AstakosClient("token", "https://accounts.example.org", retries=3), "'retries'"),
+    ],
+)
+def test_c09_a_wrong_way_to_make_a_client_is_told_of_the_class_that_was_called(call, said):
+    with pytest.raises(TypeError, match=f"^AstakosClient.__init__.*{said}"):
+        call()
+
+
+def test_c09_a_port_that_cannot_be_is_named():
+    with pytest.raises(BadValue, match="Port out of range"):
+        AstakosClient("token", "https://accounts.example.org:99999")
 
 
 def test_c09_nothing_is_sent_before_the_first_call(peer, client):

@@ -18,6 +18,7 @@ SAMPLES = [
     errors.ConnectionError(ConnectionRefusedError(111, "refused"), outcome=Outcome.NOT_SENT),
     errors.ConnectionError(socket.gaierror(-2, "unknown")),
     errors.ConnectionError(ssl.SSLError(1, "no")),
+    errors.LocalError(OSError(24, "Too many open files")),
     errors.BadValue("no such thing"),
     errors.InvalidResponse("m", response="<html>"),
     errors.BadRequest("m", "d", response="d"),
@@ -114,6 +115,11 @@ def test_bug_17_errors_of_the_library_do_not_look_like_faults_of_the_server():
 def test_bad_value_keeps_its_text_in_details():
     error = errors.BadValue("what is wrong")
     assert (error.message, error.details) == ("ValueError", "what is wrong")
+
+
+def test_a_bad_value_says_what_is_wrong_and_nothing_before_that():
+    assert str(errors.BadValue("retry must be more than 0")) == "retry must be more than 0"
+    assert repr(errors.BadValue("no")) == "<BadValue 400 (refused): no>"
 
 
 def test_a_long_page_does_not_flood_a_log_line():

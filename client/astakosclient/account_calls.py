@@ -13,13 +13,13 @@ from urllib.parse import quote, quote_plus, urlencode
 from astakosclient.caller import Caller
 from astakosclient.endpoints import OAUTH2, Endpoints
 from astakosclient.errors import BadValue, NoEndpoints, NoUserName, NoUUID
-from astakosclient.messages import Request
+from astakosclient.http_messages import HttpRequest
 from astakosclient.transport import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from astakosclient.replies import Figures, ProjectFigures, Resource
+    from astakosclient.answer_types import Figures, ProjectFigures, Resource
 
 FORM_HEADERS = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -60,9 +60,9 @@ class AccountCalls(Caller):
         With `belongs_to`, it must start with the token's scope.
         """
         part = quote(_given("token_id", token_id), safe="")
-        request = Request(
+        request = HttpRequest(
             "GET",
-            f"{self._auth.path}/tokens/{part}{_query(belongsTo=belongs_to)}",
+            f"{self._identity.path}/tokens/{part}{_query(belongsTo=belongs_to)}",
             dict,
             safe=True,
             secrets=(token_id, part),
@@ -83,7 +83,7 @@ class AccountCalls(Caller):
         basic = base64.b64encode(f"{client_id}:{client_secret}".encode()).decode()
         deadline = time.monotonic() + self._limits.total_timeout
         self._discovered(deadline)
-        request = Request(
+        request = HttpRequest(
             "POST",
             self.api_oauth2_token,
             dict,

@@ -23,7 +23,7 @@ from astakosclient.errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from astakosclient.messages import Reply, Request
+    from astakosclient.http_messages import HttpReply, HttpRequest
 
 _CLASSES = {400: BadRequest, 401: Unauthorized, 403: Forbidden, 404: NotFound}
 # Astakos' own name for each refusal. A proxy's page, or another API's, does not say this.
@@ -43,7 +43,7 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def decoded(request: Request, reply: Reply) -> Any:
+def decoded(request: HttpRequest, reply: HttpReply) -> Any:
     """Return what a 2xx reply says, of the expected shape; None where nothing is expected."""
     text = reply.body.decode("utf-8", "replace")
     said, garbled = None, None
@@ -78,7 +78,7 @@ def _object_in(text: str) -> dict[str, Any]:
     return said
 
 
-def fault_of(reply: Reply, text: str) -> Mapping[str, Any] | None:
+def fault_of(reply: HttpReply, text: str) -> Mapping[str, Any] | None:
     """Return the fault in a body that is Astakos' own, else None (the protocol, section 3.1)."""
     name = _FAULTS.get(reply.status)
     if name is None:
@@ -88,20 +88,20 @@ def fault_of(reply: Reply, text: str) -> Mapping[str, Any] | None:
     return fault if isinstance(fault, dict) and fault.get("code") == reply.status else None
 
 
-def _is_refusal_without_fault(request: Request, reply: Reply, text: str) -> bool:
+def _is_refusal_without_fault(request: HttpRequest, reply: HttpReply, text: str) -> bool:
     """Tell what two kinds of calls answer in place of a fault (sections 3.1 and 3.15)."""
     if request.bare_404 and reply.status == 404:
         return reply.ended and not reply.body
     return request.oauth and reply.status == 400 and isinstance(_object_in(text).get("error"), str)
 
 
-def error_of(request: Request, reply: Reply) -> AstakosClientException:
+def error_of(request: HttpRequest, reply: HttpReply) -> AstakosClientException:
     """Return the error that a reply outside 2xx is."""
     text = reply.body.decode("utf-8", "replace")
     fault = fault_of(reply, text)
     refused = fault is not None or _is_refusal_without_fault(request, reply, text)
     outcome = Outcome.REFUSED if refused else Outcome.AMBIGUOUS
-    reason = reply.reason
+    reason = _one_line(reply.reason)
     if not reason or reason == "OK":  # the protocol, section 10.2: "404 OK" is common
         known = reply.status in set(http.HTTPStatus)
         reason = http.HTTPStatus(reply.status).phrase if known else f"status {reply.status}"
@@ -110,4 +110,12 @@ def error_of(request: Request, reply: Reply) -> AstakosClientException:
     specific = _CLASSES.get(reply.status)
     if specific is not None:
         return specific(reason, text, response=text, outcome=outcome)
-    return AstakosClientException(reason, "", reply.status, text, outcome=outcome)
+    said = _one_line(fault.get("message")) if fault else ""
+    message = f"{reason}: {said}" if said else reason
+    return AstakosClientException(message, "", reply.status, text, outcome=outcome)
+
+
+def _one_line(said: object) -> str:
+    """Return a text of Astakos' as one line that a terminal and a log can show."""
+    words = " ".join(said.split()) if isinstance(said, str) else ""
+    return "".join(one if one.isprintable() else "?" for one in words)

@@ -60,6 +60,24 @@ def test_c49_any_other_status_is_the_base_class_with_that_status(peer, answer, c
     assert len(peer.asked) == 1
 
 
+@pytest.mark.parametrize(("status", "phrase"), [(405, "Method Not Allowed"), (409, "Conflict")])
+def test_what_astakos_says_is_in_the_message_where_a_status_has_no_class(
+    peer, answer, client, status, phrase
+):
+    said = "the name is taken by\n\x1b[31m another project"
+    peer.answers(answer.json({FAULTS[status]: {"code": status, "message": said}}, status, "OK"))
+    error = failure_of(client.get_resources)
+    assert error.message == f"{phrase}: the name is taken by ?[31m another project"
+    assert (error.details, str(error)) == ("", error.message)
+    assert error.args == (error.message, "", status)
+
+
+@pytest.mark.parametrize("fault", [{"code": 409}, {"code": 409, "message": 7}])
+def test_a_conflict_that_says_nothing_is_told_by_its_phrase(peer, answer, client, fault):
+    peer.answers(answer.json({"conflict": fault}, 409, "OK"))
+    assert failure_of(client.get_resources).message == "Conflict"
+
+
 @pytest.mark.parametrize(("status", "kind"), CLASSES)
 def test_bug_12_the_body_is_in_response_always_and_in_details_where_it_was(
     peer, answer, client, status, kind
@@ -165,10 +183,16 @@ def test_c46_a_2xx_without_a_serial_is_the_base_class(peer, answer, client, body
     assert error.response == body.decode()
 
 
-@pytest.mark.parametrize("serial", [0, -1, "57", 5.0, [57]])
+@pytest.mark.parametrize("serial", [0, -1, "57", 5.0, [57], 2**53, 2**63, 10**30])
 def test_c46_a_serial_that_is_no_positive_integer_is_none(peer, answer, client, serial):
     peer.answers(answer.json({"serial": serial}, 201))
     assert failure_of(issue, client).outcome is Outcome.AMBIGUOUS
+
+
+def test_the_largest_serial_that_is_believed(peer, answer, client):
+    """F10. A larger one would be rounded where numbers are floats, in a script of Redis say."""
+    peer.answers(answer.json({"serial": 2**53 - 1}, 201))
+    assert issue(client) == 2**53 - 1
 
 
 def test_bug_4_the_message_about_a_missing_serial_has_no_placeholder(peer, answer, client):
@@ -193,9 +217,19 @@ def test_bug_5_an_empty_2xx_is_no_type_error(peer, answer, client):
         ("get_username", ["u"], {"uuid_catalog": {"u": None}}),
         ("get_pending_commissions", [], [1, "2"]),
         ("get_pending_commissions", [], [True]),
+        ("get_pending_commissions", [], [1, 2**53]),
         ("get_pending_commissions", [], {}),
         ("get_commission_info", [57], {"serial": 57}),
+        ("get_commission_info", [57], {"serial": 2**53, "name": "n"}),
         ("resolve_commissions", [[1], []], {"accepted": [1]}),
+        ("resolve_commissions", [[1], []], {"accepted": [2**53], "rejected": [], "failed": []}),
+        ("resolve_commissions", [[1], []], {"accepted": [], "rejected": ["1"], "failed": []}),
+        ("resolve_commissions", [[1], []], {"accepted": [], "rejected": [], "failed": [1]}),
+        (
+            "resolve_commissions",
+            [[1], []],
+            {"accepted": [], "rejected": [], "failed": [[True, {}]]},
+        ),
         ("get_quotas", [], []),
         ("get_services", [], {}),
     ],

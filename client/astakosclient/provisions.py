@@ -7,12 +7,12 @@ would answer some of it with a 500, after which nobody knows what became of the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from astakosclient.errors import BadValue
 
 if TYPE_CHECKING:
-    from astakosclient.replies import Provision
+    from astakosclient.answer_types import Provision
 
 LONGEST_NAME = 4096
 _LARGEST = 2**63 - 1
@@ -223,20 +223,34 @@ def merged(provisions: Iterable[Provision]) -> list[Provision]:
     ]
 
 
-def serials(given: object, what: str) -> list[int]:
-    """Return serials to send, each once and in order; a boolean or a string: `BadValue`.
+#: From here on a serial is not believed: Redis scripts and JSON in JavaScript would round it.
+SERIALS_END = 2**53
 
-    Astakos reads `true` as 1, and would settle somebody else's commission.
+
+def is_serial(said: object) -> bool:
+    """Return whether what Astakos said can be a serial: an integer from 1 to 2**53 - 1."""
+    return type(said) is int and 0 < said < SERIALS_END
+
+
+def serials(given: object, what: str) -> list[int]:
+    """Return serials to send, each once and in order; a boolean or a text: `BadValue`.
+
+    Astakos reads `true` as 1, and would settle the commission of somebody else.
     """
     if given is None or isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
         raise BadValue(f"{what} must be a list of serials, not {given!r}")
-    return list(dict.fromkeys(serial(one) for one in given))
+    listed = list(given)
+    for one in listed:
+        if isinstance(one, str):
+            raise BadValue(f"{what} must hold integers, not the text {one!r}")
+    return list(dict.fromkeys(serial(one) for one in listed))
 
 
 def serial(given: object) -> int:
-    """Return a serial as a positive integer; digits in a string will do, as they always did."""
-    if isinstance(given, str) and given.isascii() and given.isdigit():
+    """Return a serial as an integer. A text of digits will do, as in the old client."""
+    if isinstance(given, str) and given.isascii() and given.isdigit() and len(given) < 20:
         given = int(given)
-    if not isinstance(given, int) or isinstance(given, bool) or given <= 0:
-        raise BadValue(f"a serial must be a positive integer, not {given!r}")
-    return given
+    good = isinstance(given, int) and not isinstance(given, bool) and is_serial(int(given))
+    if not good:
+        raise BadValue(f"a serial must be an integer from 1 to 2**53 - 1, not {given!r}")
+    return cast("int", given)

@@ -155,6 +155,11 @@ NOT_TO_BE_SENT = [
     ("resolve_commissions", ([], None)),
     ("resolve_commissions", ([True], [])),
     ("resolve_commissions", ("57", [])),
+    ("resolve_commissions", (["57"], [])),
+    ("resolve_commissions", ([], [57, "58"])),
+    ("resolve_commissions", ([2**53], [])),
+    ("get_commission_info", (2**53,)),
+    ("get_commission_info", ("9" * 30,)),
     ("resolve_commissions", ([57], 58)),
     ("recover_commission", ("",)),
 ]

@@ -14,7 +14,7 @@ from astakosclient.errors import BadValue
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from astakosclient.replies import Application, MembershipId
+    from astakosclient.answer_types import Application, MembershipId
 
 
 class ProjectCalls(Caller):

@@ -12,7 +12,7 @@ OverLimit = Callable[[str, str, Mapping[str, Any] | None, Outcome], AstakosClien
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """One call of the API, by what the transport must know of it."""
 
     method: str
@@ -37,7 +37,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HttpReply:
     """An answer that arrived whole; `ended` says that its length was announced and came."""
 
     status: int
@@ -47,7 +47,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class CallLimits:
     """Seconds and counts that bound each call."""
 
     connect_timeout: float = 3.0

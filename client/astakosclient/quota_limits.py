@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from astakosclient.commissions import merged
 from astakosclient.errors import Case, Outcome, QuotaLimit
+from astakosclient.provisions import merged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from astakosclient.replies import Provision
+    from astakosclient.answer_types import Provision
 
 LABELS = {
     "cyclades.disk": "Disk",
