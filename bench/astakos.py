@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from astakos_worker.local.checks import http_answers
 from astakos_worker.local.files import sandbox_token
 from astakos_worker.local.free_ports import LOOPBACK, Port
 from astakos_worker.local.process import Process
+from astakos_worker.local.readiness import http_answers
 from astakos_worker.sandbox.control_client import ControlClient
 from astakos_worker.sandbox.seed import user_uuid
 from astakosclient import AstakosClient

@@ -20,10 +20,10 @@ from redis import Redis
 from astakos_worker import Settings
 from astakos_worker.configuration import names
 from astakos_worker.local import commands
-from astakos_worker.local.checks import server_answers, worker_answers
 from astakos_worker.local.free_ports import LOOPBACK, Port
 from astakos_worker.local.process import Process, end, wait_ready
-from astakos_worker.local.server import server_program
+from astakos_worker.local.readiness import server_answers, worker_answers
+from astakos_worker.local.server_program import server_program
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 60

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from astakos_worker.cli.lanes import named
+from astakos_worker.cli.service_names import known_services
 from astakos_worker.cli.show import picture
-from astakos_worker.cli.showing import printed
+from astakos_worker.cli.terminal import report_console
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.record_json import dump
 from astakos_worker.service.commissions import Commissions
@@ -54,7 +54,7 @@ def list_(service: str | None, as_json: bool, limit: int) -> None:
     """
     settings = Settings()
     name = service or settings.service
-    [name] = named(settings, ledger_of(settings), [name])
+    [name] = known_services(settings, ledger_of(settings), [name])
     letters = Commissions(name, settings=settings).dead.list(limit)
     if as_json:
         _json([asdict(letter) for letter in letters])
@@ -64,7 +64,7 @@ def list_(service: str | None, as_json: bool, limit: int) -> None:
             serial = "-" if one.serial is None else str(one.serial)
             cells = (one.key, _time(one.since), serial, one.decision or "-", one.reason)
             table.add_row(*map(Text, cells))
-        printed().print(table)
+        report_console().print(table)
     else:
         click.echo(f"nothing of {name} is dead")
     sys.exit(1 if letters else 0)
@@ -94,7 +94,7 @@ def show(
         if as_json:
             _json({**json.loads(dump(record)), "version": version, **choices})
         else:
-            console = printed()
+            console = report_console()
             console.print(picture(record))
             for name, what in choices.items():
                 console.print(Text(f"{name}: {what}", style="bold"))
@@ -178,7 +178,7 @@ def messages(clear: bool, as_json: bool) -> None:
         for one in listed:
             cells = (_time(one.at), one.queue, one.task, one.id, one.reason)
             table.add_row(*(Text(cell or "-") for cell in cells))
-        printed().print(table)
+        report_console().print(table)
     else:
         click.echo("no dead messages")
 

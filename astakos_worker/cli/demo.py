@@ -18,14 +18,14 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from astakos_worker.cli.interrupting import interrupted_once
+from astakos_worker.cli.interrupts import interrupt_once
 from astakos_worker.configuration.logs import configure_logs
-from astakos_worker.demo.board import Board
-from astakos_worker.demo.course import Demonstration, Options, Verdict
-from astakos_worker.demo.plain import plain
+from astakos_worker.demo.lines import show_lines
 from astakos_worker.demo.plan import FEWEST
 from astakos_worker.demo.report import show, summary
-from astakos_worker.demo.screen import live
+from astakos_worker.demo.run import Demonstration, Options, ProofResult
+from astakos_worker.demo.run_state import RunState
+from astakos_worker.demo.screen import show_on_screen
 
 _KILLABLE = ("broker", "commissions-1", "commissions-2", "lookups-1", "sweep-1", "beat")
 _INTERRUPTED = 130
@@ -96,7 +96,7 @@ def command(  # noqa: PLR0917 # click calls it by name
     _scrub()
     proven = False
     try:
-        with interrupted_once():
+        with interrupt_once():
             proven = _demonstrate(options, console, is_live=is_live, keep=keep, is_json=is_json)
     except KeyboardInterrupt:
         console.print(Text("Interrupted; everything is ended."))
@@ -113,26 +113,28 @@ def _demonstrate(
     options: Options, console: Console, *, is_live: bool, keep: bool, is_json: bool
 ) -> bool:
     _log_to(options.directory / "service.log")
-    board = Board()
-    demonstration = Demonstration(options, board)
+    state = RunState()
+    demonstration = Demonstration(options, state)
     with contextlib.ExitStack() as shown:
-        shown.enter_context(live(board, console) if is_live else plain(board, console.file))
+        shown.enter_context(
+            show_on_screen(state, console) if is_live else show_lines(state, console.file)
+        )
         with demonstration.running():
-            verdict = demonstration.run()
+            result = demonstration.run()
             shown.close()
-            _show(verdict, board, console, options, is_json=is_json)
+            _show(result, state, console, options, is_json=is_json)
             if keep:
                 _keep(demonstration, console)
-    return verdict.proven
+    return result.proven
 
 
 def _show(
-    verdict: Verdict, board: Board, console: Console, options: Options, *, is_json: bool
+    result: ProofResult, state: RunState, console: Console, options: Options, *, is_json: bool
 ) -> None:
-    show(verdict, console)
+    show(result, console)
     if is_json:
-        kept = None if verdict.proven else str(options.directory)
-        click.echo(json.dumps(summary(verdict, board.scene(), kept), indent=2))
+        kept = None if result.proven else str(options.directory)
+        click.echo(json.dumps(summary(result, state.snapshot(), kept), indent=2))
 
 
 def _keep(demonstration: Demonstration, console: Console) -> None:

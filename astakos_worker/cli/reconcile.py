@@ -12,10 +12,10 @@ import click
 from click.core import ParameterSource
 from rich.text import Text
 
-from astakos_worker.cli.interrupting import interrupted_once
-from astakos_worker.cli.lanes import named
-from astakos_worker.cli.reconcile_report import Kept, row, show_last, show_report
-from astakos_worker.cli.showing import printed, progress
+from astakos_worker.cli.interrupts import interrupt_once
+from astakos_worker.cli.reconcile_report import ShownFindings, row, show_last, show_report
+from astakos_worker.cli.service_names import known_services
+from astakos_worker.cli.terminal import progress_bar, report_console
 from astakos_worker.cli.usage.command import command as usage
 from astakos_worker.configuration.logs import configure_logs
 from astakos_worker.configuration.settings import Settings
@@ -129,7 +129,7 @@ def command(
     only = Selection(frozenset(keys), frozenset(serials), older_than)
     status = 0
     try:
-        with interrupted_once():
+        with interrupt_once():
             for lane in lanes:
                 report = Report(lane, fix=fix)
                 _sweep(settings, report, only=only, allow=allow, rows=rows, as_json=as_json)
@@ -152,9 +152,9 @@ def _sweep(
     as_json: bool,
 ) -> None:
     """Sweep one service, and show what was found; also what was found until it failed."""
-    lane, parts, kept = report.service, connected(settings), Kept(rows)
+    lane, parts, kept = report.service, connected(settings), ShownFindings(rows)
     with (
-        progress() as bar,
+        progress_bar() as bar,
         sweeping(
             Clients(settings).of(lane),
             parts.ledger,
@@ -190,7 +190,7 @@ def _sweep(
                 told = {**report.to_dict(), "rows": None, "left": report.left}
                 print(json.dumps({"service": lane, "report": told}))  # noqa: T201
             else:
-                console = printed()
+                console = report_console()
                 kept.show(console, fix=report.fix)
                 show_report(console, report)
 
@@ -198,7 +198,7 @@ def _sweep(
 def _last(settings: Settings, lanes: Sequence[str], *, as_json: bool) -> int:
     """Show what the last sweeps did; 1 if one stopped, left something, or never was."""
     ledger, status = ledger_of(settings), 0
-    for lane in named(settings, ledger, lanes):
+    for lane in known_services(settings, ledger, lanes):
         report = last_report(ledger, lane)
         status = max(status, int(report is None or bool(report.left or report.stopped)))
         if as_json:
@@ -206,9 +206,9 @@ def _last(settings: Settings, lanes: Sequence[str], *, as_json: bool) -> int:
             print(json.dumps({"service": lane, "report": told}))  # noqa: T201
         elif report is None:
             text = f"{lane}: no sweep yet. Does beat run, and a worker on astakos.sweep?"
-            printed().print(Text(text, style="yellow"))
+            report_console().print(Text(text, style="yellow"))
         else:
-            show_last(printed(), report, ledger.clock.now())
+            show_last(report_console(), report, ledger.clock.now())
     return status
 
 
@@ -216,11 +216,11 @@ def _let_beat(settings: Settings, lanes: Sequence[str], allow: frozenset[StopRea
     if not allow:
         raise click.UsageError("--by-beat: say what may pass: --list-is-right, --however-many")
     ledger = ledger_of(settings)
-    for lane in named(settings, ledger, lanes):
+    for lane in known_services(settings, ledger, lanes):
         for stop in sorted(allow):
             allow_once(ledger, lane, stop)
         said = " and ".join(sorted(allow))
-        printed().print(f"{lane}: the next sweep of beat passes its {said} once")
+        report_console().print(f"{lane}: the next sweep of beat passes its {said} once")
 
 
 def _no_options(context: click.Context) -> None:

@@ -11,14 +11,14 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from astakos_worker.cli.showing import lasting, stamp
+from astakos_worker.cli.terminal import duration, timestamp
 from astakos_worker.engine.sweep.findings import Report, SweepFinding
 from astakos_worker.ledger.record import shown
 
 _STYLES = {"conflict": "bold red", "vanished": "red", "reject": "yellow", "expired": "yellow"}
 
 
-class Kept:
+class ShownFindings:
     """The findings that are shown: at most so many (0: all), what is to be done before the rest."""
 
     def __init__(self, rows: int) -> None:
@@ -46,7 +46,7 @@ class Kept:
                     Text(finding.action, style=_STYLES.get(finding.action, "")),
                     "-" if finding.serial is None else str(finding.serial),
                     Text("-" if finding.key is None else shown(finding.key)),
-                    lasting(finding.age),
+                    duration(finding.age),
                     Text(f"{finding.why} (not done)" if undone else finding.why),
                 )
             console.print(table)
@@ -89,7 +89,7 @@ def show_report(console: Console, report: Report) -> None:
 
 def show_last(console: Console, report: Report, now: float) -> None:
     """Print when the last sweep was, and what it came to."""
-    began = f"began {stamp(report.started)} UTC, {lasting(now - report.started)} ago"
+    began = f"began {timestamp(report.started)} UTC, {duration(now - report.started)} ago"
     ended = "is under way, or died" if report.ended is None else f"took {report.seconds:.1f} s"
     console.print(f"{report.service}: the last sweep {began}, and {ended}")
     show_report(console, report)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from astakos_worker.cli.showing import printed
+from astakos_worker.cli.terminal import report_console
 from astakos_worker.ledger.record import Record, shown
 from astakos_worker.ledger.record_json import dump
 from astakos_worker.service.commissions import Commissions
@@ -32,10 +32,10 @@ def command(
     if not keys and not serials:
         raise click.UsageError("name a key, or a serial with --serial")
     commissions = Commissions(service)
-    console = printed()
+    console = report_console()
     missing = False
-    named: list[str | int] = [*keys, *serials]
-    for which in named:
+    wanted: list[str | int] = [*keys, *serials]
+    for which in wanted:
         try:
             record, version = commissions.history(which)
         except (UnknownKey, NewerRecord) as error:

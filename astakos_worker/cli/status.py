@@ -10,8 +10,8 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from astakos_worker.cli.lanes import named
-from astakos_worker.cli.showing import lasting, printed
+from astakos_worker.cli.service_names import known_services
+from astakos_worker.cli.terminal import duration, report_console
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.engine.sweep.findings import Report
 from astakos_worker.engine.sweep.sweep import last_report
@@ -40,7 +40,7 @@ def command(services: tuple[str, ...], seen: tuple[str, ...], as_json: bool) -> 
     """
     settings = Settings()
     ledger = ledger_of(settings)
-    names = named(settings, ledger, services) or ledger.lanes()
+    names = known_services(settings, ledger, services) or ledger.lanes()
     lanes = [ledger.lane(name) for name in names]
     if seen:
         _acknowledge(ledger, lanes, seen)
@@ -50,7 +50,7 @@ def command(services: tuple[str, ...], seen: tuple[str, ...], as_json: bool) -> 
         print(json.dumps([_told(lane, sweeps[lane.name]) for lane in lanes]))  # noqa: T201
     else:
         now = ledger.clock.now()
-        console = printed()
+        console = report_console()
         table = Table(
             *("service", "due", "oldest", "open", "held", "dead", "awake", "last sweep", "rests"),
             box=None,
@@ -87,7 +87,7 @@ def _acknowledge(ledger: Ledger, lanes: Sequence[Lane], seen: Sequence[str]) -> 
 def _swept(report: Report | None, now: float) -> Text:
     if report is None:
         return Text("never")
-    text = f"{lasting(now - report.started)} ago"
+    text = f"{duration(now - report.started)} ago"
     if report.stopped:
         return Text(f"{text}, stopped", style="red")
     return Text(f"{text}, {report.left} left" if report.left else text)

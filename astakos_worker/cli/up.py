@@ -12,7 +12,7 @@ from kombu.utils.url import sanitize_url
 from rich.console import Console
 from rich.table import Table
 
-from astakos_worker.cli.interrupting import interrupted_once
+from astakos_worker.cli.interrupts import interrupt_once
 from astakos_worker.local import LocalStack
 
 _PORT = click.IntRange(1, 65535)
@@ -61,7 +61,7 @@ def command(  # noqa: PLR0917 # click calls it by name
         workers=workers,
         ports={name: port for name, port in ports.items() if port},
     )
-    with interrupted_once(), contextlib.suppress(KeyboardInterrupt):
+    with interrupt_once(), contextlib.suppress(KeyboardInterrupt):
         console.print("Starting ...", style="dim")
         with stack:
             console.print(_addresses(stack))

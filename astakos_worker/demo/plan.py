@@ -15,7 +15,7 @@ VM, CPU, RAM = "cyclades.vm", "cyclades.cpu", "cyclades.ram"
 GIB = 1 << 30
 
 
-class Course(StrEnum):
+class Behaviour(StrEnum):
     """How the service goes about one commission."""
 
     ORDINARY = "accepted"
@@ -34,46 +34,46 @@ class Course(StrEnum):
 
 #: Of a thousand commissions so many take each course; the rest are ordinary.
 SHARES = {
-    Course.AT_ONCE: 100,
-    Course.WITH_ISSUE: 60,
-    Course.REJECTED: 80,
-    Course.CANCELLED: 30,
-    Course.BEYOND: 40,
-    Course.SCARCE: 40,
-    Course.HELD: 40,
-    Course.HELD_FAILING: 20,
-    Course.AUTO_KEYED: 40,
-    Course.ABANDONED: 10,
-    Course.RETURNED: 40,
+    Behaviour.AT_ONCE: 100,
+    Behaviour.WITH_ISSUE: 60,
+    Behaviour.REJECTED: 80,
+    Behaviour.CANCELLED: 30,
+    Behaviour.BEYOND: 40,
+    Behaviour.SCARCE: 40,
+    Behaviour.HELD: 40,
+    Behaviour.HELD_FAILING: 20,
+    Behaviour.AUTO_KEYED: 40,
+    Behaviour.ABANDONED: 10,
+    Behaviour.RETURNED: 40,
 }
 #: Of a thousand commissions with a key so many are asked for twice.
 TWICE = 80
 #: The fewest with which every course is taken.
 FEWEST = 40
 
-_NEVER_TWICE = {Course.AUTO_KEYED, Course.ABANDONED, Course.RETURNED}
+_NEVER_TWICE = {Behaviour.AUTO_KEYED, Behaviour.ABANDONED, Behaviour.RETURNED}
 
 _ACCEPTED = frozenset({"accepted"})
 _GIVEN_UP = frozenset({"rejected", "cancelled"})
 #: What may become of a commission, by what the service decided about it.
-ENDS: dict[Course, frozenset[str]] = {
-    Course.ORDINARY: _ACCEPTED,
-    Course.AT_ONCE: _ACCEPTED,
-    Course.WITH_ISSUE: _ACCEPTED,
-    Course.REJECTED: _GIVEN_UP,
-    Course.CANCELLED: _GIVEN_UP,
-    Course.BEYOND: frozenset({"refused"}),
-    Course.SCARCE: frozenset({"accepted", "refused"}),
-    Course.HELD: _ACCEPTED,
-    Course.HELD_FAILING: _GIVEN_UP,
-    Course.AUTO_KEYED: _ACCEPTED,
-    Course.ABANDONED: _GIVEN_UP,
-    Course.RETURNED: _ACCEPTED,
+ENDS: dict[Behaviour, frozenset[str]] = {
+    Behaviour.ORDINARY: _ACCEPTED,
+    Behaviour.AT_ONCE: _ACCEPTED,
+    Behaviour.WITH_ISSUE: _ACCEPTED,
+    Behaviour.REJECTED: _GIVEN_UP,
+    Behaviour.CANCELLED: _GIVEN_UP,
+    Behaviour.BEYOND: frozenset({"refused"}),
+    Behaviour.SCARCE: frozenset({"accepted", "refused"}),
+    Behaviour.HELD: _ACCEPTED,
+    Behaviour.HELD_FAILING: _GIVEN_UP,
+    Behaviour.AUTO_KEYED: _ACCEPTED,
+    Behaviour.ABANDONED: _GIVEN_UP,
+    Behaviour.RETURNED: _ACCEPTED,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class Accounts:
     """Where there is quota: uuids of users, by name, and of projects."""
 
     plenty: Mapping[str, str]  # users with plenty of everything
@@ -89,10 +89,10 @@ class Places:
 
 
 @dataclass(frozen=True, slots=True)
-class Intent:
+class PlannedCommission:
     """One commission that the service wants. `key` is None if one is to be made for it."""
 
-    course: Course
+    behaviour: Behaviour
     key: str | None
     user: str
     project: str
@@ -104,39 +104,49 @@ class Intent:
         """Return what it takes, of each holding."""
         return charges(self.user, self.project, self.provisions)
 
-    def returned(self) -> "Intent":
+    def returned(self) -> "PlannedCommission":
         """Return the commission that gives back what this one took."""
         key = f"{str(self.key).removesuffix('/create')}/delete"
         provisions = {resource: -quantity for resource, quantity in self.provisions.items()}
-        return Intent(Course.WITH_ISSUE, key, self.user, self.project, provisions, _ACCEPTED)
+        return PlannedCommission(
+            Behaviour.WITH_ISSUE, key, self.user, self.project, provisions, _ACCEPTED
+        )
 
 
-def plan(count: int, seed: int, places: Places) -> list[Intent]:
+def plan(count: int, seed: int, accounts: Accounts) -> list[PlannedCommission]:
     """Return so many commissions in order; those that are asked for twice stand there twice."""
     rng = random.Random(seed)  # noqa: S311  # a plan is no secret
-    courses = [course for course, share in SHARES.items() for _ in range(_part(count, share))]
-    courses += [Course.ORDINARY] * (count - len(courses))
-    rng.shuffle(courses)
-    intents = [_intent(rng, n, course, places) for n, course in enumerate(courses, start=1)]
-    may = [intent for intent in intents if intent.course not in _NEVER_TWICE]
-    again = {intent.key for intent in rng.sample(may, _part(len(may), TWICE))}
+    behaviours = [
+        behaviour for behaviour, share in SHARES.items() for _ in range(_part(count, share))
+    ]
+    behaviours += [Behaviour.ORDINARY] * (count - len(behaviours))
+    rng.shuffle(behaviours)
+    planned_commissions = [
+        _planned(rng, n, behaviour, accounts) for n, behaviour in enumerate(behaviours, start=1)
+    ]
+    may = [planned for planned in planned_commissions if planned.behaviour not in _NEVER_TWICE]
+    again = {planned.key for planned in rng.sample(may, _part(len(may), TWICE))}
     # Side by side, so that two threads have them at the same time.
-    return [intent for each in intents for intent in [each] * (1 + (each.key in again))]
+    return [
+        planned for each in planned_commissions for planned in [each] * (1 + (each.key in again))
+    ]
 
 
 def _part(count: int, share: int) -> int:
     return max(1, round(count * share / 1000))
 
 
-def _intent(rng: random.Random, number: int, course: Course, places: Places) -> Intent:
-    user = rng.choice(list(places.plenty.values()))
-    project = rng.choice((user, places.shared))
+def _planned(
+    rng: random.Random, number: int, behaviour: Behaviour, accounts: Accounts
+) -> PlannedCommission:
+    user = rng.choice(list(accounts.plenty.values()))
+    project = rng.choice((user, accounts.shared))
     provisions = {VM: 1, CPU: rng.randint(1, 4), RAM: rng.randint(1, 8) * GIB}
-    if course is Course.BEYOND:
-        user = project = rng.choice(list(places.tiny.values()))
+    if behaviour is Behaviour.BEYOND:
+        user = project = rng.choice(list(accounts.tiny.values()))
         provisions = {VM: 3, CPU: 3, RAM: GIB}
-    elif course is Course.SCARCE:
-        user, project = rng.choice(list(places.crowd)), places.crowded
+    elif behaviour is Behaviour.SCARCE:
+        user, project = rng.choice(list(accounts.crowd)), accounts.crowded
         provisions = {VM: 1, CPU: 1, RAM: GIB}
-    key = None if course is Course.AUTO_KEYED else f"server-{number:04}/create"
-    return Intent(course, key, user, project, provisions, ENDS[course])
+    key = None if behaviour is Behaviour.AUTO_KEYED else f"server-{number:04}/create"
+    return PlannedCommission(behaviour, key, user, project, provisions, ENDS[behaviour])

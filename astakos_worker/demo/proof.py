@@ -27,7 +27,7 @@ def charges(user: str, project: str, provisions: Mapping[str, int]) -> dict[Hold
     return out
 
 
-class Kind(StrEnum):
+class Check(StrEnum):
     """What a finding is about."""
 
     TOLD = "told"
@@ -38,10 +38,10 @@ class Kind(StrEnum):
     FOREIGN = "foreign"
 
 
-class Finding(NamedTuple):
+class Discrepancy(NamedTuple):
     """One thing that is not as it must be."""
 
-    kind: Kind
+    kind: Check
     text: str
 
 
@@ -61,7 +61,7 @@ class Event(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class CallerView:
     """One commission of the service: what it wanted, and what it was told came of it."""
 
     key: str
@@ -76,7 +76,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class DirectCommission:
     """A commission that was made behind the service's back, directly in Astakos."""
 
     serial: int
@@ -85,24 +85,24 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class AstakosState:
     """What Astakos itself says, at the end; `before` is of the beginning."""
 
     before: Mapping[Holding, Usage]
     after: Mapping[Holding, Usage]
-    pending: Mapping[int, Made]
+    pending: Mapping[int, DirectCommission]
     journal: Sequence[Event]
     forgotten: int = 0  # events that the journal has lost
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Evidence:
     """Everything that the verdict rests on."""
 
-    told: Sequence[Told]
-    foreign: Sequence[Made]
-    orphans: Sequence[Made]  # with a tag of ours, and never wanted by the service
-    books: Books
+    told: Sequence[CallerView]
+    foreign: Sequence[DirectCommission]
+    orphans: Sequence[DirectCommission]  # with a tag of ours, and never wanted by the service
+    astakos: AstakosState
     namespace: str  # of our tags
 
     def tag(self, name: str) -> Tag | None:
@@ -111,30 +111,30 @@ class Case:
         return tag if tag is not None and tag.namespace == self.namespace else None
 
 
-def prove(case: Case) -> list[Finding]:
+def prove(evidence: Evidence) -> list[Discrepancy]:
     """Return everything that is not as it must be; nothing: it is proven."""
     return [
-        *_told_wrongly(case),
-        *_wrong_usage(case),
-        *_left_pending(case),
-        *_issued_twice(case),
-        *_orphans_alive(case),
-        *_foreign_touched(case),
+        *_told_wrongly(evidence),
+        *_wrong_usage(evidence),
+        *_left_pending(evidence),
+        *_issued_twice(evidence),
+        *_orphans_alive(evidence),
+        *_foreign_touched(evidence),
     ]
 
 
-def expected(case: Case) -> dict[Holding, Usage]:
+def expected(evidence: Evidence) -> dict[Holding, Usage]:
     """Return what each counter must be: as before, with what was accepted added up.
 
     What foreign commissions have reserved is reserved still.
     """
-    least = Counter({holding: usage.least for holding, usage in case.books.before.items()})
-    most = Counter({holding: usage.most for holding, usage in case.books.before.items()})
-    for told in case.told:
+    least = Counter({holding: usage.least for holding, usage in evidence.astakos.before.items()})
+    most = Counter({holding: usage.most for holding, usage in evidence.astakos.before.items()})
+    for told in evidence.told:
         if told.end == "accepted":
             _add(least, told.charges)
             _add(most, told.charges)
-    for foreign in case.foreign:
+    for foreign in evidence.foreign:
         _add(most, {holding: n for holding, n in foreign.charges.items() if n > 0})
         _add(least, {holding: n for holding, n in foreign.charges.items() if n < 0})
     return {holding: Usage(least[holding], most[holding]) for holding in (*least, *most)}
@@ -145,25 +145,25 @@ def _add(sums: Counter[Holding], more: Charges) -> None:
         sums[holding] += quantity
 
 
-def _told_wrongly(case: Case) -> Iterator[Finding]:
-    for told in case.told:
+def _told_wrongly(evidence: Evidence) -> Iterator[Discrepancy]:
+    for told in evidence.told:
         note = f" ({told.note})" if told.note else ""
         if told.end is None:
-            yield Finding(Kind.TOLD, f"{told.key} has no end{note}")
+            yield Discrepancy(Check.TOLD, f"{told.key} has no end{note}")
         elif told.end not in told.ends:
             wanted = " or ".join(sorted(told.ends))
-            yield Finding(Kind.TOLD, f"{told.key} is {told.end} and must be {wanted}{note}")
+            yield Discrepancy(Check.TOLD, f"{told.key} is {told.end} and must be {wanted}{note}")
 
 
-def _wrong_usage(case: Case) -> Iterator[Finding]:
-    wanted = expected(case)
-    for holding in sorted({*wanted, *case.books.after}, key=str):
-        must, found = wanted.get(holding, Usage()), case.books.after.get(holding, Usage())
+def _wrong_usage(evidence: Evidence) -> Iterator[Discrepancy]:
+    wanted = expected(evidence)
+    for holding in sorted({*wanted, *evidence.astakos.after}, key=str):
+        must, found = wanted.get(holding, Usage()), evidence.astakos.after.get(holding, Usage())
         if must != found:
             holder, source, resource = holding
             where = f"{resource} of {holder}" + (f" from {source}" if source else "")
-            yield Finding(
-                Kind.USAGE,
+            yield Discrepancy(
+                Check.USAGE,
                 f"{where}: {_shown(found)} in Astakos, {_shown(must)} by what was accepted",
             )
 
@@ -173,44 +173,44 @@ def _shown(usage: Usage) -> str:
     return f"{least}" if least == most else f"{least} ({most} with what is reserved)"
 
 
-def _left_pending(case: Case) -> Iterator[Finding]:
-    for serial, made in case.books.pending.items():
-        if (tag := case.tag(made.name)) is not None:
-            yield Finding(Kind.PENDING, f"serial {serial}, of {tag.key}, is still pending")
+def _left_pending(evidence: Evidence) -> Iterator[Discrepancy]:
+    for serial, made in evidence.astakos.pending.items():
+        if (tag := evidence.tag(made.name)) is not None:
+            yield Discrepancy(Check.PENDING, f"serial {serial}, of {tag.key}, is still pending")
 
 
-def _issued_twice(case: Case) -> Iterator[Finding]:
-    if case.books.forgotten:
-        yield Finding(Kind.TWICE, f"the journal has lost {case.books.forgotten} events")
-    accepted = _accepted(case)
-    for told in case.told:
+def _issued_twice(evidence: Evidence) -> Iterator[Discrepancy]:
+    if evidence.astakos.forgotten:
+        yield Discrepancy(Check.TWICE, f"the journal has lost {evidence.astakos.forgotten} events")
+    accepted = _accepted(evidence)
+    for told in evidence.told:
         serials = accepted.pop(told.key, [])
         if len(serials) > 1:
-            yield Finding(Kind.TWICE, f"{told.key} was accepted as {_listed(serials)}")
+            yield Discrepancy(Check.TWICE, f"{told.key} was accepted as {_listed(serials)}")
         elif told.end == "accepted" and serials != [told.serial]:
-            yield Finding(
-                Kind.TWICE,
+            yield Discrepancy(
+                Check.TWICE,
                 f"{told.key} was told to be accepted as {told.serial}; "
                 f"Astakos accepted {_listed(serials)}",
             )
         elif told.end != "accepted" and serials:
-            yield Finding(
-                Kind.TWICE, f"{told.key} is {told.end}, and Astakos accepted {_listed(serials)}"
+            yield Discrepancy(
+                Check.TWICE, f"{told.key} is {told.end}, and Astakos accepted {_listed(serials)}"
             )
     for key, serials in accepted.items():
-        yield Finding(Kind.TWICE, f"{key}, which nobody asked for, is {_listed(serials)}")
+        yield Discrepancy(Check.TWICE, f"{key}, which nobody asked for, is {_listed(serials)}")
 
 
-def _accepted(case: Case) -> dict[str, list[int]]:
+def _accepted(evidence: Evidence) -> dict[str, list[int]]:
     """Return the serials that were accepted under each key of ours."""
     out: defaultdict[str, list[int]] = defaultdict(list)
-    bare = {told.serial: told.key for told in case.told if told.bare}
-    for event in case.books.journal:
+    bare = {told.serial: told.key for told in evidence.told if told.bare}
+    for event in evidence.astakos.journal:
         if event.event != "accepted":
             continue
         if event.serial in bare:
             out[bare[event.serial]].append(event.serial)
-        elif (tag := case.tag(event.name)) is not None:
+        elif (tag := evidence.tag(event.name)) is not None:
             out[tag.key].append(event.serial)
     return dict(out)
 
@@ -219,26 +219,28 @@ def _listed(serials: Iterable[int]) -> str:
     return "serial " + " and ".join(str(serial) for serial in serials) if serials else "none"
 
 
-def _orphans_alive(case: Case) -> Iterator[Finding]:
-    ends = {event.serial: event.event for event in case.books.journal}
-    surviving = {told.serial for told in case.told if told.end == "accepted"}
-    for orphan in case.orphans:
+def _orphans_alive(evidence: Evidence) -> Iterator[Discrepancy]:
+    ends = {event.serial: event.event for event in evidence.astakos.journal}
+    surviving = {told.serial for told in evidence.told if told.end == "accepted"}
+    for orphan in evidence.orphans:
         # A worker that finds a twin before its own answer takes it; then the other is the twin.
         if ends.get(orphan.serial) != "rejected" and orphan.serial not in surviving:
             what = ends.get(orphan.serial, "unknown")
-            yield Finding(Kind.ORPHAN, f"orphan {orphan.serial} is {what}, not rejected")
+            yield Discrepancy(Check.ORPHAN, f"orphan {orphan.serial} is {what}, not rejected")
 
 
-def _foreign_touched(case: Case) -> Iterator[Finding]:
-    ours = {made.serial for made in case.foreign}
-    ends = {event.serial: event.event for event in case.books.journal}
-    for made in case.foreign:
-        there = case.books.pending.get(made.serial)
+def _foreign_touched(evidence: Evidence) -> Iterator[Discrepancy]:
+    ours = {made.serial for made in evidence.foreign}
+    ends = {event.serial: event.event for event in evidence.astakos.journal}
+    for made in evidence.foreign:
+        there = evidence.astakos.pending.get(made.serial)
         if there is None:
             what = ends.get(made.serial, "unknown")
-            yield Finding(Kind.FOREIGN, f"foreign {made.serial} is {what}, not pending")
+            yield Discrepancy(Check.FOREIGN, f"foreign {made.serial} is {what}, not pending")
         elif there != made:
-            yield Finding(Kind.FOREIGN, f"foreign {made.serial} is not what it was: {there.name}")
-    for serial, made in case.books.pending.items():
-        if serial not in ours and case.tag(made.name) is None:
-            yield Finding(Kind.FOREIGN, f"serial {serial} is pending, and nobody made it")
+            yield Discrepancy(
+                Check.FOREIGN, f"foreign {made.serial} is not what it was: {there.name}"
+            )
+    for serial, made in evidence.astakos.pending.items():
+        if serial not in ours and evidence.tag(made.name) is None:
+            yield Discrepancy(Check.FOREIGN, f"serial {serial} is pending, and nobody made it")

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from astakos_worker.demo.board import Scene
-from astakos_worker.demo.course import Verdict
 from astakos_worker.demo.plan import CPU, GIB, RAM, VM
-from astakos_worker.demo.proof import Case, Kind, expected
+from astakos_worker.demo.proof import Check, Evidence, expected
+from astakos_worker.demo.run import ProofResult
+from astakos_worker.demo.run_state import Snapshot
 
 _COLUMNS = ((VM, 1, "VM"), (CPU, 1, "CPU"), (RAM, GIB, "GiB"))
 #: Findings that are shown of each kind; all are in the JSON.
@@ -27,16 +27,16 @@ class Row(NamedTuple):
     added_up: dict[str, int]  # by what was accepted
 
 
-def rows(verdict: Verdict) -> list[Row]:
+def rows(result: ProofResult) -> list[Row]:
     """Return what Astakos says of each user, beside what the accepted commissions add up to."""
-    case, users = verdict.case, verdict.places.users
+    evidence, users = result.evidence, result.accounts.users
     accepted: Counter[str] = Counter()
-    for told in case.told:
+    for told in evidence.told:
         if told.end == "accepted":
             accepted.update({holder for holder, _, _ in told.charges})
     found: Counter[tuple[str, str]] = Counter()
     added_up: Counter[tuple[str, str]] = Counter()
-    for sums, usages in ((found, case.books.after), (added_up, expected(case))):
+    for sums, usages in ((found, evidence.astakos.after), (added_up, expected(evidence))):
         for (holder, _, resource), usage in usages.items():
             sums[holder, resource] += usage.least
     return [
@@ -52,44 +52,50 @@ def rows(verdict: Verdict) -> list[Row]:
 
 
 #: What each kind of finding contradicts, in words that are true if there is none.
-_CHECKS: dict[Kind, Callable[[Case], str]] = {
-    Kind.TOLD: lambda case: f"the service was told the end of all {len(case.told):,} commissions",
-    Kind.USAGE: lambda case: (
-        f"all {len(case.books.after):,} holdings are what "
-        f"the {_accepted(case):,} accepted ones add up to"
+_CHECKS: dict[Check, Callable[[Evidence], str]] = {
+    Check.TOLD: lambda evidence: (
+        f"the service was told the end of all {len(evidence.told):,} commissions"
     ),
-    Kind.TWICE: lambda case: (
+    Check.USAGE: lambda evidence: (
+        f"all {len(evidence.astakos.after):,} holdings are what "
+        f"the {_accepted(evidence):,} accepted ones add up to"
+    ),
+    Check.TWICE: lambda evidence: (
         f"nothing was issued twice: one accepted serial a key, "
-        f"in {len(case.books.journal):,} events"
+        f"in {len(evidence.astakos.journal):,} events"
     ),
-    Kind.PENDING: lambda _: "nothing of ours is pending",
-    Kind.ORPHAN: lambda case: f"all {len(case.orphans)} orphans and twins are rejected",
-    Kind.FOREIGN: lambda case: f"the {len(case.foreign)} foreign commissions are as they were",
+    Check.PENDING: lambda _: "nothing of ours is pending",
+    Check.ORPHAN: lambda evidence: f"all {len(evidence.orphans)} orphans and twins are rejected",
+    Check.FOREIGN: lambda evidence: (
+        f"the {len(evidence.foreign)} foreign commissions are as they were"
+    ),
 }
 
 
-def _accepted(case: Case) -> int:
-    return sum(told.end == "accepted" for told in case.told)
+def _accepted(evidence: Evidence) -> int:
+    return sum(told.end == "accepted" for told in evidence.told)
 
 
-def show(verdict: Verdict, console: Console) -> None:
+def show(result: ProofResult, console: Console) -> None:
     """Print the proof."""
     console.print(Text("What Astakos says each user has; ✓: as much as was accepted", "bold"))
-    console.print(_table(rows(verdict)))
+    console.print(_table(rows(result)))
     console.print()
     for kind, check in _CHECKS.items():
-        wrong = [finding.text for finding in verdict.findings if finding.kind is kind]
+        wrong = [
+            discrepancy.text for discrepancy in result.discrepancies if discrepancy.kind is kind
+        ]
         mark = Text("✗ ", "bold red") if wrong else Text("✓ ", "bold green")
-        console.print(mark + Text(("not so: " if wrong else "") + check(verdict.case)))
+        console.print(mark + Text(("not so: " if wrong else "") + check(result.evidence)))
         for text in wrong[:_SHOWN]:
             console.print(Text(f"    {text}", "red"))
         if len(wrong) > _SHOWN:
             console.print(Text(f"    and {len(wrong) - _SHOWN} more", "red"))
-    killed = f", kill -9 of {' and '.join(verdict.killed)} included" if verdict.killed else ""
-    if verdict.proven:
-        console.print(Text(f"Proven in {verdict.seconds:.0f} s{killed}.", "bold green"))
+    killed = f", kill -9 of {' and '.join(result.killed)} included" if result.killed else ""
+    if result.proven:
+        console.print(Text(f"Proven in {result.seconds:.0f} s{killed}.", "bold green"))
     else:
-        number = len(verdict.findings)
+        number = len(result.discrepancies)
         console.print(Text(f"Not proven: {number} things differ{killed}.", "bold red"))
 
 
@@ -121,22 +127,22 @@ def _cells(row: Row) -> list[Text]:
     return [*cells, Text("✓", "green") if good else Text("✗", "bold red")]
 
 
-def summary(verdict: Verdict, scene: Scene, directory: str | None) -> dict[str, Any]:
+def summary(result: ProofResult, snapshot: Snapshot, directory: str | None) -> dict[str, Any]:
     """Return the outcome for programs."""
     return {
-        "proven": verdict.proven,
-        "seconds": round(verdict.seconds, 1),
-        "calls": scene.enqueued,
-        "commissions": len(verdict.case.told),
-        "ends": dict(scene.ends),
-        "foreign": len(verdict.case.foreign),
-        "orphans": len(verdict.case.orphans),
-        "killed": verdict.killed,
-        "calls_made_again": scene.retried,
+        "proven": result.proven,
+        "seconds": round(result.seconds, 1),
+        "calls": snapshot.enqueued,
+        "commissions": len(result.evidence.told),
+        "ends": dict(snapshot.ends),
+        "foreign": len(result.evidence.foreign),
+        "orphans": len(result.evidence.orphans),
+        "killed": result.killed,
+        "calls_made_again": snapshot.retried,
         "users": {
             row.user: {"accepted": row.accepted, "usage": row.found, "added_up": row.added_up}
-            for row in rows(verdict)
+            for row in rows(result)
         },
-        "findings": [{"kind": kind.value, "text": text} for kind, text in verdict.findings],
+        "findings": [{"kind": kind.value, "text": text} for kind, text in result.discrepancies],
         "directory": directory,
     }

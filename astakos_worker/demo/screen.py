@@ -11,8 +11,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from astakos_worker.demo.board import Board, Scene
-from astakos_worker.demo.course import PHASES
+from astakos_worker.demo.run import PHASES
+from astakos_worker.demo.run_state import RunState, Snapshot
 
 _TITLE = "Astakos Worker: commissions from request handlers to Astakos and back"
 #: Lines of what just happened, so that all of it fits into 24.
@@ -22,17 +22,17 @@ _STYLES = {"accepted": "green", "rejected": "yellow", "cancelled": "yellow", "re
 
 
 @contextmanager
-def live(board: Board, console: Console) -> Iterator[None]:
+def show_on_screen(state: RunState, console: Console) -> Iterator[None]:
     """Show the board until the end; the last picture does not stay."""
 
     def draw() -> RenderableType:
-        return picture(board.scene())
+        return picture(state.snapshot())
 
     with Live(get_renderable=draw, console=console, refresh_per_second=_PER_SECOND, transient=True):
         yield
 
 
-def picture(scene: Scene) -> RenderableType:
+def picture(snapshot: Snapshot) -> RenderableType:
     """Return the screen of one moment."""
     rows = Table.grid(padding=(0, 2, 0, 0), expand=True)
     rows.add_column(style="bold", width=7)
@@ -40,48 +40,48 @@ def picture(scene: Scene) -> RenderableType:
     rows.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     rows.add_row(
         "Service",
-        _bar(scene.enqueued, scene.wanted),
-        f"{_part(scene.enqueued, scene.wanted)} calls, {scene.rate:.0f}/s",
+        _bar(snapshot.enqueued, snapshot.wanted),
+        f"{_part(snapshot.enqueued, snapshot.wanted)} calls, {snapshot.rate:.0f}/s",
     )
     rows.add_row(
         "Told",
-        _bar(scene.told, scene.keys),
-        f"{_part(scene.told, scene.keys)} commissions know their end",
+        _bar(snapshot.told, snapshot.keys),
+        f"{_part(snapshot.told, snapshot.keys)} commissions know their end",
     )
     numbers = Table.grid(padding=(0, 2, 0, 0), expand=True)
     numbers.add_column(style="bold", width=7)
     numbers.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-    numbers.add_row("", _ends(scene))
-    standing = scene.standing
+    numbers.add_row("", _ends(snapshot))
+    counts = snapshot.counts
     numbers.add_row(
         "Ledger",
-        Text(standing.away, "red")
-        if standing.away
+        Text(counts.away, "red")
+        if counts.away
         else _counts(
-            open=standing.open,
-            due=standing.due,
-            with_serial=standing.with_serial,
-            carriers_awake=standing.awake,
+            open=counts.open,
+            due=counts.due,
+            with_serial=counts.with_serial,
+            carriers_awake=counts.awake,
         ),
     )
     numbers.add_row(
         "Astakos",
         _counts(
-            issued=standing.issued,
-            accepted=standing.accepted,
-            rejected=standing.rejected,
-            pending=standing.pending,
-            http=standing.requests,
+            issued=counts.issued,
+            accepted=counts.accepted,
+            rejected=counts.rejected,
+            pending=counts.pending,
+            http=counts.requests,
         ),
     )
-    meddled = _counts(**scene.mischief) if scene.mischief else Text("nothing yet", style="dim")
-    numbers.add_row("Trouble", meddled)
+    faults = _counts(**snapshot.faults) if snapshot.faults else Text("nothing yet", style="dim")
+    numbers.add_row("Trouble", faults)
     foot = Text("Flower", "bold", no_wrap=True, overflow="ellipsis")
-    foot.append(f"   {scene.flower or 'off'}", "not bold")
-    if scene.retried:
-        foot.append(f"   made again, ledger away: {scene.retried:,} calls", "red")
+    foot.append(f"   {snapshot.flower or 'off'}", "not bold")
+    if snapshot.retried:
+        foot.append(f"   made again, ledger away: {snapshot.retried:,} calls", "red")
     return Panel(
-        Group(_phases(scene), Text(), rows, Text(), numbers, Text(), _happenings(scene), foot),
+        Group(_phases(snapshot), Text(), rows, Text(), numbers, Text(), _messages(snapshot), foot),
         title=_TITLE,
         title_align="left",
         box=box.ROUNDED,
@@ -90,15 +90,15 @@ def picture(scene: Scene) -> RenderableType:
     )
 
 
-def _phases(scene: Scene) -> Text:
+def _phases(snapshot: Snapshot) -> Text:
     text = Text(no_wrap=True, overflow="ellipsis")
-    now = PHASES.index(scene.phase)
+    now = PHASES.index(snapshot.phase)
     for number, phase in enumerate(PHASES):
         mark, style = ("✓", "green") if number < now else ("○", "dim")
         if number == now:
             mark, style = "●", "bold cyan"
         text.append(f"{mark} {phase}   ", style)
-    text.append(f"{scene.seconds:6.1f} s", "bold")
+    text.append(f"{snapshot.seconds:6.1f} s", "bold")
     return text
 
 
@@ -110,9 +110,9 @@ def _part(done: int, of: int) -> str:
     return f"{done:,}/{of:,}"
 
 
-def _ends(scene: Scene) -> Text:
+def _ends(snapshot: Snapshot) -> Text:
     text = Text()
-    for end, count in scene.ends.most_common():
+    for end, count in snapshot.ends.most_common():
         text.append(f"{end} ", "dim")
         text.append(f"{count:,}   ", _STYLES.get(end, "bold red"))
     return text
@@ -126,10 +126,10 @@ def _counts(**counts: int) -> Text:
     return text
 
 
-def _happenings(scene: Scene) -> Text:
+def _messages(snapshot: Snapshot) -> Text:
     lines = [
         Text.assemble((f"{one.at:6.1f} s  ", "dim"), (one.text, one.style))
-        for one in scene.happenings[-_LINES:]
+        for one in snapshot.messages[-_LINES:]
     ]
     lines += [Text()] * (_LINES - len(lines))
     return Text("\n", no_wrap=True, overflow="ellipsis").join(lines)

@@ -1,8 +1,8 @@
-"""One program run as a child: its log, its signals, and the promise that it ends with us.
+"""Runs one program as a child process: its log, its signals, its end.
 
-Every child leads a process group of its own (Ctrl-C in the terminal does not reach it; whoever
-started it decides) and runs on a leash (`leash.py`), so that a `kill -9` of its parent ends it.
-Signals go to the whole group.
+Each child leads a process group of its own, so Ctrl-C in the terminal does not reach the child;
+the process that started it decides. Signals go to the whole group. The kernel kills the child when
+its parent dies, by `kill -9` too (`die_with_parent.py`).
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-_LEASH = Path(__file__).with_name("leash.py")
+_DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
 #: Seconds between two looks at something that is waited for.
 _LOOK = 0.05
 
@@ -84,17 +84,17 @@ class Process:
         return self.alive and self._ready()
 
     def start(self) -> None:
-        """Start it, from a thread that outlives it (see `leash.py`)."""
+        """Start the program. The calling thread must outlive it (see `die_with_parent.py`)."""
         if self.alive:
             raise StackError(f"{self.name} runs already, as process {self.pid}")
         self.restarts += self._child is not None
-        leash = [sys.executable, "-I", "-S", str(_LEASH), str(os.getpid()), "--"]
+        wrapper = [sys.executable, "-I", "-S", str(_DIE_WITH_PARENT), str(os.getpid()), "--"]
         with self.log.open("ab") as log:
             self._since = log.tell()
             log.write(f"$ {shlex.join(self.words)}\n".encode())
             log.flush()
             self._child = subprocess.Popen(  # noqa: S603  # words of ours, and no shell
-                [*leash, *program(self.words)],
+                [*wrapper, *program(self.words)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -17,11 +17,11 @@ from celery import Celery
 
 from astakos_worker.configuration import names
 from astakos_worker.local import commands
-from astakos_worker.local.checks import http_answers, server_answers, worker_answers
 from astakos_worker.local.files import Lock, sandbox_token, write_secret
 from astakos_worker.local.free_ports import LOOPBACK, Port
 from astakos_worker.local.process import Process, StackError, end, wait_ready
-from astakos_worker.local.server import server_program
+from astakos_worker.local.readiness import http_answers, server_answers, worker_answers
+from astakos_worker.local.server_program import server_program
 from astakos_worker.local.supervisor import Supervisor
 
 _OURS = "ASTAKOS_"

@@ -1,7 +1,7 @@
 """Keeps processes up: one that dies is started again, with back-off.
 
-All starts happen in one thread that lives until the last process has ended, because a leash is
-tied to the thread that started it.
+One thread makes all starts, and lives until the last process has ended: the kernel kills a child
+when the *thread* that started it ends (`die_with_parent.py`).
 """
 
 import queue

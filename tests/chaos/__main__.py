@@ -17,13 +17,13 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from astakos_worker.cli.interrupting import interrupted_once
+from astakos_worker.cli.interrupts import interrupt_once
 from astakos_worker.configuration.logs import configure_logs
-from astakos_worker.demo.plain import plain
+from astakos_worker.demo.lines import show_lines
 from astakos_worker.demo.plan import FEWEST
-from astakos_worker.demo.screen import live
-from tests.chaos.course import Chaos, Crowd, Options
+from astakos_worker.demo.screen import show_on_screen
 from tests.chaos.report import show, summary
+from tests.chaos.run import Chaos, CombinedState, Options
 
 _INTERRUPTED = 130
 
@@ -93,7 +93,7 @@ def main(  # noqa: PLR0917 # click calls it by name
     configure_logs()
     proven = False
     try:
-        with interrupted_once():
+        with interrupt_once():
             proven = _run(options, console, is_live=is_live, is_json=is_json)
     except KeyboardInterrupt:
         console.print(Text("Interrupted; everything is ended."))
@@ -107,18 +107,20 @@ def main(  # noqa: PLR0917 # click calls it by name
 
 
 def _run(options: Options, console: Console, *, is_live: bool, is_json: bool) -> bool:
-    board = Crowd()
-    chaos = Chaos(options, board)
+    state = CombinedState()
+    chaos = Chaos(options, state)
     with contextlib.ExitStack() as shown:
-        shown.enter_context(live(board, console) if is_live else plain(board, console.file))
+        shown.enter_context(
+            show_on_screen(state, console) if is_live else show_lines(state, console.file)
+        )
         with chaos.running():
             outcome = chaos.run()
             shown.close()
             show(outcome, console)
     if is_json:
-        kept = None if outcome.verdict.proven else str(options.directory)
-        click.echo(json.dumps(summary(outcome, board.scene(), options, kept), indent=2))
-    return outcome.verdict.proven
+        kept = None if outcome.result.proven else str(options.directory)
+        click.echo(json.dumps(summary(outcome, state.snapshot(), options, kept), indent=2))
+    return outcome.result.proven
 
 
 def _directory(given: Path | None) -> Path:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from astakos_worker.demo.proof import Case
+from astakos_worker.demo.proof import Evidence
 from astakos_worker.ledger.contract import Ledger
 from astakos_worker.sandbox.control_client import AuditReport
 
@@ -100,9 +100,9 @@ def recorded(ledger: Ledger, lane: str, keys: Iterable[str]) -> dict[str, int]:
     return dict(counts)
 
 
-def issued(case: Case) -> dict[str, int]:
+def issued(evidence: Evidence) -> dict[str, int]:
     """Return what Astakos' journal tells."""
-    events = Counter(event.event for event in case.books.journal)
+    events = Counter(event.event for event in evidence.astakos.journal)
     return {f"{name} by Astakos": events[name] for name in ("issued", "accepted", "rejected")}
 
 

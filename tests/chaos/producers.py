@@ -17,11 +17,11 @@ from typing import NamedTuple
 
 from astakos_worker.configuration.logs import configure_logs
 from astakos_worker.configuration.settings import Settings
-from astakos_worker.demo.board import Board, Scene
-from astakos_worker.demo.plan import Intent
-from astakos_worker.demo.proof import Told
-from astakos_worker.demo.service import Service
-from astakos_worker.demo.trouble import can_be_doubled
+from astakos_worker.demo.fault_schedule import can_have_twin
+from astakos_worker.demo.plan import PlannedCommission
+from astakos_worker.demo.pretend_service import PretendService
+from astakos_worker.demo.proof import CallerView
+from astakos_worker.demo.run_state import RunState, Snapshot
 from astakos_worker.service.commissions import Commissions
 
 #: Calls that a process makes at once, so that a lane is idle at times and full at others.
@@ -36,16 +36,16 @@ class Orders(NamedTuple):
     """What one process of the service is to do."""
 
     settings: Settings
-    intents: Sequence[Intent]
+    planned_commissions: Sequence[PlannedCommission]
     threads: int
     seconds: float  # over which its calls are spread
     log: Path
 
 
-class Report(NamedTuple):
+class ProducerReport(NamedTuple):
     """How far it has come."""
 
-    scene: Scene
+    snapshot: Snapshot
     firing: bool
     waiting: bool
     doubles: list[str]  # keys that were accepted since the last report and can be doubled
@@ -60,8 +60,8 @@ class Producers:
         context = multiprocessing.get_context("spawn")
         self._pipes: list[Connection] = []
         self._processes = []
-        self._reports: dict[int, Report] = {}
-        self._told: dict[int, list[Told]] = {}
+        self._reports: dict[int, ProducerReport] = {}
+        self._told: dict[int, list[CallerView]] = {}
         self._doubles: list[str] = []
         self._lock = threading.Lock()
         self._listeners = []
@@ -79,10 +79,10 @@ class Producers:
             self._listeners.append(listener)
 
     @property
-    def scenes(self) -> list[Scene]:
+    def snapshots(self) -> list[Snapshot]:
         """Return how each stands."""
         with self._lock:
-            return [report.scene for report in self._reports.values()]
+            return [report.snapshot for report in self._reports.values()]
 
     @property
     def ready(self) -> bool:
@@ -106,7 +106,7 @@ class Producers:
         with self._lock:
             return list(self._doubles)
 
-    def end(self) -> list[Told]:
+    def end(self) -> list[CallerView]:
         """End them all; return what they were told."""
         for pipe in self._pipes:
             pipe.send("end")
@@ -134,7 +134,7 @@ class Producers:
             except (EOFError, OSError):
                 return
             with self._lock:
-                if isinstance(said, Report):
+                if isinstance(said, ProducerReport):
                     self._reports[number] = said
                     self._doubles += said.doubles
                 else:
@@ -144,15 +144,15 @@ class Producers:
                 self._say(text)
 
 
-def merged(lists: Iterable[Sequence[Told]]) -> list[Told]:
+def merged(lists: Iterable[Sequence[CallerView]]) -> list[CallerView]:
     """Return one of each commission; of what two processes were told both must be so."""
-    out: dict[str, Told] = {}
+    out: dict[str, CallerView] = {}
     for told in (told for each in lists for told in each):
         out[told.key] = _both(out[told.key], told) if told.key in out else told
     return list(out.values())
 
 
-def _both(one: Told, other: Told) -> Told:
+def _both(one: CallerView, other: CallerView) -> CallerView:
     if (one.end, one.serial) != (other.end, other.serial):
         note = f"one process was told {one.end} {one.serial}, another {other.end} {other.serial}"
         return replace(one, ends=frozenset(), end=one.end or other.end, note=note)
@@ -167,22 +167,22 @@ def produce(orders: Orders, pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who started us
     logging.basicConfig(filename=orders.log, level=logging.INFO, format="%(asctime)s %(message)s")
     configure_logs()
-    board = Board()
-    service = Service(Commissions(settings=orders.settings), board)
-    service.start(orders.intents, orders.threads, over=orders.seconds, burst=_BURST)
+    state = RunState()
+    service = PretendService(Commissions(settings=orders.settings), state)
+    service.start(orders.planned_commissions, orders.threads, over=orders.seconds, burst=_BURST)
     reported: set[str] = set()
     heard = 0
     try:
         while not pipe.poll(_REPORT):
-            doubles = [t.key for t in board.told() if can_be_doubled(t) and t.key not in reported]
+            doubles = [t.key for t in state.told() if can_have_twin(t) and t.key not in reported]
             reported.update(doubles)
-            scene = board.scene()
-            new = scene.told_of - heard
-            heard = scene.told_of
-            said = [one.text for one in scene.happenings[-new:]] if new else []
-            pipe.send(Report(scene, service.firing, board.waiting, doubles, said))
+            snapshot = state.snapshot()
+            new = snapshot.messages_so_far - heard
+            heard = snapshot.messages_so_far
+            said = [one.text for one in snapshot.messages[-new:]] if new else []
+            pipe.send(ProducerReport(snapshot, service.firing, state.waiting, doubles, said))
         pipe.recv()
         service.stop()
-        pipe.send(board.told())
+        pipe.send(state.told())
     except (EOFError, OSError):
         os._exit(1)

@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from astakos_worker.demo import report
-from astakos_worker.demo.board import Scene
-from tests.chaos.course import Options, Outcome
+from astakos_worker.demo.run_state import Snapshot
+from tests.chaos.run import Options, Outcome
 
 #: Figures a line.
 _COLUMNS = 3
@@ -26,7 +26,7 @@ def show(outcome: Outcome, console: Console) -> None:
         console.print(Text(title, "bold"))
         console.print(_table(counts))
         console.print()
-    report.show(outcome.verdict, console)
+    report.show(outcome.result, console)
     console.print(f"Quiet {figures.quiescence:.1f} s after the last fault.")
 
 
@@ -42,8 +42,8 @@ def _table(counts: dict[str, int]) -> Table:
 
 
 def summary(
-    outcome: Outcome, scene: Scene, options: Options, directory: str | None
+    outcome: Outcome, snapshot: Snapshot, options: Options, directory: str | None
 ) -> dict[str, Any]:
     """Return the outcome for programs."""
-    proven = report.summary(outcome.verdict, scene, directory)
+    proven = report.summary(outcome.result, snapshot, directory)
     return {"seed": options.seed, **proven, **outcome.figures.to_dict()}

@@ -10,10 +10,10 @@ import requests
 import yaml
 
 from astakos_worker.local import LocalStack
-from astakos_worker.local.checks import server_answers
 from astakos_worker.local.free_ports import LOOPBACK, Port
 from astakos_worker.local.process import Process, wait_ready
-from astakos_worker.local.server import server_program
+from astakos_worker.local.readiness import server_answers
+from astakos_worker.local.server_program import server_program
 
 COMPOSE = yaml.safe_load((Path(__file__).parents[2] / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]

@@ -1,4 +1,4 @@
-"""Children on a leash, and the supervisor that starts them again."""
+"""Children that end with their parent, and the supervisor that starts them again."""
 
 import os
 import signal
@@ -86,9 +86,9 @@ def test_a_child_ends_with_its_parent_even_by_kill_9(tmp_path):
 
 WATCHED = """
 import os, sys, time
-from astakos_worker.local import leash
+from astakos_worker.local import die_with_parent
 os.setsid()
-leash.watch(os.getppid())
+die_with_parent.watch(os.getppid())
 print(os.getpid(), flush=True)
 os.execvp(sys.executable, [sys.executable, "-c", "import time; time.sleep(600)"])
 """

@@ -15,8 +15,8 @@ from typing import cast
 import click
 from celery.utils.imports import cwd_in_path, symbol_by_name
 
-from astakos_worker.cli.interrupting import interrupted_once
-from astakos_worker.cli.showing import printed, progress
+from astakos_worker.cli.interrupts import interrupt_once
+from astakos_worker.cli.terminal import progress_bar, report_console
 from astakos_worker.cli.usage.repair import Repairer
 from astakos_worker.cli.usage.report import Comparison, show_comparison
 from astakos_worker.configuration.settings import Settings
@@ -124,7 +124,7 @@ def command(
         ledger = connected(settings).ledger
         reader = SnapshotReader(Clients(settings).of(lane), ledger, function, lane)
         try:
-            with interrupted_once():
+            with interrupt_once():
                 _compare(comparison, reader, scope, apart)
                 if fix and (however_many or not _doubtful(comparison, settings)):
                     repairer = _repairer(settings, reader, force=force, timeout=timeout)
@@ -135,7 +135,7 @@ def command(
         if as_json:
             print(json.dumps(comparison.to_dict()))  # noqa: T201
         else:
-            show_comparison(printed(), comparison, rows=rows, fix=fix)
+            show_comparison(report_console(), comparison, rows=rows, fix=fix)
         if status == _INTERRUPTED:
             break
         status = max(status, int(bool(comparison.left or comparison.stopped)))
@@ -181,7 +181,7 @@ def _counting(path: str) -> Usage:
 
 def _compare(comparison: Comparison, reader: SnapshotReader, scope: Scope, apart: float) -> None:
     """Look at everything, and after a while again at what differed."""
-    with progress() as bar:
+    with progress_bar() as bar:
         task = bar.add_task("reading usage and quotas", total=None)
         reader.step = lambda: bar.advance(task)
         snapshot = reader.survey(scope)
@@ -208,7 +208,7 @@ def _doubtful(comparison: Comparison, settings: Settings) -> bool:
 
 
 def _repair(comparison: Comparison, repairer: Repairer) -> None:
-    with progress() as bar, closing(repairer.repair(comparison.differing)) as repairs:
+    with progress_bar() as bar, closing(repairer.repair(comparison.differing)) as repairs:
         task = bar.add_task("repairing", total=len(comparison.differing))
         for repair in repairs:
             comparison.repairs[repair.finding] = repair

@@ -15,8 +15,8 @@ from pytest_celery import (
     RedisContainer,
 )
 
-from astakos_worker.local.checks import worker_answers
 from astakos_worker.local.free_ports import LOOPBACK
+from astakos_worker.local.readiness import worker_answers
 from tests.integration.cluster.container import GRACE, LocalContainer
 from tests.integration.cluster.until import until
 

@@ -9,10 +9,10 @@ from pytest_celery import CeleryTestSetup
 
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.local import commands
-from astakos_worker.local.checks import http_answers
 from astakos_worker.local.files import sandbox_token, write_secret
 from astakos_worker.local.free_ports import LOOPBACK, Port
 from astakos_worker.local.process import Process, wait_ready
+from astakos_worker.local.readiness import http_answers
 from astakos_worker.sandbox.control_client import ControlClient
 from tests.integration.cluster.nodes import PATIENCE, Worker
 from tests.integration.cluster.servers import Server

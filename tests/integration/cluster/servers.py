@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from astakos_worker.local import commands
-from astakos_worker.local.checks import server_answers
 from astakos_worker.local.free_ports import LOOPBACK, Port
 from astakos_worker.local.process import Process, wait_ready
-from astakos_worker.local.server import server_program
+from astakos_worker.local.readiness import server_answers
+from astakos_worker.local.server_program import server_program
 from tests.integration.cluster.container import LocalContainer
 from tests.integration.cluster.nodes import PATIENCE, ServerContainer
 

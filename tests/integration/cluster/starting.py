@@ -8,8 +8,8 @@ from pathlib import Path
 from celery import Celery
 
 from astakos_worker.local import commands
-from astakos_worker.local.checks import worker_answers
 from astakos_worker.local.process import Process
+from astakos_worker.local.readiness import worker_answers
 from tests.integration.cluster.container import LocalContainer
 from tests.integration.cluster.nodes import Worker, WorkerContainer
 

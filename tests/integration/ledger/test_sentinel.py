@@ -12,10 +12,10 @@ from astakos_worker import Commissions, Settings, Unavailable
 from astakos_worker.configuration import names
 from astakos_worker.ledger.contract import UnavailableError
 from astakos_worker.local import commands
-from astakos_worker.local.checks import server_answers
 from astakos_worker.local.free_ports import LOOPBACK, Port
 from astakos_worker.local.process import Process, wait_ready
-from astakos_worker.local.server import server_program
+from astakos_worker.local.readiness import server_answers
+from astakos_worker.local.server_program import server_program
 from astakos_worker.service.connect import ledger_of
 from astakos_worker.service.wakeups import BROKER_AWAY, producer
 from tests.integration.cluster.servers import Server, redis_program

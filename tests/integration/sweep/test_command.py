@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from astakos_worker.cli import main
-from astakos_worker.cli.reconcile_report import Kept
-from astakos_worker.cli.showing import printed
+from astakos_worker.cli.reconcile_report import ShownFindings
+from astakos_worker.cli.terminal import report_console
 from astakos_worker.engine.sweep.findings import SweepFinding
 from tests.integration.cluster.until import until
 
@@ -306,11 +306,11 @@ def test_ctrl_c_ends_it_at_once_and_leaves_the_next_one_free(cloud, environment)
 
 def test_a_hundred_thousand_findings_are_counted_and_a_few_shown(capsys):
     """F46: what is to be done comes first, wherever it was found."""
-    kept = Kept(5)
+    kept = ShownFindings(5)
     for serial in range(100_000):
         kept.add(SweepFinding("foreign", serial, None, "not of this ledger", 90.0))
     kept.add(SweepFinding("twin", 7, "doubled", "its key has another", 3 * 86400 + 7200.0))
-    kept.show(printed(), fix=False)
+    kept.show(report_console(), fix=False)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 7
     assert lines[1].split()[:3] == ["twin", "7", "doubled"]

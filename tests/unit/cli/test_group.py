@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from astakos_worker.cli import COMMANDS, main
-from astakos_worker.cli.showing import lasting
+from astakos_worker.cli.terminal import duration
 
 
 def run(*arguments, before="", **environment):
@@ -123,4 +123,4 @@ def test_an_unknown_command_is_refused():
     ],
 )
 def test_a_time_is_said_in_its_two_largest_units(seconds, said):
-    assert lasting(seconds) == said
+    assert duration(seconds) == said

@@ -8,7 +8,7 @@ from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.contract import Ledger
 
 
-def named(settings: Settings, ledger: Ledger, services: Sequence[str]) -> Sequence[str]:
+def known_services(settings: Settings, ledger: Ledger, services: Sequence[str]) -> Sequence[str]:
     """Return the services, if the ledger has heard of each, or the environment names it."""
     if unheard := set(services) - {*settings.services, settings.service}:
         there = ledger.lanes()

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from astakos_worker.cli.interrupting import interrupted_once
+from astakos_worker.cli.interrupts import interrupt_once
 
 
 class Interrupted:
@@ -17,7 +17,7 @@ class Interrupted:
 
 
 def test_an_interrupt_ends_the_block():
-    with pytest.raises(KeyboardInterrupt), interrupted_once():
+    with pytest.raises(KeyboardInterrupt), interrupt_once():
         signal.raise_signal(signal.SIGINT)
 
 
@@ -30,7 +30,7 @@ def test_a_second_interrupt_leaves_the_ending_alone():
 
     stack = contextlib.ExitStack()
     stack.callback(end)
-    with pytest.raises(KeyboardInterrupt), interrupted_once(), stack:
+    with pytest.raises(KeyboardInterrupt), interrupt_once(), stack:
         signal.raise_signal(signal.SIGTERM)
     assert done == ["ended"]
 
@@ -43,13 +43,13 @@ def test_an_interrupt_that_python_throws_away_comes_again():
         time.sleep(30)
 
     began = time.monotonic()
-    with pytest.raises(KeyboardInterrupt), interrupted_once():
+    with pytest.raises(KeyboardInterrupt), interrupt_once():
         run()
     assert time.monotonic() - began < 25
 
 
 def test_afterwards_all_is_as_before():
     before = signal.getsignal(signal.SIGINT)
-    with interrupted_once():
+    with interrupt_once():
         assert signal.getsignal(signal.SIGINT) is not before
     assert signal.getsignal(signal.SIGINT) is before

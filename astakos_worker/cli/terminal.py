@@ -12,12 +12,12 @@ _WIDE = 400
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60))
 
 
-def printed() -> Console:
+def report_console() -> Console:
     """Return what reports are printed on. NO_COLOR is heeded."""
     return Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False)
 
 
-def progress() -> Progress:
+def progress_bar() -> Progress:
     """Return a bar on the terminal, gone when it is done; where there is no terminal, nothing."""
     return Progress(
         TextColumn("{task.description}"),
@@ -30,7 +30,7 @@ def progress() -> Progress:
     )
 
 
-def lasting(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Return a time as a person says it, in its largest unit and the next: `3 h 12 min`."""
     rest = round(seconds)
     for index, (unit, size) in enumerate(_UNITS):
@@ -41,6 +41,6 @@ def lasting(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else f"{rest} s"
 
 
-def stamp(at: float) -> str:
+def timestamp(at: float) -> str:
     """Return a moment, in UTC."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")

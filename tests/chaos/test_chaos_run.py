@@ -13,7 +13,7 @@ import sys
 import psutil
 import pytest
 
-from tests.chaos import storm
+from tests.chaos import fault_timetable
 
 CHAOS = [sys.executable, "-m", "tests.chaos", "--json"]
 SHORT = ["--minutes", "0.4", "--commissions", "250"]
@@ -29,10 +29,12 @@ def test_nothing_is_lost_and_nothing_done_twice(tmp_path):
     assert summary["proven"] is True and summary["findings"] == []
     assert summary["commissions"] >= 250
     assert summary["ends"].keys() - {"cancelled"} == {"accepted", "rejected", "refused"}
-    struck = {blow.what for blow in (*storm.machine(7, 24), *storm.astakos(7, 24))}
+    struck = {
+        fault.what for fault in (*fault_timetable.machine(7, 24), *fault_timetable.astakos(7, 24))
+    }
     assert set(summary["faults"]) == struck
     assert summary["orphans"] >= 3 and summary["probes"] > 0 and summary["sweeps"] > 0
-    assert summary["restarts"].keys() >= {*storm.KILLED, "sandbox"}
+    assert summary["restarts"].keys() >= {*fault_timetable.KILLED, "sandbox"}
     token = (tmp_path / "token").read_text().strip()
     assert token not in done.stdout + done.stderr
     assert {path.name for path in tmp_path.rglob("*") if holds(path, token)} == {

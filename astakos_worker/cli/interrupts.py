@@ -12,7 +12,7 @@ _AGAIN = 0.05
 
 
 @contextlib.contextmanager
-def interrupted_once() -> Iterator[None]:
+def interrupt_once() -> Iterator[None]:
     """Have Ctrl-C, a service manager's SIGTERM and a closed terminal interrupt us, once.
 
     A second one while everything is being ended would leave it half done; that takes seconds

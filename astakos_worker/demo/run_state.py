@@ -1,6 +1,6 @@
 """What is known of a running demonstration: written by many threads, shown by one.
 
-`Board` is the only thing that they share; a `Scene` is a copy of it at one moment.
+`RunState` is the only thing that they share; a `Snapshot` is a copy of it at one moment.
 """
 
 import threading
@@ -8,8 +8,8 @@ import time
 from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 
-from astakos_worker.demo.plan import Intent
-from astakos_worker.demo.proof import Told
+from astakos_worker.demo.plan import PlannedCommission
+from astakos_worker.demo.proof import CallerView
 
 #: Seconds over which the rate is taken.
 _WINDOW = 2.0
@@ -17,7 +17,7 @@ _KEPT = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Counts:
     """How ledger and Astakos stand; numbers for a view, of which nothing is concluded."""
 
     due: int = 0
@@ -37,7 +37,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class Message:
     """Something worth telling, so many seconds after the start."""
 
     at: float
@@ -46,8 +46,8 @@ class Happening:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """The board at one moment."""
+class Snapshot:
+    """The state of the run at one moment."""
 
     phase: str = "start"
     seconds: float = 0.0
@@ -57,10 +57,10 @@ class Scene:
     rate: float = 0.0
     ends: Counter[str] = field(default_factory=Counter)
     retried: int = 0
-    mischief: Counter[str] = field(default_factory=Counter)
-    standing: Standing = field(default_factory=Standing)
-    happenings: tuple[Happening, ...] = ()
-    told_of: int = 0  # happenings so far, those that are not kept included
+    faults: Counter[str] = field(default_factory=Counter)
+    counts: Counts = field(default_factory=Counts)
+    messages: tuple[Message, ...] = ()
+    messages_so_far: int = 0  # those that are not kept included
     flower: str | None = None
 
     @property
@@ -69,16 +69,16 @@ class Scene:
         return sum(self.ends.values())
 
 
-class Board:
+class RunState:
     """Everything that happens is written here."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._began = time.monotonic()
-        self._scene = Scene()
-        self._told: dict[str, Told] = {}
+        self._snapshot = Snapshot()
+        self._told: dict[str, CallerView] = {}
         self._enqueued: deque[tuple[float, int]] = deque()
-        self._happenings: deque[Happening] = deque(maxlen=_KEPT)
+        self._messages: deque[Message] = deque(maxlen=_KEPT)
         self._count = 0
 
     @property
@@ -86,44 +86,46 @@ class Board:
         """Return the seconds since the start."""
         return time.monotonic() - self._began
 
-    def scene(self) -> Scene:
+    def snapshot(self) -> Snapshot:
         """Return how everything stands now."""
         with self._lock:
             return replace(
-                self._scene,
+                self._snapshot,
                 seconds=self.seconds,
                 keys=len(self._told),
                 rate=self._rate(),
-                ends=Counter(self._scene.ends),
-                mischief=Counter(self._scene.mischief),
-                happenings=tuple(self._happenings),
-                told_of=self._count,
+                ends=Counter(self._snapshot.ends),
+                faults=Counter(self._snapshot.faults),
+                messages=tuple(self._messages),
+                messages_so_far=self._count,
             )
 
     def say(self, text: str, style: str = "") -> None:
         """Tell what just happened."""
         with self._lock:
-            self._happenings.append(Happening(self.seconds, text, style))
+            self._messages.append(Message(self.seconds, text, style))
             self._count += 1
 
     def enter(self, phase: str, *, flower: str | None = None) -> None:
         """Begin a phase."""
         with self._lock:
-            self._scene = replace(self._scene, phase=phase, flower=flower or self._scene.flower)
+            self._snapshot = replace(
+                self._snapshot, phase=phase, flower=flower or self._snapshot.flower
+            )
 
-    def want(self, count: int) -> None:
+    def expect_calls(self, count: int) -> None:
         """Say how many calls the service will make."""
         with self._lock:
-            self._scene = replace(self._scene, wanted=count)
+            self._snapshot = replace(self._snapshot, wanted=count)
 
-    def opened(self, key: str, intent: Intent) -> bool:
+    def opened(self, key: str, planned: PlannedCommission) -> bool:
         """Note that a commission was enqueued; False if it was before, under the same key."""
         with self._lock:
-            self._scene = replace(self._scene, enqueued=self._scene.enqueued + 1)
-            self._enqueued.append((time.monotonic(), self._scene.enqueued))
+            self._snapshot = replace(self._snapshot, enqueued=self._snapshot.enqueued + 1)
+            self._enqueued.append((time.monotonic(), self._snapshot.enqueued))
             if key in self._told:
                 return False
-            self._told[key] = Told(key, intent.charges, intent.ends)
+            self._told[key] = CallerView(key, planned.charges, planned.ends)
             return True
 
     def given_up(self, key: str) -> None:
@@ -137,7 +139,7 @@ class Board:
         with self._lock:
             told = self._told[key]
             if told.end is None:
-                self._scene.ends[end] += 1
+                self._snapshot.ends[end] += 1
             self._told[key] = replace(told, end=end, serial=serial, note=note)
 
     def failed(self, key: str, note: str) -> None:
@@ -149,19 +151,19 @@ class Board:
     def retried(self) -> None:
         """Count a call that was made again, since the ledger was away."""
         with self._lock:
-            self._scene = replace(self._scene, retried=self._scene.retried + 1)
+            self._snapshot = replace(self._snapshot, retried=self._snapshot.retried + 1)
 
-    def meddled(self, what: str, count: int = 1) -> None:
+    def count_fault(self, what: str, count: int = 1) -> None:
         """Count what was done behind the service's back."""
         with self._lock:
-            self._scene.mischief[what] += count
+            self._snapshot.faults[what] += count
 
-    def stands(self, standing: Standing) -> None:
+    def set_counts(self, counts: Counts) -> None:
         """Note fresh numbers of ledger and Astakos."""
         with self._lock:
-            self._scene = replace(self._scene, standing=standing)
+            self._snapshot = replace(self._snapshot, counts=counts)
 
-    def told(self) -> list[Told]:
+    def told(self) -> list[CallerView]:
         """Return what the service was told of each of its commissions."""
         with self._lock:
             return list(self._told.values())

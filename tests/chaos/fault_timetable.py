@@ -52,7 +52,7 @@ _ASTAKOS = (*FAULTS, "outage", "kill sandbox", "orphans", "twins", "serials")
 _REST = (0.5, 2.0)
 
 
-class Blow(NamedTuple):
+class ScheduledFault(NamedTuple):
     """One thing that goes wrong, so many seconds after the first call."""
 
     at: float
@@ -60,29 +60,29 @@ class Blow(NamedTuple):
     seconds: float = 0.0
 
 
-def machine(seed: int, seconds: float) -> list[Blow]:
+def machine(seed: int, seconds: float) -> list[ScheduledFault]:
     """Return the blows to the stack's processes."""
     return _timetable(random.Random(f"machine {seed}"), _MACHINE, seconds)
 
 
-def astakos(seed: int, seconds: float) -> list[Blow]:
+def astakos(seed: int, seconds: float) -> list[ScheduledFault]:
     """Return the blows to Astakos, and what goes on behind the service's back."""
     return _timetable(random.Random(f"astakos {seed}"), _ASTAKOS, seconds)
 
 
-def _timetable(rng: random.Random, kinds: tuple[str, ...], seconds: float) -> list[Blow]:
+def _timetable(rng: random.Random, kinds: tuple[str, ...], seconds: float) -> list[ScheduledFault]:
     """Deal decks until the time is over; a deck at least."""
-    blows: list[Blow] = []
+    scheduled: list[ScheduledFault] = []
     at = 0.0
-    while not blows or at < seconds:
+    while not scheduled or at < seconds:
         for what in rng.sample(kinds, len(kinds)):
             at += rng.uniform(*_REST)
-            blow = Blow(round(at, 2), what, round(_lasting(rng, what), 2))
-            blows.append(blow)
-            at += blow.seconds
-    if at > seconds and len(blows) == len(kinds):  # one deck only: closer together
-        return [Blow(round(b.at * seconds / at, 2), b.what, b.seconds) for b in blows]
-    return [blow for blow in blows if blow.at < seconds]
+            fault = ScheduledFault(round(at, 2), what, round(_lasting(rng, what), 2))
+            scheduled.append(fault)
+            at += fault.seconds
+    if at > seconds and len(scheduled) == len(kinds):  # one deck only: closer together
+        return [ScheduledFault(round(b.at * seconds / at, 2), b.what, b.seconds) for b in scheduled]
+    return [fault for fault in scheduled if fault.at < seconds]
 
 
 def _lasting(rng: random.Random, what: str) -> float:

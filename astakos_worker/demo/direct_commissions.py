@@ -7,15 +7,15 @@ who wants them: lost keys, earlier uses of keys, and twins of commissions that a
 import random
 from collections.abc import Iterable
 
-from astakos_worker.demo.plan import CPU, VM, Places
-from astakos_worker.demo.proof import Charges, Made, charges
+from astakos_worker.demo.plan import CPU, VM, Accounts
+from astakos_worker.demo.proof import Charges, DirectCommission, charges
 from astakos_worker.ledger.record import Provision, Request, Tag, fingerprint, wire_name
 from astakos_worker.service.commissions import Commissions
 from astakosclient import AstakosClient
 from astakosclient.answer_types import Provision as WireProvision
 
 
-class Mischief:
+class DirectCommissions:
     """Makes trouble in Astakos, and remembers what it made."""
 
     def __init__(
@@ -23,38 +23,38 @@ class Mischief:
         astakos: AstakosClient,
         commissions: Commissions,
         namespace: str,
-        places: Places,
+        accounts: Accounts,
         seed: int,
     ) -> None:
         self._astakos = astakos
         self._commissions = commissions
         self._namespace = namespace
-        self._places = places
+        self._accounts = accounts
         self._random = random.Random(seed)  # noqa: S311  # trouble need not be secret
-        self.foreign: list[Made] = []
-        self.orphans: list[Made] = []
+        self.foreign: list[DirectCommission] = []
+        self.orphans: list[DirectCommission] = []
 
-    def foreigners(self) -> int:
+    def make_foreign(self) -> int:
         """Make commissions that are none of ours, though some look a little like it."""
         ours, theirs = self._tag("lost"), self._tag("server-0001/create", "staging.default")
         names = ["", "made by hand", str(theirs), f"{ours} was here", f"copy of {ours}."]
         self.foreign += [self._make(name, self._some()) for name in names]
         return len(names)
 
-    def lost(self, count: int) -> int:
+    def make_orphans(self, count: int) -> int:
         """Leave commissions under keys that the ledger does not know, as if it were restored."""
         for number in range(1, count + 1):
             name = wire_name("lost", self._tag(f"lost-{number:02}/create"))
             self.orphans.append(self._make(name, self._some()))
         return count
 
-    def ghosts(self, keys: Iterable[str]) -> int:
+    def make_late_requests(self, keys: Iterable[str]) -> int:
         """Let requests of earlier uses of these keys come in late."""
         names = [wire_name("late", self._tag(key)) for key in keys]
         self.orphans += [self._make(name, self._some()) for name in names]
         return len(names)
 
-    def twins(self, keys: Iterable[str]) -> int:
+    def make_twins(self, keys: Iterable[str]) -> int:
         """Let the requests of these commissions come in a second time, to the letter."""
         count = 0
         for key in keys:
@@ -76,12 +76,12 @@ class Mischief:
         return Tag(namespace or self._namespace, key, incarnation, fingerprint("default", asked))
 
     def _some(self) -> Charges:
-        user = self._random.choice(list(self._places.plenty.values()))
+        user = self._random.choice(list(self._accounts.plenty.values()))
         return charges(user, user, {VM: 1, CPU: 2})
 
-    def _make(self, name: str, taken: Charges) -> Made:
+    def _make(self, name: str, taken: Charges) -> DirectCommission:
         provisions = [
             WireProvision(holder=holder, source=source, resource=resource, quantity=quantity)
             for (holder, source, resource), quantity in taken.items()
         ]
-        return Made(self._astakos.issue_provisions(provisions, name), name, taken)
+        return DirectCommission(self._astakos.issue_provisions(provisions, name), name, taken)

@@ -4,9 +4,9 @@ import contextlib
 from collections.abc import Iterable
 from dataclasses import replace
 
-from astakos_worker.demo.board import Standing
-from astakos_worker.demo.plan import Places
-from astakos_worker.demo.proof import Books, Event, Holding, Made, Usage
+from astakos_worker.demo.plan import Accounts
+from astakos_worker.demo.proof import AstakosState, DirectCommission, Event, Holding, Usage
+from astakos_worker.demo.run_state import Counts
 from astakos_worker.ledger.contract import Ledger, LedgerError
 from astakos_worker.local.files import COMPONENT
 from astakos_worker.sandbox.control_client import AuditReport, ControlClient
@@ -22,11 +22,11 @@ _SHARED, _CROWDED = "shared.example.org", "crowded.example.org"
 _LIST = "commissions.list"
 
 
-def places(lookups: Lookups, control: ControlClient) -> Places:
+def accounts(lookups: Lookups, control: ControlClient) -> Accounts:
     """Find the users through the workers, as a service does, and the projects."""
     uuids = lookups.uuids([*_PLENTY, *_TINY])
     projects = {project["name"]: project for project in control.world()["projects"]}
-    return Places(
+    return Accounts(
         plenty={name.partition("@")[0]: uuids[name] for name in _PLENTY},
         tiny={name.partition("@")[0]: uuids[name] for name in _TINY},
         shared=projects[_SHARED]["uuid"],
@@ -35,14 +35,14 @@ def places(lookups: Lookups, control: ControlClient) -> Places:
     )
 
 
-class Witness:
+class Observer:
     """Asks the sandbox's control interface, which is no part of Astakos, and the ledger."""
 
     def __init__(self, control: ControlClient, ledger: Ledger, lane: str) -> None:
         self._control = control
         self._ledger = ledger
         self._lane = lane
-        self._last = Standing()
+        self._last = Counts()
 
     def holdings(self) -> dict[Holding, Usage]:
         """Return every counter that there is."""
@@ -53,10 +53,10 @@ class Witness:
             for row in self._control.holdings()
         }
 
-    def pending(self) -> dict[int, Made]:
+    def pending(self) -> dict[int, DirectCommission]:
         """Return what Astakos holds for the service's token, by serial."""
         return {
-            row["serial"]: Made(
+            row["serial"]: DirectCommission(
                 row["serial"],
                 row["name"],
                 {
@@ -67,19 +67,19 @@ class Witness:
             for row in self._control.commissions(COMPONENT)
         }
 
-    def books(self, before: dict[Holding, Usage]) -> Books:
+    def astakos_state(self, before: dict[Holding, Usage]) -> AstakosState:
         """Return all that the verdict rests on."""
         journal = [
             Event(row["event"], row["serial"], row["name"]) for row in self._control.journal()
         ]
         forgotten = self._control.audit()["forgotten"]
-        return Books(before, self.holdings(), self.pending(), journal, forgotten)
+        return AstakosState(before, self.holdings(), self.pending(), journal, forgotten)
 
     def lists(self) -> int:
         """Return how often the list of pending commissions was read."""
         return _count(self._control.audit(), {_LIST})
 
-    def standing(self) -> Standing:
+    def counts(self) -> Counts:
         """Return how things stand, as far as they can be asked now."""
         now = replace(self._last, away="")
         try:

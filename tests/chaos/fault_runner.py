@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 
 from redis import Redis, RedisError
 
-from astakos_worker.demo.board import Board
+from astakos_worker.demo.run_state import RunState
 from astakos_worker.local import LocalStack
 from astakos_worker.sandbox.control_client import ControlClient
 from astakos_worker.sandbox.errors import ControlError
 from astakos_worker.sandbox.faults import Kind
 from astakos_worker.service.errors import Unavailable
-from tests.chaos.storm import FAULTS, LATE, Blow
+from tests.chaos.fault_timetable import FAULTS, LATE, ScheduledFault
 
 #: Seconds within which a component that was killed is up again, on a busy machine.
 _UP = 60.0
@@ -24,37 +24,37 @@ _LOOK = 0.1
 _COLOURS = {"kill": "bold red", "pause": "red", "broker": "bold red"}
 
 
-class Storm:
+class FaultRunner:
     """Two threads that do what the timetables say; `still` when both are through."""
 
     def __init__(
         self,
         stack: LocalStack,
-        board: Board,
+        state: RunState,
         behind: Callable[[str], int],
         *,
-        machine: Sequence[Blow],
-        astakos: Sequence[Blow],
+        machine: Sequence[ScheduledFault],
+        astakos: Sequence[ScheduledFault],
         seed: int,
     ) -> None:
         self._stack = stack
-        self._board = board
+        self._state = state
         #: Does what goes on behind the service's back; returns how much of it.
         self._behind = behind
         self._control = ControlClient(str(stack.sandbox_url))
         self._seed = seed
         #: When the last ghost will have worked.
-        self.haunted = 0.0
+        self.last_ghost_at = 0.0
         self._over = threading.Event()
         self._broken: list[BaseException] = []
         began = time.monotonic()
         self._threads = [
             threading.Thread(
-                target=self._run, args=(began, blows, do), name=f"storm-{name}", daemon=True
+                target=self._run, args=(began, scheduled, do), name=f"storm-{name}", daemon=True
             )
-            for name, blows, do in (
-                ("machine", machine, self._strike),
-                ("astakos", astakos, self._misbehave),
+            for name, scheduled, do in (
+                ("machine", machine, self._disturb_machine),
+                ("astakos", astakos, self._disturb_astakos),
             )
         ]
 
@@ -64,13 +64,13 @@ class Storm:
             thread.start()
 
     @property
-    def still(self) -> bool:
+    def finished(self) -> bool:
         """Return whether it is over; raise what it stumbled over."""
         if self._broken:
             raise self._broken[0]
         return not any(thread.is_alive() for thread in self._threads)
 
-    def calm(self) -> None:
+    def stop(self) -> None:
         """End it now, wherever it is, and let everything run again."""
         self._over.set()
         for thread in self._threads:
@@ -79,39 +79,44 @@ class Storm:
         for process in self._stack.processes.values():
             process.resume()
 
-    def _run(self, began: float, blows: Sequence[Blow], do: Callable[[Blow], None]) -> None:
+    def _run(
+        self,
+        began: float,
+        scheduled: Sequence[ScheduledFault],
+        do: Callable[[ScheduledFault], None],
+    ) -> None:
         try:
-            for blow in blows:
-                if self._over.wait(max(0.0, began + blow.at - time.monotonic())):
+            for fault in scheduled:
+                if self._over.wait(max(0.0, began + fault.at - time.monotonic())):
                     return
-                do(blow)
+                do(fault)
         # Whatever it is, whoever asks whether it is still is to know.
         except BaseException as error:  # noqa: BLE001
             self._broken.append(error)
 
     # --- The machine --------------------------------------------------------------------------
 
-    def _strike(self, blow: Blow) -> None:
-        verb, _, whom = blow.what.partition(" ")
+    def _disturb_machine(self, fault: ScheduledFault) -> None:
+        verb, _, whom = fault.what.partition(" ")
         if verb == "kill":
             self._until_up(whom)
-            self._say(blow, f"kill -9 of {whom}")
+            self._say(fault, f"kill -9 of {whom}")
             self._stack.processes[whom].kill()
         elif verb == "pause":
             self._until_up(whom)
-            self._say(blow, f"{whom} stands still for {blow.seconds} s")
+            self._say(fault, f"{whom} stands still for {fault.seconds} s")
             self._stack.processes[whom].pause()
-            self._over.wait(blow.seconds)
+            self._over.wait(fault.seconds)
             self._stack.processes[whom].resume()
         else:
-            self._forget(blow)
+            self._forget(fault)
 
     def _until_up(self, name: str) -> None:
         process, end = self._stack.processes[name], time.monotonic() + _UP
         while not process.alive and time.monotonic() < end and not self._over.wait(_LOOK):
             pass
 
-    def _forget(self, blow: Blow) -> None:
+    def _forget(self, fault: ScheduledFault) -> None:
         """Empty the broker's database: messages, what is unacknowledged, results."""
         end = time.monotonic() + _UP
         with Redis.from_url(self._stack.broker_url, socket_timeout=5) as broker:
@@ -122,42 +127,42 @@ class Storm:
                 except (RedisError, OSError):
                     self._over.wait(_LOOK)
                 else:
-                    self._say(blow, f"the broker forgets everything, {waiting} keys")
+                    self._say(fault, f"the broker forgets everything, {waiting} keys")
                     return
 
     # --- Astakos ------------------------------------------------------------------------------
 
-    def _misbehave(self, blow: Blow) -> None:
-        if blow.what in FAULTS:
-            self._say(blow, f"Astakos, for {blow.seconds} s: {blow.what}")
-            self._asked(lambda: self._control.set_faults(FAULTS[blow.what], seed=self._seed))
-            self._over.wait(blow.seconds)
+    def _disturb_astakos(self, fault: ScheduledFault) -> None:
+        if fault.what in FAULTS:
+            self._say(fault, f"Astakos, for {fault.seconds} s: {fault.what}")
+            self._asked(lambda: self._control.set_faults(FAULTS[fault.what], seed=self._seed))
+            self._over.wait(fault.seconds)
             self._asked(self._control.clear_faults)
-            if FAULTS[blow.what]["kind"] is Kind.GHOST:
-                self.haunted = time.monotonic() + LATE
-        elif blow.what == "outage":
-            self._say(blow, f"Astakos refuses connections for {blow.seconds} s")
-            self._asked(lambda: self._control.outage(blow.seconds))
-            self._over.wait(blow.seconds)
+            if FAULTS[fault.what]["kind"] is Kind.GHOST:
+                self.last_ghost_at = time.monotonic() + LATE
+        elif fault.what == "outage":
+            self._say(fault, f"Astakos refuses connections for {fault.seconds} s")
+            self._asked(lambda: self._control.outage(fault.seconds))
+            self._over.wait(fault.seconds)
             self._asked(self._control.clear_faults)
-        elif blow.what == "kill sandbox":
-            self._say(blow, "kill -9 of sandbox")
+        elif fault.what == "kill sandbox":
+            self._say(fault, "kill -9 of sandbox")
             self._stack.processes["sandbox"].kill()
             self._asked(self._control.clear_faults)
         else:
-            self._behind_its_back(blow)
+            self._behind_its_back(fault)
 
-    def _behind_its_back(self, blow: Blow) -> None:
+    def _behind_its_back(self, fault: ScheduledFault) -> None:
         end = time.monotonic() + _UP
         while not self._over.is_set():
             try:
-                count = self._behind(blow.what)
+                count = self._behind(fault.what)
             except Unavailable:  # the ledger is away: again
                 if time.monotonic() > end:
                     raise
                 self._over.wait(_LOOK)
             else:
-                self._say(blow, f"behind the service's back: {count} {blow.what}")
+                self._say(fault, f"behind the service's back: {count} {fault.what}")
                 return
 
     def _asked(self, control: Callable[[], None]) -> None:
@@ -173,6 +178,6 @@ class Storm:
             else:
                 return
 
-    def _say(self, blow: Blow, text: str) -> None:
-        self._board.meddled(blow.what)
-        self._board.say(text, _COLOURS.get(blow.what.partition(" ")[0], "yellow"))
+    def _say(self, fault: ScheduledFault, text: str) -> None:
+        self._state.count_fault(fault.what)
+        self._state.say(text, _COLOURS.get(fault.what.partition(" ")[0], "yellow"))

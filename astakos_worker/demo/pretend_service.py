@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from astakos_worker.demo.board import Board
-from astakos_worker.demo.plan import Course, Intent
+from astakos_worker.demo.plan import Behaviour, PlannedCommission
+from astakos_worker.demo.run_state import RunState
 from astakos_worker.service.commissions import Commission, Commissions
 from astakos_worker.service.errors import (
     CommissionError,
@@ -36,7 +36,7 @@ _ASK = 0.5
 _DEADLINE = 30.0
 #: Seconds after which an abandoned one is.
 _ABANDONED = 3.0
-_WITH_DEADLINE = {Course.AUTO_KEYED, Course.HELD}
+_WITH_DEADLINE = {Behaviour.AUTO_KEYED, Behaviour.HELD}
 _ASKERS = 8
 _OPEN = {"awaited", "queued", "issuing", "pending", "settling"}
 
@@ -49,31 +49,36 @@ class _BuildFailedError(Exception):
     """Raised inside a `hold` whose block is to fail."""
 
 
-class Service:
+class PretendService:
     """Carries out a plan, and remembers on the board what it was told."""
 
-    def __init__(self, commissions: Commissions, board: Board) -> None:
+    def __init__(self, commissions: Commissions, state: RunState) -> None:
         self._commissions = commissions
-        self._board = board
-        self._todo: queue.SimpleQueue[tuple[float, Intent] | None] = queue.SimpleQueue()
-        self._asked: queue.SimpleQueue[tuple[str, Intent] | None] = queue.SimpleQueue()
+        self._state = state
+        self._todo: queue.SimpleQueue[tuple[float, PlannedCommission] | None] = queue.SimpleQueue()
+        self._asked: queue.SimpleQueue[tuple[str, PlannedCommission] | None] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._handlers: list[threading.Thread] = []
         self._askers: list[threading.Thread] = []
 
     def start(
-        self, intents: Sequence[Intent], threads: int, *, over: float = 0, burst: int = 1
+        self,
+        planned_commissions: Sequence[PlannedCommission],
+        threads: int,
+        *,
+        over: float = 0,
+        burst: int = 1,
     ) -> None:
         """Start so many handlers on these commissions, in order.
 
         They are spread over so many seconds, in bursts of so many.
         """
-        returned = sum(intent.course is Course.RETURNED for intent in intents)
-        self._board.want(len(intents) + returned)
+        returned = sum(planned.behaviour is Behaviour.RETURNED for planned in planned_commissions)
+        self._state.expect_calls(len(planned_commissions) + returned)
         now = time.monotonic()
-        for number, intent in enumerate(intents):
-            part = (number - number % burst) / len(intents)
-            self._todo.put((now + over * part, intent))
+        for number, planned in enumerate(planned_commissions):
+            part = (number - number % burst) / len(planned_commissions)
+            self._todo.put((now + over * part, planned))
         self._handlers = [self._thread(self._handle, f"handler-{n}") for n in range(threads)]
         self._askers = [self._thread(self._ask, f"asker-{n}") for n in range(_ASKERS)]
         for _ in self._handlers:
@@ -102,50 +107,52 @@ class Service:
 
     def _handle(self) -> None:
         while (todo := self._todo.get()) is not None and not self._stop.is_set():
-            due, intent = todo
+            due, planned = todo
             self._stop.wait(max(0.0, due - time.monotonic()))
             try:
-                self._carry_out(intent)
+                self._carry_out(planned)
             except Stopped:
                 return
             except (AstakosClientException, CommissionError) as error:
-                self._board.say(f"{intent.key}: {type(error).__name__}: {error}", "red")
+                self._state.say(f"{planned.key}: {type(error).__name__}: {error}", "red")
 
-    def _carry_out(self, intent: Intent) -> None:
-        if intent.course in {Course.HELD, Course.HELD_FAILING}:
-            self._hold(intent)
+    def _carry_out(self, planned: PlannedCommission) -> None:
+        if planned.behaviour in {Behaviour.HELD, Behaviour.HELD_FAILING}:
+            self._hold(planned)
             return
-        commission = self._issue(intent)
-        match intent.course:
-            case Course.ABANDONED:
+        commission = self._issue(planned)
+        match planned.behaviour:
+            case Behaviour.ABANDONED:
                 return
-            case Course.AT_ONCE | Course.AUTO_KEYED:
-                self._accept(commission.key, intent)
-            case Course.CANCELLED:
+            case Behaviour.AT_ONCE | Behaviour.AUTO_KEYED:
+                self._accept(commission.key, planned)
+            case Behaviour.CANCELLED:
                 self._again(lambda: commission.reject("changed its mind"))
-            case Course.REJECTED:
+            case Behaviour.REJECTED:
                 self._wait(commission)
                 self._again(lambda: commission.reject("could not build it"))
-            case Course.ORDINARY | Course.SCARCE | Course.RETURNED:
+            case Behaviour.ORDINARY | Behaviour.SCARCE | Behaviour.RETURNED:
                 if self._wait(commission):
-                    self._accept(commission.key, intent)
-        if intent.course is Course.RETURNED and self._is_accepted(commission.key):
-            self._issue(intent.returned())
+                    self._accept(commission.key, planned)
+        if planned.behaviour is Behaviour.RETURNED and self._is_accepted(commission.key):
+            self._issue(planned.returned())
 
-    def _issue(self, intent: Intent) -> Commission:
-        key = intent.key
-        deadline = {Course.AUTO_KEYED: _DEADLINE, Course.ABANDONED: _ABANDONED}.get(intent.course)
+    def _issue(self, planned: PlannedCommission) -> Commission:
+        key = planned.key
+        deadline = {Behaviour.AUTO_KEYED: _DEADLINE, Behaviour.ABANDONED: _ABANDONED}.get(
+            planned.behaviour
+        )
 
         def issue() -> Commission:
             nonlocal key
             try:
                 return self._commissions.issue(
-                    user=intent.user,
-                    project=intent.project,
-                    provisions=intent.provisions,
+                    user=planned.user,
+                    project=planned.project,
+                    provisions=planned.provisions,
                     key=key,
                     name="a server of the demonstration",
-                    accept=intent.course is Course.WITH_ISSUE,
+                    accept=planned.behaviour is Behaviour.WITH_ISSUE,
                     deadline=deadline,
                 )
             except Unavailable as error:
@@ -153,24 +160,24 @@ class Service:
                 raise
 
         commission = self._again(issue)
-        self._opened(commission.key, intent)
+        self._opened(commission.key, planned)
         return commission
 
-    def _hold(self, intent: Intent) -> None:
-        key, entered = str(intent.key), False
+    def _hold(self, planned: PlannedCommission) -> None:
+        key, entered = str(planned.key), False
 
         def hold() -> None:
             nonlocal entered
             with self._commissions.hold(
-                user=intent.user,
-                project=intent.project,
-                provisions=intent.provisions,
+                user=planned.user,
+                project=planned.project,
+                provisions=planned.provisions,
                 key=key,
                 deadline=_DEADLINE,
             ):
                 entered = True
-                self._opened(key, intent)
-                if intent.course is Course.HELD_FAILING:
+                self._opened(key, planned)
+                if planned.behaviour is Behaviour.HELD_FAILING:
                     raise _BuildFailedError("this server cannot be built")
 
         def enter() -> None:
@@ -186,30 +193,30 @@ class Service:
             self._again(lambda: self._commissions.reject(key))
         except (DecisionConflict, OutcomeTimeout):  # its deadline was faster
             if not entered:
-                self._opened(key, intent)
+                self._opened(key, planned)
             self._give_up(key)
         else:
             self._accept(
-                key, intent
+                key, planned
             )  # has been, unless the ledger was away at the end of the block
 
     def _give_up(self, key: str) -> None:
         """Note that it is rejected, unless another handler with the same key has accepted it."""
         with contextlib.suppress(DecisionConflict):
             self._again(lambda: self._commissions.reject(key))
-            self._board.given_up(key)
+            self._state.given_up(key)
 
-    def _opened(self, key: str, intent: Intent) -> None:
-        if self._board.opened(key, intent):
-            self._asked.put((key, intent))
+    def _opened(self, key: str, planned: PlannedCommission) -> None:
+        if self._state.opened(key, planned):
+            self._asked.put((key, planned))
 
-    def _accept(self, key: str, intent: Intent) -> None:
+    def _accept(self, key: str, planned: PlannedCommission) -> None:
         try:
             self._again(lambda: self._commissions.accept(key))
         except DecisionConflict:
-            if intent.course not in _WITH_DEADLINE:
+            if planned.behaviour not in _WITH_DEADLINE:
                 raise
-            self._board.given_up(key)
+            self._state.given_up(key)
 
     def _wait(self, commission: Commission) -> bool:
         """Wait for the serial; False if it was refused."""
@@ -240,7 +247,7 @@ class Service:
                     end = now + _PATIENCE  # it waited for something: the ledger was there so long
                 if now > end:
                     raise
-            self._board.retried()
+            self._state.retried()
             self._stop.wait(_PAUSE)
 
     # --- Askers -------------------------------------------------------------------------------
@@ -248,15 +255,15 @@ class Service:
     def _ask(self) -> None:
         """Ask of each commission how it ended; one that is still open has another turn."""
         while (asked := self._asked.get()) is not None and not self._stop.is_set():
-            key, intent = asked
+            key, planned = asked
             try:
                 if not self._learn(key):
                     self._stop.wait(_PAUSE)
-                    self._asked.put((key, intent))
+                    self._asked.put((key, planned))
             except Stopped:
                 return
             except (AstakosClientException, CommissionError) as error:
-                self._board.failed(key, f"{type(error).__name__}: {error}")
+                self._state.failed(key, f"{type(error).__name__}: {error}")
 
     def _learn(self, key: str) -> bool:
         try:
@@ -264,14 +271,14 @@ class Service:
         except OutcomeTimeout:
             return False
         except QuotaLimit as error:
-            self._board.ended(key, "refused", None, str(error))
+            self._state.ended(key, "refused", None, str(error))
         except CommissionFailed as error:
             outcome = self._again(lambda: self._commissions.get(key))
-            self._board.ended(key, outcome.state, outcome.serial, str(error))
+            self._state.ended(key, outcome.state, outcome.serial, str(error))
         else:
             if outcome.state in _OPEN:
                 return False
-            self._board.ended(key, outcome.state, outcome.serial, outcome.reason)
+            self._state.ended(key, outcome.state, outcome.serial, outcome.reason)
         return True
 
     def _thread(self, target: Callable[[], None], name: str) -> threading.Thread:

@@ -1,12 +1,13 @@
 """Runs a program that must not outlive the process that started it.
 
-`python -I leash.py PARENT -- PROGRAM ARGUMENT...` becomes the program, which the kernel kills
-when the parent (a process id) has gone, by `kill -9` too. It is run by its path and imports
-nothing of the package, so that it costs a few milliseconds.
+`python -I die_with_parent.py PARENT -- PROGRAM ARGUMENT...` becomes the program. When the parent
+(a process id) ends, the kernel kills the program, after `kill -9` of the parent too. This file is
+run by its path and imports nothing of the package, so it costs a few milliseconds.
 
-On Linux the kernel itself is asked. It looks at the *thread* that started us, so the caller
-starts its programs from a thread that lives as long as it wants them. Elsewhere a watcher stays
-behind in the program's process group and looks whether the parent is there.
+On Linux the kernel does it (`PR_SET_PDEATHSIG`). The kernel watches the *thread* that started the
+program, so the caller starts its programs from a thread that lives as long as they are needed.
+Elsewhere a second process stays in the program's process group and looks every quarter of a second
+whether the parent is alive.
 """
 
 import ctypes
@@ -24,7 +25,7 @@ def main(argv: list[str]) -> None:
     """Tie this process to its parent, then become the program."""
     parent, separator, *program = argv
     if separator != "--" or not program:
-        raise SystemExit("usage: leash.py PARENT -- PROGRAM ARGUMENT...")
+        raise SystemExit("usage: die_with_parent.py PARENT -- PROGRAM ARGUMENT...")
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     else:

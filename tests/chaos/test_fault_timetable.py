@@ -4,11 +4,11 @@ import itertools
 
 import pytest
 
-from astakos_worker.demo.proof import Told
-from tests.chaos import storm
+from astakos_worker.demo.proof import CallerView
+from tests.chaos import fault_timetable
 from tests.chaos.producers import merged
 
-TIMETABLES = [storm.machine, storm.astakos]
+TIMETABLES = [fault_timetable.machine, fault_timetable.astakos]
 
 
 @pytest.mark.parametrize("timetable", TIMETABLES)
@@ -19,20 +19,27 @@ def test_the_same_seed_gives_the_same_storm_and_another_seed_another(timetable):
 
 @pytest.mark.parametrize("seconds", [15, 600])
 def test_everything_that_can_go_wrong_does_so_in_time(seconds):
-    blows = [blow for timetable in TIMETABLES for blow in timetable(1, seconds)]
-    assert all(0 <= blow.at <= seconds for blow in blows)
-    happens = {blow.what for blow in blows}
-    killed = {f"kill {name}" for name in (*storm.KILLED, "sandbox")}
-    paused = {f"pause {name}" for name in storm.PAUSED}
+    scheduled = [fault for timetable in TIMETABLES for fault in timetable(1, seconds)]
+    assert all(0 <= fault.at <= seconds for fault in scheduled)
+    happens = {fault.what for fault in scheduled}
+    killed = {f"kill {name}" for name in (*fault_timetable.KILLED, "sandbox")}
+    paused = {f"pause {name}" for name in fault_timetable.PAUSED}
     behind = {"orphans", "twins", "serials"}
-    assert happens == {*killed, *paused, *behind, *storm.FAULTS, "outage", "broker forgets"}
+    assert happens == {
+        *killed,
+        *paused,
+        *behind,
+        *fault_timetable.FAULTS,
+        "outage",
+        "broker forgets",
+    }
 
 
 @pytest.mark.parametrize("timetable", TIMETABLES)
 def test_a_longer_storm_strikes_more_often_and_never_two_at_once(timetable):
-    blows = timetable(3, 600)
-    assert len(blows) > 5 * len({blow.what for blow in blows})
-    for one, following in itertools.pairwise(blows):
+    scheduled = timetable(3, 600)
+    assert len(scheduled) > 5 * len({fault.what for fault in scheduled})
+    for one, following in itertools.pairwise(scheduled):
         assert following.at >= one.at + one.seconds
 
 
@@ -40,7 +47,7 @@ ACCEPTED = frozenset({"accepted"})
 
 
 def told(end, serial, ends=ACCEPTED, key="k"):
-    return Told(key, {}, ends, end, serial)
+    return CallerView(key, {}, ends, end, serial)
 
 
 def test_what_two_processes_were_told_is_one_commission():

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from astakos_worker.configuration.settings import Settings
-from astakos_worker.demo.board import Board, Scene
-from astakos_worker.demo.course import Verdict
-from astakos_worker.demo.mischief import Mischief
+from astakos_worker.demo.direct_commissions import DirectCommissions
+from astakos_worker.demo.observer import Observer, accounts
 from astakos_worker.demo.plan import plan
-from astakos_worker.demo.proof import Case, Finding, Kind, prove
-from astakos_worker.demo.witness import Witness, places
+from astakos_worker.demo.proof import Check, Discrepancy, Evidence, prove
+from astakos_worker.demo.run import ProofResult
+from astakos_worker.demo.run_state import RunState, Snapshot
 from astakos_worker.ledger.contract import Ledger
 from astakos_worker.local import LocalStack
 from astakos_worker.sandbox.control_client import ControlClient
@@ -26,9 +26,9 @@ from astakos_worker.service.commissions import Commissions
 from astakos_worker.service.connect import ledger_of
 from astakos_worker.service.lookups import Lookups
 from astakosclient import AstakosClient
-from tests.chaos import figures, storm
-from tests.chaos.blows import Storm
-from tests.chaos.others import ByName, OwnClient
+from tests.chaos import fault_timetable, figures
+from tests.chaos.fault_runner import FaultRunner
+from tests.chaos.other_callers import ByName, OwnClient
 from tests.chaos.producers import Orders, Producers
 
 _TICK = 0.2
@@ -64,21 +64,21 @@ class Options:
 class Outcome:
     """What came of it: the demonstration's verdict, and what the run was like."""
 
-    verdict: Verdict
+    result: ProofResult
     figures: figures.Figures
 
 
-class Crowd(Board):
+class CombinedState(RunState):
     """The board of several processes: what each says of itself, added up."""
 
     def __init__(self) -> None:
         super().__init__()
         self.producers: Producers | None = None
 
-    def scene(self) -> Scene:
+    def snapshot(self) -> Snapshot:
         """Return how everything stands now."""
-        here = super().scene()
-        theirs = self.producers.scenes if self.producers else []
+        here = super().snapshot()
+        theirs = self.producers.snapshots if self.producers else []
         if not theirs:
             return here
         return replace(
@@ -95,9 +95,9 @@ class Crowd(Board):
 class Chaos:
     """One run on a stack of its own, which is up inside `with`."""
 
-    def __init__(self, options: Options, board: Crowd) -> None:
+    def __init__(self, options: Options, state: CombinedState) -> None:
         self._options = options
-        self._board = board
+        self._state = state
         self.stack = LocalStack(
             options.directory, flower=False, env=_ENVIRONMENT, sandbox_args=("--cost", "real")
         )
@@ -105,26 +105,26 @@ class Chaos:
     @contextmanager
     def running(self) -> Iterator["Chaos"]:
         """Have the stack up."""
-        self._board.say("starting broker, sandbox, workers, beat")
+        self._state.say("starting broker, sandbox, workers, beat")
         with self.stack as stack:
-            self._board.say(f"the stack is up, in {stack.directory}")
+            self._state.say(f"the stack is up, in {stack.directory}")
             yield self
 
     def run(self) -> Outcome:
         """Run it, and judge."""
-        stack, options, board = self.stack, self._options, self._board
+        stack, options, state = self.stack, self._options, self._state
         settings = Settings(times="demo", broker_url=stack.broker_url, ledger_url=stack.ledger_url)
         commissions = Commissions(settings=settings)
         control = ControlClient(str(stack.sandbox_url))
         ledger = ledger_of(settings)
-        witness = Witness(control, ledger, settings.service)
-        where = places(Lookups(settings=settings), control)
-        before = witness.holdings()
+        observer = Observer(control, ledger, settings.service)
+        where = accounts(Lookups(settings=settings), control)
+        before = observer.holdings()
         token = stack.token_file.read_text(encoding="utf-8").strip()
         namespace = f"{settings.namespace}.{settings.service}"
         astakos = AstakosClient(token, stack.auth_url)
-        mischief = Mischief(astakos, commissions, namespace, where, options.seed)
-        mischief.foreigners()
+        direct = DirectCommissions(astakos, commissions, namespace, where, options.seed)
+        direct.make_foreign()
         own = OwnClient(astakos, commissions, where)
         by_name = ByName(settings, where, options.commissions // _BY_NAME, options.seconds)
         share = plan(options.commissions, options.seed, where)
@@ -138,132 +138,132 @@ class Chaos:
             )
             for n in range(options.producers)
         ]
-        producers = Producers(orders, lambda text: board.say(text, "red"))
-        board.producers = producers
-        run = _Run(stack, board, producers, by_name, witness, mischief, control, ledger)
+        producers = Producers(orders, lambda text: state.say(text, "red"))
+        state.producers = producers
+        run = _Phases(stack, state, producers, by_name, observer, direct, control, ledger)
         try:
             run.fire(options, own)
             run.settle()
             run.sweep()
-            board.enter("prove")
+            state.enter("prove")
             told = [*producers.end(), *by_name.told(_SETTLED), *own.told(_SETTLED)]
         finally:
             by_name.stop()
             producers.kill()
-        books = witness.books(before)
-        case = Case(told, mischief.foreign, mischief.orphans, books, namespace)
-        findings = [*prove(case), *_left_open(ledger, settings.service)]
-        scene = board.scene()
-        verdict = Verdict(case, where, findings, board.seconds, [])
-        faults = dict(scene.mischief)
+        astakos_state = observer.astakos_state(before)
+        evidence = Evidence(told, direct.foreign, direct.orphans, astakos_state, namespace)
+        discrepancies = [*prove(evidence), *_left_open(ledger, settings.service)]
+        snapshot = state.snapshot()
+        result = ProofResult(evidence, where, discrepancies, state.seconds, [])
+        faults = dict(snapshot.faults)
         counts = figures.logged(options.directory)
         counts |= figures.recorded(ledger, settings.service, (one.key for one in told))
-        counts |= figures.issued(case)
-        counts |= {"calls made again": scene.retried, "sent again by name": by_name.again}
+        counts |= figures.issued(evidence)
+        counts |= {"calls made again": snapshot.retried, "sent again by name": by_name.again}
         restarts = {name: one.restarts for name, one in stack.processes.items() if one.restarts}
         counts["ended by themselves"] = sum(figures.died(restarts, faults).values())
         return Outcome(
-            verdict,
+            result,
             figures.Figures(faults, restarts, counts, dict(run.peaks.most), run.quiescence),
         )
 
 
-def _left_open(ledger: Ledger, lane: str) -> list[Finding]:
+def _left_open(ledger: Ledger, lane: str) -> list[Discrepancy]:
     """Return what the ledger has not closed: every commission is to have ended."""
-    standing = ledger.lane(lane)
-    if not standing.open:
+    counts = ledger.lane(lane)
+    if not counts.open:
         return []
-    return [Finding(Kind.PENDING, f"{standing.open} records of the ledger are still open")]
+    return [Discrepancy(Check.PENDING, f"{counts.open} records of the ledger are still open")]
 
 
 @dataclass(slots=True)
-class _Run:
+class _Phases:
     """The phases, each of which waits for something, and no longer than it may take."""
 
     stack: LocalStack
-    board: Crowd
+    state: CombinedState
     producers: Producers
     by_name: ByName
-    witness: Witness
-    mischief: Mischief
+    observer: Observer
+    direct: DirectCommissions
     control: ControlClient
     ledger: Ledger
     peaks: figures.Peaks = field(default_factory=figures.Peaks)
     quiescence: float = 0.0
-    _calm: float = 0.0
-    _haunted: float = 0.0
+    _stopped_at: float = 0.0
+    _last_ghost_at: float = 0.0
     _restarts: dict[str, int] = field(default_factory=dict)
 
     def fire(self, options: Options, own: OwnClient) -> None:
         """Make all calls, into a storm that ends when they are made."""
         while not self.producers.ready:
             self._tick()
-        self.board.enter("fire")
-        blows = Storm(
+        self.state.enter("fire")
+        scheduled = FaultRunner(
             self.stack,
-            self.board,
+            self.state,
             lambda what: self._behind(what, own),
-            machine=storm.machine(options.seed, options.seconds),
-            astakos=storm.astakos(options.seed, options.seconds),
+            machine=fault_timetable.machine(options.seed, options.seconds),
+            astakos=fault_timetable.astakos(options.seed, options.seconds),
             seed=options.seed,
         )
         end = time.monotonic() + options.seconds + _LATE
         self.by_name.start()
-        blows.start()
+        scheduled.start()
         try:
-            while self.producers.firing or self.by_name.firing or not blows.still:
+            while self.producers.firing or self.by_name.firing or not scheduled.finished:
                 if time.monotonic() > end:
-                    self.board.say("the calls are not through in time", "red")
+                    self.state.say("the calls are not through in time", "red")
                     break
                 self._tick()
         finally:
-            blows.calm()
-        self._calm, self._haunted = time.monotonic(), blows.haunted
+            scheduled.stop()
+        self._stopped_at, self._last_ghost_at = time.monotonic(), scheduled.last_ghost_at
         self.stack.wait_ready()
         self.control.clear_faults()
 
     def settle(self) -> None:
         """Wait until every caller was told the end of each commission."""
-        self.board.enter("settle")
-        self.board.say("it is calm; waiting to be told how each ended")
+        self.state.enter("settle")
+        self.state.say("it is calm; waiting to be told how each ended")
         end = time.monotonic() + _SETTLED
         while self.producers.waiting and time.monotonic() < end:
             self._tick()
 
     def sweep(self) -> None:
         """Wait until nothing of ours is pending or open, and has not been for some sweeps."""
-        self.board.enter("sweep")
-        foreign = {made.serial for made in self.mischief.foreign}
+        self.state.enter("sweep")
+        foreign = {made.serial for made in self.direct.foreign}
         quiet_since: int | None = None
         end = time.monotonic() + _QUIET
         while time.monotonic() < end:
             self._tick()
-            lists = self.witness.lists()
-            if not self.witness.pending().keys() <= foreign or self.board.scene().standing.open:
+            lists = self.observer.lists()
+            if not self.observer.pending().keys() <= foreign or self.state.snapshot().counts.open:
                 quiet_since = None
-            elif time.monotonic() < self._haunted:
+            elif time.monotonic() < self._last_ghost_at:
                 continue  # a request that everybody has given up on is still to be executed
             elif quiet_since is None:
-                quiet_since, self.quiescence = lists, time.monotonic() - self._calm
+                quiet_since, self.quiescence = lists, time.monotonic() - self._stopped_at
             elif lists >= quiet_since + _SWEEPS:
                 return
-        self.board.say(f"it is not quiet after {_QUIET:g} s", "red")
+        self.state.say(f"it is not quiet after {_QUIET:g} s", "red")
 
     def _behind(self, what: str, own: OwnClient) -> int:
         """Do what goes on behind the service's back."""
         if what == "serials":
             return own.hand_over()
         if what == "orphans":
-            return self.mischief.lost(3)
+            return self.direct.make_orphans(3)
         keys = self.producers.doubles[-_TWINS:]
-        return self.mischief.twins(keys) + self.mischief.ghosts(keys)
+        return self.direct.make_twins(keys) + self.direct.make_late_requests(keys)
 
     def _tick(self) -> None:
         time.sleep(_TICK)
-        self.board.stands(self.witness.standing())
+        self.state.set_counts(self.observer.counts())
         with suppress(ControlError):
             self.peaks.look(self.control.audit())
         for name, process in self.stack.processes.items():
             if process.restarts != self._restarts.get(name, 0):
                 self._restarts[name] = process.restarts
-                self.board.say(f"{name} is started again (process {process.pid})", "green")
+                self.state.say(f"{name} is started again (process {process.pid})", "green")

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from astakos_worker.configuration import names
 from astakos_worker.configuration.settings import Settings
-from astakos_worker.demo.plan import CPU, VM, Places
-from astakos_worker.demo.proof import Told, charges
+from astakos_worker.demo.plan import CPU, VM, Accounts
+from astakos_worker.demo.proof import CallerView, charges
 from astakos_worker.service.commissions import Commissions
 from astakos_worker.service.errors import CommissionError, Unavailable, UnknownKey
 from astakos_worker.service.wakeups import BROKER_AWAY, producer
@@ -30,10 +30,10 @@ _ACCEPTED, _REJECTED = frozenset({"accepted"}), frozenset({"rejected"})
 class ByName:
     """Sends requests by name, one after the other, over so many seconds."""
 
-    def __init__(self, settings: Settings, places: Places, count: int, seconds: float) -> None:
+    def __init__(self, settings: Settings, accounts: Accounts, count: int, seconds: float) -> None:
         self._app = producer(settings)
         self._commissions = Commissions(settings=settings)
-        users = list(places.plenty.values())
+        users = list(accounts.plenty.values())
         self._users = {f"by-name-{n}": users[n % len(users)] for n in range(count)}
         self._gap = seconds / max(count, 1)
         self._over = threading.Event()
@@ -57,10 +57,15 @@ class ByName:
             self._thread.join(2 * _AGAIN)
         self._app.close()
 
-    def told(self, within: float) -> list[Told]:
+    def told(self, within: float) -> list[CallerView]:
         """Wait for the end of each that the ledger knows; return what came of them."""
         return [
-            _end(self._commissions, key, Told(key, _charges(self._users[key]), _ACCEPTED), within)
+            _end(
+                self._commissions,
+                key,
+                CallerView(key, _charges(self._users[key]), _ACCEPTED),
+                within,
+            )
             for key in self._sent
         ]
 
@@ -103,10 +108,12 @@ class ByName:
 class OwnClient:
     """Issues by itself, and hands the serials over; with no trouble meanwhile on Astakos' side."""
 
-    def __init__(self, astakos: AstakosClient, commissions: Commissions, places: Places) -> None:
+    def __init__(
+        self, astakos: AstakosClient, commissions: Commissions, accounts: Accounts
+    ) -> None:
         self._astakos = astakos
         self._commissions = commissions
-        self._users = list(places.plenty.values())
+        self._users = list(accounts.plenty.values())
         self._serials: dict[int, tuple[str, frozenset[str]]] = {}
         self._due: list[int] = []
 
@@ -131,10 +138,15 @@ class OwnClient:
         self._due.clear()
         return count
 
-    def told(self, within: float) -> list[Told]:
+    def told(self, within: float) -> list[CallerView]:
         """Wait for the end of each; return what came of them."""
         return [
-            _end(self._commissions, n, Told(f"serial {n}", _charges(user), ends, bare=True), within)
+            _end(
+                self._commissions,
+                n,
+                CallerView(f"serial {n}", _charges(user), ends, bare=True),
+                within,
+            )
             for n, (user, ends) in self._serials.items()
         ]
 
@@ -146,7 +158,7 @@ def _charges(user: str) -> dict[tuple[str, str | None, str], int]:
     return charges(user, user, _TAKEN)
 
 
-def _end(commissions: Commissions, which: str | int, told: Told, within: float) -> Told:
+def _end(commissions: Commissions, which: str | int, told: CallerView, within: float) -> CallerView:
     """Wait for the end of a commission; return what the caller is told of it."""
     try:
         outcome = commissions.outcome(which, within)

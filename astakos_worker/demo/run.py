@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from astakos_worker.configuration.settings import Settings
-from astakos_worker.demo.board import Board
-from astakos_worker.demo.mischief import Mischief
-from astakos_worker.demo.plan import Places, plan
-from astakos_worker.demo.proof import Case, Finding, prove
-from astakos_worker.demo.service import Service
-from astakos_worker.demo.trouble import Trouble
-from astakos_worker.demo.witness import Witness, places
+from astakos_worker.demo.direct_commissions import DirectCommissions
+from astakos_worker.demo.fault_schedule import FaultSchedule
+from astakos_worker.demo.observer import Observer, accounts
+from astakos_worker.demo.plan import Accounts, plan
+from astakos_worker.demo.pretend_service import PretendService
+from astakos_worker.demo.proof import Discrepancy, Evidence, prove
+from astakos_worker.demo.run_state import RunState
 from astakos_worker.local import LocalStack
 from astakos_worker.sandbox.control_client import ControlClient
 from astakos_worker.service.commissions import Commissions
@@ -59,27 +59,27 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ProofResult:
     """What came of it."""
 
-    case: Case
-    places: Places
-    findings: list[Finding]
+    evidence: Evidence
+    accounts: Accounts
+    discrepancies: list[Discrepancy]
     seconds: float
     killed: list[str]
 
     @property
     def proven(self) -> bool:
         """Return whether everything is as it must be."""
-        return not self.findings
+        return not self.discrepancies
 
 
 class Demonstration:
     """One run on a stack of its own, which is up inside `with`."""
 
-    def __init__(self, options: Options, board: Board) -> None:
+    def __init__(self, options: Options, state: RunState) -> None:
         self._options = options
-        self._board = board
+        self._state = state
         self.stack = LocalStack(
             options.directory,
             flower=options.flower,
@@ -90,112 +90,112 @@ class Demonstration:
     @contextmanager
     def running(self) -> Iterator["Demonstration"]:
         """Have the stack up."""
-        self._board.say(
+        self._state.say(
             "starting broker, sandbox, workers, beat" + ", Flower" * self._options.flower
         )
         with self.stack as stack:
-            self._board.enter("start", flower=stack.flower_url)
-            self._board.say(f"the stack is up, in {stack.directory}")
+            self._state.enter("start", flower=stack.flower_url)
+            self._state.say(f"the stack is up, in {stack.directory}")
             yield self
 
-    def run(self) -> Verdict:
+    def run(self) -> ProofResult:
         """Run it, and judge."""
-        stack, options, board = self.stack, self._options, self._board
+        stack, options, state = self.stack, self._options, self._state
         settings = Settings(times="demo", broker_url=stack.broker_url, ledger_url=stack.ledger_url)
         commissions = Commissions(settings=settings)
         control = ControlClient(str(stack.sandbox_url))
-        witness = Witness(control, ledger_of(settings), settings.service)
-        where = places(Lookups(settings=settings), control)
-        board.say(f"{len(where.users)} users found by name, through the workers")
-        before = witness.holdings()
+        observer = Observer(control, ledger_of(settings), settings.service)
+        where = accounts(Lookups(settings=settings), control)
+        state.say(f"{len(where.users)} users found by name, through the workers")
+        before = observer.holdings()
         token = stack.token_file.read_text(encoding="utf-8").strip()
         namespace = f"{settings.namespace}.{settings.service}"
-        mischief = Mischief(
+        direct = DirectCommissions(
             AstakosClient(token, stack.auth_url), commissions, namespace, where, options.seed
         )
         victim = stack.processes[options.kill] if options.kill else None
-        trouble = Trouble(board, mischief, victim, options.kill_at, options.seed)
-        service = Service(commissions, board)
-        run = _Run(stack, board, service, witness, mischief, trouble)
+        schedule = FaultSchedule(state, direct, victim, options.kill_at, options.seed)
+        service = PretendService(commissions, state)
+        run = _Phases(stack, state, service, observer, direct, schedule)
         try:
             service.start(plan(options.commissions, options.seed, where), options.threads)
-            with trouble.killing_at():
+            with schedule.kill_later():
                 run.fire()
                 run.settle()
                 run.sweep()
-                board.enter("prove")
-                books = witness.books(before)
+                state.enter("prove")
+                astakos = observer.astakos_state(before)
         finally:
             service.stop()
-        case = Case(board.told(), mischief.foreign, mischief.orphans, books, namespace)
-        return Verdict(case, where, prove(case), board.seconds, trouble.killed)
+        evidence = Evidence(state.told(), direct.foreign, direct.orphans, astakos, namespace)
+        return ProofResult(evidence, where, prove(evidence), state.seconds, schedule.killed)
 
 
 @dataclass(slots=True)
-class _Run:
+class _Phases:
     """The phases, each of which waits for something, and no longer than it may take."""
 
     stack: LocalStack
-    board: Board
-    service: Service
-    witness: Witness
-    mischief: Mischief
-    trouble: Trouble
+    state: RunState
+    service: PretendService
+    observer: Observer
+    direct: DirectCommissions
+    schedule: FaultSchedule
     _restarts: dict[str, int] = field(default_factory=dict)
     _orphans: int = 0
     _said: float = 0.0
 
     def fire(self) -> None:
         """Wait until all calls are made, with trouble on the way."""
-        self.board.enter("fire")
+        self.state.enter("fire")
         end = time.monotonic() + _FIRED
-        while self.service.firing or self.trouble.coming:
+        while self.service.firing or self.schedule.coming:
             if time.monotonic() > end:
-                self.board.say(f"the calls are not through after {_FIRED:g} s", "red")
+                self.state.say(f"the calls are not through after {_FIRED:g} s", "red")
                 self.service.stop()
                 return
-            self.trouble.look(self.board.scene(), firing=self.service.firing)
+            self.schedule.look(self.state.snapshot(), firing=self.service.firing)
             self._tick()
 
     def settle(self) -> None:
         """Wait until the service was told the end of each commission."""
-        self.board.enter("settle")
-        self.board.say("every call is made; waiting to be told how each ended")
+        self.state.enter("settle")
+        self.state.say("every call is made; waiting to be told how each ended")
         end = time.monotonic() + _SETTLED
-        while self.board.waiting and self.service.asking and time.monotonic() < end:
+        while self.state.waiting and self.service.asking and time.monotonic() < end:
             self._tick()
 
     def sweep(self) -> None:
         """Wait until nothing of ours is pending, and has not been for some sweeps."""
-        self.board.enter("sweep")
-        self.board.say("all told; the sweep puts right what was left behind")
-        foreign = {made.serial for made in self.mischief.foreign}
+        self.state.enter("sweep")
+        self.state.say("all told; the sweep puts right what was left behind")
+        foreign = {made.serial for made in self.direct.foreign}
         quiet_since: int | None = None
         end = time.monotonic() + _QUIET
         while time.monotonic() < end:
-            pending, lists = self._tick(), self.witness.lists()
+            pending, lists = self._tick(), self.observer.lists()
             if not pending <= foreign:
                 quiet_since = None
             elif quiet_since is None:
                 quiet_since = lists
             elif lists >= quiet_since + _SWEEPS:
-                self.board.say(f"{_SWEEPS} more sweeps found nothing to do")
+                self.state.say(f"{_SWEEPS} more sweeps found nothing to do")
                 return
-        self.board.say(f"it is not quiet after {_QUIET:g} s", "red")
+        self.state.say(f"it is not quiet after {_QUIET:g} s", "red")
 
     def _tick(self) -> AbstractSet[int]:
         """Look at everything, tell what is new, wait a little; return what is pending."""
         time.sleep(_TICK)
-        self.board.stands(self.witness.standing())
+        self.state.set_counts(self.observer.counts())
         for name, process in self.stack.processes.items():
             if process.restarts != self._restarts.get(name, 0):
                 self._restarts[name] = process.restarts
-                self.board.say(f"{name} is started again (process {process.pid})", "green")
-        pending = self.witness.pending().keys()
-        orphans = {made.serial for made in self.mischief.orphans}
+                self.state.say(f"{name} is started again (process {process.pid})", "green")
+        pending = self.observer.pending().keys()
+        orphans = {made.serial for made in self.direct.orphans}
         rejected = len(orphans - pending)
         soon = time.monotonic() < self._said + _BREATH and rejected < len(orphans)
         if rejected != self._orphans and not soon:
             self._orphans, self._said = rejected, time.monotonic()
-            self.board.say(f"the sweep: {rejected} of {len(orphans)} orphans are rejected", "cyan")
+            self.state.say(f"the sweep: {rejected} of {len(orphans)} orphans are rejected", "cyan")
         return pending
