@@ -7,11 +7,11 @@ from typing import get_args
 
 import click
 import pytest
+from astakos_worker.engine.sweep.sweep_run import _EVENTS
 
 from astakos_worker.cli import main
-from astakos_worker.engine.replies import Health
-from astakos_worker.engine.sweep.findings import What
-from astakos_worker.engine.sweep.sweep_run import _EVENTS
+from astakos_worker.engine.replies import Condition
+from astakos_worker.engine.sweep.findings import SweepAction
 from astakos_worker.ledger.record import State
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -57,11 +57,11 @@ def test_every_state_is_explained():
 
 
 def test_every_action_of_a_sweep_is_explained():
-    assert table_under("## The sweep by hand") == set(get_args(What))
+    assert table_under("## The sweep by hand") == set(get_args(SweepAction))
 
 
 def test_every_alarm_is_explained():
-    raised = {health.name.lower() for health in Health if health is not Health.ANSWERS}
+    raised = {each.name.lower() for each in Condition if each is not Condition.ANSWERS}
     source = Path(__file__).parents[2] / "astakos_worker"
     for path in source.rglob("*.py"):
         raised |= set(re.findall(r'alarms\["([\w-]+)"\] = ', path.read_text()))
