@@ -1,9 +1,8 @@
-"""What an operator of Celery edits, each value with its why.
+"""Celery's own settings, each with its reason: the file that an operator of Celery edits.
 
-`settings` is the project's own `Settings`, already read from the environment; this file is
-executed with it. Addresses and times are set there (`ASTAKOS_BROKER_URL`, ...), so that the
-inequalities between them are checked in one place. Use another file with
-`ASTAKOS_CELERYCONFIG=/path/to/celeryconfig.py`.
+This file is executed with `settings`, the project's own `Settings`, read from the environment.
+Addresses and times are set there (`ASTAKOS_BROKER_URL`, ...) and not here, because they are
+checked against each other. `ASTAKOS_CELERYCONFIG=/path/to/celeryconfig.py` names another file.
 """
 
 from kombu import Exchange, Queue
@@ -14,36 +13,36 @@ from astakos_worker.configuration.settings import Settings
 
 settings: Settings = globals().get("settings") or Settings()
 
-# Where Sentinels know the server, Celery is told the master's name apart from the address.
+# With Sentinels, Celery takes the master's name as an option and not in the URL.
 broker_url, _broker = for_celery(settings.broker_url)
 result_backend, _results = for_celery(settings.result_backend or settings.broker_url)
 
 # --- Delivery -------------------------------------------------------------------------------
 
-# A message is acknowledged when its work is done: a worker that dies gives it back.
+# A message is acknowledged when its task has ended: another worker gets it if this one dies.
 task_acks_late = True
 task_reject_on_worker_lost = True
-# A message prefetched by a busy worker waits for it while others idle; more gains nothing.
+# A prefetched message waits for its worker while others are idle; more of them gain nothing.
 worker_prefetch_multiplier = 1
 
 broker_transport_options = {
     **_broker,
-    # Longer than the longest task and its wait in the prefetch together, or it runs twice.
+    # Longer than the longest task and its wait as a prefetched message, or the task runs twice.
     "visibility_timeout": settings.visibility_timeout,
-    # By default a crashed worker's messages come back after the time-out plus up to 100 s.
+    # By default the messages of a crashed worker come back after the time-out plus up to 100 s.
     "unacked_restore_interval": 2,
     "unacked_restore_throttle": 1,
-    # kombu's default of 10 is less than a worker's threads, and acknowledgements get lost.
+    # kombu's default is 10. A worker has more threads, and acknowledgements would get lost.
     "max_connections": 64,
-    # Half-open sockets are noticed.
+    # So that half-open connections are noticed.
     "socket_connect_timeout": 2,
     "socket_timeout": 30,
     "socket_keepalive": True,
     "health_check_interval": 10,
 }
 
-# A message that Celery's own consumer stumbles over ends the worker, comes back, and ends the
-# next one; this one throws it away (F51).
+# A message that Celery's own consumer cannot read may end the worker, is delivered again, and ends
+# the next worker. This consumer notes such a message and throws it away (F51).
 worker_consumer = "astakos_worker.worker.consuming:Consumer"
 
 # A worker never gives up on its broker.
@@ -52,48 +51,48 @@ broker_connection_max_retries = None
 
 # --- Pool -----------------------------------------------------------------------------------
 
-# Tasks wait for Astakos and for the ledger. One process a core, each with threads; processes
-# gain where threads do not. Time limits are ignored on threads, so every request has a total
-# deadline of its own (`ASTAKOS_REQUEST_DEADLINE`).
+# Tasks wait for Astakos and for the ledger, so threads suffice: run one process a core, each with
+# threads. Celery ignores time limits on threads, so every request to Astakos has a total deadline
+# (`ASTAKOS_REQUEST_DEADLINE`).
 worker_pool = "threads"
 worker_concurrency = 16
 worker_hijack_root_logger = False
-# Between SIGTERM and the broker's patience: carriers end within a request's deadline.
+# When the connection to the broker is lost, tasks go on: each ends within `longest_task`.
 worker_cancel_long_running_tasks_on_connection_loss = False
 
-# A queue of its own for every worker, read together with its work: `astakos-worker health` asks
-# through it whether a worker consumes, which one that merely answers pings does not prove.
+# Each worker also reads a queue of its own. `astakos-worker health` sends a message through it and
+# so learns whether the worker takes messages; an answered ping does not prove that.
 worker_direct = True
 
 # --- Results and events ---------------------------------------------------------------------
 
-# The ledger knows what became of a commission; results are for Flower and for lookups.
+# The ledger knows what became of a commission. Results are for Flower and for look-ups.
 result_extended = True
 result_expires = 86400
-# Whether to try again is decided in one place (`astakos_worker/worker/result_store.py`), and
-# for seconds: a thread that keeps trying carries nothing meanwhile (F50).
+# `astakos_worker/worker/result_store.py` alone retries, for a few seconds. A thread that retries
+# longer does no work meanwhile (F50).
 result_backend_always_retry = False
 result_backend_transport_options = {**_results, "retry_policy": {"max_retries": 0}}
 redis_socket_connect_timeout = 2
 redis_socket_timeout = 5
 # One backend a process, not one a thread.
 result_backend_thread_safe = True
-# Flower follows workers by their events; `started` and `sent` cost a fifth of the throughput
-# and a third of a millisecond an enqueue.
+# Flower follows workers by their events. The events `started` and `sent` would cost a fifth of the
+# throughput, and a third of a millisecond for each call.
 worker_send_task_events = True
 task_track_started = False
 task_send_sent_event = False
 
 # --- Messages -------------------------------------------------------------------------------
 
-# Nothing that runs code when it is read (F63).
+# JSON only: reading it never runs code (F63).
 task_serializer = "json"
 result_serializer = "json"
 accept_content = ["json"]
 result_accept_content = ["json"]
 
 task_default_queue = names.COMMISSIONS
-# Each has an exchange and a key of its own: with the default ones all would get every message.
+# Each queue has its own exchange and routing key. With the defaults, all would get every message.
 task_queues = [
     Queue(name, Exchange(name), routing_key=name)
     for name in (names.COMMISSIONS, names.LOOKUPS, names.SWEEP)
@@ -105,7 +104,7 @@ task_routes = {
 
 # --- Beat -----------------------------------------------------------------------------------
 
-# One sweep a named service. A sweep that could not start before the next one is dropped.
+# One sweep for each named service. A sweep that did not start before the next one is dropped.
 beat_schedule = {
     f"reconcile-{name}": {
         "task": names.RECONCILE,
@@ -115,7 +114,7 @@ beat_schedule = {
     }
     for name in settings.services
 }
-# Its memory of the last runs is of no use: a sweep too many is harmless.
+# Beat need not remember the last runs: a sweep too many is harmless.
 beat_schedule_filename = "/dev/null"
 beat_scheduler = "celery.beat:Scheduler"
 

@@ -1,16 +1,16 @@
-"""The format of our log lines: an event's stable name, then its fields, as `key=value`."""
+"""The format of our log lines: the name of an event, then its fields, as `key=value`."""
 
 import logging
 from collections.abc import Mapping
 
 import structlog
 
-#: Characters of a task's result in a log line; Flower has all of it.
+#: Characters of a task's result in a log line. Flower has the whole result.
 _RESULT = 300
 
 
 def configure_logs() -> None:
-    """Send our events through the standard library, so that Celery's options govern them."""
+    """Send our events through the standard library's logging, where Celery's options apply."""
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

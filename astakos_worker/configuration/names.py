@@ -1,31 +1,31 @@
-"""What things are called on the wire: patterns of names, queues and tasks.
+"""Names on the wire: of queues and tasks, and the pattern of services' names.
 
-Imported by every layer; imports nothing of ours.
+Every layer may import this module; it imports nothing of ours.
 """
 
 from collections.abc import Callable
 
-#: Names of services (lanes) and namespaces.
+#: The pattern of services' names (one service is one lane) and of namespaces.
 NAME = r"^[a-z][a-z0-9_-]{0,31}$"
 
-# Each has workers, and so threads, of its own: a lane on a hung Astakos starves nobody (F75).
+# The queues. Each has its own workers, and so threads: a hung Astakos blocks only its lane (F75).
 COMMISSIONS = "astakos.commissions"
 LOOKUPS = "astakos.lookups"
 SWEEP = "astakos.sweep"
 
-# Wake-ups: the work itself is in the ledger.
+# Wake-ups. The work itself is in the ledger.
 WAKE_ISSUE = "astakos.issue"
 WAKE_ACCEPT = "astakos.accept"
 WAKE_REJECT = "astakos.reject"
 WAKE_DRIVE = "astakos.drive"
 
-#: A promised wake-up is named after its key and the kind of call that promised it.
+#: The name of a promised wake-up is its key and this mark: it says which kind of call promised.
 PROMISES = {WAKE_ISSUE: "?", WAKE_ACCEPT: "!", WAKE_REJECT: "!"}
 
-#: The newest schema of messages that this code reads; newer ones are left for a newer worker.
+#: The newest schema of messages that this code reads. Newer ones are left for a newer worker.
 MESSAGES = 1
 
-# Whole requests, for programs without this package.
+# Whole calls, for programs without this package.
 ISSUE_COMMISSION = "astakos.issue_commission"
 ISSUE_COMMISSIONS = "astakos.issue_commissions"
 ACCEPT_COMMISSION = "astakos.accept_commission"
@@ -35,6 +35,7 @@ RESOLVE_COMMISSIONS = "astakos.resolve_commissions"
 RECONCILE = "astakos.reconcile"
 LOOKUP = "astakos.lookup."
 
-#: Look-ups of names that may be gathered and kept; what makes two spellings the same one: Astakos
-#: looks at no case in user names, and at that of uuids (the protocol, section 3.5).
+#: Look-ups of names that are cached and share requests, and the form in which spellings are
+#: compared: uuids as they are, user names in lower case, since Astakos ignores their case
+#: (the protocol, section 3.5).
 SAME_NAME: dict[str, Callable[[str], str]] = {"usernames": str, "uuids": str.lower}

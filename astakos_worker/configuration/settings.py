@@ -1,8 +1,8 @@
-"""The settings of workers and services: read from the environment, frozen, checked.
+"""The settings of workers and services: read from the environment, checked, and frozen.
 
 Each field is an environment variable with the prefix `ASTAKOS_`: `lease` is `ASTAKOS_LEASE`,
-and a service's token file `ASTAKOS_SERVICES__CYCLADES__TOKEN_FILE`. Times are seconds.
-Nothing here opens a connection, and no token leaves a `SecretStr`.
+and a service's token file `ASTAKOS_SERVICES__CYCLADES__TOKEN_FILE`. Times are in seconds.
+Nothing here opens a connection, and no token is shown: each is a `SecretStr`.
 """
 
 import itertools
@@ -29,10 +29,10 @@ from astakos_worker.configuration.setting_errors import without_input
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 Seconds = Annotated[float, Field(gt=0)]
-#: `package.module:function`; empty: nobody is asked.
+#: `package.module:function`; empty: there is no owner.
 Owner = Annotated[str, StringConstraints(pattern=r"^([A-Za-z_]\w*(\.\w+)*[.:][A-Za-z_]\w*)?$")]
 
-#: The scaled times of a demonstration and of the tests (`ASTAKOS_TIMES=demo`).
+#: The shorter times of demonstrations and tests (`ASTAKOS_TIMES=demo`).
 DEMO_TIMES: dict[str, float] = {
     "connect_timeout": 1,
     "request_deadline": 2,
@@ -60,7 +60,7 @@ _URLS = {"broker_url", "ledger_url", "result_backend"}
 
 
 def _shown(url: str) -> str:
-    """Return a URL without its password; one of several servers is not taken apart."""
+    """Return a URL without its password; `***` for one that cannot be parsed."""
     try:
         return str(maybe_sanitize_url(url, mask="***"))
     except ValueError:
@@ -70,18 +70,18 @@ def _shown(url: str) -> str:
 class ServiceSettings(BaseModel):
     """One named service: its Astakos, and the token that only workers hold."""
 
-    # What was given may be a token under a misspelt name: errors do not repeat it (F62).
+    # A token may stand under a misspelt name, so errors do not show values (F62).
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     auth_url: str
     token: SecretStr | None = None
-    #: Read again when the file changes, so that a token is rotated without a restart (F60).
+    #: Read again when the file changes: a token is rotated without a restart (F60).
     token_file: Path | None = None
-    #: A bundle of certificates for an Astakos with a private authority.
+    #: The certificates of the authority that signed Astakos' own; empty: the public authorities.
     ca_file: Path | None = None
-    #: As `usage` below, of this service alone.
+    #: As `Settings.usage`, for this service alone.
     usage: str = ""
-    #: Who is asked about this service's commissions; as `Settings.owner`.
+    #: As `Settings.owner`, for this service alone.
     owner: Owner | None = None
 
     @model_validator(mode="after")
@@ -91,13 +91,13 @@ class ServiceSettings(BaseModel):
         return self
 
 
-#: Each must be less than the next, and why.
+#: Times of which each must be less than the next, and the reason.
 _LADDER: dict[str, str] = {
     "connect_timeout": "",
     "request_deadline": "connecting is a part of a request",
     "longest_task": "a task sends requests",
-    "lease": "another worker would take over what is still being done",
-    "visibility_timeout": "the broker would hand out messages whose commissions are in hand",
+    "lease": "another worker would take over work that is not done yet",
+    "visibility_timeout": "the broker would deliver a message again while its task still runs",
 }
 
 
@@ -112,52 +112,52 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    #: `demo` scales the times below, for demonstrations and tests.
+    #: `demo` shortens the times below, for demonstrations and tests.
     times: Literal["production", "demo"] = "production"
 
-    #: Two ledgers on one component token differ in it, and are foreign to each other (F70).
+    #: Tells two ledgers on one component token apart: each treats the other's as foreign (F70).
     namespace: Name = "default"
-    #: The named service that `Commissions()` and `Lookups()` speak for when told no other.
+    #: The named service of `Commissions()` and `Lookups()` that are given none.
     service: Name = "default"
-    #: The named services that a worker serves; the service's side needs none.
+    #: The named services that a worker serves; only workers need them.
     services: dict[Name, ServiceSettings] = Field(default_factory=dict)
 
-    #: A function of the service's that counts its usage, by its dotted path: for `reconcile usage`.
+    #: The dotted path of the service's function that counts its usage: for `reconcile usage`.
     usage: str = ""
 
     broker_url: str = "redis://127.0.0.1:6379/0"
     ledger_url: str = "redis://127.0.0.1:6379/1"
-    #: Where results are kept; the broker's server when empty.
+    #: The server of the results; empty: the broker's.
     result_backend: str = ""
-    #: Another `celeryconfig.py` than the one that came along.
+    #: The file to use in place of the shipped `celeryconfig.py`.
     celeryconfig: Path | None = None
 
     # One request to Astakos.
     connect_timeout: Seconds = 3
     request_deadline: Seconds = 15
-    #: The longest that Astakos may still work on a request that its client gave up on.
+    #: How long Astakos may still work on a request after its client has given up.
     astakos_work: Seconds = 60
     slack: Seconds = 10
 
-    # One carry: the work of one wake-up.
+    # One carry: the work of one task.
     carry_records: Annotated[int, Field(ge=1)] = 50
     carry_seconds: Seconds = 10
-    #: Records marked, sent and recorded together; as many are ambiguous after a `kill -9`.
+    #: Records that are marked, sent and recorded together; a `kill -9` leaves so many ambiguous.
     run: Annotated[int, Field(ge=1, le=16)] = 8
     lease: Seconds = 60
     longest_task: Seconds = 40
     visibility_timeout: Annotated[int, Field(gt=0)] = 300
 
-    # Who is awake on a lane.
+    # The carriers of a lane.
     carriers: Annotated[int, Field(ge=1)] = 8
-    #: A lane wants one more carrier for each so many records that are due.
+    #: For each so many due records, one more carrier is woken.
     records_per_carrier: Annotated[int, Field(ge=1)] = 16
     heartbeat: Seconds = 1
     forgotten_after: Seconds = 4
-    #: So long a wake-up that was promised counts as a carrier.
+    #: How long a wake-up that was sent counts as a carrier.
     promise: Seconds = 2
     drive: Seconds = 2
-    #: Off: every call sends its own message, and Flower shows a row for each.
+    #: Off: every call sends its own message, and Flower shows each as a row.
     coalesce: bool = True
 
     settle_batch: Annotated[int, Field(ge=1, le=500)] = 50
@@ -165,20 +165,20 @@ class Settings(BaseSettings):
 
     # The sweep.
     sweep: Seconds = 60
-    #: Then beat's sweep says where it stopped, and the next one goes on.
+    #: A sweep stops after this time; the next sweep goes on from there.
     sweep_seconds: Seconds = 30
-    #: Requests about single commissions that a sweep sends at a time.
+    #: Requests about single commissions that a sweep sends at once.
     sweep_requests: Annotated[int, Field(ge=1, le=32)] = 4
     grace: Seconds = 600
     quarantine: Seconds = 3600
     brake_share: Annotated[float, Field(gt=0, le=1)] = 0.1
     brake_floor: Annotated[int, Field(ge=0)] = 20
-    #: A function of the service's that says what its database knows of commissions.
+    #: The dotted path of the function that decides what the ledger cannot decide.
     owner: Owner = ""
     owner_batch: Annotated[int, Field(ge=1)] = 100
     owner_timeout: Seconds = 10
-    #: What becomes of commissions that carry no tag; of ours without a record; of those whose
-    #: deadline is over, when there is no owner.
+    #: What to do, where there is no owner, with commissions that carry no tag; with ours that have
+    #: no record; and with undecided ones after their deadline.
     foreign: Literal["report", "owner", "reject"] = "report"
     orphans: Literal["reject", "report"] = "reject"
     undecided: Literal["reject", "report"] = "reject"
@@ -186,14 +186,13 @@ class Settings(BaseSettings):
     # Retries.
     backoff_first: Seconds = 0.5
     backoff_cap: Seconds = 60
-    #: So long a 404 on an issue and a failing accept are taken for a quota synchronisation.
+    #: How long a 404 on an issue, or a failing accept, is taken for a quota synchronisation.
     refusal_window: Seconds = 300
 
-    # Names that were looked up, where services find them without a message.
-    #: 0: they are neither kept nor looked for.
+    # The cache of looked-up names, where services find them without a message. 0: no cache.
     names_kept: Annotated[float, Field(ge=0)] = 300
     unknown_names_kept: Annotated[float, Field(ge=0)] = 10
-    #: At most so many of a service are kept, in each direction.
+    #: How many names of a service the cache holds at most, in each direction.
     names_places: Annotated[int, Field(ge=1)] = 20_000
 
     # How long things are kept.
@@ -202,14 +201,14 @@ class Settings(BaseSettings):
     awaited: Seconds = 3600
     hold_deadline: Seconds = 3600
 
-    #: The longest that a service's call waits for the ledger or the broker.
+    #: How long a service's call waits for the ledger or the broker.
     patience: Seconds = 1
 
-    #: Where each worker process shows its metrics; 0: nowhere.
+    #: The TCP port on which each worker process shows its metrics; 0: none.
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
     metrics_host: str = "127.0.0.1"
 
-    if not TYPE_CHECKING:  # for type checkers it takes the fields, as pydantic says
+    if not TYPE_CHECKING:  # type checkers know the fields as its arguments
 
         def __init__(self, **values: Any) -> None:
             refusal: ValueError | None = None
@@ -217,9 +216,9 @@ class Settings(BaseSettings):
                 super().__init__(**values)
             except ValidationError as error:
                 refusal = without_input(error)
-            except SettingsError as error:  # behind it stands that of `json`, with the whole text
+            except SettingsError as error:  # its cause, an error of `json`, quotes the whole text
                 refusal = SettingsError(str(error))
-            # Raised here and not above, or the error with the input would be its context.
+            # Raised here: inside `except`, the error with the values would be its context.
             if refusal is not None:
                 raise refusal
 
@@ -247,12 +246,12 @@ class Settings(BaseSettings):
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property
     def quiet_horizon(self) -> float:
-        """Seconds after `send_until` when no ghost of a request can still be executed."""
+        """Seconds after `send_until` from which no lost request can still be executed."""
         return self.request_deadline + self.astakos_work + self.slack
 
     @model_validator(mode="after")
     def _times_fit(self) -> Self:
-        """Each limit ends before the next one begins, or work would be done twice at once."""
+        """Check that each limit ends before the next one, or two workers do one work at once."""
         for (low, _), (high, why) in itertools.pairwise(_LADDER.items()):
             a, b = getattr(self, low), getattr(self, high)
             if not a < b:
@@ -271,24 +270,24 @@ class Settings(BaseSettings):
         if not self.heartbeat * 2 < self.forgotten_after:
             raise ValueError(
                 f"forgotten_after ({self.forgotten_after:g} s) must be more than twice the "
-                f"heartbeat ({self.heartbeat:g} s): who is alive would be forgotten for a late beat"
+                f"heartbeat ({self.heartbeat:g} s): a carrier whose beat is late would be forgotten"
             )
         if not self.retention > 10 * self.visibility_timeout:
             raise ValueError(
                 f"retention ({self.retention:g} s) must exceed ten times visibility_timeout "
-                f"({self.visibility_timeout} s): a message that comes again would find its "
-                "commission purged, and make another"
+                f"({self.visibility_timeout} s): a message that is delivered again would find its "
+                "commission deleted, and issue another"
             )
         if not self.retention > self.quiet_horizon:
             raise ValueError(
                 f"retention ({self.retention:g} s) must exceed the quiet horizon "
-                f"({self.quiet_horizon:g} s: request_deadline, astakos_work and slack): what "
-                "Astakos executes late would find its commission purged"
+                f"({self.quiet_horizon:g} s: request_deadline, astakos_work and slack): a request "
+                "that Astakos executes late would find its commission deleted"
             )
         return self
 
     def for_service(self, name: str) -> ServiceSettings:
-        """Return the settings of a named service; `KeyError` says which ones there are."""
+        """Return the settings of a named service; the text of `KeyError` lists the known ones."""
         try:
             return self.services[name]
         except KeyError:

@@ -1,8 +1,8 @@
-"""Messages that no worker could make anything of: that there was one, and why it is gone (F51).
+"""Dead messages: those that no worker could read, and that were thrown away (F51).
 
-Kept beside the ledger, the latest thousand of them, for as long as closed commissions. Nothing
-of a message's body is kept, and no words of an error that could quote it: somebody may have put
-a secret there.
+The ledger's server keeps a note of the latest thousand, for as long as closed commissions. A
+note has nothing of the message's body, and no text of an error, which could quote the body:
+there may be a secret in it.
 """
 
 import json
@@ -19,13 +19,13 @@ from astakos_worker.configuration.settings import Settings
 log = structlog.get_logger(__name__)
 
 _KEPT = 1000
-#: Characters of a task's name or id that are kept: whoever sent rubbish may have sent a lot.
+#: Characters of a task's name or id that are kept; a message of rubbish may have long ones.
 _LONGEST = 100
 
 
 @dataclass(frozen=True, slots=True)
 class DeadMessage:
-    """One message. `at` is seconds since the epoch, by the worker's clock."""
+    """The note of one message. `at` is in seconds since the epoch, by the worker's clock."""
 
     at: float
     task: str
@@ -35,7 +35,7 @@ class DeadMessage:
 
 
 class DeadMessages:
-    """The list, on the server of the ledger."""
+    """The notes of dead messages, on the ledger's server."""
 
     def __init__(self, server: "redis.Redis", namespace: str, *, retention: float) -> None:
         self._server = server
@@ -43,7 +43,10 @@ class DeadMessages:
         self._retention = retention
 
     def add(self, reason: str, *, task: object = "", id_: object = "", queue: object = "") -> None:
-        """Note a message that is thrown away; never raises, since that must go on."""
+        """Note a message that is thrown away, and log it.
+
+        Never raises: the worker must go on even while the ledger's server is away.
+        """
         one = DeadMessage(time.time(), _short(task), _short(id_), _short(queue), reason)
         log.error("dead_message", **asdict(one))
         try:
@@ -56,12 +59,12 @@ class DeadMessages:
             log.warning("dead_message_not_kept", error=type(error).__name__)
 
     def list(self) -> list[DeadMessage]:
-        """Return those that are kept, the latest first; raises `redis.RedisError`."""
+        """Return the notes, the latest first; raises `redis.RedisError`."""
         rows: Any = self._server.lrange(self._name, 0, -1)
         return [DeadMessage(**json.loads(row)) for row in rows]
 
     def clear(self) -> int:
-        """Forget them; return how many there were."""
+        """Delete the notes; return how many there were."""
         pipe: Any = self._server.pipeline()
         pipe.llen(self._name)
         pipe.delete(self._name)
@@ -69,7 +72,7 @@ class DeadMessages:
 
 
 def dead_messages_of(settings: Settings) -> DeadMessages:
-    """Return the list of messages that no worker could make anything of."""
+    """Return the dead messages of the ledger that the settings name."""
     server = connect(settings.ledger_url, patience=settings.patience, connections=2)
     return DeadMessages(server, settings.namespace, retention=settings.retention)
 

@@ -1,14 +1,15 @@
-"""Whether workers consume, as opposed to being alive (F53).
+"""The health check of workers: whether they take messages from the broker (F53).
 
-A worker whose connection to the broker is half mended answers pings, which come by another
-channel, and takes no messages. So each worker is sent a message of its own: through the queue
-that Celery gives every worker under `worker_direct`, read by the same consumer, in the same
-call, as the queue of its work. The worker's count of accepted tasks, asked for before and after,
-then rises or does not. The count rises for any task: one that is busy needs no probe to arrive.
+A worker may answer pings and take no messages: its connection to the broker broke, and only the
+channel of pings was made again. So the check sends a message to each worker, through the queue
+that Celery gives every worker under `worker_direct`. The worker reads that queue together with
+the queue of its work. The check asks for the worker's count of accepted tasks before and after.
+If the count rises, the worker consumes. The count rises for any task, so a busy worker is
+healthy before it reaches the message.
 
-The probe is bounded and leaves nothing behind: no result, no event (Flower would show little
-else), and it expires. A worker all of whose threads are at work takes it when the first of them
-is free, within `longest_task`; that is the patience to have.
+The message leaves nothing behind: it has no result and no event, and it expires. A worker whose
+threads are all at work takes the message when the first of them is free, within `longest_task`
+seconds. Give the check at least that time.
 """
 
 import socket
@@ -22,14 +23,14 @@ from celery.utils.nodenames import worker_direct
 from astakos_worker.ledger.contract import Ledger, LedgerError
 
 PROBE = "astakos.health"
-#: Seconds for all workers to answer a question put to all; one that was named answers at once.
+#: Seconds that all workers have to answer a question put to all.
 _ROUND = 1.0
 _LOOK = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerHealth:
-    """What was found of one worker."""
+    """The health of one worker; `words` say why."""
 
     worker: str
     healthy: bool
@@ -41,7 +42,7 @@ def register(app: Celery) -> None:
 
     @app.task(name=PROBE, ignore_result=True, send_events=False)
     def probe() -> None:
-        """Do nothing: that it was taken is the answer."""
+        """Do nothing: it counts that the worker took the message."""
 
 
 def examine(
@@ -52,9 +53,11 @@ def examine(
     workers: Iterable[str] = (),
     patience: float,
 ) -> list[WorkerHealth]:
-    """Examine the workers named, or else those of a host (this one) that serve a queue (any).
+    """Return the health of the workers named.
 
-    Takes at most `patience` seconds and one round of questions. No finding: none answers.
+    Without `workers`, return that of all workers on `host` (by default this one) that read
+    `queue` (by default any). Takes at most `patience` seconds and one round of questions. An
+    empty list: no worker answers.
     """
     deadline = time.monotonic() + patience
     host = host or socket.gethostname()
@@ -78,7 +81,10 @@ def examine(
 
 
 def alarms(ledger: Ledger) -> list[str]:
-    """Return a line for each alarm of each lane; one that says so if the ledger is away."""
+    """Return a line for each alarm of each lane.
+
+    If the ledger is away, the only line says so.
+    """
     try:
         lanes = [ledger.lane(name) for name in ledger.lanes()]
     except LedgerError as error:
@@ -111,7 +117,7 @@ def _probe(app: Celery, found: dict[str, set[str]], deadline: float) -> list[Wor
     while before and time.monotonic() < deadline:
         for node, count in list(before.items()):
             now = _accepted(app, node)
-            # A worker that was started again counts from nought.
+            # The count of a worker that was restarted begins at 0 again.
             if now is not None and count is not None and now != count:
                 findings.append(WorkerHealth(node, True, "consumes"))
                 del before[node]
@@ -123,6 +129,6 @@ def _probe(app: Celery, found: dict[str, set[str]], deadline: float) -> list[Wor
 
 
 def _accepted(app: Celery, node: str) -> int | None:
-    """How many tasks a worker has taken on so far; None if it does not answer now."""
+    """Return how many tasks a worker has accepted; None if the worker does not answer now."""
     answers = app.control.inspect(destination=[node], timeout=_ROUND).stats() or {}
     return sum(answers[node]["total"].values()) if node in answers else None

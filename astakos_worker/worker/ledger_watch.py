@@ -1,8 +1,9 @@
-"""What a worker's heartbeat looks after in the ledger: writes that are gone, memory that ends.
+"""Watches the ledger for two faults: acknowledged writes that are gone, and full memory.
 
-How many writes each lane has had is remembered where the ledger is not: in the memory of each
-process, and on the broker's server for those that start later. Where both servers are one, and
-every process ended with it, a loss goes unnoticed (F68).
+Each lane counts its writes. The counts are remembered outside the ledger: in the memory of each
+process, and on the broker's server for processes that start later. A lane that has fewer writes
+than remembered has lost some (F68). Where broker and ledger are one server, and every process
+ended together with it, a loss is not noticed.
 """
 
 from typing import Any
@@ -17,17 +18,17 @@ log = structlog.get_logger(__name__)
 
 
 class LedgerWatch:
-    """Looks after one ledger, now and then."""
+    """Watches one ledger; `elsewhere` is the broker's server, which remembers the counts."""
 
     def __init__(self, ledger: RedisLedger, elsewhere: "redis.Redis", namespace: str) -> None:
         self._ledger = ledger
         self._elsewhere = elsewhere
         self._name = f"astakos:{namespace}:writes"
         self._lost: set[str] = set()
-        self._short: bool | None = None  # None: not looked yet
+        self._short: bool | None = None  # None: not known yet
 
     def look(self) -> None:
-        """Notice lost writes and a full server; raises `LedgerError` while the ledger is away."""
+        """Raise or clear the alarms of both faults; `LedgerError` while the ledger is away."""
         self.exchange()
         lost = self._ledger.notice()
         for lane in lost - self._lost:
@@ -36,7 +37,7 @@ class LedgerWatch:
         self._look_at_memory()
 
     def exchange(self) -> None:
-        """Learn what others were told of, and leave there what this process was told of."""
+        """Learn the counts that other processes left on the broker's server, and leave ours."""
         try:
             there: Any = self._elsewhere.hgetall(self._name)
             for lane, writes in there.items():
@@ -62,4 +63,4 @@ class LedgerWatch:
             log.error("ledger_nearly_full", used=round(share, 3))
         for lane in self._ledger.lanes():
             self._ledger.alarm(lane, "memory", text)
-        self._short = short  # once it has been said everywhere
+        self._short = short  # only now: a lane whose alarm failed is tried again

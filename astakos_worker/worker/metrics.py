@@ -1,8 +1,8 @@
-"""What a worker process counts, and how its ledger stands, for Prometheus.
+"""Metrics for Prometheus: counters of this worker process, and the state of the ledger.
 
-Counters are of this process, and are to be summed over all. What the ledger knows (lanes, alarms,
-the last sweep of each) is read from it when it is asked for, so that any one worker can tell it,
-whoever did the work. No key, no user and no serial is a label: there are too many of them.
+Counters are of one process; sum them over all processes. Lanes, alarms and each lane's last sweep
+are read from the ledger when Prometheus asks, so any worker can show them. No key, user or serial
+is a label: there are too many of them.
 """
 
 import time
@@ -23,24 +23,24 @@ from astakosclient.errors import AstakosClientException
 
 log = structlog.get_logger(__name__)
 
-#: How a lane stands: the metric's name, what it says, and where it is.
+#: The state of a lane: each metric's name, description and value.
 _LANE: Final[tuple[tuple[str, str, Callable[[Lane], float]], ...]] = (
     ("due", "Commissions on which work is due now", lambda lane: lane.due),
     ("open", "Commissions that have not ended", lambda lane: lane.open),
     ("held", "Open commissions that have a serial", lambda lane: lane.held),
     ("carriers", "Tasks at work on commissions", lambda lane: lane.awake),
     ("oldest_due_seconds", "How long the oldest due work waits", lambda lane: lane.oldest_due),
-    ("resting_seconds", "How long Astakos is left alone still", lambda lane: lane.resting),
+    ("resting_seconds", "Seconds until requests to Astakos begin again", lambda lane: lane.resting),
 )
 
-#: How the last sweep went.
+#: The last sweep of a lane: each metric's name, description and value.
 _SWEEP: Final[tuple[tuple[str, str, Callable[[Report], float]], ...]] = (
     ("start_timestamp_seconds", "When the last sweep began", lambda last: last.started),
     ("duration_seconds", "How long the last sweep took", lambda last: last.seconds),
     ("seen", "Pending commissions that Astakos listed", lambda last: last.listed),
-    ("looked", "Of these, how many the sweep got to", lambda last: last.looked),
+    ("looked", "Of these, how many the sweep looked at", lambda last: last.looked),
     ("stopped", "Whether the last sweep ended early", lambda last: bool(last.stopped)),
-    ("left", "What the last sweep was to do and did not", lambda last: last.left),
+    ("left", "What the last sweep had to do and did not do", lambda last: last.left),
     (
         "oldest_undecided_seconds",
         "Age of the oldest undecided commission",
@@ -99,13 +99,13 @@ class Metrics:
         )
 
     def carried(self, service: str, records: Iterable[Record], since: float) -> None:
-        """Count those that ended since then."""
+        """Count the commissions that ended since a time, in seconds since the epoch."""
         for record in records:
             if record.closed is not None and record.closed >= since:
                 self._ended.labels(service, str(record.state)).inc()
 
     def swept(self, report: Report) -> None:
-        """Count what a sweep did."""
+        """Count what one sweep did."""
         service = report.service
         whole = report.ended is not None and not report.stopped
         self._sweeps.labels(service, "whole" if whole else "stopped").inc()
@@ -116,7 +116,7 @@ class Metrics:
 
     @contextmanager
     def timed(self, service: str, call: str) -> Iterator[None]:
-        """Count a request, and time it."""
+        """Count the request that the block sends, and measure its time."""
         began, outcome = time.monotonic(), "answered"
         try:
             yield
@@ -128,10 +128,10 @@ class Metrics:
             self._seconds.labels(service, call).observe(time.monotonic() - began)
 
     def serve(self, host: str, port: int) -> Callable[[], None]:
-        """Show the metrics over HTTP, in a thread; return what ends that."""
+        """Show the metrics over HTTP, in a thread; return the function that ends it."""
         try:
             server, thread = start_http_server(port, host, self.registry)
-        except OSError as error:  # a worker without metrics is better than none
+        except OSError as error:  # a worker without metrics is better than no worker
             log.warning("metrics_unavailable", host=host, port=port, reason=str(error))
             return lambda: None
 
@@ -144,7 +144,7 @@ class Metrics:
 
 
 class MeasuredAstakos:
-    """The engine's Astakos, with each request counted."""
+    """Astakos as the engine calls it, with each request counted and timed."""
 
     def __init__(self, astakos: Astakos, service: str, metrics: Metrics) -> None:
         self._astakos = astakos
@@ -159,24 +159,24 @@ class MeasuredAstakos:
         *,
         fresh: bool = False,
     ) -> int:
-        """Issue a commission, two-phase; return its serial."""
+        """Issue a commission that waits for its decision; return its serial."""
         with self._metrics.timed(self._service, "issue"):
             return self._astakos.issue_provisions(provisions, name, force, fresh=fresh)
 
     def resolve_commissions(
         self, accept_serials: Sequence[int], reject_serials: Sequence[int]
     ) -> Mapping[str, Any]:
-        """Accept and reject."""
+        """Accept and reject; return what became of each serial."""
         with self._metrics.timed(self._service, "resolve"):
             return self._astakos.resolve_commissions(accept_serials, reject_serials)
 
     def get_pending_commissions(self) -> list[int]:
-        """Return the serials of what is pending."""
+        """Return the serials that are pending."""
         with self._metrics.timed(self._service, "list"):
             return self._astakos.get_pending_commissions()
 
     def get_commission_info(self, serial: int) -> Mapping[str, Any]:
-        """Return what Astakos says of a pending commission."""
+        """Return a pending commission as Astakos describes it."""
         with self._metrics.timed(self._service, "info"):
             return self._astakos.get_commission_info(serial)
 
@@ -188,11 +188,11 @@ class _FromLedger:
         self._ledger = ledger
 
     def describe(self) -> Iterable[Metric]:
-        """Say nothing before the ledger is asked: it may be away when a worker starts."""
+        """Return nothing, and so ask nothing: the ledger may be away when a worker starts."""
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        """Return how the lanes stand, and how their last sweeps went."""
+        """Return the state of each lane, its alarms, and its last sweep."""
         answers = GaugeMetricFamily("astakos_ledger_up", "Whether the ledger answers")
         try:
             families = self._read()

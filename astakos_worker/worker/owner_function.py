@@ -1,8 +1,8 @@
-"""Asks the owner that a setting names: imports it when first asked, and waits a bounded time.
+"""Calls the owner's function that a setting names, and waits for it a bounded time.
 
-The owner is the service's code in our process: it may raise, hang, or be missing. Each question
-runs in a thread of its own. While one question is still running, no other is asked, so a hung
-database costs one thread.
+The owner is the service's code in our process: it may raise, hang, or be missing. Each call runs
+in a thread of its own. While one call is running no other is made, so a database that hangs costs
+one thread.
 """
 
 import threading
@@ -14,7 +14,10 @@ from astakos_worker.engine.sweep.owner import Answer, Owner, OwnerError, Unsettl
 
 
 class OwnerFunction:
-    """Asks the function behind a dotted path, such as `cloud.quotas:owner`."""
+    """The function behind a dotted path, such as `cloud.quotas:owner`; waits `timeout` seconds.
+
+    The function is imported by the first call.
+    """
 
     def __init__(self, path: str, timeout: float) -> None:
         self._path = path
@@ -23,7 +26,7 @@ class OwnerFunction:
         self._asked: _Question | None = None
 
     def __call__(self, commissions: Sequence[Unsettled]) -> Sequence[Answer]:
-        """Return the owner's answers; `OwnerError` if it has none within the time-out."""
+        """Return the owner's answers; `OwnerError` if there are none within the time-out."""
         with self._lock:
             if self._asked is not None and self._asked.is_alive():
                 raise OwnerError(f"{self._path} is still at an earlier question")
@@ -39,7 +42,7 @@ class OwnerFunction:
 
 
 class _Question(threading.Thread):
-    """One question; ends with the process if need be."""
+    """One call. The end of the process ends the thread too, even while the call runs."""
 
     def __init__(self, path: str, commissions: Sequence[Unsettled]) -> None:
         super().__init__(name="astakos-owner", daemon=True)
@@ -49,10 +52,10 @@ class _Question(threading.Thread):
         self.error: BaseException | None = None
 
     def run(self) -> None:
-        """Ask."""
+        """Call the function, and keep its answers or its error."""
         try:
             owner: Owner = symbol_by_name(self._path, imp=import_from_cwd)
             self.answers = owner(self._commissions)
-        # Whatever the service's code does, the sweep goes on without its answer, and says so.
-        except BaseException as error:  # noqa: BLE001  # an exit too: it ends this thread alone
+        # Whatever the service's code raises, the sweep goes on without its answers, and reports it.
+        except BaseException as error:  # noqa: BLE001  # SystemExit too: it ends this thread alone
             self.error = error

@@ -1,6 +1,6 @@
-"""What one worker process holds: its ledger, clients, carriers and heartbeat. Built after a fork.
+"""What one worker process has: its ledger, clients and heartbeat. Made after any fork.
 
-The only module-level state of the workers is here, behind `this_process()`.
+The only module-level state of workers is here, behind `this_process()`.
 """
 
 import os
@@ -48,7 +48,7 @@ _PATIENCE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What the service's side works with in a worker."""
+    """What calls of the service's side work with in a worker."""
 
     ledger: RedisLedger
     waker: Wakes
@@ -65,8 +65,8 @@ class WorkerProcess:
         self.ledger = ledger_of(settings, patience=_PATIENCE)
         broker = connect(settings.broker_url, patience=settings.patience, connections=2)
         self.dead_messages = dead_messages_of(settings)
-        # Not by the application that consumes, which is patient with its broker: a carrier that
-        # rings has records in hand, and the heartbeat tells who is alive.
+        # Wake-ups are sent by an application of their own. The one that consumes waits for its
+        # broker, and neither a carrier with claimed records nor the heartbeat may wait so long.
         self.waker = Waker(producer(settings), patience=settings.patience)
         self.metrics = Metrics(self.ledger)
         self.name = f"{socket.gethostname()}:{os.getpid()}"
@@ -88,14 +88,18 @@ class WorkerProcess:
         self._unserve: Callable[[], None] = lambda: None
 
     def commissions(self, service: str, waker: Wakes | None = None) -> Commissions:
-        """Return the service's side, for requests that came as messages."""
+        """Return the service's calls, for requests that came as messages."""
         parts = _Parts(self.ledger, waker or self.waker, self._watcher)
         return Commissions(service, settings=self.settings, parts=parts)
 
     def carry(
         self, service: str, carrier: str, *, own: str | None = None, wake: str | None = None
     ) -> CarryResult:
-        """Work on a lane as a carrier of this process."""
+        """Work on a lane as a carrier of this process.
+
+        `carrier` names the carrier within the process: its task's id. `own` is the key of the
+        task's own commission, and `wake` the name of the wake-up that the task is.
+        """
         worker = Carrier(
             self._astakos(service),
             self.ledger,
@@ -114,7 +118,7 @@ class WorkerProcess:
         return done
 
     def sweep(self, service: str, holder: str, *, fix: bool = True) -> Report:
-        """Sweep a lane."""
+        """Sweep a lane; `holder` names the sweep within this process."""
         settings = self.settings
         if service not in self._owners:
             self._owners[service] = owner_of(settings, service)
@@ -135,8 +139,13 @@ class WorkerProcess:
         return report
 
     def users(self, service: str, what: str, wanted: Iterable[str] | None) -> dict[str, str]:
-        """Return `{uuid: name}` ("usernames") or `{name: uuid}` ("uuids"); None: of all uuids."""
-        self.clients.of(service)  # one that is not configured is told to its caller alone
+        """Return `{uuid: name}` for "usernames", `{name: uuid}` for "uuids".
+
+        `wanted` are the names or uuids to look up; None: all.
+        """
+        self.clients.of(
+            service
+        )  # its error must reach this caller alone, not all that share a request
         if wanted is None:
             return self._fetch_users(service, what, None)
         with self._lock:
@@ -179,7 +188,7 @@ _made: dict[int, WorkerProcess] = {}
 
 
 def this_process(settings: Settings) -> WorkerProcess:
-    """Return this process' runtime; the first call makes it and starts its heartbeat."""
+    """Return what this process has; the first call makes it and starts its heartbeat."""
     pid = os.getpid()
     made = _made.get(pid)
     if made is None:
@@ -187,13 +196,13 @@ def this_process(settings: Settings) -> WorkerProcess:
             made = _made.get(pid)
             if made is None:
                 made = WorkerProcess(settings)
-                made.start()  # before anyone works with it: see `start`
+                made.start()  # before any task works with it
                 _made[pid] = made
     return made
 
 
 def _forget() -> None:
-    global _lock  # noqa: PLW0603  # the parent's lock may be held by a thread that is not here
+    global _lock  # noqa: PLW0603  # a thread of the parent may hold the lock
     _lock = threading.Lock()
     _made.clear()
 

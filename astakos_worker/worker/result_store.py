@@ -1,9 +1,9 @@
-"""Keeps a task's result if it can be kept; a task ends in any case (F50).
+"""Stores the results of tasks. A task ends even if its result cannot be stored (F50).
 
-What became of a commission is in the ledger, so a result is for Flower and for whoever sent a
-message by name. Celery, for its part, lets an error of the result's server through to its pool:
-the message is then never acknowledged, its place among the prefetched ones never given back, and
-after as many as there are threads the worker takes no message any more.
+The ledger knows what became of a commission. A result is for Flower, and for the caller of a
+task by name, so it may be lost. Celery itself lets an error of the result's server through to
+its pool of threads. The task's message is then never acknowledged and keeps its place among the
+prefetched messages. With 16 threads, the worker takes no message after 16 such errors.
 """
 
 import time
@@ -19,36 +19,36 @@ from astakos_worker.worker.dead_messages import DeadMessages
 
 log = structlog.get_logger(__name__)
 
-#: Seconds in which a server that restarts is waited for; once it was in vain, nobody waits.
+#: Seconds to wait for a server that restarts. After one result was lost, the next do not wait.
 _PATIENCE = 5.0
 _PAUSE = 0.2
 _AWAY = (KombuError, redis.RedisError, OSError)
 
 
 class WorkerApp(Celery):
-    """Celery's own, but for what becomes of results that cannot be kept.
+    """The Celery application of workers: results that cannot be stored are given up.
 
-    `dead_messages` gives the list in which the consumer notes messages that it throws away.
+    `dead_messages` returns the list in which the consumer notes messages that it throws away.
     """
 
     dead_messages: Callable[[], DeadMessages]
 
     def _get_backend(self) -> Any:
         backend = super()._get_backend()  # type: ignore[misc]  # its types do not know it
-        # Whatever its class is: the address decides.
+        # The method is replaced on the object, since the URL decides the class.
         backend.store_result = ResultStore(backend.store_result)
         return backend
 
 
 class ResultStore:
-    """Stores results through a backend's own method, and survives its outages."""
+    """Stores results by a backend's own method; an outage of the backend raises nothing."""
 
     def __init__(self, store: Callable[..., Any]) -> None:
         self._store = store
         self._away = False
 
     def __call__(self, task_id: str, result: Any, state: str, *more: Any, **options: Any) -> Any:
-        """Store a result; give it up if that cannot be done for a while."""
+        """Store a result; give it up after some seconds of errors."""
         end = time.monotonic() + (0.0 if self._away else _PATIENCE)
         while True:
             try:

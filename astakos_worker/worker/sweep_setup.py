@@ -1,4 +1,4 @@
-"""A sweep as the settings want it: with the owner, and with threads for its requests."""
+"""Sets up a sweep by the settings: its owner, and the threads of its requests."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ from astakos_worker.worker.owner_function import OwnerFunction
 
 
 def owner_of(settings: Settings, service: str) -> Ask | None:
-    """Return who is asked about a named service's commissions; None if there is nobody."""
+    """Return the owner of a named service's commissions; None if the settings name none."""
     one = settings.services.get(service)
     path = settings.owner if one is None or one.owner is None else one.owner
     return OwnerFunction(path, settings.owner_timeout) if path else None
@@ -29,10 +29,10 @@ def sweeping(
     ask: Ask | None,
     requests: int,
 ) -> Iterator[Sweep]:
-    """Lend a sweep that asks Astakos about so many commissions at a time."""
+    """Lend a sweep that sends up to `requests` requests about single commissions at once."""
     threads = ThreadPoolExecutor(requests, "astakos-sweep")
     try:
         yield Sweep(astakos, ledger, ledger.clock, limits, ring, ask, threads.map)
     finally:
-        # Those under way have a deadline; who was interrupted does not wait for the others.
+        # Requests under way end by their own deadline; an interrupted sweep does not wait for them.
         threads.shutdown(wait=False, cancel_futures=True)

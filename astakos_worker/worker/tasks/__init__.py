@@ -1,4 +1,4 @@
-"""The Celery tasks. Each is a shell: it reads a message, calls the work, and answers.
+"""The Celery tasks. Each is a shell: it reads a message, calls the work, and returns the result.
 
-Runs in workers. No rule about commissions stands here. Imports what `worker` may import.
+Runs in workers. No rule about commissions stands here. May import what `worker` may import.
 """

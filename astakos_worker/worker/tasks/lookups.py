@@ -1,6 +1,6 @@
-"""Look-ups with the service's token, each a task of its own on a queue of their own.
+"""Look-ups with the service's token. Each is a task, on a queue that serves look-ups alone.
 
-Those of names share their requests with others that are under way in this process.
+Look-ups of names share one request with other look-ups that this process has under way.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from astakos_worker.engine.replies import fault_of
 from astakos_worker.worker.process import WorkerProcess
 from astakosclient.errors import AstakosClientException
 
-#: The name of each other look-up, and the method of the client that answers it.
+#: The name of each look-up but those of names, and the client's method that answers it.
 LOOKUPS = {
     "quotas": "service_get_quotas",
     "project_quotas": "service_get_project_quotas",
@@ -24,13 +24,16 @@ LOOKUPS = {
     "commission_info": "get_commission_info",
 }
 
+#: The look-ups of names, and what the argument of each is called.
+NAMES = {"usernames": "uuids", "uuids": "display_names"}
+
 
 def register(app: Celery, this_process: Callable[[], WorkerProcess]) -> None:
     """Add the tasks to an application."""
     for name, method in LOOKUPS.items():
         _add(app, this_process, name, method)
-    _add_names(app, this_process, "usernames", "uuids")
-    _add_names(app, this_process, "uuids", "display_names")
+    for name, argument in NAMES.items():
+        _add_names(app, this_process, name, argument)
 
 
 def _add(app: Celery, this_process: Callable[[], WorkerProcess], name: str, method: str) -> None:
@@ -42,14 +45,14 @@ def _add(app: Celery, this_process: Callable[[], WorkerProcess], name: str, meth
 
 
 def _add_names(
-    app: Celery, this_process: Callable[[], WorkerProcess], what: str, label: str
+    app: Celery, this_process: Callable[[], WorkerProcess], what: str, argument: str
 ) -> None:
     @app.task(name=names.LOOKUP + what)
     def look_up(service: str | None = None, **arguments: Any) -> dict[str, Any]:
-        if arguments.keys() != {label}:
-            raise TypeError(f"give {label}, not {', '.join(sorted(arguments)) or 'nothing'}")
+        if arguments.keys() != {argument}:
+            raise TypeError(f"give {argument}, not {', '.join(sorted(arguments)) or 'nothing'}")
         process = this_process()
-        wanted = arguments[label]
+        wanted = arguments[argument]
         return _answer(lambda: process.users(service or process.settings.service, what, wanted))
 
 

@@ -1,17 +1,17 @@
 """Wake-ups: a message names a commission or a lane; the work itself is in the ledger.
 
-What else a newer version may say in one is ignored: there is work, and that is all (F78).
+Further fields, which a newer version may send, are ignored (F78).
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
 
 from astakos_worker.configuration import names
 from astakos_worker.ledger.contract import ANYONE
 from astakos_worker.worker.process import WorkerProcess
-from astakos_worker.worker.tasks.shown import SHOWN, carried, own_id
+from astakos_worker.worker.task_results import SHOWN, carried
 
 
 def register(app: Celery, this_process: Callable[[], WorkerProcess]) -> None:
@@ -19,15 +19,16 @@ def register(app: Celery, this_process: Callable[[], WorkerProcess]) -> None:
     for name, mark in names.PROMISES.items():
         _add(app, this_process, name, mark)
 
-    @app.task(name=names.WAKE_DRIVE, ignore_result=True, resultrepr_maxsize=SHOWN)
-    def drive(service: str, **_: Any) -> dict[str, Any]:
+    @app.task(name=names.WAKE_DRIVE, bind=True, ignore_result=True, resultrepr_maxsize=SHOWN)
+    def drive(self: "Task[Any, Any]", /, service: str, **_: Any) -> dict[str, Any]:
         process = this_process()
-        return carried(process, service, None, process.carry(service, own_id(), wake=ANYONE))
+        done = process.carry(service, str(self.request.id), wake=ANYONE)
+        return carried(process, service, None, done)
 
 
 def _add(app: Celery, this_process: Callable[[], WorkerProcess], name: str, mark: str) -> None:
-    @app.task(name=name, ignore_result=True, resultrepr_maxsize=SHOWN)
-    def wake(service: str, key: str, **_: Any) -> dict[str, Any]:
+    @app.task(name=name, bind=True, ignore_result=True, resultrepr_maxsize=SHOWN)
+    def wake(self: "Task[Any, Any]", /, service: str, key: str, **_: Any) -> dict[str, Any]:
         process = this_process()
-        done = process.carry(service, own_id(), own=key, wake=key + mark)
+        done = process.carry(service, str(self.request.id), own=key, wake=key + mark)
         return carried(process, service, key, done)

@@ -3,7 +3,7 @@
 import pytest
 
 from astakos_worker.service import arguments
-from astakos_worker.worker.tasks.reading import generic_request, items
+from astakos_worker.worker.message_arguments import generic_request, items
 from astakosclient.errors import BadValue
 
 USERS = [{"user": "u", "project": "p", "resource": "vm", "quantity": 1}]

@@ -1,8 +1,6 @@
-"""What a task returns: a dictionary that a person can read in Flower."""
+"""The results of tasks: dictionaries that a person can read in Flower."""
 
 from typing import Any
-
-from celery import current_task
 
 from astakos_worker.engine.carry.carrier import CarryResult
 from astakos_worker.ledger.record import Record, shown
@@ -11,31 +9,29 @@ from astakos_worker.service.errors import NewerRecord, UnknownKey
 from astakos_worker.worker.process import WorkerProcess
 from astakosclient.errors import AstakosClientException
 
-#: Characters of a result in Flower's events: a carried key is found by it.
+#: Characters of a result in the events that Flower reads: its search finds every carried key.
 SHOWN = 16384
-
-
-def own_id() -> str:
-    """Return the id of the task that runs in this thread."""
-    return str(current_task.request.id)
 
 
 def carried(
     process: WorkerProcess, service: str, key: str | None, done: CarryResult
 ) -> dict[str, Any]:
-    """Return what became of the task's own commission, and of those it carried along."""
+    """Return the state of the task's own commission, and of those that it carried along.
+
+    `key` is that of the task's own commission; None for a task that has none.
+    """
     others = {shown(k): _line(record) for k, record in done.records.items() if k != key}
     result: dict[str, Any] = {}
     if key is not None:
         record = done.records.get(key)
-        result = _own(record) if record else _asked(process.commissions(service), key)
+        result = _own(record) if record else _recorded(process.commissions(service), key)
     if others or key is None:
         result["carried"] = others
     return {**result, "ended": done.why}
 
 
 def failed(which: object, error: Exception) -> dict[str, Any]:
-    """Return a refusal of the request itself: nothing was stored."""
+    """Return the refusal of a call, of which nothing was recorded."""
     if isinstance(error, AstakosClientException):
         fault = {k: v for k, v in error.to_dict().items() if v is not None}
     else:
@@ -52,7 +48,8 @@ def _own(record: Record) -> dict[str, Any]:
     return result
 
 
-def _asked(commissions: Commissions, key: str) -> dict[str, Any]:
+def _recorded(commissions: Commissions, key: str) -> dict[str, Any]:
+    """Return the state of a commission that this task did not work on, as the ledger has it."""
     try:
         outcome = commissions.get_key(key)
     except UnknownKey:

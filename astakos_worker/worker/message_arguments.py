@@ -1,7 +1,7 @@
-"""Reading requests that came as plain JSON, from programs that have no part of this package.
+"""Reads the arguments of messages that came by name, as plain JSON.
 
-JSON has no tuples, so provisions are lists of objects here. What does not fit raises
-`BadValue`; the task's result says so, and the message is done with (F51).
+JSON has no tuples, so provisions are lists of objects here. Arguments that do not fit raise
+`BadValue`. The task's result then says why, and the message is not retried (F51).
 """
 
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ _COMMON = {"name", "force"}
 
 
 def generic_request(message: Mapping[str, Any]) -> Request:
-    """Return the request of a message: one of three forms.
+    """Return the request of a message; `BadValue` if it has none of three forms.
 
-    `user`, `project`, `provisions: {resource: quantity}`; or `user_provisions` and
+    The forms: `user`, `project`, `provisions: {resource: quantity}`; or `user_provisions` and
     `project_provisions`, lists of `{"user", "project", "resource", "quantity"}` (no user in the
     latter); or `user` and `reassign`, a list of `{"from", "to", "resource", "quantity"}`.
     """
@@ -43,7 +43,7 @@ def generic_request(message: Mapping[str, Any]) -> Request:
 
 
 def newer(message: dict[str, Any]) -> bool:
-    """Take the schema out of a message; return whether it is newer than what is read here."""
+    """Remove the schema from a message; return whether this code is too old to read it."""
     schema = message.pop("schema", names.MESSAGES)
     if isinstance(schema, bool) or not isinstance(schema, int) or schema < 1:
         raise BadValue(f"schema must be a positive integer, not {schema!r:.80}")
@@ -51,7 +51,10 @@ def newer(message: dict[str, Any]) -> bool:
 
 
 def served(settings: Settings, service: object) -> str:
-    """Return the service of a message; one that no worker serves would be issued by nobody."""
+    """Return the named service of a message.
+
+    `BadValue` for one that is not configured: no worker would issue its commissions.
+    """
     name = settings.service if service is None else arguments.checked_service(service)
     try:
         settings.for_service(name)
@@ -61,7 +64,7 @@ def served(settings: Settings, service: object) -> str:
 
 
 def only(message: Mapping[str, Any], *fields: str) -> None:
-    """Raise if there is a field that means nothing: it was meant to mean something."""
+    """Raise `BadValue` if a message has another field than these; most likely a misspelt one."""
     if unknown := sorted(message.keys() - set(fields)):
         raise BadValue(f"give {', '.join(fields)}; not {', '.join(unknown)}")
 
@@ -75,7 +78,7 @@ def which(message: Mapping[str, Any]) -> str | int:
 
 
 def reason(message: Mapping[str, Any]) -> str:
-    """Return why a decision was taken, for operators."""
+    """Return the reason of a decision, for operators; empty if there is none."""
     text = message.get("reason", "")
     if not isinstance(text, str):
         raise BadValue(f"reason must be a string, not {type(text).__name__}")
@@ -83,7 +86,7 @@ def reason(message: Mapping[str, Any]) -> str:
 
 
 def items(message: Mapping[str, Any], label: str) -> list[Any]:
-    """Return a list of keys and serials."""
+    """Return the list of keys and serials under a label; empty if there is none."""
     listed = message.get(label, [])
     if not isinstance(listed, list):
         raise BadValue(f"{label} must be a list, not {type(listed).__name__}")

@@ -1,0 +1,169 @@
+"""Carries out the calls that came by name, from Celery programs without this package.
+
+The worker writes the record, so such a call is only as safe as the broker until a worker has
+read its message.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+from astakos_worker.configuration import names
+from astakos_worker.ledger.record import Verb
+from astakos_worker.service.calls import Wakes
+from astakos_worker.service.commissions import Commission, Commissions
+from astakos_worker.service.errors import Unavailable
+from astakos_worker.service.issuing import Order
+from astakos_worker.worker.message_arguments import (
+    generic_request,
+    items,
+    only,
+    reason,
+    served,
+    which,
+)
+from astakos_worker.worker.process import WorkerProcess
+from astakos_worker.worker.task_results import carried, failed
+from astakosclient.errors import BadValue
+
+#: Carries out one call: it is given the process, the task's id and the message's arguments, and
+#: returns the task's result. It raises the error of a call that is refused as a whole.
+Call = Callable[[WorkerProcess, str, dict[str, Any]], dict[str, Any]]
+
+
+class _Promise:
+    """Takes the first wake-up that a call asks for: the call's own task is that wake-up.
+
+    Further wake-ups are sent. The first is sent too if the call fails: its task then carries
+    nothing, and the commission may be another call's.
+    """
+
+    def __init__(self, waker: Wakes) -> None:
+        self._waker = waker
+        self._first: tuple[str, str, str, int] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        if kind is not None and self._first:
+            self._waker.wake(*self._first)
+
+    @property
+    def name(self) -> str | None:
+        """The name of the wake-up that the task's carrier answers; None: nobody asked for one."""
+        return self._first and self._first[2] + names.PROMISES[self._first[0]]
+
+    def wake(self, task: str, service: str, key: str, version: int) -> None:
+        """Keep the first wake-up; send the others."""
+        if self._first:
+            self._waker.wake(task, service, key, version)
+        else:
+            self._first = task, service, key, version
+
+
+def _issue(process: WorkerProcess, task_id: str, message: dict[str, Any]) -> dict[str, Any]:
+    _give_key(process, message, task_id)
+    with _Promise(process.waker) as promise:
+        service = served(process.settings, message.get("service"))
+        commissions = process.commissions(service, promise)
+        order = _order(commissions, {k: v for k, v in message.items() if k != "service"})
+        [became] = commissions.enqueue_all([order])
+        if isinstance(became, Exception):
+            raise became
+    key = order.record.key
+    done = process.carry(service, task_id, own=key, wake=promise.name)
+    return carried(process, service, key, done)
+
+
+def _issue_many(process: WorkerProcess, task_id: str, message: dict[str, Any]) -> dict[str, Any]:
+    only(message, "service", "commissions")
+    with _Promise(process.waker) as promise:
+        service = served(process.settings, message.get("service"))
+        commissions = process.commissions(service, promise)
+        orders: list[Order | dict[str, Any]] = []
+        for number, one in enumerate(items(message, "commissions")):
+            try:
+                orders.append(_one_of_many(process, commissions, one, f"{task_id}-{number}"))
+            except BadValue as error:
+                orders.append(failed(one.get("key") if isinstance(one, dict) else None, error))
+        became = iter(commissions.enqueue_all([one for one in orders if isinstance(one, Order)]))
+        results = [_said(one, next(became)) if isinstance(one, Order) else one for one in orders]
+    process.carry(service, task_id, wake=promise.name)
+    return {"commissions": results}
+
+
+def _one_of_many(
+    process: WorkerProcess, commissions: Commissions, given: object, made: str
+) -> Order:
+    if not isinstance(given, dict):
+        raise BadValue(f"a commission must be an object, not {given!r:.80}")
+    message = dict(given)
+    _give_key(process, message, made)
+    return _order(commissions, message)
+
+
+def _give_key(process: WorkerProcess, message: dict[str, Any], made: str) -> None:
+    """Give a commission without a key the key `made`, and a deadline.
+
+    Its caller may not know the key, so without a deadline the commission could stay for ever.
+    """
+    if message.get("key") is None:
+        message["key"] = made
+        if message.get("deadline") is None:
+            message["deadline"] = process.settings.hold_deadline
+
+
+def _order(commissions: Commissions, message: dict[str, Any]) -> Order:
+    key, accept = message["key"], message.get("accept", False)
+    deadline = message.get("deadline")
+    options = {"key", "accept", "deadline"}
+    request = generic_request({k: v for k, v in message.items() if k not in options})
+    return commissions.order(request, key, accept=accept, deadline=deadline)
+
+
+def _said(order: Order, became: Commission | Exception) -> dict[str, Any]:
+    key = order.record.key
+    if isinstance(became, Unavailable):
+        raise became  # the whole message is retried; what is recorded already is found again
+    if isinstance(became, Exception):
+        return failed(key, became)
+    return {"key": key, "state": became.last.state}
+
+
+def _decide(
+    verb: Verb, process: WorkerProcess, task_id: str, message: dict[str, Any]
+) -> dict[str, Any]:
+    only(message, "service", "key", "serial", "reason")
+    with _Promise(process.waker) as promise:
+        service = served(process.settings, message.get("service"))
+        commissions = process.commissions(service, promise)
+        key = commissions.decide_or_await(which(message), verb, reason(message)).key
+    done = process.carry(service, task_id, own=key, wake=promise.name)
+    return carried(process, service, key, done)
+
+
+def _resolve(process: WorkerProcess, task_id: str, message: dict[str, Any]) -> dict[str, Any]:
+    only(message, "service", "accept", "reject")
+    with _Promise(process.waker) as promise:
+        service = served(process.settings, message.get("service"))
+        accept, reject = items(message, "accept"), items(message, "reject")
+        became = process.commissions(service, promise).resolve_or_await(accept, reject)
+    process.carry(service, task_id, wake=promise.name)
+    return {
+        str(one): failed(one, what) if isinstance(what, Exception) else {"state": what.state}
+        for one, what in became.items()
+    }
+
+
+#: The call behind each task's name.
+CALLS: dict[str, Call] = {
+    names.ISSUE_COMMISSION: _issue,
+    names.ISSUE_COMMISSIONS: _issue_many,
+    names.ACCEPT_COMMISSION: partial(_decide, "accept"),
+    names.REJECT_COMMISSION: partial(_decide, "reject"),
+    names.RESOLVE_COMMISSIONS: _resolve,
+}
