@@ -192,8 +192,6 @@ class Settings(BaseSettings):
     # The cache of looked-up names, where services find them without a message. 0: no cache.
     names_kept: Annotated[float, Field(ge=0)] = 300
     unknown_names_kept: Annotated[float, Field(ge=0)] = 10
-    #: How many names of a service the cache holds at most, in each direction.
-    names_places: Annotated[int, Field(ge=1)] = 20_000
 
     # How long things are kept.
     retention: Seconds = 7 * 86400

@@ -1,13 +1,12 @@
-"""Names that a worker has looked up lately, where a service finds them without a message.
+"""A cache of users' names on the broker's server: a service finds them without a message.
 
-A table of fixed size in Redis: a name has one place, by its check sum, and whoever comes later
-takes it. So it is bounded without counting and without an eviction by the server, which must not
-evict. It is a convenience: when its server is away, the workers are asked. No token is near it.
+One key for each name, with an expiry: 300 seconds for a name that Astakos knows, 10 for one that it
+does not. The cache is a convenience: when its server does not answer, the workers are asked. No
+token is ever in it.
 """
 
 import json
 import time
-import zlib
 from collections.abc import Iterable, Mapping
 
 import redis
@@ -19,27 +18,25 @@ from astakos_worker.configuration.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-#: Seconds without another try after one that failed.
+#: Seconds until the server is asked again after it did not answer.
 _PAUSE = 1.0
-#: Longer ones are none of Astakos', and are not kept.
+#: Characters of the longest name that is cached; no name in Astakos is longer.
 _LONGEST = 255
 
 
 class KnownNames:
-    """The table of one namespace. `what` is the look-up that answers: "usernames" or "uuids"."""
+    """The cache of one namespace. `what` is the look-up that answers: "usernames" or "uuids"."""
 
     def __init__(
         self,
         server: "redis.Redis",
         namespace: str,
         *,
-        places: int,
         seconds: float,
         unknown_seconds: float,
     ) -> None:
         self._server = server
         self._prefix = f"astakos-names:{namespace}:"
-        self._places = places
         self._seconds = seconds
         self._unknown_seconds = unknown_seconds
         self._quiet_until = 0.0
@@ -47,21 +44,24 @@ class KnownNames:
     def read(
         self, service: str, what: str, names: Iterable[str]
     ) -> tuple[dict[str, str], set[str]]:
-        """Return what was found of these names, and which were not; nothing if it is away."""
+        """Return the cached answers, and the names that Astakos is known not to know.
+
+        A name that is not in the cache is in neither. A server that does not answer is an empty
+        cache.
+        """
         wanted = list(dict.fromkeys(names))
         found: dict[str, str] = {}
         unknown: set[str] = set()
         if wanted and not self._is_quiet:
             try:
-                rows = self._server.mget([self._place(service, what, name) for name in wanted])
+                rows = self._server.mget([self._key(service, what, name) for name in wanted])
             except redis.RedisError as error:
                 self._is_away(error)
                 rows = []
             for name, row in zip(wanted, rows, strict=False):  # no rows when it is away
-                kept, answer = json.loads(row) if row else (None, None)
-                if kept != SAME_NAME[what](name):
+                if row is None:
                     continue
-                if answer is None:
+                if (answer := json.loads(row)) is None:
                     unknown.add(name)
                 else:
                     found[name] = answer
@@ -70,10 +70,11 @@ class KnownNames:
     def write(
         self, service: str, what: str, names: Iterable[str], found: Mapping[str, str]
     ) -> None:
-        """Keep what was found, and for a shorter while which names were not; one round trip.
+        """Cache the answers, and for a shorter time the names without one; one round trip.
 
-        User names that came for uuids are their own look-up's answers too. Not so the other way
-        round: Astakos spells a name as its caller did.
+        A user name that came for a uuid also answers the look-up of that name. A uuid that came for
+        a name does not answer the look-up of the uuid, because Astakos repeats the name in its
+        caller's spelling.
         """
         if self._is_quiet:
             return
@@ -85,16 +86,16 @@ class KnownNames:
         for one, name, value in rows:
             seconds = self._unknown_seconds if value is None else self._seconds
             if seconds > 0 and len(name) <= _LONGEST:
-                row = json.dumps([SAME_NAME[one](name), value])
-                pipe.set(self._place(service, one, name), row, px=max(1, round(seconds * 1000)))
+                row = json.dumps(value)
+                pipe.set(self._key(service, one, name), row, px=max(1, round(seconds * 1000)))
         try:
             pipe.execute()
         except redis.RedisError as error:
             self._is_away(error)
 
-    def _place(self, service: str, what: str, name: str) -> str:
-        same = SAME_NAME[what](name).encode("utf-8", "surrogatepass")
-        return f"{self._prefix}{service}:{what}:{zlib.crc32(same) % self._places}"
+    def _key(self, service: str, what: str, name: str) -> bytes:
+        key = f"{self._prefix}{service}:{what}:{SAME_NAME[what](name)}"
+        return key.encode("utf-8", "surrogatepass")
 
     @property
     def _is_quiet(self) -> bool:
@@ -106,13 +107,12 @@ class KnownNames:
 
 
 def known_names_of(settings: Settings) -> KnownNames | None:
-    """Return the table that the settings name, beside the messages that it saves; None: off."""
+    """Return the cache on the broker's server; None if the settings turn it off."""
     if not settings.names_kept:
         return None
     return KnownNames(
         connect(settings.broker_url, patience=settings.patience),
         settings.namespace,
-        places=settings.names_places,
         seconds=settings.names_kept,
         unknown_seconds=min(settings.names_kept, settings.unknown_names_kept),
     )

@@ -7,11 +7,11 @@ from typing import get_args
 
 import click
 import pytest
-from astakos_worker.engine.sweep.sweep_run import _EVENTS
 
 from astakos_worker.cli import main
 from astakos_worker.engine.replies import Condition
 from astakos_worker.engine.sweep.findings import SweepAction
+from astakos_worker.engine.sweep.sweep_run import _EVENTS
 from astakos_worker.ledger.record import State
 
 DOCS = Path(__file__).parents[2] / "docs"
