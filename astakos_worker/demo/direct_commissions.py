@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from astakos_worker.demo.plan import CPU, VM, Accounts
 from astakos_worker.demo.proof import Charges, DirectCommission, charges
-from astakos_worker.ledger.record import Provision, Request, Tag, fingerprint, wire_name
+from astakos_worker.ledger.request import Provision, Request, Tag, fingerprint, wire_name
 from astakos_worker.service.commissions import Commissions
 from astakosclient import AstakosClient
 from astakosclient.answer_types import Provision as WireProvision

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from astakos_worker.ledger.record import Tag, read_tag
+from astakos_worker.ledger.request import Tag, read_tag
 
 #: Holder, source and resource: what one counter of Astakos is known by.
 Holding = tuple[str, str | None, str]

@@ -36,7 +36,7 @@ class CircuitBreaker:
         """Say that Astakos answered as itself."""
         self._silent = 0
         if self._trial:
-            self._ledger.rested(self._lane)
+            self._ledger.end_rest(self._lane)
             end_outage_alarms(self._ledger, self._lane)
             log.info("lane_resumes", lane=self._lane)
             self._trial = 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from astakos_worker.engine.replies import plain_fault
-from astakos_worker.ledger.contract import Asked, Claim, Entry, Ledger, Verdict, Write
+from astakos_worker.ledger.contract import Asked, Claim, Entry, Ledger, Write, Written
 from astakos_worker.ledger.events import Conflicted, Decided, Event
 from astakos_worker.ledger.record import State, is_bare
 from astakos_worker.ledger.states import NotNow, transition
@@ -25,7 +25,7 @@ class EventWrite:
 
     entry: Entry
     event: Event | None  # None: the record is only given back
-    must_hold: bool = False  # a send follows: only who holds the record may
+    fenced: bool = False  # a send follows: only who holds the record may
     lease: float | None = None
     holder: bool = True
 
@@ -88,19 +88,19 @@ class Journal:
             record,
             entry.version,
             fence=step.entry.fence if step.holder else None,
-            must_hold=step.must_hold,
-            keep=step.lease,
+            fenced=step.fenced,
+            lease=step.lease,
         )
 
     def _settled(
-        self, pairs: Sequence[tuple[EventWrite, Write | None]], verdicts: Sequence[Verdict]
+        self, pairs: Sequence[tuple[EventWrite, Write | None]], verdicts: Sequence[Written]
     ) -> list[Entry | None]:
         answers = iter(verdicts)
         out: list[Entry | None] = []
         for step, write in pairs:
             verdict = next(answers) if write is not None else None
             while verdict is not None and not verdict.done:
-                if step.must_hold or verdict.entry is None:
+                if step.fenced or verdict.entry is None:
                     log.info("record_overtaken", key=step.entry.record.key)
                     verdict = None
                     break

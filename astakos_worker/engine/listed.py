@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 
 from astakos_worker.engine.ports import Astakos, Limits
 from astakos_worker.engine.replies import Condition, condition_of
-from astakos_worker.ledger.contract import Ledger, Sight
-from astakos_worker.ledger.record import Tag, caller_text, is_bare, read_tag
+from astakos_worker.ledger.contract import Ledger, Sighting
+from astakos_worker.ledger.record import is_bare
+from astakos_worker.ledger.request import Tag, caller_text, read_tag
 from astakosclient.errors import AstakosClientException, NotFound, Outcome
 
 #: Serials that the ledger is asked about in one round trip.
@@ -35,7 +36,7 @@ class UnrecordedSerial:
     """A pending serial that no record has. `tag` is None for foreign ones."""
 
     serial: int
-    sight: Sight
+    sight: Sighting
     tag: Tag | None
     elsewhere: bool = False  # its tag is another ledger's, or another lane's
     bare: bool = False  # there is a record of the serial alone
@@ -130,13 +131,15 @@ def unrecorded_serials(
         known = ledger.find(lane, chunk)
         # A bare serial's record does not say whose the serial is; its name does.
         unknown = [n for n in chunk if n not in known or is_bare(known[n])]
-        sights = ledger.sights(lane, unknown)
-        looks = {n: sight.look for n, sight in sights.items() if sight.look is not None}
+        sights = ledger.sightings(lane, unknown)
+        looks = {
+            n: sight.description for n, sight in sights.items() if sight.description is not None
+        }
         new = [n for n in unknown if n not in looks]
         for some in chunks(new, BATCH):
             read, error = infos.read(some)
             found = {n: sighting_text(info) for n, info in read.items() if info is not None}
-            ledger.looked(lane, found)
+            ledger.remember_descriptions(lane, found)
             looks |= found
             if error is not None:
                 raise error
@@ -154,7 +157,7 @@ def unrecorded_serials(
                 ours,
                 elsewhere=tag is not None and ours is None,
                 bare=serial in known,
-                fresh=sights[serial].look is None,
+                fresh=sights[serial].description is None,
                 identity=identity,
                 description=description,
             )

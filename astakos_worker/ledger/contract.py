@@ -37,7 +37,7 @@ class FullError(LedgerError):
 
 
 @dataclass(frozen=True, slots=True)
-class Waking:
+class WakeupPolicy:
     """When a wake-up is wanted. Seconds."""
 
     carriers: int = 8  # awake on a lane at once, at most
@@ -63,7 +63,7 @@ class Entry:
 class Write:
     """One conditional write: replaces the record if `version` is still the one in the ledger.
 
-    `fence` is that of the holder. With `must_hold` the write is refused when another has
+    `fence` is that of the holder. With `fenced` the write is refused when another has
     claimed the record since: nothing is announced by who may be too late. `keep` seconds renew
     the holder's lease; None gives it back, and the record is due when it says itself. A record
     that says another decision than the cell is refused: the cell was there first.
@@ -72,25 +72,25 @@ class Write:
     record: Record
     version: int  # 0: must not exist
     fence: int | None = None  # None: not a holder, a live lease is left alone
-    must_hold: bool = False
-    keep: float | None = None
+    fenced: bool = False
+    lease: float | None = None
     cell: Decision | None = None  # where it is empty; None: the record's own decision
     reset: bool = False  # a key in use again: the cell is emptied
-    ring: bool = False  # ask whether a wake-up is wanted
+    wakeup: bool = False  # ask whether a wake-up is wanted
 
     @property
-    def promise(self) -> str:
+    def wakeup_id(self) -> str:
         """The wake-up that is promised if one is wanted; a bare serial's is its decision's."""
         return f"{self.record.key}{'!' if is_bare(self.record.key) else '?'}"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Written:
     """What became of a `Write` or a decision."""
 
     done: bool
     entry: Entry | None  # as it is now; None: there is none
-    ring: bool = False  # a wake-up is wanted, and is promised now
+    wakeup: bool = False  # a wake-up is wanted, and is promised now
     clash: str | None = None  # the key that had this serial before
     newer: bool = False  # there is one, but a newer version wrote it: it is left alone (F78)
     full: bool = False  # memory is nearly full, and new commissions are refused (F79)
@@ -112,7 +112,7 @@ class Claim:
     entries: tuple[Entry, ...] = ()
     queue: Queue = "issue"
     why: Nothing = ""
-    ring: bool = False  # more is due than the carriers awake can bear
+    wakeup: bool = False  # more is due than the carriers awake can bear
     trial: int = 0  # the lane comes out of its so-manieth rest: is Astakos back?
 
 
@@ -129,7 +129,7 @@ class Asked:
     send_for: float = 10.0  # what is to be issued is not sent after so many seconds
     quiet_for: float = 95.0  # a list started after so many proves that it was not
     own: str | None = None  # this key first, if it is due
-    wake: str | None = None  # the promise that this carrier keeps; `ANYONE`
+    wakeup_id: str | None = None  # the promise that this carrier keeps; `ANYONE`
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +149,11 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Sighting:
     """What we remember of a serial that no record has: when first seen, and how it looked."""
 
-    first: float
-    look: str | None = None
+    first_seen: float
+    description: str | None = None  # what was found out about it, as a text of the caller's
 
 
 class Clock(Protocol):
@@ -170,16 +170,16 @@ class Ledger(Protocol):
     def clock(self) -> Clock:
         """The store's time."""
 
-    def cas(self, writes: Sequence[Write]) -> list[Verdict]:
+    def cas(self, writes: Sequence[Write]) -> list[Written]:
         """Write each whose version still stands; one round trip."""
 
-    def claim(self, asked: Asked, writes: Sequence[Write] = ()) -> tuple[Claim, list[Verdict]]:
+    def claim(self, asked: Asked, writes: Sequence[Write] = ()) -> tuple[Claim, list[Written]]:
         """Write, then lease what is most overdue or sign off as awake; one round trip."""
 
     def sign_off(self, lane: str, carrier: str) -> bool:
-        """Say that a carrier goes; True: it is to ring, since more is due."""
+        """Say that a carrier goes; True: it is to wakeup, since more is due."""
 
-    def decide(self, lane: str, decisions: Mapping[str, Decision]) -> dict[str, Verdict]:
+    def decide(self, lane: str, decisions: Mapping[str, Decision]) -> dict[str, Written]:
         """Set the write-once cell of each key; one round trip. Unknown key: no entry."""
 
     def beat(
@@ -220,37 +220,37 @@ class Ledger(Protocol):
     def rest(self, lane: str, seconds: float, reason: str) -> None:
         """Let nobody work on a lane for a while; then one carrier tries with one record."""
 
-    def rested(self, lane: str) -> None:
+    def end_rest(self, lane: str) -> None:
         """Say that Astakos answers again."""
 
     def alarm(self, lane: str, name: str, text: str | None) -> None:
         """Raise an alarm for operators, or with None end it."""
 
-    def hold(self, name: str, holder: str, lease: float) -> bool:
+    def take_lease(self, name: str, holder: str, lease: float) -> bool:
         """Take or renew a named lease; False: another has it."""
 
-    def release(self, name: str, holder: str) -> None:
+    def release_lease(self, name: str, holder: str) -> None:
         """Give a named lease back."""
 
-    def seen(self) -> dict[str, int]:
+    def known_writes(self) -> dict[str, int]:
         """Return how many writes of each lane this process was told of."""
 
-    def remember(self, lane: str, writes: int) -> None:
+    def remember_writes(self, lane: str, writes: int) -> None:
         """Remember that a lane has had so many writes."""
 
-    def notice(self) -> set[str]:
+    def lost_writes(self) -> set[str]:
         """Return the lanes of which writes are gone that somebody was told of (F68)."""
 
     def trust(self, lane: str) -> bool:
         """Go on with a lane of which writes are gone; False: none are."""
 
-    def sights(self, lane: str, serials: Sequence[int]) -> dict[int, Sight]:
+    def sightings(self, lane: str, serials: Sequence[int]) -> dict[int, Sighting]:
         """Return what is remembered of these serials; new ones are remembered as of now."""
 
-    def looked(self, lane: str, looks: Mapping[int, str]) -> None:
+    def remember_descriptions(self, lane: str, descriptions: Mapping[int, str]) -> None:
         """Remember how serials look."""
 
-    def forget(self, lane: str, listed: Container[int]) -> None:
+    def forget_sightings(self, lane: str, listed: Container[int]) -> None:
         """Forget all serials but those that are listed."""
 
     def note(self, lane: str, name: str, text: str | None) -> None:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from astakos_worker.ledger.record import WHEN_CLOSED, Decision, Fault, Moment, Request
+from astakos_worker.ledger.record import WHEN_CLOSED, Decision, Fault, Moment
+from astakos_worker.ledger.request import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +209,7 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class CallbackSent:
     """The call-back about this state has been handed to the broker."""
 
     state: str
@@ -243,5 +244,5 @@ Event = (
     | Extended
     | Postponed
     | Released
-    | Told
+    | CallbackSent
 )

@@ -1,24 +1,19 @@
-"""One commission's record: a value, its fingerprint and the tag in its wire name.
+"""One commission's record: a value, and what can be read off it.
 
-Nothing here has an effect, and nothing here decides what happens next: that is `states.py`. It is
-copied and stored a dozen times on its way, hence structs of msgspec's; `record_json.py` stores it.
+No effects, and no rules about what happens next: those are in `states.py`. A record is copied and
+stored many times, so it is a struct of msgspec; `record_json.py` stores it.
 """
 
-import hashlib
-import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
-from urllib.parse import quote, unquote
 
 import msgspec
 
+from astakos_worker.ledger.request import Request, Tag, fingerprint
+
 #: The newest schema that this code reads and writes. Newer records are left alone (F78).
 SCHEMA = 1
-
-#: Astakos keeps so many characters of a name (the protocol, section 10.6).
-NAME_LIMIT = 4096
 
 #: Longest idempotency key, in characters.
 KEY_LIMIT = 200
@@ -59,96 +54,6 @@ OPEN = frozenset({State.AWAITED, State.QUEUED, State.ISSUING, State.PENDING, Sta
 CLOSED = frozenset(State) - OPEN
 
 
-class Provision(NamedTuple):
-    """So much of a resource for a holder: `quantity` > 0 takes, < 0 gives back."""
-
-    holder: str  # "user:<uuid>" or "project:<uuid>"
-    source: str | None  # "project:<uuid>" for a user's holding, None for a project's
-    resource: str
-    quantity: int
-
-    def wire(self) -> dict[str, str | int | None]:
-        """Return the form of the API."""
-        return self._asdict()
-
-
-def merge(provisions: Iterable[Provision]) -> tuple[Provision, ...]:
-    """Sum what names the same holding, in order of first appearance, as Astakos does."""
-    sums: dict[tuple[str, str | None, str], int] = {}
-    for holder, source, resource, quantity in provisions:
-        sums[holder, source, resource] = sums.get((holder, source, resource), 0) + quantity
-    return tuple(Provision(*holding, quantity) for holding, quantity in sums.items())
-
-
-class Request(msgspec.Struct, frozen=True):
-    """What is to be issued. `name` is the caller's text, without the tag."""
-
-    provisions: tuple[Provision, ...]
-    name: str = ""
-    force: bool = False
-
-
-def fingerprint(service: str, request: Request) -> str:
-    """Return the same 16 digits for the same contents, in whatever order they were given.
-
-    Name, deadline, decision and call-back are not in it: on a replay the first ones stand (F3).
-    """
-    provisions = sorted(
-        merge(request.provisions),
-        key=lambda p: (p.holder, p.source is not None, p.source or "", p[2:]),
-    )
-    text = _CANONICAL.encode([service, provisions, request.force])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-# Its text, escapes and all, is what fingerprints in wire names were made of: it cannot change.
-_CANONICAL = json.JSONEncoder(separators=(",", ":"))
-
-
-class Tag(NamedTuple):
-    """The thread by which a lost answer is found again: the last part of a wire name."""
-
-    namespace: str
-    key: str
-    incarnation: str
-    fingerprint: str
-
-    def __str__(self) -> str:
-        return (
-            f"[astakos1 {self.namespace} {quote(self.key, safe='')} "
-            f"{self.incarnation} {self.fingerprint}]"
-        )
-
-
-_TAG = re.compile(
-    r"\[astakos1 ([a-z][a-z0-9_.-]*) ([A-Za-z0-9_.~%-]+) ([0-9a-f]{8}) ([0-9a-f]{16})\]\Z"
-)
-
-
-def read_tag(wire_name: str) -> Tag | None:
-    """Return the tag at the very end of a name; a caller's text may hold fake ones (F22)."""
-    found = _TAG.search(wire_name)
-    if found is None:
-        return None
-    namespace, key, incarnation, print_ = found.groups()
-    return Tag(namespace, unquote(key), incarnation, print_)
-
-
-def caller_text(wire_name: str) -> str:
-    """Return a name without the tag at its very end."""
-    found = _TAG.search(wire_name)
-    return wire_name if found is None else wire_name[: found.start()].removesuffix(" ")
-
-
-def wire_name(text: str, tag: Tag) -> str:
-    """Return the text with its tag; `ValueError` if Astakos would not keep all of it."""
-    name = f"{text} {tag}" if text else str(tag)
-    if len(name) > NAME_LIMIT:
-        room = NAME_LIMIT - len(str(tag)) - 1
-        raise ValueError(f"name has {len(text)} characters; with this key {room} fit")
-    return name
-
-
 class Decision(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Accept or reject, with why and when. Written once."""
 
@@ -164,7 +69,7 @@ class Twin(NamedTuple):
     done: bool = False
 
 
-class Note(NamedTuple):
+class HistoryLine(NamedTuple):
     """One line of a record's history."""
 
     at: float
@@ -198,7 +103,8 @@ class Record(
     send_until: float | None = None  # the announced POST is not sent after this
     quiet_at: float | None = None  # a list started after this proves that it was not done
     doubts: int = 0  # announced POSTs that a probe proved not done
-    verdict: Fault | None = None  # a refusal that waits for a probe (F13)
+    #: A refusal that waits for a probe (F13).
+    refusal: Fault | None = msgspec.field(default=None, name="verdict")
 
     # Settle: how often sending the decision was announced, and which of these may have left.
     settles: int = 0
@@ -211,9 +117,10 @@ class Record(
     error: Fault | None = None
     callback: str | None = None  # a Celery task to be told of the outcome
     moments: tuple[Moment, ...] = WHEN_CLOSED  # when it is to be told
-    told: tuple[str, ...] = ()  # the states that it was told
+    #: The states for which the call-back was handed to the broker.
+    callbacks_sent: tuple[str, ...] = msgspec.field(default=(), name="told")
     closed: float | None = None
-    history: tuple[Note, ...] = ()
+    history: tuple[HistoryLine, ...] = ()
 
     def __repr__(self) -> str:
         names = (name for name in self.__struct_fields__ if name != "history")
@@ -242,7 +149,7 @@ class Record(
     @property
     def is_open(self) -> bool:
         """Return whether something is still to be done: a twin keeps a closed one open."""
-        return self.state in OPEN or self.twins_due or self.tell_due
+        return self.state in OPEN or self.twins_due or bool(self.callbacks_due)
 
     @property
     def twins_due(self) -> bool:
@@ -250,20 +157,15 @@ class Record(
         return any(not twin.done for twin in self.twins)
 
     @property
-    def untold(self) -> tuple[str, ...]:
-        """Return the states that the call-back is still to be told, in order."""
+    def callbacks_due(self) -> tuple[str, ...]:
+        """Return the states for which the call-back is still to be sent, in order."""
         if self.callback is None:
             return ()
         passed = ["pending"] if "pending" in self.moments and self.serial is not None else []
         refused = self.state is State.REFUSED and "refused" in self.moments
         if refused or (self.state in CLOSED and "closed" in self.moments):
             passed.append(str(self.state))
-        return tuple(state for state in passed if state not in self.told)
-
-    @property
-    def tell_due(self) -> bool:
-        """Return whether the call-back has not been told all that it is to be told by now."""
-        return bool(self.untold)
+        return tuple(state for state in passed if state not in self.callbacks_sent)
 
     @property
     def bare(self) -> bool:

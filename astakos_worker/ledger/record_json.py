@@ -14,13 +14,12 @@ from astakos_worker.ledger.record import (
     SCHEMA,
     WHEN_CLOSED,
     Decision,
-    Note,
-    Provision,
+    HistoryLine,
     Record,
-    Request,
     State,
     Twin,
 )
+from astakos_worker.ledger.request import Provision, Request
 
 
 class NewerSchemaError(ValueError):
@@ -83,8 +82,9 @@ def _lenient(raw: dict[str, Any]) -> Record:
         raw["decision"] = Decision(*decision)
     for name in raw.keys() & {"sent", "moments", "told"}:
         raw[name] = tuple(raw[name])
+    raw = {_NAMES.get(stored, stored): value for stored, value in raw.items()}
     raw["twins"] = tuple(Twin(*each) for each in raw.get("twins", ()))
-    raw["history"] = tuple(Note(*each) for each in raw.get("history", ()))
+    raw["history"] = tuple(HistoryLine(*each) for each in raw.get("history", ()))
     return Record(**raw)
 
 
@@ -108,6 +108,12 @@ def _plain(value: object) -> str | int | float:
     raise TypeError(f"a record cannot hold {type(value).__name__}: JSON has nothing like it")
 
 
+#: Names in the text -> names in Python, where they differ.
+_NAMES = {
+    each.encode_name: each.name
+    for each in msgspec.structs.fields(Record)
+    if each.encode_name != each.name
+}
 _ENCODER = msgspec.json.Encoder(enc_hook=_plain)
 _RECORDS = msgspec.json.Decoder(Record)
 _DECISIONS = msgspec.json.Decoder(Decision)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from astakos_worker.ledger.events import (
     Absent,
+    CallbackSent,
     Conflicted,
     Decided,
     Declined,
@@ -34,7 +35,6 @@ from astakos_worker.ledger.events import (
     SettleMarked,
     SettleNotFound,
     SettleUnsent,
-    Told,
     TwinResurfaced,
     TwinSettled,
     Unsent,
@@ -46,14 +46,14 @@ from astakos_worker.ledger.record import (
     WHEN_CLOSED,
     Decision,
     Fault,
+    HistoryLine,
     Moment,
-    Note,
     Record,
-    Request,
     State,
     Twin,
     Verb,
 )
+from astakos_worker.ledger.request import Request
 
 #: Lines of history that are kept: the first ones tell how it began, the last how it goes.
 _FIRST, _LAST = 4, 20
@@ -94,7 +94,7 @@ def queued(
         callback=callback,
         moments=moments,
         due=now,
-        history=(Note(now, "queued"),),
+        history=(HistoryLine(now, "queued"),),
     )
 
 
@@ -110,7 +110,7 @@ def awaited(
         now,
         decision=decision,
         due=until,
-        history=(Note(now, f"{decision.verb} awaits its request"),),
+        history=(HistoryLine(now, f"{decision.verb} awaits its request"),),
     )
 
 
@@ -127,7 +127,7 @@ def bare(
         serial=serial,
         decision=decision,
         due=now,
-        history=(Note(now, f"{decision.verb} of a bare serial"),),
+        history=(HistoryLine(now, f"{decision.verb} of a bare serial"),),
     )
 
 
@@ -170,7 +170,7 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
                 marks=record.marks + 1,
                 send_until=send_until,
                 quiet_at=quiet_at,
-                verdict=None,
+                refusal=None,
             )
         case Unsent(mark, due, fault):
             _fits_mark(record, event, mark)
@@ -195,7 +195,7 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
             _fits_mark(record, event, mark)
             if record.doubts:  # it may be our own ghost that holds the quota (F13)
                 what = f"refused, to be probed: {_said(fault)}"
-                return _noted(record, now, what, verdict=fault, quiet_at=now, due=now)
+                return _noted(record, now, what, refusal=fault, quiet_at=now, due=now)
             return _close(record, State.REFUSED, now, fault)
         case Issued(serial, how):
             return _issued(record, serial, how, now)
@@ -203,8 +203,8 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
             _fits_mark(record, event, mark)
             if record.quiet_at is None or listed < record.quiet_at:
                 raise NotNow(f"a list of {listed} proves nothing before {record.quiet_at}")
-            if record.verdict is not None:
-                return _close(record, State.REFUSED, now, record.verdict)
+            if record.refusal is not None:
+                return _close(record, State.REFUSED, now, record.refusal)
             doubts = record.doubts + 1
             after = _noted(record, now, "not there", state=State.QUEUED, due=due, doubts=doubts)
             return _cancelled_if_rejected(after, now)
@@ -296,10 +296,10 @@ def transition(record: Record, event: Event, now: float) -> Record:  # noqa: C90
             return replace(record, due=due, **_failure(record, fault, now))
         case Released():
             return _rest(record)
-        case Told(told):
-            if told not in record.untold:
+        case CallbackSent(about):
+            if about not in record.callbacks_due:
                 return record  # said before, or one of an earlier end came late
-            return _rest(replace(record, told=(*record.told, told)))
+            return _rest(replace(record, callbacks_sent=(*record.callbacks_sent, about)))
 
 
 def _decided(record: Record, decision: Decision, now: float) -> Record:
@@ -335,7 +335,7 @@ def _issued(record: Record, serial: int, how: str, now: float) -> Record:
             due=now,
             attempts=0,
             failing_since=None,
-            verdict=None,
+            refusal=None,
             error=None,
         )
         return _rest(after)
@@ -362,7 +362,7 @@ def _revived(record: Record, event: Event, due: float, now: float) -> Record:
         attempts=0,
         failing_since=None,
         error=None,
-        told=tuple(told for told in record.told if told != State.DEAD),
+        callbacks_sent=tuple(each for each in record.callbacks_sent if each != State.DEAD),
     )
     return _cancelled_if_rejected(_rest(after), now)
 
@@ -403,7 +403,7 @@ def _close(record: Record, state: State, now: float, fault: Fault | None = None)
 
 def _rest(record: Record, now: float | None = None) -> Record:
     """Return the record due only if something is left to do for it; at `now` if that is new."""
-    if record.twins_due or record.tell_due:
+    if record.twins_due or record.callbacks_due:
         return record if now is None else replace(record, due=now)
     idle = record.state in CLOSED or (record.state is State.PENDING and record.decision is None)
     return replace(record, due=None) if idle else record
@@ -438,7 +438,7 @@ def _said(fault: Fault) -> str:
 
 def _noted(record: Record, now: float, what: str, **changes: Any) -> Record:
     """Return the record so changed, with a line in its history: one copy, for both."""
-    history = (*record.history, Note(round(now, 3), what))
+    history = (*record.history, HistoryLine(round(now, 3), what))
     if len(history) > _FIRST + _LAST:
         history = (*history[:_FIRST], *history[-_LAST:])
     return replace(record, history=history, **changes)

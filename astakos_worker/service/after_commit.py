@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol, Unpack, runtime_checkable
 
-from astakos_worker.ledger.record import Request
+from astakos_worker.ledger.request import Request
 from astakos_worker.service import arguments
 from astakos_worker.service.options import Options
 from astakosclient.errors import BadValue

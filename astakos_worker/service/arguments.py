@@ -9,15 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 from astakos_worker.configuration.names import NAME
-from astakos_worker.ledger.record import (
-    KEY_LIMIT,
-    Moment,
-    Provision,
-    Request,
-    Tag,
-    merge,
-    wire_name,
-)
+from astakos_worker.ledger.record import KEY_LIMIT, Moment
+from astakos_worker.ledger.request import Provision, Request, Tag, merge, wire_name
 from astakosclient.errors import BadValue
 
 _INT64 = 2**63

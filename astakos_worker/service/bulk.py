@@ -6,7 +6,7 @@ The words are those of `Commissions.issue` and `issue_generic`, with the same me
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-from astakos_worker.ledger.record import Request
+from astakos_worker.ledger.request import Request
 from astakos_worker.service import arguments
 from astakos_worker.service.options import How, Options
 from astakosclient.errors import BadValue

@@ -39,14 +39,14 @@ def change(
                 record = transition(current(entry), event(now), now)
             except NotNow:
                 raise refused(entry) from None
-            [verdict] = ledger.cas([Write(record, entry.version, ring=True)])
+            [verdict] = ledger.cas([Write(record, entry.version, wakeup=True)])
             if verdict.newer:
                 raise left_for_newer(key)
             if verdict.entry is None:
                 raise missing(ledger, service, key)
             entry = verdict.entry
             if verdict.done:
-                if verdict.ring:
+                if verdict.wakeup:
                     parts.waker.wake(names.WAKE_ISSUE, service, key, entry.version)
                 return entry
     raise Unavailable(key, f"commission {shown(key)!r} changed too often: call again")

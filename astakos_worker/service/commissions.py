@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.contract import Entry, Ledger
-from astakos_worker.ledger.record import Moment, Record, Request, State, Verb, is_bare, shown
+from astakos_worker.ledger.record import Moment, Record, State, Verb, is_bare, shown
+from astakos_worker.ledger.request import Request
 from astakos_worker.service import arguments, bulk
 from astakos_worker.service.after_commit import Commits, Hook, OnCommit, hook_of
 from astakos_worker.service.bulk import NewCommission

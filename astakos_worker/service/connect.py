@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from astakos_worker.configuration.servers import connect
 from astakos_worker.configuration.settings import Settings
-from astakos_worker.ledger.contract import Waking
+from astakos_worker.ledger.contract import WakeupPolicy
 from astakos_worker.ledger.redis.store import RedisLedger
 from astakos_worker.service.waiting import RedisListener, Watcher
 from astakos_worker.service.wakeups import Waker, producer
@@ -30,7 +30,7 @@ def ledger_of(settings: Settings, *, patience: float | None = None) -> RedisLedg
     return RedisLedger(
         connect(settings.ledger_url, patience=patience or settings.patience),
         settings.namespace,
-        waking=Waking(
+        wakeups=WakeupPolicy(
             settings.carriers,
             settings.records_per_carrier,
             settings.promise,

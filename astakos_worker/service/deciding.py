@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from astakos_worker.configuration import names
-from astakos_worker.ledger.contract import Verdict, Write
+from astakos_worker.ledger.contract import Write, Written
 from astakos_worker.ledger.record import Decision, Record, Verb, bare_key, is_bare, shown
 from astakos_worker.ledger.states import awaited, bare
 from astakos_worker.service import arguments
@@ -112,13 +112,13 @@ class Decider:
     def _decision(self, verb: Verb, reason: str = "") -> Decision:
         return Decision(verb, reason, self.parts.ledger.clock.now())
 
-    def _record(self, decisions: Mapping[str, Decision]) -> dict[str, Verdict | Unavailable]:
+    def _record(self, decisions: Mapping[str, Decision]) -> dict[str, Written | Unavailable]:
         """Write decisions, and send wake-ups; raises `Unavailable` if it is away from the start."""
         return dict(
             zip(decisions, in_batches(list(decisions.items()), self._record_batch), strict=True)
         )
 
-    def _record_batch(self, items: Sequence[tuple[str, Decision]]) -> list[Verdict]:
+    def _record_batch(self, items: Sequence[tuple[str, Decision]]) -> list[Written]:
         """Write decisions, those of bare serials with records of their own; send wake-ups."""
         ledger, decisions = self.parts.ledger, dict(items)
         verdicts = ledger.decide(self.service, decisions)
@@ -129,7 +129,7 @@ class Decider:
         if late := {key: decisions[key] for key in new if not verdicts[key].done}:
             verdicts |= ledger.decide(self.service, late)  # somebody has just made them
         for key, verdict in verdicts.items():
-            if verdict.ring and verdict.entry is not None:
+            if verdict.wakeup and verdict.entry is not None:
                 task = _TASKS[decisions[key].verb]
                 self.parts.waker.wake(task, self.service, key, verdict.entry.version)
         return [verdicts[key] for key in decisions]
@@ -143,7 +143,7 @@ class Decider:
             decision=decision,
             now=self.parts.ledger.clock.now(),
         )
-        return Write(record, 0, cell=decision, ring=True)
+        return Write(record, 0, cell=decision, wakeup=True)
 
 
 def bare_serial(key: str) -> int:
@@ -151,11 +151,11 @@ def bare_serial(key: str) -> int:
     return int(key[1:])
 
 
-def _is_nowhere(verdict: Verdict) -> bool:
+def _is_nowhere(verdict: Written) -> bool:
     return verdict.entry is None and not verdict.newer
 
 
-def _judged(key: str, verdict: Verdict | Unavailable, verb: Verb) -> Record:
+def _judged(key: str, verdict: Written | Unavailable, verb: Verb) -> Record:
     """Return the commission if the decision stands; raise what keeps it from standing."""
     if isinstance(verdict, Unavailable):
         raise verdict

@@ -11,16 +11,10 @@ from typing import Unpack
 
 from astakos_worker.configuration import names
 from astakos_worker.configuration.settings import Settings
-from astakos_worker.ledger.contract import FULL, Entry, Verdict, Write
+from astakos_worker.ledger.contract import FULL, Entry, Write, Written
 from astakos_worker.ledger.events import Requested
-from astakos_worker.ledger.record import (
-    Decision,
-    Moment,
-    Record,
-    Request,
-    State,
-    Tag,
-)
+from astakos_worker.ledger.record import Decision, Moment, Record, State
+from astakos_worker.ledger.request import Request, Tag
 from astakos_worker.ledger.states import queued, transition
 from astakos_worker.service import arguments
 from astakos_worker.service.calls import Parts, in_batches, left_for_newer
@@ -81,7 +75,7 @@ class Enqueuer:
     def _enqueue(self, items: Sequence[tuple[str, "Order"]]) -> list[Record | CommissionError]:
         became = self._create([order for _, order in items])
         for (key, _), one in zip(items, became, strict=True):
-            if isinstance(one, Verdict) and one.ring:
+            if isinstance(one, Written) and one.wakeup:
                 version = one.entry.version if one.entry else 0
                 self.parts.waker.wake(names.WAKE_ISSUE, self.service, key, version)
         return [
@@ -118,16 +112,16 @@ class Enqueuer:
         arguments.check_name(request, Tag(namespace, key, "0" * 8, "0" * 16))
         return key, deadline, moments
 
-    def _create(self, orders: Sequence["Order"]) -> list[Verdict | CommissionError]:
+    def _create(self, orders: Sequence["Order"]) -> list[Written | CommissionError]:
         """Write new records, or find those that are there to be the same commissions.
 
         One round trip where all are new, whatever their number; the same key may be among them
         more than once.
         """
-        became: dict[int, Verdict | CommissionError] = {}
+        became: dict[int, Written | CommissionError] = {}
         replays: list[int] = []
         writes = {
-            n: Write(order.record, 0, cell=order.record.decision, ring=True)
+            n: Write(order.record, 0, cell=order.record.decision, wakeup=True)
             for n, order in enumerate(orders)
         }
         for _ in range(_TRIES):
@@ -143,20 +137,20 @@ class Enqueuer:
                 elif current(verdict.entry).fingerprint != orders[n].record.fingerprint:
                     became[n] = _conflict(orders[n].record.key, current(verdict.entry))
                 else:
-                    became[n] = Verdict(True, verdict.entry)
+                    became[n] = Written(True, verdict.entry)
                     replays.append(n)
         became |= self._decided([(n, orders[n].record) for n in replays])
-        return [became.get(n, Verdict(False, None)) for n in range(len(orders))]
+        return [became.get(n, Written(False, None)) for n in range(len(orders))]
 
     def _decided(
         self, replays: Sequence[tuple[int, Record]]
-    ) -> dict[int, Verdict | CommissionError]:
+    ) -> dict[int, Written | CommissionError]:
         """Decide commissions that were there: a decision that came along is their decision."""
         decisions = {one.key: one.decision for _, one in replays if one.decision is not None}
         if not decisions:
             return {}
         verdicts = self.parts.ledger.decide(self.service, decisions)
-        became: dict[int, Verdict | CommissionError] = {}
+        became: dict[int, Written | CommissionError] = {}
         for n, record in replays:
             if record.decision is None:
                 continue
@@ -184,9 +178,9 @@ def _another(order: Order, entry: Entry) -> Write | None:
         came = Requested(
             record.request, record.incarnation, record.deadline, record.callback, record.moments
         )
-        return Write(transition(there, came, record.created), entry.version, ring=True)
+        return Write(transition(there, came, record.created), entry.version, wakeup=True)
     if order.reuse and not there.is_open:
-        return Write(record, entry.version, cell=record.decision, reset=True, ring=True)
+        return Write(record, entry.version, cell=record.decision, reset=True, wakeup=True)
     return None
 
 
@@ -194,7 +188,7 @@ def _conflict(key: str, there: Record) -> KeyConflict:
     return KeyConflict(key, f"key {key!r} is in use for another commission ({there.state})")
 
 
-def _record(key: str, verdict: Verdict) -> Record | CommissionError:
+def _record(key: str, verdict: Written) -> Record | CommissionError:
     """Return the commission, or why it is not in the ledger."""
     if verdict.entry is not None:
         return current(verdict.entry)

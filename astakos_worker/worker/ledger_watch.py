@@ -30,7 +30,7 @@ class LedgerWatch:
     def look(self) -> None:
         """Raise or clear the alarms of both faults; `LedgerError` while the ledger is away."""
         self.exchange()
-        lost = self._ledger.notice()
+        lost = self._ledger.lost_writes()
         for lane in lost - self._lost:
             log.error("ledger_lost_writes", lane=lane)
         self._lost = lost
@@ -41,10 +41,10 @@ class LedgerWatch:
         try:
             there: Any = self._elsewhere.hgetall(self._name)
             for lane, writes in there.items():
-                self._ledger.remember(lane, int(writes))
+                self._ledger.remember_writes(lane, int(writes))
             more: dict[Any, Any] = {
                 lane: writes
-                for lane, writes in self._ledger.seen().items()
+                for lane, writes in self._ledger.known_writes().items()
                 if writes > int(there.get(lane, 0))
             }
             if more:

@@ -9,7 +9,7 @@ from typing import Any
 
 from astakos_worker.configuration import names
 from astakos_worker.configuration.settings import Settings
-from astakos_worker.ledger.record import Request
+from astakos_worker.ledger.request import Request
 from astakos_worker.service import arguments
 from astakosclient.errors import BadValue
 

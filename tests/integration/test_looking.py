@@ -7,7 +7,7 @@ from astakos_worker.engine.drift.snapshot import Scope, SnapshotReader
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Write
 from astakos_worker.ledger.memory.store import MemoryLedger
-from astakos_worker.ledger.record import Provision, Request
+from astakos_worker.ledger.request import Provision, Request
 from astakos_worker.sandbox.seed import project_uuid, user_uuid
 from astakos_worker.sandbox.server import SandboxServer
 from astakosclient import AstakosClient

@@ -90,7 +90,7 @@ class Moment:
             self._future(at.promised),
             [who in awake and who for who in at.settlers],
             at.trier in awake and at.trier,
-            (at.until, at.level, at.sights, leases),
+            (at.until, at.level, at.sightings, leases),
         )
 
     def _oracle(self) -> object:

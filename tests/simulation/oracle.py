@@ -12,14 +12,8 @@ from datetime import UTC, datetime
 
 from astakos_worker.ledger.contract import Entry
 from astakos_worker.ledger.memory.store import MemoryLedger
-from astakos_worker.ledger.record import (
-    Record,
-    State,
-    Tag,
-    Verb,
-    bare_key,
-    read_tag,
-)
+from astakos_worker.ledger.record import Record, State, Verb, bare_key
+from astakos_worker.ledger.request import Tag, read_tag
 from astakos_worker.sandbox.quota import Commission, QuotaBook
 from tests.simulation.world import World
 

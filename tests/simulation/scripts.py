@@ -8,7 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from astakos_worker.ledger.record import Request, Tag, bare_key, fingerprint
+from astakos_worker.ledger.record import bare_key
+from astakos_worker.ledger.request import Request, Tag, fingerprint
 from astakos_worker.service.arguments import one
 from astakos_worker.service.errors import (
     CommissionFailed,

@@ -17,7 +17,7 @@ from astakos_worker.engine.carry.issue import Issuer
 from astakos_worker.engine.journal import EventWrite, Journal
 from astakos_worker.engine.sweep import sweep, unrecorded
 from astakos_worker.ledger import marks
-from astakos_worker.ledger.contract import Asked, Claim, Entry, Verdict, Write
+from astakos_worker.ledger.contract import Asked, Claim, Entry, Write, Written
 from astakos_worker.ledger.events import (
     Absent,
     Event,
@@ -31,7 +31,8 @@ from astakos_worker.ledger.events import (
 )
 from astakos_worker.ledger.memory.rows import Row
 from astakos_worker.ledger.memory.store import MemoryLedger
-from astakos_worker.ledger.record import Decision, Record, State, Tag, Twin, read_tag
+from astakos_worker.ledger.record import Decision, Record, State, Twin
+from astakos_worker.ledger.request import Tag, read_tag
 from astakos_worker.ledger.states import transition
 from tests.simulation.oracle import NAMESPACE
 from tests.simulation.simulated_astakos import SimulatedAstakos
@@ -138,7 +139,7 @@ def decided_twice(patch: Patch) -> None:
     """The last decision counts instead of the first (rule 2, F23)."""
     decide = MemoryLedger._decide
 
-    def changed(self: MemoryLedger, lane: str, key: str, decision: Decision) -> Verdict:
+    def changed(self: MemoryLedger, lane: str, key: str, decision: Decision) -> Written:
         row = self._row(lane, key)
         if row is not None and row.record.is_open:
             row.cell = None
@@ -151,7 +152,7 @@ def versions_not_compared(patch: Patch) -> None:
     """A write replaces whatever is there (the contract of `cas`)."""
     cas = MemoryLedger._cas
 
-    def changed(self: MemoryLedger, write: Write) -> Verdict:
+    def changed(self: MemoryLedger, write: Write) -> Written:
         row = self._row(write.record.service, write.record.key)
         return cas(self, replace(write, version=row.version if row else 0))
 

@@ -13,10 +13,10 @@ from astakos_worker.ledger.contract import (
     Claim,
     Entry,
     Lane,
-    Sight,
+    Sighting,
     UnavailableError,
-    Verdict,
     Write,
+    Written,
 )
 from astakos_worker.ledger.memory.store import MemoryLedger
 from astakos_worker.ledger.record import Decision
@@ -52,10 +52,10 @@ class SteppedLedger:
 
     # --- The four primitives ------------------------------------------------------------------
 
-    def cas(self, writes: Sequence[Write]) -> list[Verdict]:
+    def cas(self, writes: Sequence[Write]) -> list[Written]:
         return [self._cas(write) for write in writes]
 
-    def claim(self, asked: Asked, writes: Sequence[Write] = ()) -> tuple[Claim, list[Verdict]]:
+    def claim(self, asked: Asked, writes: Sequence[Write] = ()) -> tuple[Claim, list[Written]]:
         verdicts = self.cas(writes)
         claim, _ = self._writes(
             f"claim by {asked.carrier}",
@@ -67,7 +67,7 @@ class SteppedLedger:
     def sign_off(self, lane: str, carrier: str) -> bool:
         return self._writes(f"sign_off {carrier}", lambda: self._ledger.sign_off(lane, carrier))
 
-    def decide(self, lane: str, decisions: Mapping[str, Decision]) -> dict[str, Verdict]:
+    def decide(self, lane: str, decisions: Mapping[str, Decision]) -> dict[str, Written]:
         return {key: self._decide(lane, key, each) for key, each in decisions.items()}
 
     def beat(
@@ -75,18 +75,18 @@ class SteppedLedger:
     ) -> dict[str, int]:
         return self._writes("beat", lambda: self._ledger.beat(carriers, driver, lease))
 
-    def _decide(self, lane: str, key: str, decision: Decision) -> Verdict:
+    def _decide(self, lane: str, key: str, decision: Decision) -> Written:
         return self._writes(
             f"decide {key!r} {decision.verb}",
             lambda: self._ledger.decide(lane, {key: decision})[key],
             lambda verdict: self._oracle.wrote(verdict.entry),
         )
 
-    def _cas(self, write: Write) -> Verdict:
+    def _cas(self, write: Write) -> Written:
         record = write.record
         return self._writes(
             f"cas {record.key!r} v{write.version} {record.state} {record.serial}"
-            f"{' must hold' if write.must_hold else ''}",
+            f"{' must hold' if write.fenced else ''}",
             lambda: self._ledger.cas([write])[0],
             lambda verdict: self._oracle.wrote(verdict.entry, reset=write.reset),
         )
@@ -117,26 +117,26 @@ class SteppedLedger:
     def rest(self, lane: str, seconds: float, reason: str) -> None:
         self._writes("rest", lambda: self._ledger.rest(lane, seconds, reason))
 
-    def rested(self, lane: str) -> None:
-        self._writes("rested", lambda: self._ledger.rested(lane))
+    def end_rest(self, lane: str) -> None:
+        self._writes("rested", lambda: self._ledger.end_rest(lane))
 
     def alarm(self, lane: str, name: str, text: str | None) -> None:
         self._writes(f"alarm {name}: {text}", lambda: self._ledger.alarm(lane, name, text))
 
-    def hold(self, name: str, holder: str, lease: float) -> bool:
-        return self._writes(f"hold {name}", lambda: self._ledger.hold(name, holder, lease))
+    def take_lease(self, name: str, holder: str, lease: float) -> bool:
+        return self._writes(f"hold {name}", lambda: self._ledger.take_lease(name, holder, lease))
 
-    def release(self, name: str, holder: str) -> None:
-        self._writes(f"release {name}", lambda: self._ledger.release(name, holder))
+    def release_lease(self, name: str, holder: str) -> None:
+        self._writes(f"release {name}", lambda: self._ledger.release_lease(name, holder))
 
-    def sights(self, lane: str, serials: Sequence[int]) -> dict[int, Sight]:
-        return self._writes("sights", lambda: self._ledger.sights(lane, serials))
+    def sightings(self, lane: str, serials: Sequence[int]) -> dict[int, Sighting]:
+        return self._writes("sights", lambda: self._ledger.sightings(lane, serials))
 
-    def looked(self, lane: str, looks: Mapping[int, str]) -> None:
-        self._writes("looked", lambda: self._ledger.looked(lane, looks))
+    def remember_descriptions(self, lane: str, looks: Mapping[int, str]) -> None:
+        self._writes("looked", lambda: self._ledger.remember_descriptions(lane, looks))
 
-    def forget(self, lane: str, listed: Container[int]) -> None:
-        self._writes("forget", lambda: self._ledger.forget(lane, listed))
+    def forget_sightings(self, lane: str, listed: Container[int]) -> None:
+        self._writes("forget", lambda: self._ledger.forget_sightings(lane, listed))
 
     def note(self, lane: str, name: str, text: str | None) -> None:
         self._writes(f"note {name}", lambda: self._ledger.note(lane, name, text))

@@ -27,7 +27,8 @@ from astakos_worker.ledger.events import (
     Postponed,
     Recognised,
 )
-from astakos_worker.ledger.record import Record, is_bare, read_tag
+from astakos_worker.ledger.record import Record, is_bare
+from astakos_worker.ledger.request import read_tag
 from astakosclient.errors import AstakosClientException
 
 log = structlog.get_logger(__name__)

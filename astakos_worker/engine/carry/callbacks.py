@@ -8,19 +8,19 @@ from collections.abc import Callable
 from typing import Any
 
 from astakos_worker.ledger.contract import Entry
-from astakos_worker.ledger.events import Told
+from astakos_worker.ledger.events import CallbackSent
 from astakos_worker.ledger.record import CLOSED
 
 #: Hands a message to the broker: task's name and payload. False: it could not.
 SendCallback = Callable[[str, dict[str, Any]], bool]
 
 
-def send_next_callback(entry: Entry, send: SendCallback) -> Told | None:
+def send_next_callback(entry: Entry, send: SendCallback) -> CallbackSent | None:
     """SendCallback the call-back the next that it has not been told; None: the broker is away."""
     record = entry.record
-    if record.callback is None or not record.tell_due:
+    if record.callback is None or not record.callbacks_due:
         raise ValueError(f"{record.key!r} has nobody to tell")
-    about = record.untold[0]
+    about = record.callbacks_due[0]
     payload = {
         "key": record.key,
         "service": record.service,
@@ -30,4 +30,4 @@ def send_next_callback(entry: Entry, send: SendCallback) -> Told | None:
         "error": record.error if record.state in CLOSED else None,
         "version": entry.version,
     }
-    return Told(about) if send(record.callback, payload) else None
+    return CallbackSent(about) if send(record.callback, payload) else None

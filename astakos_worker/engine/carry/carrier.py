@@ -44,7 +44,7 @@ def work_due(entry: Entry) -> Work:
             return "die"
     if record.twins_due:
         return "settle"
-    return "tell" if record.tell_due else "release"
+    return "tell" if record.callbacks_due else "release"
 
 
 @dataclass(slots=True)
@@ -97,7 +97,7 @@ class Carrier:
                 claim, written = journal.claim(asked, out)
                 out, wake = [], None
                 self._seen(done, written)
-                if claim.ring:
+                if claim.wakeup:
                     self.ring(lane)
                 if not claim.entries:
                     done.why = claim.why
@@ -123,7 +123,7 @@ class Carrier:
             send_for=limits.carry_seconds,
             quiet_for=limits.carry_seconds + limits.quiet_horizon,
             own=own,
-            wake=wake,
+            wakeup_id=wake,
         )
 
     def _work(
@@ -140,7 +140,7 @@ class Carrier:
         for entry in claim.entries:
             piles.setdefault(work_due(entry), []).append(entry)
         if decided := piles.get("settle"):
-            waits = any(entry.record.tell_due for entry in decided)
+            waits = any(entry.record.callbacks_due for entry in decided)
             told = self._call_back(decided, settler.journal)
             settler.run(told, breaker, out, fresh=not waits)
         if ambiguous := piles.get("probe"):
@@ -161,9 +161,9 @@ class Carrier:
 
         A broker that is away keeps nothing from being settled: it is told later.
         """
-        going = [entry for entry in entries if not entry.record.tell_due]
+        going = [entry for entry in entries if not entry.record.callbacks_due]
         for entry in entries:
-            if entry.record.tell_due:
+            if entry.record.callbacks_due:
                 step = EventWrite(
                     entry, send_next_callback(entry, self.send_callback), lease=self.limits.lease
                 )

@@ -17,7 +17,8 @@ from astakos_worker.engine.ports import Astakos, Draw, Limits
 from astakos_worker.engine.replies import issue_failed
 from astakos_worker.ledger.contract import Clock, Entry, Ledger
 from astakos_worker.ledger.events import Absent, Event, Issued, Postponed, Unsent
-from astakos_worker.ledger.record import Record, wire_name
+from astakos_worker.ledger.record import Record
+from astakos_worker.ledger.request import wire_name
 from astakosclient.errors import AstakosClientException
 
 log = structlog.get_logger(__name__)

@@ -93,7 +93,7 @@ class Settler:
             EventWrite(
                 entry,
                 None if entry.marked else _mark(entry.record),
-                must_hold=True,
+                fenced=True,
                 lease=self.limits.lease,
             )
             for entry in entries
@@ -104,7 +104,7 @@ class Settler:
         late = [entry for entry in marked if _settles(entry.record) and not entry.record.sent]
         if late:
             steps = [
-                EventWrite(e, SettleMarked(), must_hold=True, lease=self.limits.lease) for e in late
+                EventWrite(e, SettleMarked(), fenced=True, lease=self.limits.lease) for e in late
             ]
             marked = [entry for entry in marked if entry not in late]
             marked += [entry for entry in self.journal.write(steps) if entry is not None]

@@ -14,7 +14,8 @@ from astakos_worker.engine.sweep.serials import Serials
 from astakos_worker.engine.sweep.sweep_run import SweepRun, SweepStopped
 from astakos_worker.ledger.contract import Entry
 from astakos_worker.ledger.events import Vanished
-from astakos_worker.ledger.record import OPEN, Request, State, Verb, shown
+from astakos_worker.ledger.record import OPEN, State, Verb, shown
+from astakos_worker.ledger.request import Request
 
 #: Records of the lowest serials, among which the oldest undecided one is looked for.
 _OLDEST = 100

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from astakos_worker.ledger.record import Provision
+from astakos_worker.ledger.request import Provision
 
 Answer = Literal["accept", "reject", "leave"]
 

@@ -33,7 +33,7 @@ def classify(  # noqa: PLR0911  # one return a rule
     `entry` is the record of the key in its tag, if there is one; `owner`: there is somebody who
     can be asked.
     """
-    age = now - unrecorded.sight.first
+    age = now - unrecorded.sight.first_seen
     if unrecorded.tag is None:
         return _foreign(unrecorded, age, limits, owner=owner)
     if entry is None:

@@ -89,7 +89,7 @@ class Sweep:
         """
         lane, lease = report.service, f"sweep:{report.service}"
         report.started = self.clock.now()
-        if report.fix and not self.ledger.hold(lease, holder, self.limits.sweep_lease):
+        if report.fix and not self.ledger.take_lease(lease, holder, self.limits.sweep_lease):
             report.stopped = "another sweep is at work"
             report.ended = report.started
             log.info("sweep", lane=lane, stopped=report.stopped)
@@ -116,7 +116,7 @@ class Sweep:
             yield from self._told(sweep)
         finally:
             if report.fix:
-                self.ledger.release(lease, holder)
+                self.ledger.release_lease(lease, holder)
 
     def _told(self, sweep: SweepRun) -> Iterator[SweepFinding]:
         """Sweep, count what is found, and say in the end how it went."""
@@ -181,7 +181,7 @@ class Sweep:
             rest = Serials(n for n in rest if n in sweep.only.serials)
         yield from check_unrecorded(sweep, listed, rest, begun)
         if sweep.fix and not sweep.only:
-            self.ledger.forget(sweep.lane, listed)
+            self.ledger.forget_sightings(sweep.lane, listed)
 
     def _note(self, report: Report) -> None:
         self.ledger.note(report.service, _LAST, json.dumps(report.to_dict()))

@@ -81,7 +81,7 @@ class SweepRun:
                 f"its time was over after {report.looked} of {report.listed} commissions; "
                 "the next sweep goes on"
             )
-        if self.fix and not self.ledger.hold(
+        if self.fix and not self.ledger.take_lease(
             f"sweep:{self.lane}", self.holder, self.limits.sweep_lease
         ):
             raise SweepStopped("another sweep has taken over")
@@ -134,7 +134,7 @@ class SweepRun:
         wanted = {key: Decision(verb, reason, now) for key, (verb, reason) in keys.items()}
         verdicts = self.ledger.decide(self.lane, wanted)
         for verdict in verdicts.values():
-            if verdict.ring:
+            if verdict.wakeup:
                 self.ring(self.lane)
         cells = {key: v.entry.cell for key, v in verdicts.items() if v.entry is not None}
         return {
@@ -157,12 +157,12 @@ class SweepRun:
                 ),
                 0,
                 cell=decision,
-                ring=True,
+                wakeup=True,
             )
             for n, look in seen.items()
         ]
         verdicts = self.ledger.cas(writes)
         for verdict in verdicts:
-            if verdict.ring:
+            if verdict.wakeup:
                 self.ring(self.lane)
         return [verdict.done for verdict in verdicts]

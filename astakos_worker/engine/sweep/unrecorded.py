@@ -35,14 +35,8 @@ from astakos_worker.ledger.events import (
     Resurfaced,
     TwinResurfaced,
 )
-from astakos_worker.ledger.record import (
-    Provision,
-    Record,
-    State,
-    Twin,
-    read_tag,
-    shown,
-)
+from astakos_worker.ledger.record import Record, State, Twin, shown
+from astakos_worker.ledger.request import Provision, read_tag
 from astakosclient.errors import AstakosClientException
 
 #: Serials to be rejected, by the word for why; so many that eight bytes each matter.
@@ -194,7 +188,7 @@ def _classified(sweep: SweepRun, serials: Iterable[int]) -> Iterator[_Classified
         classification = classify(one, entry, now, sweep.limits, owner=sweep.ask is not None)
         if one.tag is not None and one.tag.key in newer:  # it is in the ledger all the same (F78)
             classification = Classification("leave", "its record was written by a newer version")
-        yield _Classified(one, entry, classification, now - one.sight.first)
+        yield _Classified(one, entry, classification, now - one.sight.first_seen)
 
 
 def _taken(sweep: SweepRun, ours: list[_Classified]) -> Iterator[SweepFinding]:
@@ -268,7 +262,9 @@ def _told(
     # One that is gone, or another's by now, is nothing to ask about.
     same = {n: info for n, info in infos.items() if info and identity_of(info) == new[n]}
     abouts = {n: description_of(info) for n, info in same.items()}
-    sweep.ledger.looked(sweep.lane, {n: sighting_text(info, abouts[n]) for n, info in same.items()})
+    sweep.ledger.remember_descriptions(
+        sweep.lane, {n: sighting_text(info, abouts[n]) for n, info in same.items()}
+    )
     return told | abouts, error
 
 

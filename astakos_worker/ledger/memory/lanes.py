@@ -7,12 +7,12 @@ import threading
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from astakos_worker.ledger.contract import Clock, Entry, Lane, Sight
+from astakos_worker.ledger.contract import Clock, Entry, Lane, Sighting
 from astakos_worker.ledger.memory.rows import MemoryLane, Row
 from astakos_worker.ledger.record import State
 
 
-class MemoryStanding:
+class MemoryLanes:
     """The part of `MemoryLedger` that writes no records."""
 
     def __init__(self, clock: Clock) -> None:
@@ -130,7 +130,7 @@ class MemoryStanding:
             if at.until is None or now + seconds > at.until:
                 at.until, at.reason = now + seconds, reason
 
-    def rested(self, lane: str) -> None:
+    def end_rest(self, lane: str) -> None:
         """Say that Astakos answers again."""
         with self._lock:
             at = self._at(lane)
@@ -145,7 +145,7 @@ class MemoryStanding:
                 self._at(lane).alarms[name] = text
                 self._at(lane).used = True
 
-    def hold(self, name: str, holder: str, lease: float) -> bool:
+    def take_lease(self, name: str, holder: str, lease: float) -> bool:
         """Take or renew a named lease; False: another has it."""
         with self._lock:
             now = self.clock.now()
@@ -155,7 +155,7 @@ class MemoryStanding:
             self._leases[name] = (holder, now + lease)
             return True
 
-    def release(self, name: str, holder: str) -> None:
+    def release_lease(self, name: str, holder: str) -> None:
         """Give a named lease back."""
         with self._lock:
             if self._leases.get(name, ("", 0.0))[0] == holder:
@@ -163,17 +163,17 @@ class MemoryStanding:
 
     # --- Lost writes --------------------------------------------------------------------------
 
-    def seen(self) -> dict[str, int]:
+    def known_writes(self) -> dict[str, int]:
         """Return how many writes of each lane this process was told of."""
         with self._lock:
             return dict(self._seen)
 
-    def remember(self, lane: str, writes: int) -> None:
+    def remember_writes(self, lane: str, writes: int) -> None:
         """Remember that a lane has had so many writes."""
         with self._lock:
             self._seen[lane] = max(writes, self._seen.get(lane, 0))
 
-    def notice(self) -> set[str]:
+    def lost_writes(self) -> set[str]:
         """Return the lanes of which writes are gone that somebody was told of (F68)."""
         with self._lock:
             for lane in self._seen:
@@ -193,24 +193,24 @@ class MemoryStanding:
 
     # --- What the sweep remembers -------------------------------------------------------------
 
-    def sights(self, lane: str, serials: Sequence[int]) -> dict[int, Sight]:
+    def sightings(self, lane: str, serials: Sequence[int]) -> dict[int, Sighting]:
         """Return what is remembered of these serials; new ones are remembered as of now."""
         with self._lock:
-            seen, now = self._at(lane).sights, self.clock.now()
-            return {n: seen.setdefault(n, Sight(now)) for n in serials}
+            seen, now = self._at(lane).sightings, self.clock.now()
+            return {n: seen.setdefault(n, Sighting(now)) for n in serials}
 
-    def looked(self, lane: str, looks: Mapping[int, str]) -> None:
+    def remember_descriptions(self, lane: str, descriptions: Mapping[int, str]) -> None:
         """Remember how serials look."""
         with self._lock:
-            seen, now = self._at(lane).sights, self.clock.now()
-            for n, look in looks.items():
-                seen[n] = replace(seen.get(n, Sight(now)), look=look)
+            seen, now = self._at(lane).sightings, self.clock.now()
+            for n, text in descriptions.items():
+                seen[n] = replace(seen.get(n, Sighting(now)), description=text)
 
-    def forget(self, lane: str, listed: Container[int]) -> None:
+    def forget_sightings(self, lane: str, listed: Container[int]) -> None:
         """Forget all serials but those that are listed."""
         with self._lock:
             at = self._at(lane)
-            at.sights = {n: sight for n, sight in at.sights.items() if n in listed}
+            at.sightings = {n: sight for n, sight in at.sightings.items() if n in listed}
 
     def note(self, lane: str, name: str, text: str | None) -> None:
         """Remember a text about a lane under a name, or with None forget it."""

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from astakos_worker.ledger.contract import Entry, Queue, Sight
+from astakos_worker.ledger.contract import Entry, Queue, Sighting
 from astakos_worker.ledger.marks import Mark, marked
 from astakos_worker.ledger.record import Decision, Record
 
@@ -51,7 +51,7 @@ class MemoryLane:
         self.settlers: list[str | None] = [None, None]
         self.trier: str | None = None
         self.alarms: dict[str, str] = {}
-        self.sights: dict[int, Sight] = {}
+        self.sightings: dict[int, Sighting] = {}
         self.notes: dict[str, str] = {}
 
     def due(self, queue: Queue, now: float) -> list[str]:

@@ -14,12 +14,12 @@ from astakos_worker.ledger.contract import (
     Clock,
     Entry,
     Queue,
-    Verdict,
-    Waking,
+    WakeupPolicy,
     Write,
+    Written,
 )
 from astakos_worker.ledger.marks import Mark, announced, queue_of
-from astakos_worker.ledger.memory.lanes import MemoryStanding
+from astakos_worker.ledger.memory.lanes import MemoryLanes
 from astakos_worker.ledger.memory.rows import MemoryLane, Row
 from astakos_worker.ledger.record import Decision, State, is_bare
 
@@ -27,45 +27,45 @@ from astakos_worker.ledger.record import Decision, State, is_bare
 _WIDE, _MOST_WIDE = 8, 400
 
 
-class MemoryLedger(MemoryStanding):
+class MemoryLedger(MemoryLanes):
     """A ledger in this process. `changed` is called with lane and key of a watched record."""
 
     def __init__(
         self,
         clock: Clock,
         *,
-        waking: Waking | None = None,
+        wakeups: WakeupPolicy | None = None,
         retention: float = 7 * 86400,
         bare_retention: float = 3600,
         changed: Callable[[str, str], None] = lambda _lane, _key: None,
     ) -> None:
         super().__init__(clock)
-        self._waking = waking or Waking()
+        self._wakeups = wakeups or WakeupPolicy()
         self._retention = retention
         self._bare_retention = bare_retention
         self._changed = changed
 
     # --- The four primitives ------------------------------------------------------------------
 
-    def cas(self, writes: Sequence[Write]) -> list[Verdict]:
+    def cas(self, writes: Sequence[Write]) -> list[Written]:
         """Write each whose version still stands."""
         with self._lock:
             return [self._cas(write) for write in writes]
 
-    def claim(self, asked: Asked, writes: Sequence[Write] = ()) -> tuple[Claim, list[Verdict]]:
+    def claim(self, asked: Asked, writes: Sequence[Write] = ()) -> tuple[Claim, list[Written]]:
         """Write, then lease what is most overdue or sign off as awake."""
         with self._lock:
             verdicts = [self._cas(write) for write in writes]
             return self._claim(asked), verdicts
 
     def sign_off(self, lane: str, carrier: str) -> bool:
-        """Say that a carrier goes; True: it is to ring, since more is due."""
+        """Say that a carrier goes; True: it is to wakeup, since more is due."""
         with self._lock:
             at = self._at(lane)
             at.awake.pop(carrier, None)
-            return self._ring_anyone(at)
+            return self._wakeup_for_anyone(at)
 
-    def decide(self, lane: str, decisions: Mapping[str, Decision]) -> dict[str, Verdict]:
+    def decide(self, lane: str, decisions: Mapping[str, Decision]) -> dict[str, Written]:
         """Set the write-once cell of each key. Unknown key: no entry."""
         with self._lock:
             return {key: self._decide(lane, key, d) for key, d in decisions.items()}
@@ -80,13 +80,13 @@ class MemoryLedger(MemoryStanding):
                 at = self._at(lane)
                 for name in names:
                     if name in at.awake:
-                        at.awake[name] = now + self._waking.forgotten
-            if driver is None or not self.hold("drive", driver, lease):
+                        at.awake[name] = now + self._wakeups.forgotten
+            if driver is None or not self.take_lease("drive", driver, lease):
                 return {}
             rings = {}
             for lane, at in self._lanes.items():
                 n = 0
-                while self._ring_anyone(at):
+                while self._wakeup_for_anyone(at):
                     n += 1
                 if n:
                     rings[lane] = n
@@ -108,13 +108,13 @@ class MemoryLedger(MemoryStanding):
         at = self._at(lane)
         self._notice(lane, at.writes)
         at.writes += 1
-        self.remember(lane, at.writes)
+        self.remember_writes(lane, at.writes)
 
-    def _cas(self, write: Write) -> Verdict:
+    def _cas(self, write: Write) -> Written:
         record, now = write.record, self.clock.now()
         at = self._at(record.service)
         row = self._row(record.service, record.key)
-        may = not write.must_hold or (row.fence if row else 0) == write.fence
+        may = not write.fenced or (row.fence if row else 0) == write.fence
         cell = row.cell if row and not write.reset else None
         agrees = cell is None or record.decision is None or cell.verb == record.decision.verb
         if (row.version if row else 0) != write.version or not may or not agrees:
@@ -126,11 +126,11 @@ class MemoryLedger(MemoryStanding):
                 and row.record == record
             )
             if row is None or not may or not again:
-                return Verdict(False, row.entry() if row else None)
-            if write.ring:
-                at.promised.pop(write.promise, None)
-            ring = write.ring and self._ring(at, write.promise)
-            return Verdict(True, row.entry(), ring, self._clash(at, row))
+                return Written(False, row.entry() if row else None)
+            if write.wakeup:
+                at.promised.pop(write.wakeup_id, None)
+            wakeup = write.wakeup and self._wakeup(at, write.wakeup_id)
+            return Written(True, row.entry(), wakeup, self._clash(at, row))
         if row is None:
             row, at.used = Row(record), True
         elif write.reset:
@@ -143,12 +143,12 @@ class MemoryLedger(MemoryStanding):
 
         self._move(row, write, now)
         clash = self._index(at, row)
-        keep = self._bare_retention if is_bare(record.key) else self._retention
-        row.expires = math.inf if record.is_open else now + keep
+        retention = self._bare_retention if is_bare(record.key) else self._retention
+        row.expires = math.inf if record.is_open else now + retention
         if row.watched > now:
             self._changed(record.service, record.key)
-        ring = write.ring and self._ring(at, write.promise)
-        return Verdict(True, row.entry(), ring, clash)
+        wakeup = write.wakeup and self._wakeup(at, write.wakeup_id)
+        return Written(True, row.entry(), wakeup, clash)
 
     @staticmethod
     def _move(row: Row, write: Write, now: float) -> None:
@@ -158,8 +158,8 @@ class MemoryLedger(MemoryStanding):
         if not holds and row.lease > now:
             return
         row.lease, row.due = 0.0, record.due
-        if write.keep is not None and record.is_open and (holds or row.version == 1):
-            row.lease = row.due = now + write.keep
+        if write.lease is not None and record.is_open and (holds or row.version == 1):
+            row.lease = row.due = now + write.lease
         elif row.due is None and record.is_open and row.cell and record.decision is None:
             row.due = now  # decided under the lease, and the writer has not seen it
         row.queue = queue_of(record)
@@ -191,14 +191,14 @@ class MemoryLedger(MemoryStanding):
     def _claim(self, asked: Asked) -> Claim:
         at, now, me = self._at(asked.lane), self.clock.now(), asked.carrier
         self._notice(asked.lane, at.writes)
-        at.promised.pop(self._promise(at, asked.wake), None)
+        at.promised.pop(self._answered(at, asked.wakeup_id), None)
         issues, settles, trial = asked.issues, asked.settles, 0
         if at.until is not None:
             if at.until > now or (at.trier != me and at.is_awake(at.trier, now)):
                 at.awake.pop(me, None)
                 return Claim(why="resting")
             at.trier, trial, issues, settles = me, at.level, 1, 1
-        if at.awake_now(now) - at.is_awake(me, now) >= self._waking.carriers:
+        if at.awake_now(now) - at.is_awake(me, now) >= self._wakeups.carriers:
             at.awake.pop(me, None)
             return Claim(why="full")
 
@@ -224,8 +224,8 @@ class MemoryLedger(MemoryStanding):
         if not entries:
             at.awake.pop(me, None)
             return Claim(why="idle")
-        at.awake[me] = now + self._waking.forgotten
-        return Claim(tuple(entries), queue, "", self._ring_anyone(at), trial)
+        at.awake[me] = now + self._wakeups.forgotten
+        return Claim(tuple(entries), queue, "", self._wakeup_for_anyone(at), trial)
 
     def _mark(self, asked: Asked, row: Row, now: float) -> bool:
         """Announce what who claims a record is about to send; False: nothing new."""
@@ -271,12 +271,12 @@ class MemoryLedger(MemoryStanding):
             at.rows[key].due = now + 2
         return [key for key in keys if key not in queued]
 
-    def _decide(self, lane: str, key: str, decision: Decision) -> Verdict:
+    def _decide(self, lane: str, key: str, decision: Decision) -> Written:
         row = self._row(lane, key)
         if row is None:
-            return Verdict(False, None)
+            return Written(False, None)
         now = self.clock.now()
-        ring = False
+        wakeup = False
         if row.record.is_open:
             if row.cell is None:
                 self._written(lane)
@@ -285,39 +285,41 @@ class MemoryLedger(MemoryStanding):
                     row.queue, row.due = "settle", now
                 if row.watched > now:
                     self._changed(lane, key)
-            ring = self._ring(self._at(lane), f"{key}!")
-        return Verdict(True, row.entry(), ring)
+            wakeup = self._wakeup(self._at(lane), f"{key}!")
+        return Written(True, row.entry(), wakeup)
 
-    def _ring(self, at: MemoryLane, name: str, *, coalesce: bool | None = None) -> bool:
-        now, waking = self.clock.now(), self._waking
+    def _wakeup(self, at: MemoryLane, name: str, *, coalesce: bool | None = None) -> bool:
+        now, wakeups = self.clock.now(), self._wakeups
         if at.until is not None and at.until > now:
             return False
         decided, waiting = len(at.due("settle", now)), len(at.due("issue", now))
         if not decided + waiting:
             return False
-        if waking.coalesce if coalesce is None else coalesce:
-            settlers = 2 if decided > 4 * waking.per_carrier else 1  # and no more: see `claim`
-            backlog = waiting + min(decided, settlers * waking.per_carrier)
-            wanted = min(waking.carriers, math.ceil(backlog / waking.per_carrier))
+        if wakeups.coalesce if coalesce is None else coalesce:
+            settlers = 2 if decided > 4 * wakeups.per_carrier else 1  # and no more: see `claim`
+            backlog = waiting + min(decided, settlers * wakeups.per_carrier)
+            wanted = min(wakeups.carriers, math.ceil(backlog / wakeups.per_carrier))
             wanted = wanted if at.until is None else 1  # and one tries a lane
             promised = sum(till >= now for till in at.promised.values())
             if at.awake_now(now) + promised >= wanted:
                 return False
         at.promised = {each: till for each, till in at.promised.items() if till >= now}
-        at.promised[name] = now + waking.promise
+        at.promised[name] = now + wakeups.promise
         return True
 
-    def _promise(self, at: MemoryLane, wake: str | None) -> str:
+    def _answered(self, at: MemoryLane, wakeup_id: str | None) -> str:
         """Return the promise that a carrier keeps; which one of any for anyone matters not."""
-        anyones = map(_anyone, range(self._waking.carriers))
-        return next(filter(at.promised.get, anyones), "") if wake == ANYONE else wake or ""
+        anyones = map(_anyone, range(self._wakeups.carriers))
+        return (
+            next(filter(at.promised.get, anyones), "") if wakeup_id == ANYONE else wakeup_id or ""
+        )
 
-    def _ring_anyone(self, at: MemoryLane) -> bool:
+    def _wakeup_for_anyone(self, at: MemoryLane) -> bool:
         """Promise a wake-up for whatever is due, under a name that no standing promise has."""
         now = self.clock.now()
-        for i in range(self._waking.carriers):
+        for i in range(self._wakeups.carriers):
             if at.promised.get(_anyone(i), 0.0) < now:
-                return self._ring(at, _anyone(i), coalesce=True)
+                return self._wakeup(at, _anyone(i), coalesce=True)
         return False
 
 

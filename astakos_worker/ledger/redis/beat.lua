@@ -9,5 +9,5 @@ if not drives then return {NOW, 0} end
 
 redis.call('ZREMRANGEBYSCORE', AWAKE, '-inf', NOW - 60000)
 local rings = 0
-while ring_anyone(ARGV[3], ARGV[4], ARGV[5]) == 1 do rings = rings + 1 end
+while wakeup_for_anyone(ARGV[3], ARGV[4], ARGV[5]) == 1 do rings = rings + 1 end
 return {NOW, rings}

@@ -20,7 +20,7 @@ def used_share(memory: Mapping[str, Any]) -> float:
     return int(memory.get("used_memory", 0)) / bound if bound else 0.0
 
 
-class Room:
+class Capacity:
     """What a process last saw of it, while it enqueues: one look a second, with a write."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:

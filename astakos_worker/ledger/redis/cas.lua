@@ -10,9 +10,9 @@ local HEAD, WIDTH = 6, 15
 local before = tonumber(redis.call('GET', P .. 'writes') or 0)
 local written, created = 0, false
 
-local function wanted(ring_id)
-  if ring_id == '' then return 0 end
-  return ring(ring_id, ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+local function wanted(wakeup_id)
+  if wakeup_id == '' then return 0 end
+  return wakeup(wakeup_id, ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 end
 
 -- Who else had one of the serials before this write; and those whose index is to be this key.
@@ -42,23 +42,23 @@ end
 
 local function write(at)
   local key, expected, body = ARGV[at], ARGV[at + 1], ARGV[at + 2]
-  local flags = ARGV[at + 3]                        -- (s)ettles, must (h)old, (r)eset, (d)ead
+  local flags = ARGV[at + 3]                        -- (s)ettles, (f)enced, (r)eset, (d)ead
   local due_at = ARGV[at + 4]                       -- '' : not due
   local serials = ARGV[at + 5]                      -- its own (or '') first, then its twins
   local deadline, ttl = ARGV[at + 6], ARGV[at + 7]  -- deadline '': closed, and expires
   local fence, keep = ARGV[at + 8], ARGV[at + 9]
   local cell, verb = ARGV[at + 10], ARGV[at + 11]   -- verb: the decision it knows
-  local ring_id = ARGV[at + 12]
+  local wakeup_id = ARGV[at + 12]
   local holder = ARGV[at + 13]                      -- whose rows Astakos locks; '' : as before
   local announces = ARGV[at + 14]                   -- what who claims it is about to send, if any
-  local must_hold, reset = string.find(flags, 'h'), string.find(flags, 'r')
+  local fenced, reset = string.find(flags, 'f'), string.find(flags, 'r')
 
   local R = record(key)
   local was =
     redis.call('HMGET', R, 'ver', 'body', 'fence', 'cell', 'lease', 'watched', 'open', 'dead', 'mark')
   was[3] = was[3] or '0'
 
-  local may = not must_hold or was[3] == fence
+  local may = not fenced or was[3] == fence
   -- A decision goes through the cell: a writer that did not look there has to judge again.
   local cell_verb = was[4] and not reset and string.match(was[4], '"(%a+)"')
   local agrees = verb == '' or not cell_verb or cell_verb == verb
@@ -69,9 +69,9 @@ local function write(at)
       return {0, 0, false, was[1], was[2], was[3], was[4], was[9]}
     end
     -- This very write has been done, and what was answered is lost: so it is answered again.
-    if ring_id ~= '' then redis.call('ZREM', PROMISED, ring_id) end
+    if wakeup_id ~= '' then redis.call('ZREM', PROMISED, wakeup_id) end
     local clash = look_up(key, serials)
-    return {1, wanted(ring_id), clash, was[1], false, was[3], was[4], false}
+    return {1, wanted(wakeup_id), clash, was[1], false, was[3], was[4], false}
   end
   if short then return {'full', 0, false, false, false, false, false, false} end
 
@@ -156,8 +156,8 @@ local function write(at)
   end
 
   written, created = written + 1, created or version == 1
-  if tonumber(was[6] or 0) > NOW then tell(key, version, body, was[3], was[4], false) end
-  return {1, wanted(ring_id), clash, version, false, was[3], was[4], false}
+  if tonumber(was[6] or 0) > NOW then publish(key, version, body, was[3], was[4], false) end
+  return {1, wanted(wakeup_id), clash, version, false, was[3], was[4], false}
 end
 
 local out = {NOW, before}

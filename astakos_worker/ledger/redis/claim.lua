@@ -159,5 +159,5 @@ if #out == HEAD then
 end
 redis.call('ZADD', AWAKE, NOW + forgotten, carrier)
 if marks > 0 then out[6] = redis.call('INCRBY', P .. 'writes', marks) end
-out[3] = ring_anyone(ARGV[8], ARGV[9], ARGV[10])
+out[3] = wakeup_for_anyone(ARGV[8], ARGV[9], ARGV[10])
 return out

@@ -2,7 +2,7 @@
 -- Returns {now, ring, newer, writes, version, body, fence, cell, mark}; no version: there is no
 -- such record, or it is left for a newer worker.
 
-local key, cell, ring_id, schema, seen = ARGV[1], ARGV[2], ARGV[3], ARGV[8], ARGV[9]
+local key, cell, wakeup_id, schema, seen = ARGV[1], ARGV[2], ARGV[3], ARGV[8], ARGV[9]
 
 local R = record(key)
 local is = redis.call('HMGET', R, 'ver', 'body', 'fence', 'cell', 'open', 'watched', 'mark')
@@ -19,7 +19,7 @@ if is[5] == '1' and not is[4] then
   if not redis.call('ZSCORE', SETTLE, key) and not redis.call('ZSCORE', ISSUE, key) then
     redis.call('ZADD', SETTLE, NOW, key)
   end
-  if tonumber(is[6] or 0) > NOW then tell(key, is[1], is[2], is[3], cell, is[7]) end
+  if tonumber(is[6] or 0) > NOW then publish(key, is[1], is[2], is[3], cell, is[7]) end
 end
-if is[5] == '1' then rings = ring(ring_id, ARGV[4], ARGV[5], ARGV[6], ARGV[7]) end
+if is[5] == '1' then rings = wakeup(wakeup_id, ARGV[4], ARGV[5], ARGV[6], ARGV[7]) end
 return {NOW, rings, 0, writes, is[1], is[2], is[3], is[4], is[7]}

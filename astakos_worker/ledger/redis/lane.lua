@@ -27,7 +27,7 @@ local function newer(body, schema)
 end
 
 -- Tell those who watch a record what it is now, so that they need not ask.
-local function tell(...)
+local function publish(...)
   redis.call('PUBLISH', P .. 'changed', cjson.encode({...}))
 end
 
@@ -37,7 +37,7 @@ local function anyone(i)
 end
 
 -- Whether a wake-up is wanted. If so it is promised, and counts as a carrier for a while.
-local function ring(id, carriers, per_carrier, promise, coalesce)
+local function wakeup(id, carriers, per_carrier, promise, coalesce)
   local awake = 0
   if coalesce ~= '0' then
     awake = redis.call('ZCOUNT', AWAKE, NOW, '+inf') + redis.call('ZCOUNT', PROMISED, NOW, '+inf')
@@ -62,10 +62,10 @@ local function ring(id, carriers, per_carrier, promise, coalesce)
 end
 
 -- The same for whatever is due, under a name that no standing promise has.
-local function ring_anyone(carriers, per_carrier, promise)
+local function wakeup_for_anyone(carriers, per_carrier, promise)
   for i = 0, tonumber(carriers) - 1 do
     if tonumber(redis.call('ZSCORE', PROMISED, anyone(i)) or 0) < NOW then
-      return ring(anyone(i), carriers, per_carrier, promise, '1')
+      return wakeup(anyone(i), carriers, per_carrier, promise, '1')
     end
   end
   return 0

@@ -11,7 +11,7 @@ from astakos_worker.ledger.redis.capacity import used_share
 from astakos_worker.ledger.redis.scripts import Call, Scripts, ms
 
 
-class Standing(Scripts):
+class RedisLanes(Scripts):
     """The part of `RedisLedger` that is about lanes and their server."""
 
     def lanes(self) -> list[str]:
@@ -56,7 +56,7 @@ class Standing(Scripts):
         """Let nobody work on a lane for a while; then one carrier tries with one record."""
         self._run([("rest", self._lane_prefix(lane), [ms(seconds), reason])])
 
-    def rested(self, lane: str) -> None:
+    def end_rest(self, lane: str) -> None:
         """Say that Astakos answers again."""
         self._run([("rest", self._lane_prefix(lane), [""])])
 
@@ -68,29 +68,29 @@ class Standing(Scripts):
         else:
             self._tell(lane, alarms, name, text)
 
-    def hold(self, name: str, holder: str, lease: float) -> bool:
+    def take_lease(self, name: str, holder: str, lease: float) -> bool:
         """Take or renew a named lease; False: another has it."""
-        [held] = self._run([("hold", f"{self._prefix}lease:{name}", [holder, ms(lease)])])
+        [held] = self._run([("lease", f"{self._prefix}lease:{name}", [holder, ms(lease)])])
         return bool(held)
 
-    def release(self, name: str, holder: str) -> None:
+    def release_lease(self, name: str, holder: str) -> None:
         """Give a named lease back."""
-        self._run([("hold", f"{self._prefix}lease:{name}", [holder, ""])])
+        self._run([("lease", f"{self._prefix}lease:{name}", [holder, ""])])
 
     # --- Lost writes, memory ------------------------------------------------------------------
 
-    def seen(self) -> dict[str, int]:
+    def known_writes(self) -> dict[str, int]:
         """Return how many writes of each lane this process was told of."""
         return dict(self._seen)
 
-    def notice(self) -> set[str]:
+    def lost_writes(self) -> set[str]:
         """Return the lanes of which writes are gone that somebody was told of (F68)."""
-        seen = self.seen()
+        seen = self.known_writes()
         calls: list[Call] = [("notice", self._lane_prefix(lane), [n]) for lane, n in seen.items()]
         lost = set()
         for lane, (now, told, is_lost) in zip(seen, self._run(calls), strict=True):
             self.clock.saw(now)
-            self.remember(lane, told)
+            self.remember_writes(lane, told)
             if is_lost:
                 lost.add(lane)
         return lost
@@ -99,7 +99,7 @@ class Standing(Scripts):
         """Go on with a lane of which writes are gone; False: none are."""
         [(now, told, trusted)] = self._run([("trust", self._lane_prefix(lane), [])])
         self.clock.saw(now)
-        self.remember(lane, told)
+        self.remember_writes(lane, told)
         return bool(trusted)
 
     def memory(self) -> float:

@@ -14,7 +14,7 @@ import redis
 from astakos_worker.ledger.contract import FULL, Entry, FullError, LedgerError, UnavailableError
 from astakos_worker.ledger.marks import load_mark, marked
 from astakos_worker.ledger.record_json import NewerSchemaError, load, load_decision
-from astakos_worker.ledger.redis.capacity import Room
+from astakos_worker.ledger.redis.capacity import Capacity
 from astakos_worker.ledger.redis.clock import StoreClock
 
 #: Scripts by name: the file, and whether it also writes when the server's memory is full. Only
@@ -28,7 +28,7 @@ _SCRIPTS: Final = {
     "sign_off": ("sign_off", True),
     "rest": ("rest", True),
     "watch": ("watch", True),
-    "hold": ("hold", True),
+    "lease": ("lease", True),
     "notice": ("notice", True),
     "trust": ("trust", True),
 }
@@ -49,13 +49,13 @@ class Scripts:
         self._texts = {}
         for name, (file, when_full) in _SCRIPTS.items():
             text = (here / f"{file}.lua").read_text()
-            text = text if name == "hold" else shared + text
+            text = text if name == "lease" else shared + text
             self._texts[name] = _WHEN_FULL + text if when_full else text
         self._shas: dict[str, str] = {}
         self._seen: dict[str, int] = {}  # writes of each lane that this process was told of
-        self._room = Room()
+        self._capacity = Capacity()
 
-    def remember(self, lane: str, writes: int) -> None:
+    def remember_writes(self, lane: str, writes: int) -> None:
         """Remember that a lane has had so many writes."""
         if writes > self._seen.get(lane, 0):
             self._seen[lane] = writes
@@ -80,15 +80,17 @@ class Scripts:
         record = marked(record, load_mark(mark), decision)
         return Entry(record, int(version), int(fence or 0), decision, leased, bool(fresh))
 
-    def _run(self, calls: Sequence[Call], *, keep: tuple[type[Exception], ...] = ()) -> list[Any]:
+    def _run(
+        self, calls: Sequence[Call], *, expected: tuple[type[Exception], ...] = ()
+    ) -> list[Any]:
         """Run scripts in one round trip; load them first where the server does not know them.
 
-        Raises the first error among the replies, but for those of a kind to keep.
+        Raises the first error among the replies, except those of an expected kind.
         """
         if not calls:
             return []
 
-        looks = self._room.wants_a_look and any(name == "create" for name, _, _ in calls)
+        looks = self._capacity.wants_a_look and any(name == "create" for name, _, _ in calls)
         if not self._shas:
             self._load()
         replies = self._evaluate(calls, looks)
@@ -96,9 +98,9 @@ class Scripts:
             self._load()  # the server was replaced; repeating is safe, see above
             replies = self._evaluate(calls, looks)
         if looks and isinstance(memory := replies.pop(), dict):
-            self._room.saw(memory)
+            self._capacity.saw(memory)
         for reply in replies:
-            if isinstance(reply, Exception) and not isinstance(reply, keep):
+            if isinstance(reply, Exception) and not isinstance(reply, expected):
                 _translate(reply)
         return replies
 

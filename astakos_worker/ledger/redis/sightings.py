@@ -4,14 +4,14 @@ from collections.abc import Container, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from astakos_worker.ledger.contract import Sight
+from astakos_worker.ledger.contract import Sighting
 from astakos_worker.ledger.redis.scripts import Scripts
 
 
-class Sights(Scripts):
+class RedisSightings(Scripts):
     """The part of `RedisLedger` that is about what no record of ours has."""
 
-    def sights(self, lane: str, serials: Sequence[int]) -> dict[int, Sight]:
+    def sightings(self, lane: str, serials: Sequence[int]) -> dict[int, Sighting]:
         """Return what is remembered of these serials; new ones are remembered as of now."""
         if not serials:
             return {}
@@ -34,18 +34,18 @@ class Sights(Scripts):
 
             *_, firsts = self._pipe(enter)  # another may have seen some of them first
         return {
-            n: Sight(float(first), look)
+            n: Sighting(float(first), look)
             for n, first, look in zip(serials, firsts, looks, strict=True)
         }
 
-    def looked(self, lane: str, looks: Mapping[int, str]) -> None:
+    def remember_descriptions(self, lane: str, descriptions: Mapping[int, str]) -> None:
         """Remember how serials look."""
-        if looks:
-            mapping: dict[Any, Any] = {str(n): look for n, look in looks.items()}
+        if descriptions:
+            mapping: dict[Any, Any] = {str(n): text for n, text in descriptions.items()}
             key = f"{self._lane_prefix(lane)}looks"
             self._call(lambda: self._server.hset(key, mapping=mapping))
 
-    def forget(self, lane: str, listed: Container[int]) -> None:
+    def forget_sightings(self, lane: str, listed: Container[int]) -> None:
         """Forget all serials but those that are listed."""
         prefix = self._lane_prefix(lane)
         cursor = 0

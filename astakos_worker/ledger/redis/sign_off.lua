@@ -2,4 +2,4 @@
 -- lane. Returns {now, ring}.
 
 redis.call('ZREM', AWAKE, ARGV[1])
-return {NOW, ring_anyone(ARGV[2], ARGV[3], ARGV[4])}
+return {NOW, wakeup_for_anyone(ARGV[2], ARGV[3], ARGV[4])}

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import redis
 
-from astakos_worker.ledger.contract import Asked, Claim, Entry, Verdict, Waking, Write
+from astakos_worker.ledger.contract import Asked, Claim, Entry, WakeupPolicy, Write, Written
 from astakos_worker.ledger.marks import announced, queue_of
 from astakos_worker.ledger.record import (
     SCHEMA,
@@ -19,15 +19,15 @@ from astakos_worker.ledger.record import (
     is_bare,
 )
 from astakos_worker.ledger.record_json import dump, dump_decision, is_newer, load_decision
-from astakos_worker.ledger.redis.lanes import Standing
+from astakos_worker.ledger.redis.lanes import RedisLanes
 from astakos_worker.ledger.redis.scripts import Call, ms
-from astakos_worker.ledger.redis.sightings import Sights
+from astakos_worker.ledger.redis.sightings import RedisSightings
 
 #: So many records are written by one call: the server serves nobody else meanwhile.
 _A_CALL: Final = 16
 
 
-class RedisLedger(Standing, Sights):
+class RedisLedger(RedisLanes, RedisSightings):
     """The ledger of one namespace on a Redis or Valkey server (no Cluster)."""
 
     def __init__(
@@ -35,27 +35,27 @@ class RedisLedger(Standing, Sights):
         server: "redis.Redis",
         namespace: str,
         *,
-        waking: Waking | None = None,
+        wakeups: WakeupPolicy | None = None,
         retention: float = 7 * 86400,
         bare_retention: float = 3600,
     ) -> None:
         super().__init__(server, namespace)
-        self._waking = waking or Waking()
+        self._wakeups = wakeups or WakeupPolicy()
         self._retention = retention
         self._bare_retention = bare_retention
 
     # --- The four primitives ------------------------------------------------------------------
 
-    def cas(self, writes: Sequence[Write]) -> list[Verdict]:
+    def cas(self, writes: Sequence[Write]) -> list[Written]:
         """Write each whose version still stands; one round trip."""
         together = _together(writes)
         calls = [self._cas_call(some) for some in together]
-        replies = self._run(calls, keep=(redis.exceptions.OutOfMemoryError,))
+        replies = self._run(calls, expected=(redis.exceptions.OutOfMemoryError,))
         return self._verdicts(together, replies)
 
-    def claim(self, asked: Asked, writes: Sequence[Write] = ()) -> tuple[Claim, list[Verdict]]:
+    def claim(self, asked: Asked, writes: Sequence[Write] = ()) -> tuple[Claim, list[Written]]:
         """Write, then lease what is most overdue or sign off as awake; one round trip."""
-        waking = self._waking
+        wakeups = self._wakeups
         claim: Call = (
             "claim",
             self._lane_prefix(asked.lane),
@@ -66,9 +66,9 @@ class RedisLedger(Standing, Sights):
                 asked.settles,
                 ms(asked.settle_wait),
                 asked.own or "",
-                asked.wake or "",
+                asked.wakeup_id or "",
                 *self._policy(),
-                ms(waking.forgotten),
+                ms(wakeups.forgotten),
                 SCHEMA,
                 self._seen.get(asked.lane, 0),
                 ms(asked.send_for),
@@ -78,19 +78,19 @@ class RedisLedger(Standing, Sights):
         together = _together(writes)
         *replies, reply = self._run([*(self._cas_call(some) for some in together), claim])
         verdicts = self._verdicts(together, replies)
-        why, now, ring, trial, queue, told, *rows = reply
+        why, now, wakeup, trial, queue, told, *rows = reply
         self.clock.saw(now)
-        self.remember(asked.lane, told)
+        self.remember_writes(asked.lane, told)
         entries = tuple(e for row in rows if (e := self._entry(row)) is not None)
-        return Claim(entries, queue or "issue", why, bool(ring), trial), verdicts
+        return Claim(entries, queue or "issue", why, bool(wakeup), trial), verdicts
 
     def sign_off(self, lane: str, carrier: str) -> bool:
-        """Say that a carrier goes; True: it is to ring, since more is due."""
+        """Say that a carrier goes; True: it is to wakeup, since more is due."""
         args = [carrier, *self._policy()]
-        [(_, ring)] = self._run([("sign_off", self._lane_prefix(lane), args)])
-        return bool(ring)
+        [(_, wakeup)] = self._run([("sign_off", self._lane_prefix(lane), args)])
+        return bool(wakeup)
 
-    def decide(self, lane: str, decisions: Mapping[str, Decision]) -> dict[str, Verdict]:
+    def decide(self, lane: str, decisions: Mapping[str, Decision]) -> dict[str, Written]:
         """Set the write-once cell of each key; one round trip. Unknown key: no entry."""
         prefix, more = self._lane_prefix(lane), [*self._policy(), SCHEMA, self._seen.get(lane, 0)]
         replies = self._run(
@@ -100,20 +100,20 @@ class RedisLedger(Standing, Sights):
             ]
         )
         verdicts = {}
-        for key, (now, ring, newer, told, *row) in zip(decisions, replies, strict=True):
+        for key, (now, wakeup, newer, told, *row) in zip(decisions, replies, strict=True):
             self.clock.saw(now)
-            self.remember(lane, told)
+            self.remember_writes(lane, told)
             entry = self._entry(row) if row[0] else None
-            verdicts[key] = Verdict(entry is not None, entry, bool(ring), newer=bool(newer))
+            verdicts[key] = Written(entry is not None, entry, bool(wakeup), newer=bool(newer))
         return verdicts
 
     def beat(
         self, carriers: Mapping[str, Sequence[str]], driver: str | None, lease: float
     ) -> dict[str, int]:
         """Say who is awake, per lane; whoever drives learns where to ring how often."""
-        drives = driver is not None and self.hold("drive", driver, lease)
+        drives = driver is not None and self.take_lease("drive", driver, lease)
         lanes = sorted(set(self.lanes()) | set(carriers)) if drives else sorted(carriers)
-        forgotten = ms(self._waking.forgotten)
+        forgotten = ms(self._wakeups.forgotten)
         replies = self._run(
             [
                 (
@@ -195,27 +195,27 @@ class RedisLedger(Standing, Sights):
     # --- Inside -------------------------------------------------------------------------------
 
     def _policy(self) -> list[Any]:
-        w = self._waking
+        w = self._wakeups
         return [w.carriers, w.per_carrier, ms(w.promise), int(w.coalesce)]
 
     def _cas_call(self, writes: Sequence[Write]) -> Call:
         """Return one call for writes to one lane, all of new commissions or none."""
         new, lane = _is_new(writes[0]), writes[0].record.service
-        args = [self._seen.get(lane, 0), int(new and self._room.is_short), *self._policy()]
+        args = [self._seen.get(lane, 0), int(new and self._capacity.is_short), *self._policy()]
         for write in writes:
             self._add(args, write)
         return "create" if new else "cas", self._lane_prefix(lane), args
 
     def _add(self, args: list[Any], write: Write) -> None:
         record, decision = write.record, write.record.decision
-        keep = self._bare_retention if is_bare(record.key) else self._retention
+        retention = self._bare_retention if is_bare(record.key) else self._retention
         own = "" if record.serial is None else record.serial
         cell = write.cell or decision
         expires = record.deadline if decision is None else None
         deadline = "inf" if expires is None else ms(expires)
         flags = (
             ("s" if queue_of(record) == "settle" else "")
-            + ("h" if write.must_hold else "")
+            + ("f" if write.fenced else "")
             + ("r" if write.reset else "")
             + ("d" if record.state is State.DEAD else "")
         )
@@ -227,12 +227,12 @@ class RedisLedger(Standing, Sights):
             "" if record.due is None else ms(record.due),
             ",".join(map(str, (own, *(twin.serial for twin in record.twins)))),
             deadline if record.is_open else "",
-            ms(keep),
+            ms(retention),
             "" if write.fence is None else write.fence,
-            "" if write.keep is None else ms(write.keep),
+            "" if write.lease is None else ms(write.lease),
             "" if cell is None else dump_decision(cell),
             "" if decision is None else decision.verb,
-            write.promise if write.ring else "",
+            write.wakeup_id if write.wakeup else "",
             # A commission's request is there when it is queued, and does not change.
             record.settles_with if record.state is State.QUEUED else "",
             announced(record),
@@ -240,27 +240,27 @@ class RedisLedger(Standing, Sights):
 
     def _verdicts(
         self, together: Sequence[Sequence[Write]], replies: Sequence[Any]
-    ) -> list[Verdict]:
-        verdicts: list[Verdict] = []
+    ) -> list[Written]:
+        verdicts: list[Written] = []
         for writes, reply in zip(together, replies, strict=True):
             if isinstance(reply, Exception):  # memory is full, and they are new
-                verdicts += [Verdict(False, None, full=True) for _ in writes]
+                verdicts += [Written(False, None, full=True) for _ in writes]
                 continue
             now, told, *rows = reply
             self.clock.saw(now)
-            self.remember(writes[0].record.service, told)
+            self.remember_writes(writes[0].record.service, told)
             verdicts += [self._verdict(w, row) for w, row in zip(writes, rows, strict=True)]
         return verdicts
 
-    def _verdict(self, write: Write, row: Sequence[Any]) -> Verdict:
-        done, ring, clash, version, _, fence, cell, _ = row
+    def _verdict(self, write: Write, row: Sequence[Any]) -> Written:
+        done, wakeup, clash, version, _, fence, cell, _ = row
         if done == "full":
-            return Verdict(False, None, full=True)
+            return Written(False, None, full=True)
         if done:
             entry = Entry(write.record, int(version), int(fence), load_decision(cell))
-            return Verdict(True, entry, bool(ring), clash)
+            return Written(True, entry, bool(wakeup), clash)
         there = None if version is None else self._entry(row[3:])
-        return Verdict(False, there, newer=version is not None and there is None)
+        return Written(False, there, newer=version is not None and there is None)
 
 
 def _together(writes: Sequence[Write]) -> list[list[Write]]:

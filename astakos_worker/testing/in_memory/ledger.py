@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from astakos_worker.configuration.settings import Settings
-from astakos_worker.ledger.contract import Entry, UnavailableError, Verdict, Waking, Write
+from astakos_worker.ledger.contract import Entry, UnavailableError, WakeupPolicy, Write, Written
 from astakos_worker.ledger.memory.store import MemoryLedger
 from astakos_worker.ledger.record import Decision
 from astakos_worker.testing.in_memory.clock import StandingClock
@@ -16,7 +16,7 @@ class InMemoryLedger(MemoryLedger):
         super().__init__(
             clock,
             # Every call is carried on the spot, so every call has to say that it is there.
-            waking=Waking(coalesce=False),
+            wakeups=WakeupPolicy(coalesce=False),
             retention=settings.retention,
             bare_retention=settings.bare_retention,
         )
@@ -24,12 +24,12 @@ class InMemoryLedger(MemoryLedger):
         self._patience = settings.patience
         self._time = clock
 
-    def cas(self, writes: Sequence[Write]) -> list[Verdict]:
+    def cas(self, writes: Sequence[Write]) -> list[Written]:
         """Write each whose version still stands."""
         self._answer()
         return super().cas(writes)
 
-    def decide(self, lane: str, decisions: Mapping[str, Decision]) -> dict[str, Verdict]:
+    def decide(self, lane: str, decisions: Mapping[str, Decision]) -> dict[str, Written]:
         """Set the write-once cell of each key."""
         self._answer()
         return super().decide(lane, decisions)

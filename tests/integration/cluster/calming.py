@@ -23,7 +23,7 @@ def calm(cluster: Cluster) -> None:
     cluster.sandbox.control.set_cost("none")
     cluster.sandbox.control.set_quirks()
     ledger = ledger_of(cluster.settings, patience=30)
-    ledger.rested(LANE)
+    ledger.end_rest(LANE)
     until(lambda: _has_ended(cluster, ledger), within=60)
     for name in ledger.lane(LANE).alarms:
         ledger.alarm(LANE, name, None)

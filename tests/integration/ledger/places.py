@@ -7,10 +7,11 @@ from redis import Redis
 
 from astakos_worker.configuration.servers import connect
 from astakos_worker.ledger import states
-from astakos_worker.ledger.contract import Asked, Waking, Write
+from astakos_worker.ledger.contract import Asked, WakeupPolicy, Write
 from astakos_worker.ledger.memory.store import MemoryLedger
-from astakos_worker.ledger.record import Decision, Provision, Request, bare_key
+from astakos_worker.ledger.record import Decision, bare_key
 from astakos_worker.ledger.redis.store import RedisLedger
+from astakos_worker.ledger.request import Provision, Request
 from astakos_worker.ledger.states import transition
 from tests.integration.cluster.until import until
 
@@ -91,7 +92,7 @@ class MemoryPlace(Place):
         self.open()
 
     def open(self, **more):
-        more.setdefault("waking", carriers(8))
+        more.setdefault("wakeups", carriers(8))
         self.ledger = MemoryLedger(
             _HandClock(self), changed=lambda lane, key: self._changed.append((lane, key)), **more
         )
@@ -132,7 +133,7 @@ class RedisPlace(Place):
         self.open()
 
     def open(self, patience=5.0, **more):
-        more.setdefault("waking", carriers(8))
+        more.setdefault("wakeups", carriers(8))
         connection = connect(self.url, patience=patience)
         self._connections.append(connection)
         self.ledger = RedisLedger(connection, "test", **more)
@@ -176,4 +177,4 @@ def keys_of(claim):
 
 def carriers(number, *, per_carrier=16, **more):
     """So many carriers at most, and a promise that lasts as long as the test."""
-    return Waking(number, per_carrier, **{"promise": LONG, "forgotten": LONG, **more})
+    return WakeupPolicy(number, per_carrier, **{"promise": LONG, "forgotten": LONG, **more})

@@ -4,7 +4,8 @@ import pytest
 
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Asked, Write
-from astakos_worker.ledger.record import Provision, Request, State
+from astakos_worker.ledger.record import State
+from astakos_worker.ledger.request import Provision, Request
 from tests.integration.ledger.places import (
     ACCEPT,
     LANE,
@@ -187,7 +188,7 @@ def test_a_settler_that_signed_off_lets_another_settle(place):
 
 def test_a_settler_that_died_is_forgotten(place):
     """F65, F66."""
-    place.open(waking=carriers(8, forgotten=SOON))
+    place.open(wakeups=carriers(8, forgotten=SOON))
     decided(place, "s1", "s2")
     assert place.claimed("settler", settles=1) == ["s1"]
     place.passes(2 * SOON)

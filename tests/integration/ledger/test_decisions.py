@@ -44,7 +44,7 @@ def test_many_are_decided_in_one_call(place):
 def test_a_closed_record_is_not_decided(place):
     place.write(place.put("a"), states.Died(FAULT))
     verdict = place.decide("a")
-    assert verdict.done and verdict.entry.cell is None and not verdict.ring
+    assert verdict.done and verdict.entry.cell is None and not verdict.wakeup
     assert place.claimed() == []
 
 
@@ -87,5 +87,5 @@ def test_a_decision_leaves_a_lease_and_a_due_time_alone(place):
 
 def test_a_decision_asks_whether_a_wake_up_is_wanted(place):
     place.put("a", serial=7)
-    assert place.decide("a").ring
-    assert not place.decide("a").ring  # it has been promised
+    assert place.decide("a").wakeup
+    assert not place.decide("a").wakeup  # it has been promised

@@ -40,9 +40,9 @@ def test_who_lost_the_lease_announces_nothing(place):
     place.passes(2 * SOON)
     [held] = place.claim("second").entries
     assert lost.version == held.version
-    refused = place.write(lost, *ANNOUNCES, fence=lost.fence, must_hold=True)
+    refused = place.write(lost, *ANNOUNCES, fence=lost.fence, fenced=True)
     assert not refused.done and refused.entry.fence == held.fence
-    assert place.write(held, *ANNOUNCES, fence=held.fence, must_hold=True).done
+    assert place.write(held, *ANNOUNCES, fence=held.fence, fenced=True).done
 
 
 def test_a_lease_that_ran_out_unnoticed_is_still_its_holders(place):
@@ -50,7 +50,7 @@ def test_a_lease_that_ran_out_unnoticed_is_still_its_holders(place):
     place.put("a")
     [entry] = place.claim(lease=SOON).entries
     place.passes(2 * SOON)
-    assert place.write(entry, *ANNOUNCES, fence=entry.fence, must_hold=True, keep=LONG).done
+    assert place.write(entry, *ANNOUNCES, fence=entry.fence, fenced=True, lease=LONG).done
     assert place.claimed("second") == []
 
 
@@ -58,8 +58,8 @@ def test_who_never_claimed_announces_nothing(place):
     before = place.put("a")
     place.claim()
     entry = place.entry("a")  # and yet knows how it is now
-    assert not place.write(entry, *ANNOUNCES, must_hold=True).done
-    assert not place.write(entry, *ANNOUNCES, fence=before.fence, must_hold=True).done
+    assert not place.write(entry, *ANNOUNCES, fenced=True).done
+    assert not place.write(entry, *ANNOUNCES, fence=before.fence, fenced=True).done
 
 
 def test_a_late_serial_is_recorded_whatever_the_fence_says(place):
@@ -75,7 +75,7 @@ def test_a_late_serial_is_recorded_whatever_the_fence_says(place):
 def test_the_holder_renews_its_lease_with_a_write(place):
     place.put("a")
     [entry] = place.claim(lease=SOON).entries
-    assert place.write(entry, *ANNOUNCES, fence=entry.fence, must_hold=True, keep=LONG).done
+    assert place.write(entry, *ANNOUNCES, fence=entry.fence, fenced=True, lease=LONG).done
     place.passes(2 * SOON)
     assert place.claimed("second") == []
 
@@ -107,7 +107,7 @@ def test_what_others_write_leaves_a_live_lease_and_its_due_time_alone(place):
     assert adopted.done and adopted.entry.record.due is not None
     assert place.claimed("second") == []
     assert place.entry("a").leased > place.now()
-    settled = place.write(adopted.entry, states.SettleMarked(), fence=held.fence, must_hold=True)
+    settled = place.write(adopted.entry, states.SettleMarked(), fence=held.fence, fenced=True)
     assert settled.done  # still the holder
 
 
@@ -127,7 +127,7 @@ def test_one_that_is_not_the_holder_gets_no_lease_by_writing(place):
     place.claim("second", lease=SOON)
     place.passes(2 * SOON)
     back = states.Unsent(1, place.now())
-    assert place.write(lost, back, fence=lost.fence, keep=LONG).done
+    assert place.write(lost, back, fence=lost.fence, lease=LONG).done
     assert place.claimed("third") == ["a"]
 
 
@@ -166,7 +166,7 @@ def test_a_lease_is_not_kept_of_what_is_closed(place):
     """Nothing is left to do for it, so it is nobody's, and never due again."""
     entry = place.put("a") and place.claim().entries[0]
     events = states.Issued(7), states.Decided(ACCEPT), states.SettleMarked(), states.Settled()
-    assert place.write(entry, *events, fence=entry.fence, keep=SOON).done
+    assert place.write(entry, *events, fence=entry.fence, lease=SOON).done
     assert place.entry("a").leased == 0
     place.passes(2 * SOON)
     assert place.ledger.lane(LANE).due == 0

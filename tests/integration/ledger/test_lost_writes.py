@@ -20,23 +20,23 @@ def alarms(place):
 
 
 def test_writes_are_counted_by_who_writes(place):
-    assert place.ledger.seen() == {}
+    assert place.ledger.known_writes() == {}
     entry = place.put("a")
     place.decide("a")
     place.decide("a")
     place.write(entry, states.Postponed(1.0))
-    assert place.ledger.seen() == {LANE: 3}
+    assert place.ledger.known_writes() == {LANE: 3}
     assert place.claim(lease=SOON).entries  # announces
     place.passes(2 * SOON)
     assert place.claim().entries  # is but a lease
-    assert place.ledger.seen() == {LANE: 4}
+    assert place.ledger.known_writes() == {LANE: 4}
 
 
 def test_nothing_is_noticed_while_nothing_is_lost(place):
     place.put("a", serial=7)
     place.decide("a")
     place.put("b")
-    assert place.ledger.notice() == set()
+    assert place.ledger.lost_writes() == set()
     assert alarms(place) == set()
     assert place.ledger.trust(LANE) is False
     assert place.claimed(settles=1) == ["a"]
@@ -50,7 +50,7 @@ def test_whoever_asks_first_notices_and_nothing_queued_is_handed_out(place, by):
     ambiguous = place.put("ambiguous")
     place.write(ambiguous, states.Marked(1.0, 1.0), states.Doubtful(1, 1.0, FAULT))
     place.put("decided", serial=7)
-    place.ledger.remember(LANE, 1000)
+    place.ledger.remember_writes(LANE, 1000)
     match by:
         case "claim":
             place.claim(issues=0, settles=0)
@@ -59,7 +59,7 @@ def test_whoever_asks_first_notices_and_nothing_queued_is_handed_out(place, by):
         case "decision":
             place.decide("decided")
         case "look":
-            place.ledger.notice()
+            place.ledger.lost_writes()
     assert alarms(place) == {"lost-writes"}
     place.decide("decided")
     claimed = {key for n in range(4) for key in place.claimed(f"c{n}", settle_wait=0)}
@@ -70,7 +70,7 @@ def test_whoever_asks_first_notices_and_nothing_queued_is_handed_out(place, by):
 def test_what_is_decided_waits_for_no_company_of_what_is_put_off(place):
     place.put("queued"), place.put("decided", serial=7)
     place.decide("decided")
-    place.ledger.remember(LANE, 1000)
+    place.ledger.remember_writes(LANE, 1000)
     assert place.claimed(settle_wait=LONG) == ["decided"]
 
 
@@ -78,7 +78,7 @@ def test_a_claim_puts_off_only_so_many(on_server):
     """The server has others to serve: a long backlog is passed over by several claims."""
     writes = [Write(on_server.new(f"key-{n}", late=LONG), 0) for n in range(2500)]
     on_server.ledger.cas(writes)
-    on_server.ledger.remember(LANE, 100_000)
+    on_server.ledger.remember_writes(LANE, 100_000)
     assert on_server.claim().why == "idle"
     long_due = (on_server.now() - LONG / 2) * 1000  # not what was put off, however slow this is
     assert 400 < on_server.server.zcount(f"astakos:test:{LANE}:due:issue", 0, long_due) <= 500
@@ -86,12 +86,12 @@ def test_a_claim_puts_off_only_so_many(on_server):
 
 def test_an_operator_lets_it_go_on_and_the_same_loss_is_not_noticed_again(place):
     place.put("queued")
-    place.ledger.remember(LANE, 1000)
+    place.ledger.remember_writes(LANE, 1000)
     assert place.claim().why == "idle"
     assert place.ledger.trust(LANE) is True
     assert alarms(place) == set()
-    place.ledger.remember(LANE, 2000)  # one who was told of more, and comes late
-    place.ledger.notice()
+    place.ledger.remember_writes(LANE, 2000)  # one who was told of more, and comes late
+    place.ledger.lost_writes()
     assert alarms(place) == set()
     place.passes(PUT_OFF)
     assert place.claimed() == ["queued"]
@@ -100,9 +100,9 @@ def test_an_operator_lets_it_go_on_and_the_same_loss_is_not_noticed_again(place)
 
 def test_a_lane_that_lost_nothing_goes_on(place):
     place.put("a")
-    place.ledger.remember("other", 1000)
-    assert place.ledger.notice() == {"other"}
-    assert place.ledger.notice() == {"other"}
+    place.ledger.remember_writes("other", 1000)
+    assert place.ledger.lost_writes() == {"other"}
+    assert place.ledger.lost_writes() == {"other"}
     assert set(place.ledger.lane("other").alarms) == {"lost-writes"}
     assert place.claimed() == ["a"]
 
@@ -159,7 +159,7 @@ def test_a_process_that_starts_later_learns_from_the_brokers_server_what_there_w
     LedgerWatch(place.ledger, broker.server, "test").look()
     back()
     place.open()
-    assert place.ledger.seen() == {}
+    assert place.ledger.known_writes() == {}
     LedgerWatch(place.ledger, broker.server, "test").look()
     assert alarms(place) == {"lost-writes"}
     assert place.claim().why == "idle"
@@ -178,7 +178,7 @@ def test_the_brokers_server_being_away_costs_only_what_it_would_have_remembered(
     gone.server.connection_pool.connection_kwargs["port"] = 1  # nobody listens there
     gone.server.connection_pool.disconnect()
     on_server.put("a")
-    on_server.ledger.remember(LANE, 1000)
+    on_server.ledger.remember_writes(LANE, 1000)
     LedgerWatch(on_server.ledger, gone.server, "test").look()
     assert alarms(on_server) == {"lost-writes"}
     gone.close()

@@ -151,11 +151,11 @@ OTHERWISE = {
 def test_nothing_is_announced_of_what_is_claimed_for_something_else(place, what):
     """It is probed, looked at, told, or its twin is rejected; the record stays as it is."""
     before = OTHERWISE[what](place)
-    writes = place.ledger.seen()
+    writes = place.ledger.known_writes()
     entry = taken(place)
     assert not entry.marked
     assert (entry.record, entry.version, entry.fence) == (before.record, before.version, 1)
-    assert place.ledger.seen() == writes
+    assert place.ledger.known_writes() == writes
 
 
 def test_one_with_a_twin_that_is_decided_meanwhile_is_announced_by_the_next_claim(place):
@@ -341,12 +341,12 @@ def test_an_announcement_is_an_acknowledged_write(place):
     for n in range(3):
         place.put(f"a{n}")
     decided(place, "b")
-    assert place.ledger.seen() == {LANE: 5}
+    assert place.ledger.known_writes() == {LANE: 5}
     assert len(place.claim(issues=3, settle_wait=LONG).entries) == 3
-    assert place.ledger.seen() == {LANE: 8}
+    assert place.ledger.known_writes() == {LANE: 8}
     assert taken(place).marked
-    assert place.ledger.seen() == {LANE: 9}
-    assert place.ledger.notice() == set()  # nor does anybody believe that some are gone
+    assert place.ledger.known_writes() == {LANE: 9}
+    assert place.ledger.lost_writes() == set()  # nor does anybody believe that some are gone
 
 
 def test_a_forgotten_announcement_is_noticed(on_server):
@@ -356,7 +356,7 @@ def test_a_forgotten_announcement_is_noticed(on_server):
     before = on_server.server.get(key)
     taken(on_server)
     on_server.server.set(key, before)
-    assert on_server.ledger.notice() == {LANE}
+    assert on_server.ledger.lost_writes() == {LANE}
 
 
 def test_what_is_announced_is_handed_on_though_writes_are_gone(place):
@@ -364,7 +364,7 @@ def test_what_is_announced_is_handed_on_though_writes_are_gone(place):
     place.put("announced", late=2)
     dead = left_by_the_dead(place)
     place.put("queued", late=3)
-    place.ledger.remember(LANE, 1000)
+    place.ledger.remember_writes(LANE, 1000)
     claim = place.claim()
     assert keys_of(claim) == ["announced"]
     assert set(place.ledger.lane(LANE).alarms) == {"lost-writes"}

@@ -9,7 +9,8 @@ from astakos_worker.engine.ports import Limits
 from astakos_worker.engine.sweep.sweep import Sweep
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import LedgerError, Write
-from astakos_worker.ledger.record import SCHEMA, bare_key, wire_name
+from astakos_worker.ledger.record import SCHEMA, bare_key
+from astakos_worker.ledger.request import wire_name
 from astakos_worker.testing.in_memory import InMemoryAstakos
 from tests.integration.ledger.places import LANE, LONG, REQUEST
 

@@ -99,18 +99,18 @@ CALLS = {
     "lanes": lambda place: place.ledger.lanes(),
     "lane": lambda place: place.ledger.lane(LANE),
     "rest": lambda place: place.ledger.rest(LANE, 1, "x"),
-    "rested": lambda place: place.ledger.rested(LANE),
+    "rested": lambda place: place.ledger.end_rest(LANE),
     "alarm": lambda place: place.ledger.alarm(LANE, "x", "y"),
-    "hold": lambda place: place.ledger.hold("x", "y", 1),
-    "release": lambda place: place.ledger.release("x", "y"),
-    "sights": lambda place: place.ledger.sights(LANE, [1]),
-    "looked": lambda place: place.ledger.looked(LANE, {1: "x"}),
-    "forget": lambda place: place.ledger.forget(LANE, [1]),
+    "hold": lambda place: place.ledger.take_lease("x", "y", 1),
+    "release": lambda place: place.ledger.release_lease("x", "y"),
+    "sights": lambda place: place.ledger.sightings(LANE, [1]),
+    "looked": lambda place: place.ledger.remember_descriptions(LANE, {1: "x"}),
+    "forget": lambda place: place.ledger.forget_sightings(LANE, [1]),
     "note": lambda place: place.ledger.note(LANE, "x", "y"),
     "notes": lambda place: place.ledger.notes(LANE),
     "watch": lambda place: place.ledger.watch(LANE, "a", 1),
     "newer": lambda place: place.ledger.newer(LANE, ["a"]),
-    "notice": lambda place: place.ledger.notice(),
+    "notice": lambda place: place.ledger.lost_writes(),
     "trust": lambda place: place.ledger.trust(LANE),
     "memory": lambda place: place.ledger.memory(),
 }
@@ -232,7 +232,7 @@ def test_a_full_ledger_refuses_new_commissions_and_nothing_else(server):
     assert place.put_bare(9).record.key == bare_key(9)
     closed = place.write(settling, states.SettleMarked(), states.Settled()).entry
     assert place.ledger.watch(LANE, "a", LONG)
-    assert place.ledger.hold("sweep", "one", LONG)
+    assert place.ledger.take_lease("sweep", "one", LONG)
     place.ledger.rest(LANE, LONG, "away")
     assert is_refused(place, "a", closed.version)
     assert place.entry("a").record == closed.record
@@ -263,7 +263,7 @@ def test_what_is_not_there_leaves_nothing_behind(on_server):
     assert on_server.decide("a").entry is None
     [verdict] = on_server.ledger.cas([Write(on_server.new("a"), 3)])
     assert not verdict.done
-    on_server.claim(own="a", wake="a?")
+    on_server.claim(own="a", wakeup_id="a?")
     on_server.ledger.sign_off(LANE, "carrier")
     assert on_server.server.keys("*") == []
 

@@ -53,7 +53,7 @@ def test_of_many_that_decide_one_commission_one_does(on_server, at_once):
 
 def test_no_two_carriers_are_given_the_same(on_server, at_once):
     """F2, F31: and none is left over."""
-    on_server.open(waking=carriers(THREADS))
+    on_server.open(wakeups=carriers(THREADS))
     for n in range(100):
         on_server.put(f"issue-{n}", late=9)
     for n in range(50):

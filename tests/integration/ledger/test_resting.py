@@ -27,7 +27,7 @@ def test_nobody_works_on_a_lane_at_rest(place):
 def test_nobody_is_woken_for_a_lane_at_rest(place):
     place.put("a", serial=7), place.put("b")
     place.ledger.rest(LANE, LONG, "Astakos is away")
-    assert not place.decide("a").ring
+    assert not place.decide("a").wakeup
     assert not place.ledger.sign_off(LANE, "carrier")
     assert place.ledger.beat({}, "driver", LONG) == {}
 
@@ -70,15 +70,15 @@ def test_after_its_rest_a_lane_is_tried_by_one_carrier(place):
 
 def test_a_trial_wakes_no_more_carriers_than_the_one(place):
     """Each of the others would go at once, and be rung for again by the next call."""
-    place.open(waking=carriers(8, per_carrier=1))
+    place.open(wakeups=carriers(8, per_carrier=1))
     rest_is_over(place)
-    writes = [Write(place.new(f"key-{n}"), 0, ring=True) for n in range(5)]
-    rings = [verdict.ring for verdict in place.ledger.cas(writes)]
+    writes = [Write(place.new(f"key-{n}"), 0, wakeup=True) for n in range(5)]
+    rings = [verdict.wakeup for verdict in place.ledger.cas(writes)]
     assert rings == [True, False, False, False, False]
 
 
 def test_a_trier_that_died_is_followed_by_another(place):
-    place.open(waking=carriers(8, forgotten=SOON))
+    place.open(wakeups=carriers(8, forgotten=SOON))
     place.put("a"), place.put("b")
     rest_is_over(place)
     assert place.claimed("trier")
@@ -121,7 +121,7 @@ def test_all_who_were_on_their_way_when_it_began_make_one_rest(place):
     place.ledger.rest(LANE, 2 * LONG, "a longer one")
     assert lane(place).resting > LONG
     assert lane(place).reason == "a longer one"
-    place.ledger.rested(LANE)
+    place.ledger.end_rest(LANE)
     for _ in range(8):
         place.ledger.rest(LANE, SOON, "together")
     place.passes(2 * SOON)
@@ -133,7 +133,7 @@ def test_an_answer_ends_the_trial(place):
         place.put(f"key-{n}")
     rest_is_over(place)
     place.claim("trier")
-    place.ledger.rested(LANE)
+    place.ledger.end_rest(LANE)
     claim = place.claim("other", issues=3)
     assert (len(claim.entries), claim.trial) == (3, 0)
     assert (lane(place).resting, lane(place).reason) == (0.0, "")

@@ -18,9 +18,10 @@ from hypothesis.stateful import (
 )
 
 from astakos_worker.ledger import states
-from astakos_worker.ledger.contract import ANYONE, Asked, Waking, Write
+from astakos_worker.ledger.contract import ANYONE, Asked, WakeupPolicy, Write
 from astakos_worker.ledger.memory.store import MemoryLedger
-from astakos_worker.ledger.record import Decision, Provision, Request, bare_key
+from astakos_worker.ledger.record import Decision, bare_key
+from astakos_worker.ledger.request import Provision, Request
 from astakos_worker.ledger.states import NotNow, transition
 from tests.integration.ledger.places import FAULT, LANE, LONG, REQUEST, RedisPlace
 
@@ -66,7 +67,7 @@ class Stores(RuleBasedStateMachine):
     @initialize(retention=durations, promise=durations, forgotten=durations, number=few)
     def begin(self, retention, promise, forgotten, number):
         more = {
-            "waking": Waking(number, 2, promise, forgotten),
+            "wakeups": WakeupPolicy(number, 2, promise, forgotten),
             "retention": retention,
             "bare_retention": LONG,
         }
@@ -123,14 +124,14 @@ class Stores(RuleBasedStateMachine):
         key=keys,
         verb=st.none() | verbs,
         late=st.booleans(),
-        ring=st.booleans(),
+        wakeup=st.booleans(),
         request=st.sampled_from([REQUEST, OTHER]),
     )
-    def create(self, *, key, verb, late, ring, request):
+    def create(self, *, key, verb, late, wakeup, request):
         decision = Decision(verb, "", 1.0) if verb else None
         deadline = self.clock.now() - 50 if late else None
         record = self._new(key, decision, late=late, deadline=deadline, request=request)
-        self.write(Write(record, 0, ring=ring))
+        self.write(Write(record, 0, wakeup=wakeup))
 
     @rule(key=keys, verb=st.none() | verbs)
     def use_again(self, key, verb):
@@ -145,12 +146,12 @@ class Stores(RuleBasedStateMachine):
         serial=st.sampled_from(SERIALS),
         verb=verbs,
         fence=st.sampled_from(["none", "current", "older"]),
-        must_hold=st.booleans(),
-        keep=st.sampled_from([None, None, TINY, LONG]),
+        fenced=st.booleans(),
+        lease=st.sampled_from([None, None, TINY, LONG]),
         stale=st.sampled_from([0, 0, 0, 1]),
-        ring=st.booleans(),
+        wakeup=st.booleans(),
     )
-    def change(self, *, key, number, serial, verb, fence, must_hold, keep, stale, ring):
+    def change(self, *, key, number, serial, verb, fence, fenced, lease, stale, wakeup):
         entry = self.entry(key)
         if entry is None:
             return
@@ -179,7 +180,7 @@ class Stores(RuleBasedStateMachine):
             return
         number = {"none": None, "current": entry.fence, "older": entry.fence - 1}[fence]
         version = entry.version - stale
-        self.write(Write(record, version, number, must_hold, keep, ring=ring))
+        self.write(Write(record, version, number, fenced, lease, wakeup=wakeup))
 
     @rule()
     def repeat(self):
@@ -203,21 +204,21 @@ class Stores(RuleBasedStateMachine):
         settles=few,
         wait=st.sampled_from([0.0, LONG]),
         own=st.none() | keys,
-        wake=st.sampled_from([None, ANYONE, "a?", "a!", "b?", "b!"]),
+        wakeup_id=st.sampled_from([None, ANYONE, "a?", "a!", "b?", "b!"]),
     )
-    def claim(self, *, carrier, lease, issues, settles, wait, own, wake):
+    def claim(self, *, carrier, lease, issues, settles, wait, own, wakeup_id):
         asked = Asked(
             *(LANE, carrier, lease, issues, settles, wait),
             send_for=SEND_FOR,
             quiet_for=QUIET_FOR,
             own=own,
-            wake=wake,
+            wakeup_id=wakeup_id,
         )
         self.ask(
             lambda store: store.claim(asked)[0],
             lambda claim: (
                 [(told_entry(entry), entry.marked) for entry in claim.entries],
-                (claim.queue, claim.why, claim.ring, claim.trial),
+                (claim.queue, claim.why, claim.wakeup, claim.trial),
             ),
         )
 
@@ -234,14 +235,14 @@ class Stores(RuleBasedStateMachine):
         self.ask(lambda store: store.rest(LANE, seconds, f"for {seconds:g}"))
 
     @rule()
-    def rested(self):
-        self.ask(lambda store: store.rested(LANE))
+    def end_rest(self):
+        self.ask(lambda store: store.end_rest(LANE))
 
     @rule(holder=st.sampled_from("xy"), lease=durations, back=st.booleans())
     def hold(self, holder, lease, back):
         if back:
-            self.ask(lambda store: store.release("sweep", holder))
-        self.ask(lambda store: store.hold("sweep", holder, lease))
+            self.ask(lambda store: store.release_lease("sweep", holder))
+        self.ask(lambda store: store.take_lease("sweep", holder, lease))
 
     # --- Reading ------------------------------------------------------------------------------
 
@@ -273,7 +274,7 @@ def told_entry(entry):
 
 
 def told(verdict):
-    return verdict.done, told_entry(verdict.entry), verdict.ring, verdict.clash
+    return verdict.done, told_entry(verdict.entry), verdict.wakeup, verdict.clash
 
 
 def test_both_stores_give_the_same_answers(session_servers):

@@ -8,27 +8,27 @@ from tests.integration.ledger.places import ACCEPT, LANE, LONG, SOON, issued
 
 def test_a_named_lease_is_one_holders(place):
     """F41."""
-    assert place.ledger.hold("sweep", "one", LONG)
-    assert not place.ledger.hold("sweep", "two", LONG)
-    assert place.ledger.hold("sweep", "one", LONG)
-    assert place.ledger.hold("another", "two", LONG)
+    assert place.ledger.take_lease("sweep", "one", LONG)
+    assert not place.ledger.take_lease("sweep", "two", LONG)
+    assert place.ledger.take_lease("sweep", "one", LONG)
+    assert place.ledger.take_lease("another", "two", LONG)
 
 
 def test_a_named_lease_that_is_given_back_is_the_next_ones(place):
-    place.ledger.hold("sweep", "one", LONG)
-    place.ledger.release("sweep", "two")  # whose it is not
-    assert not place.ledger.hold("sweep", "two", LONG)
-    place.ledger.release("sweep", "one")
-    assert place.ledger.hold("sweep", "two", LONG)
-    place.ledger.release("nothing", "one")
+    place.ledger.take_lease("sweep", "one", LONG)
+    place.ledger.release_lease("sweep", "two")  # whose it is not
+    assert not place.ledger.take_lease("sweep", "two", LONG)
+    place.ledger.release_lease("sweep", "one")
+    assert place.ledger.take_lease("sweep", "two", LONG)
+    place.ledger.release_lease("nothing", "one")
 
 
 def test_a_named_lease_ends_by_itself(place):
     """F41: its holder may have died."""
-    place.ledger.hold("sweep", "one", SOON)
+    place.ledger.take_lease("sweep", "one", SOON)
     place.passes(2 * SOON)
-    assert place.ledger.hold("sweep", "two", LONG)
-    assert not place.ledger.hold("sweep", "one", LONG)
+    assert place.ledger.take_lease("sweep", "two", LONG)
+    assert not place.ledger.take_lease("sweep", "one", LONG)
 
 
 # --- What the sweep remembers -----------------------------------------------------------------
@@ -37,34 +37,34 @@ def test_a_named_lease_ends_by_itself(place):
 def test_a_serial_is_remembered_from_our_own_first_sight(place):
     """F33."""
     before = place.now()
-    first = place.ledger.sights(LANE, [7])[7]
-    assert before - 0.001 <= first.first <= place.now() and first.look is None
+    first = place.ledger.sightings(LANE, [7])[7]
+    assert before - 0.001 <= first.first_seen <= place.now() and first.description is None
     place.passes(SOON)
-    again = place.ledger.sights(LANE, [7, 8])
+    again = place.ledger.sightings(LANE, [7, 8])
     assert again[7] == first
-    assert again[8].first > first.first
-    assert place.ledger.sights(LANE, []) == {}
+    assert again[8].first_seen > first.first_seen
+    assert place.ledger.sightings(LANE, []) == {}
 
 
 def test_how_serials_look_is_remembered(place):
-    place.ledger.sights(LANE, [7, 8])
-    place.ledger.looked(LANE, {7: "a server [tag] ☃"})
-    place.ledger.looked(LANE, {})
-    sights = place.ledger.sights(LANE, [7, 8])
-    assert (sights[7].look, sights[8].look) == ("a server [tag] ☃", None)
+    place.ledger.sightings(LANE, [7, 8])
+    place.ledger.remember_descriptions(LANE, {7: "a server [tag] ☃"})
+    place.ledger.remember_descriptions(LANE, {})
+    sights = place.ledger.sightings(LANE, [7, 8])
+    assert (sights[7].description, sights[8].description) == ("a server [tag] ☃", None)
 
 
 def test_serials_that_are_not_listed_any_more_are_forgotten(place):
     """F40, F44: a serial may come again, as another commission's."""
     serials = list(range(1, 1300))
-    first = place.ledger.sights(LANE, serials)
-    place.ledger.looked(LANE, dict.fromkeys(serials, "old"))
+    first = place.ledger.sightings(LANE, serials)
+    place.ledger.remember_descriptions(LANE, dict.fromkeys(serials, "old"))
     place.passes(SOON)
-    place.ledger.forget(LANE, [5, 1299])
-    again = place.ledger.sights(LANE, serials)
-    assert {n for n in serials if again[n].first == first[n].first} == {5, 1299}
-    assert again[6].first > first[6].first and again[6].look is None
-    assert again[5].look == "old"
+    place.ledger.forget_sightings(LANE, [5, 1299])
+    again = place.ledger.sightings(LANE, serials)
+    assert {n for n in serials if again[n].first_seen == first[n].first_seen} == {5, 1299}
+    assert again[6].first_seen > first[6].first_seen and again[6].description is None
+    assert again[5].description == "old"
 
 
 def test_what_is_noted_about_a_lane_is_found_again_until_it_is_taken_back(place):

@@ -13,7 +13,7 @@ from tests.integration.ledger.places import ACCEPT, LANE, REJECT, issued
 def test_a_new_record_is_written_against_nothing(place):
     record = place.new("a")
     [verdict] = place.ledger.cas([Write(record, 0)])
-    assert verdict.done and not verdict.ring and verdict.clash is None
+    assert verdict.done and not verdict.wakeup and verdict.clash is None
     assert (verdict.entry.record, verdict.entry.version) == (record, 1)
     assert place.entry("a").record == record
 
@@ -121,8 +121,8 @@ def test_the_same_write_again_is_not_done_once_something_else_was_written(place)
 
 def test_a_repeated_write_promises_its_wake_up_again(place):
     """The first promise was told to nobody, so it must not keep anybody from ringing."""
-    write = Write(place.new("a"), 0, ring=True)
-    assert [place.ledger.cas([write])[0].ring for _ in range(3)] == [True, True, True]
+    write = Write(place.new("a"), 0, wakeup=True)
+    assert [place.ledger.cas([write])[0].wakeup for _ in range(3)] == [True, True, True]
 
 
 def test_a_repeated_write_tells_again_whose_serial_it_was(place):
@@ -137,7 +137,7 @@ def test_a_repeated_announcement_is_not_done_once_another_has_claimed(place):
     place.put("a")
     [first] = place.claim("first", lease=0.001).entries
     again = place.led(first.record, states.Unsent(1, 1.0), states.Marked(1.0, 1.0))
-    write = Write(again, first.version, fence=first.fence, must_hold=True)
+    write = Write(again, first.version, fence=first.fence, fenced=True)
     place.passes(0.01)
     [second] = place.claim("second").entries
     assert second.version == first.version
@@ -159,7 +159,7 @@ def test_a_key_in_use_again_begins_anew(place):
     assert verdict.done and verdict.entry.cell is None
     assert place.ledger.find(LANE, [7, 8]) == {}
     assert place.decide("a", REJECT).entry.cell == REJECT
-    late = Write(closed.record, verdict.entry.version, fence=held.fence, must_hold=True)
+    late = Write(closed.record, verdict.entry.version, fence=held.fence, fenced=True)
     assert not place.ledger.cas([late])[0].done
     assert place.claimed("second") == ["a"]
 

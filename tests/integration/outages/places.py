@@ -3,7 +3,7 @@
 from collections import Counter
 
 from astakos_worker import Commissions
-from astakos_worker.ledger.record import read_tag
+from astakos_worker.ledger.request import read_tag
 from astakos_worker.sandbox.seed import user_uuid
 from astakos_worker.service.connect import ledger_of
 from tests.integration.cluster.until import until

@@ -17,8 +17,8 @@ from astakos_worker.engine.sweep.sweep import Sweep, last_report
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Write
 from astakos_worker.ledger.events import Issued
-from astakos_worker.ledger.record import Provision, Request, Tag
 from astakos_worker.ledger.redis.store import RedisLedger
+from astakos_worker.ledger.request import Provision, Request, Tag
 from astakos_worker.ledger.states import transition
 from astakos_worker.sandbox.seed import user_uuid
 from astakos_worker.sandbox.server import SandboxServer

@@ -296,12 +296,12 @@ def test_ctrl_c_ends_it_at_once_and_leaves_the_next_one_free(cloud, environment)
     cloud.control.set_faults({"kind": "delay", "route": "commissions.list", "seconds": 10})
     command = [sys.executable, "-m", "astakos_worker.cli", "reconcile", "--fix"]
     process = subprocess.Popen(command, env={**os.environ}, stdout=subprocess.PIPE, text=True)
-    until(lambda: not cloud.ledger.hold("sweep:default", "another", 0.001))
+    until(lambda: not cloud.ledger.take_lease("sweep:default", "another", 0.001))
     process.send_signal(signal.SIGINT)
     printed, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "interrupted; the next sweep goes on" in printed
-    assert cloud.ledger.hold("sweep:default", "another", 1)
+    assert cloud.ledger.take_lease("sweep:default", "another", 1)
 
 
 def test_a_hundred_thousand_findings_are_counted_and_a_few_shown(capsys):

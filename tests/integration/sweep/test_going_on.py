@@ -81,8 +81,10 @@ def test_memory_grows_by_no_more_than_the_numbers_themselves(cloud):
     def peak(many):
         listed = range(1, many + 1)
         for some in chunks(listed, 1000):
-            cloud.ledger.sights("default", some)
-            cloud.ledger.looked("default", dict.fromkeys(some, "0123456789abcdef \t"))
+            cloud.ledger.sightings("default", some)
+            cloud.ledger.remember_descriptions(
+                "default", dict.fromkeys(some, "0123456789abcdef \t")
+            )
         cloud.client.get_pending_commissions = lambda: list(listed)
         sweep = cloud.sweeping()
         sweep.sweep("default", "me")  # what is made once is made
@@ -174,8 +176,8 @@ def test_another_sweep_that_has_taken_over_is_left_to_it(cloud):
     report = Report("default")
     found = cloud.sweeping(quarantine=3600).findings(report, "the first")
     next(found)
-    cloud.ledger.release("sweep:default", "the first")
-    assert cloud.ledger.hold("sweep:default", "the second", 60)
+    cloud.ledger.release_lease("sweep:default", "the first")
+    assert cloud.ledger.take_lease("sweep:default", "the second", 60)
     assert len(list(found)) < 60
     assert "another sweep has taken over" in report.stopped
-    assert not cloud.ledger.hold("sweep:default", "the third", 60)
+    assert not cloud.ledger.take_lease("sweep:default", "the third", 60)

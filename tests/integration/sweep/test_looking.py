@@ -40,7 +40,7 @@ def test_looking_changes_nothing_and_says_what_would_be_done(cloud, mixed):
 
 
 def test_looking_is_possible_while_a_sweep_is_at_work(cloud, mixed):
-    assert cloud.ledger.hold("sweep:default", "beat's", 60)
+    assert cloud.ledger.take_lease("sweep:default", "beat's", 60)
     assert cloud.sweep(fix=False).left == 5
     assert cloud.sweep().stopped == "another sweep is at work"
 
@@ -90,8 +90,8 @@ def test_progress_is_shown(cloud):
     for number in range(3):
         cloud.held(f"held-{number}")
     for number in range(600):
-        cloud.ledger.sights("default", [10**6 + number])
-        cloud.ledger.looked("default", {10**6 + number: "x "})
+        cloud.ledger.sightings("default", [10**6 + number])
+        cloud.ledger.remember_descriptions("default", {10**6 + number: "x "})
     cloud.client.get_pending_commissions = lambda: [
         *(serial for serial, _ in cloud.ledger.held("default")),
         *range(10**6, 10**6 + 600),

@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from contextlib import suppress
 
-from astakos_worker.ledger.record import Tag, read_tag
+from astakos_worker.ledger.request import Tag, read_tag
 from astakosclient import AstakosClient, AstakosClientException
 
 RAM = "cyclades.ram"

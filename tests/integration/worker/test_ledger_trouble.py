@@ -84,7 +84,7 @@ def test_a_call_back_is_told_although_its_worker_dies_with_it_in_hand(stack, com
     moments = ["pending", "closed"]
     commissions.issue(**ONE, key="told", callback="shop.done@told", callback_on=moments)
     until(lambda: callbacks(stack, "told") == ["pending"])
-    until(lambda: not commissions.history("told")[0].tell_due)
+    until(lambda: not commissions.history("told")[0].callbacks_due)
     slow = {"kind": "delay-after", "route": "commissions.*", "seconds": 1.5, "count": 1}
     control.set_faults(slow)
     commissions.accept("told")
@@ -95,7 +95,7 @@ def test_a_call_back_is_told_although_its_worker_dies_with_it_in_hand(stack, com
         stack.processes["commissions-1"].kill()
     finally:
         stack.processes["broker"].resume()
-    assert commissions.history("told")[0].tell_due  # not before the broker has said so
+    assert commissions.history("told")[0].callbacks_due  # not before the broker has said so
     until(lambda: callbacks(stack, "told")[1:], within=60)
     assert set(callbacks(stack, "told")[1:]) == {"accepted"}
     until(lambda: not commissions.history("told")[0].is_open, within=60)

@@ -7,7 +7,7 @@ import requests
 
 from astakos_worker.configuration import names
 from astakos_worker.engine.sweep.sweep import last_report
-from astakos_worker.ledger.record import Tag
+from astakos_worker.ledger.request import Tag
 from astakos_worker.local.free_ports import LOOPBACK, Port
 from astakosclient import AstakosClient
 from tests.integration.cluster.until import until

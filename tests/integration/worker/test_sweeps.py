@@ -5,7 +5,7 @@ import secrets
 import pytest
 
 from astakos_worker.configuration import names
-from astakos_worker.ledger.record import Tag
+from astakos_worker.ledger.request import Tag
 from astakosclient import AstakosClient
 from tests.integration.cluster.until import until
 

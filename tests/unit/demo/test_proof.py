@@ -15,7 +15,7 @@ from astakos_worker.demo.proof import (
     charges,
     prove,
 )
-from astakos_worker.ledger.record import Tag
+from astakos_worker.ledger.request import Tag
 
 OURS = "default.default"
 VM = "cyclades.vm"

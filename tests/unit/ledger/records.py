@@ -3,14 +3,8 @@
 from functools import reduce
 
 from astakos_worker.ledger import states
-from astakos_worker.ledger.record import (
-    Decision,
-    Provision,
-    Record,
-    Request,
-    State,
-    bare_key,
-)
+from astakos_worker.ledger.record import Decision, Record, State, bare_key
+from astakos_worker.ledger.request import Provision, Request
 from astakos_worker.ledger.states import transition
 
 NOW = 1000.0

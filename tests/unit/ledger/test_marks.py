@@ -143,7 +143,7 @@ def test_whatever_a_claim_announces_can_be_read(record, decision, mark):
             marks=record.marks + 1,
             send_until=mark.send_until,
             quiet_at=mark.quiet_at,
-            verdict=None,
+            refusal=None,
         )
         # What is learnt of the send that was announced fits.
         assert transition(read, states.Unsent(read.marks, NOW), NOW).state is State.QUEUED

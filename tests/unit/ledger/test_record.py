@@ -10,16 +10,12 @@ from msgspec.structs import replace
 from astakos_worker.ledger.record import (
     SCHEMA,
     Decision,
-    Note,
-    Provision,
+    HistoryLine,
     Record,
-    Request,
     State,
     Twin,
     bare_key,
-    fingerprint,
     is_bare,
-    merge,
     shown,
 )
 from astakos_worker.ledger.record_json import (
@@ -29,6 +25,7 @@ from astakos_worker.ledger.record_json import (
     load,
     load_decision,
 )
+from astakos_worker.ledger.request import Provision, Request, fingerprint, merge
 from tests.unit.ledger.records import ACCEPT, FAULT, REQUEST, at, fresh
 
 # Lone surrogates too: an error text of Astakos may bring one along.
@@ -55,7 +52,7 @@ records = st.builds(
     send_until=st.none() | moments,
     quiet_at=st.none() | moments,
     doubts=counts,
-    verdict=st.none() | faults,
+    refusal=st.none() | faults,
     settles=counts,
     sent=st.lists(counts, max_size=3).map(tuple),
     twins=st.lists(st.builds(Twin, counts, st.booleans()), max_size=3).map(tuple),
@@ -64,9 +61,9 @@ records = st.builds(
     error=st.none() | faults,
     callback=st.none() | texts,
     moments=st.lists(st.sampled_from(["pending", "refused", "closed"]), min_size=1).map(tuple),
-    told=st.lists(texts, max_size=2).map(tuple),
+    callbacks_sent=st.lists(texts, max_size=2).map(tuple),
     closed=st.none() | moments,
-    history=st.lists(st.builds(Note, moments, texts), max_size=4).map(tuple),
+    history=st.lists(st.builds(HistoryLine, moments, texts), max_size=4).map(tuple),
 )
 
 

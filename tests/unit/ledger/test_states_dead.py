@@ -62,7 +62,7 @@ def test_a_refusal_that_waited_for_a_probe_still_does():
     refused = states.Refused(2, FAULT)
     doubted = (MARKED, states.Absent(1, NOW + HORIZON, NOW), MARKED, refused)
     record = after(fresh(), *doubted, DIED, REVIVED)
-    assert (record.state, record.verdict) == (State.ISSUING, FAULT)
+    assert (record.state, record.refusal) == (State.ISSUING, FAULT)
 
 
 def test_a_decision_whose_request_never_came_waits_for_it_once_more():
@@ -78,9 +78,9 @@ def test_a_second_send_of_a_revived_one_still_knows_of_the_first():
 
 
 def test_one_that_dies_again_tells_its_call_back_again():
-    record = after(fresh(callback="shop.settled"), DIED, states.Told(State.DEAD))
-    assert not record.tell_due
-    assert after(record, REVIVED, DIED).tell_due
+    record = after(fresh(callback="shop.settled"), DIED, states.CallbackSent(State.DEAD))
+    assert not record.callbacks_due
+    assert after(record, REVIVED, DIED).callbacks_due
 
 
 @pytest.mark.parametrize("decided", [ACCEPTED, REJECTED])
@@ -131,25 +131,25 @@ def test_a_deadline_is_extended_only_while_nobody_has_decided():
 
 
 def test_a_call_back_is_told_of_a_pending_one_only_on_request():
-    assert not after(fresh(callback="shop.settled"), MARKED, ISSUED).tell_due
+    assert not after(fresh(callback="shop.settled"), MARKED, ISSUED).callbacks_due
     record = after(fresh(callback="shop.settled", moments=("pending",)), MARKED, ISSUED)
-    assert (record.untold, record.due) == (("pending",), NOW)
-    told = after(record, states.Told("pending"))
-    assert (told.untold, told.due) == ((), None)
+    assert (record.callbacks_due, record.due) == (("pending",), NOW)
+    told = after(record, states.CallbackSent("pending"))
+    assert (told.callbacks_due, told.due) == ((), None)
     ended = after(told, ACCEPTED, SETTLES, states.Settled())
-    assert not ended.tell_due
+    assert not ended.callbacks_due
 
 
 def test_one_that_was_pending_for_too_short_to_be_told_is_told_all_the_same():
     """At least once also where it was decided and settled before the broker could be reached."""
     asked = fresh(callback="shop.settled", moments=("pending", "closed"))
     record = after(asked, MARKED, ISSUED, ACCEPTED, SETTLES, states.Settled())
-    assert record.untold == ("pending", "accepted")
-    late = after(record, states.Told("pending"))
-    assert (late.untold, late.due) == (("accepted",), NOW)
+    assert record.callbacks_due == ("pending", "accepted")
+    late = after(record, states.CallbackSent("pending"))
+    assert (late.callbacks_due, late.due) == (("accepted",), NOW)
 
 
 def test_who_asked_for_refusals_only_is_told_of_nothing_else():
     asked = fresh(callback="shop.settled", moments=("refused",))
-    assert after(asked, MARKED, states.Refused(1, FAULT)).untold == ("refused",)
-    assert after(asked, REJECTED).untold == ()
+    assert after(asked, MARKED, states.Refused(1, FAULT)).callbacks_due == ("refused",)
+    assert after(asked, REJECTED).callbacks_due == ()

@@ -167,13 +167,13 @@ def test_a_refusal_after_a_doubt_waits_for_a_probe():
     """F13: it may be our own ghost that holds the quota."""
     doubted = transition(after(fresh(), MARKED, DOUBTFUL), ABSENT, QUIET)
     record = transition(after(doubted, MARKED), states.Refused(2, VERDICT), QUIET + 5)
-    assert (record.state, record.due, record.verdict) == (State.ISSUING, QUIET + 5, VERDICT)
+    assert (record.state, record.due, record.refusal) == (State.ISSUING, QUIET + 5, VERDICT)
     with pytest.raises(NotNow):  # a list from before the refusal may have missed the ghost
         transition(record, states.Absent(2, QUIET + 4, QUIET + 6), QUIET + 6)
     absent = transition(record, states.Absent(2, QUIET + 5, QUIET + 6), QUIET + 6)
     assert (absent.state, absent.error) == (State.REFUSED, VERDICT)
     found = transition(record, ISSUED, QUIET + 6)
-    assert (found.state, found.serial, found.verdict) == (State.PENDING, 7, None)
+    assert (found.state, found.serial, found.refusal) == (State.PENDING, 7, None)
 
 
 def test_a_refusal_that_may_pass_is_tried_again():

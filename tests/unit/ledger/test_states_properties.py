@@ -75,7 +75,7 @@ class Teller:
             lambda: states.Extended(self.moment()),
             lambda: states.Postponed(self.moment(), self.perhaps_fault()),
             states.Released,
-            lambda: states.Told(self.random.choice([record.state, State.ACCEPTED])),
+            lambda: states.CallbackSent(self.random.choice([record.state, State.ACCEPTED])),
         ]
         return self.random.choice(likely if self.random.random() < 0.9 else anything)()
 
@@ -154,7 +154,7 @@ def test_the_stories_go_everywhere():
         (states.Revived, State.AWAITED),
         (states.Revived, State.ISSUING),
         (states.Revived, State.SETTLING),
-        (states.Told, State.PENDING),
+        (states.CallbackSent, State.PENDING),
     ]:
         assert seen[event, state], (event, state)
 
@@ -205,7 +205,7 @@ def test_a_post_is_announced_only_where_none_is_unaccounted_for(story):
         if isinstance(event, states.Marked):
             assert before.state is State.QUEUED and before.serial is None
             assert before.decision is None or before.decision.verb == "accept"
-            assert follows.marks == before.marks + 1 and follows.verdict is None
+            assert follows.marks == before.marks + 1 and follows.refusal is None
 
 
 @given(stories)
@@ -228,7 +228,7 @@ def test_a_refusal_is_final_only_without_a_doubt_or_after_a_probe(story):
     for before, event, follows in story:
         if follows.state is State.REFUSED and before.state is not State.REFUSED:
             if isinstance(event, states.Absent):
-                assert before.verdict is not None and event.listed >= before.quiet_at
+                assert before.refusal is not None and event.listed >= before.quiet_at
             else:
                 assert isinstance(event, states.Refused) and not before.doubts
 
@@ -252,7 +252,7 @@ def test_whatever_has_something_left_to_do_is_due_and_no_closed_record_else(stor
         if follows.state in CLOSED:
             assert (follows.due is not None) == follows.is_open
             assert follows.closed is not None
-        elif not waits or follows.twins_due or follows.tell_due:
+        elif not waits or follows.twins_due or follows.callbacks_due:
             assert follows.due is not None
         if follows.state in OPEN:
             assert follows.closed is None

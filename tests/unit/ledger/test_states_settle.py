@@ -222,25 +222,25 @@ def test_a_conflict_keeps_its_first_reason():
 
 def test_a_commission_with_a_call_back_is_due_until_that_was_told():
     record = after(fresh(callback="shop.settled"), REJECTED)
-    assert record.tell_due and record.is_open and record.due == NOW
+    assert record.callbacks_due and record.is_open and record.due == NOW
     later = transition(record, states.Postponed(NOW + 5, FAULT), NOW)
     assert (later.due, later.attempts) == (NOW + 5, 1)
-    told = after(later, states.Told(State.CANCELLED))
-    assert (told.due, told.is_open, told.told) == (None, False, (State.CANCELLED,))
+    told = after(later, states.CallbackSent(State.CANCELLED))
+    assert (told.due, told.is_open, told.callbacks_sent) == (None, False, (State.CANCELLED,))
 
 
 def test_a_call_back_that_was_told_of_an_earlier_state_is_told_again():
-    told = states.Told(State.VANISHED)
+    told = states.CallbackSent(State.VANISHED)
     record = after(fresh(callback="shop.settled"), MARKED, ISSUED, states.Vanished(), told)
     assert not record.is_open
     again = after(record, states.Resurfaced(), ACCEPTED, SETTLES, states.Settled())
-    assert again.tell_due and again.due == NOW
+    assert again.callbacks_due and again.due == NOW
 
 
 def test_word_of_an_earlier_end_that_comes_late_is_not_told_over_the_last_one():
-    told = states.Told(State.CANCELLED)
+    told = states.CallbackSent(State.CANCELLED)
     record = after(fresh(callback="shop.settled"), REJECTED, told)
-    assert transition(record, states.Told(State.VANISHED), NOW) is record
+    assert transition(record, states.CallbackSent(State.VANISHED), NOW) is record
 
 
 def test_a_record_that_is_given_back_is_due_only_if_something_is_left_to_do():

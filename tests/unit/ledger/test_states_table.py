@@ -50,7 +50,7 @@ TABLE = [
     ),
     (states.Postponed(NOW + 9), {state: state for state in OPEN}),
     (states.Released(), UNCHANGED),
-    (states.Told(S.ACCEPTED), UNCHANGED),
+    (states.CallbackSent(S.ACCEPTED), UNCHANGED),
 ]
 
 

@@ -10,16 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from astakos_worker.ledger import states
-from astakos_worker.ledger.record import (
-    SCHEMA,
-    Decision,
-    Provision,
-    Record,
-    Request,
-    State,
-    Twin,
-    fingerprint,
-)
+from astakos_worker.ledger.record import SCHEMA, Decision, Record, State, Twin
 from astakos_worker.ledger.record_json import (
     NewerSchemaError,
     dump,
@@ -28,6 +19,7 @@ from astakos_worker.ledger.record_json import (
     load,
     load_decision,
 )
+from astakos_worker.ledger.request import Provision, Request, fingerprint
 from tests.unit.ledger.records import (
     ABSENT,
     ACCEPT,
@@ -63,7 +55,7 @@ RECORDS = {
         at(State.SETTLING),
         callback="shop.settled",
         moments=("pending", "closed"),
-        told=("pending",),
+        callbacks_sent=("pending",),
         deadline=2000.5,
         twins=(Twin(8), Twin(9, done=True)),
         error=FAULT,

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from astakos_worker.ledger.record import KEY_LIMIT, NAME_LIMIT, Tag, read_tag, wire_name
+from astakos_worker.ledger.record import KEY_LIMIT
+from astakos_worker.ledger.request import NAME_LIMIT, Tag, read_tag, wire_name
 from tests.unit.ledger.records import fresh
 
 TAG = Tag("default.cyclades", "server-42/create", "0a1b2c3d", "0123456789abcdef")

@@ -7,8 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from astakos_worker.ledger.record import (
-    KEY_LIMIT,
+from astakos_worker.ledger.record import KEY_LIMIT
+from astakos_worker.ledger.record_json import dump, load
+from astakos_worker.ledger.request import (
     NAME_LIMIT,
     Provision,
     Request,
@@ -17,7 +18,6 @@ from astakos_worker.ledger.record import (
     read_tag,
     wire_name,
 )
-from astakos_worker.ledger.record_json import dump, load
 from astakos_worker.ledger.states import queued
 from astakos_worker.service import arguments
 from astakosclient.errors import BadValue

@@ -6,9 +6,9 @@ from itertools import pairwise
 import pytest
 
 from astakos_worker.configuration import names
-from astakos_worker.ledger.contract import Waking
+from astakos_worker.ledger.contract import WakeupPolicy
 from astakos_worker.ledger.memory.store import MemoryLedger
-from astakos_worker.ledger.record import NAME_LIMIT, wire_name
+from astakos_worker.ledger.request import NAME_LIMIT, wire_name
 from astakos_worker.service.commissions import Commissions
 from astakos_worker.service.errors import DecisionConflict, KeyConflict
 from astakosclient.errors import BadValue, QuotaLimit
@@ -40,7 +40,7 @@ def test_a_thousand_calls_before_the_first_carrier_ring_a_few_times(commissions,
 
 def test_without_coalescing_every_call_rings(settings, parts, clock):
     """What an operator pays who wants a row in Flower for every call."""
-    parts.ledger = parts.waker.ledger = MemoryLedger(clock, waking=Waking(coalesce=False))
+    parts.ledger = parts.waker.ledger = MemoryLedger(clock, wakeups=WakeupPolicy(coalesce=False))
     commissions = Commissions(settings=settings, parts=parts)
     for number in range(30):
         commissions.issue(**VM, key=f"k{number}")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from astakos_worker.ledger.contract import UnavailableError, Verdict
+from astakos_worker.ledger.contract import UnavailableError, Written
 from astakos_worker.service import calls as service_parts
 from astakos_worker.service.commissions import Commission
 from astakos_worker.service.errors import (
@@ -36,7 +36,7 @@ class Trips:
         self.trip(len(writes))
         told = self.ledger.cas([one for one in writes if one.record.key not in self.full])
         verdicts = iter(told)
-        full = Verdict(False, None, full=True)
+        full = Written(False, None, full=True)
         return [full if one.record.key in self.full else next(verdicts) for one in writes]
 
     def decide(self, lane, decisions):
@@ -180,7 +180,7 @@ def test_one_for_which_there_is_no_room_fails_alone(commissions, trips):
 
 def test_one_that_a_newer_version_wrote_fails_alone(commissions, trips, monkeypatch):
     """F78."""
-    newer = Verdict(False, None, newer=True)
+    newer = Written(False, None, newer=True)
     cas = trips.cas
     monkeypatch.setattr(trips, "cas", lambda writes: [newer, *cas(writes[1:])])
     assert states(commissions.issue_many(many(2))) == [NewerRecord, "queued"]

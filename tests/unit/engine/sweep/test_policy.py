@@ -6,9 +6,10 @@ from astakos_worker.engine.listed import UnrecordedSerial
 from astakos_worker.engine.ports import Limits
 from astakos_worker.engine.sweep.policy import classify
 from astakos_worker.ledger import states
-from astakos_worker.ledger.contract import Entry, Sight
+from astakos_worker.ledger.contract import Entry, Sighting
 from astakos_worker.ledger.events import Issued
-from astakos_worker.ledger.record import Decision, Provision, Request, Tag
+from astakos_worker.ledger.record import Decision
+from astakos_worker.ledger.request import Provision, Request, Tag
 from astakos_worker.ledger.states import transition
 
 NOW, GRACE, QUARANTINE = 10_000.0, 600.0, 3600.0
@@ -17,7 +18,7 @@ REQUEST = Request((Provision("user:u", "project:p", "cyclades.vm", 1),))
 
 
 def stranger(age, *, tag=TAG, **more):
-    return UnrecordedSerial(7, Sight(NOW - age), tag, **more)
+    return UnrecordedSerial(7, Sighting(NOW - age), tag, **more)
 
 
 def record(*events, incarnation="0a1b2c3d", **more):
