@@ -2,7 +2,6 @@
 
 # What a service's code needs; workers and operators have `astakos_worker.app` and the command.
 from astakos_worker.configuration.settings import Settings
-from astakos_worker.service.bulk import NewCommission
 from astakos_worker.service.commissions import Commission, Commissions
 from astakos_worker.service.errors import (
     CommissionError,
@@ -17,6 +16,7 @@ from astakos_worker.service.errors import (
     UnknownKey,
 )
 from astakos_worker.service.lookups import Lookups
+from astakos_worker.service.new_commission import NewCommission
 from astakos_worker.service.outcome import Outcome
 
 __version__ = "0.1.0"

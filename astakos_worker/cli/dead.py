@@ -20,6 +20,7 @@ from astakos_worker.service.commissions import Commissions
 from astakos_worker.service.connect import ledger_of
 from astakos_worker.service.dead_letters import DeadLetters
 from astakos_worker.service.errors import NewerRecord, NotDead, UnknownKey
+from astakos_worker.service.inside import history
 from astakos_worker.service.outcome import Outcome
 from astakos_worker.worker.dead_messages import dead_messages_of
 
@@ -85,7 +86,7 @@ def show(
     commissions, failed = Commissions(service), False
     for which in _named(keys, serials):
         try:
-            record, version = commissions.history(which)
+            record, version = history(commissions, which)
             choices = commissions.dead.choices(which)
         except (NotDead, UnknownKey, NewerRecord) as error:
             failed = True

@@ -21,7 +21,8 @@ from astakos_worker.configuration.logs import configure_logs
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.engine.sweep.findings import Report, Selection, StopReason
 from astakos_worker.engine.sweep.sweep import allow_once, last_report
-from astakos_worker.service.connect import connected, ledger_of
+from astakos_worker.service.connect import ledger_of
+from astakos_worker.service.wakeups import Waker, producer
 from astakos_worker.worker.clients import Clients
 from astakos_worker.worker.limits import limits_of
 from astakos_worker.worker.sweep_setup import owner_of, sweeping
@@ -152,14 +153,15 @@ def _sweep(
     as_json: bool,
 ) -> None:
     """Sweep one service, and show what was found; also what was found until it failed."""
-    lane, parts, kept = report.service, connected(settings), ShownFindings(rows)
+    lane, kept = report.service, ShownFindings(rows)
+    waker = Waker(producer(settings), patience=settings.patience)
     with (
         progress_bar() as bar,
         sweeping(
             Clients(settings).of(lane),
-            parts.ledger,
+            ledger_of(settings),
             limits_of(settings),
-            parts.waker.ring,
+            waker.wake_lane,
             ask=owner_of(settings, lane),
             requests=settings.sweep_requests,
         ) as sweep,

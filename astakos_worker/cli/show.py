@@ -15,6 +15,7 @@ from astakos_worker.ledger.record import Record, shown
 from astakos_worker.ledger.record_json import dump
 from astakos_worker.service.commissions import Commissions
 from astakos_worker.service.errors import NewerRecord, UnknownKey
+from astakos_worker.service.inside import history
 
 
 @click.command("show")
@@ -37,7 +38,7 @@ def command(
     wanted: list[str | int] = [*keys, *serials]
     for which in wanted:
         try:
-            record, version = commissions.history(which)
+            record, version = history(commissions, which)
         except (UnknownKey, NewerRecord) as error:
             missing = True
             Console(stderr=True).print(Text(str(error), style="red"))

@@ -11,6 +11,7 @@ from astakos_worker.demo.plan import CPU, VM, Accounts
 from astakos_worker.demo.proof import Charges, DirectCommission, charges
 from astakos_worker.ledger.request import Provision, Request, Tag, fingerprint, wire_name
 from astakos_worker.service.commissions import Commissions
+from astakos_worker.service.inside import history
 from astakosclient import AstakosClient
 from astakosclient.answer_types import Provision as WireProvision
 
@@ -58,7 +59,7 @@ class DirectCommissions:
         """Let the requests of these commissions come in a second time, to the letter."""
         count = 0
         for key in keys:
-            record, _ = self._commissions.history(key)
+            record, _ = history(self._commissions, key)
             if record.request is None:
                 continue
             name = wire_name(record.request.name, record.tag(self._namespace))

@@ -1,61 +1,48 @@
-"""Commissions of a database transaction: enqueued when it commits, never when it rolls back.
+"""Commissions of a database transaction: issued when it commits, never when it rolls back.
 
-What is wrong with an argument is said at once, inside the transaction. The ledger is written
-only afterwards: a process that dies between the two has committed without its commission.
+A wrong argument raises at once, inside the transaction. The ledger is written only after the
+commit: a process that dies between the two has committed without its commission.
 """
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Protocol, Unpack, runtime_checkable
+from typing import Protocol, Unpack, runtime_checkable
 
+from astakos_worker.ledger.record import Verb
 from astakos_worker.ledger.request import Request
 from astakos_worker.service import arguments
-from astakos_worker.service.options import Options
+from astakos_worker.service.deciding import Decider
+from astakos_worker.service.issuing import Issuer
+from astakos_worker.service.options import Options, handling, text_and_force, with_options
 from astakosclient.errors import BadValue
 
 
 @runtime_checkable
 class Commits(Protocol):
-    """Whatever calls functions after its commit, such as `django.db.transaction`."""
+    """Calls functions after a commit, as `django.db.transaction` does."""
 
     def on_commit(self, func: Callable[[], None], /) -> object:
-        """Call the function when the transaction is committed; never if it is rolled back."""
+        """Call the function after the transaction has committed; never if it rolls back."""
 
 
-#: Takes what is to be called after the commit.
+#: Takes a function, and calls it after the commit.
 Hook = Callable[[Callable[[], None]], object]
 
 
-class Calls(Protocol):
-    """The calls that are made after the commit: those of `Commissions`."""
-
-    def checked(
-        self, request: Request, key: str | None, **options: Any
-    ) -> tuple[str, float | None]:
-        """Return key and deadline as `enqueue` takes them; `BadValue` for what it refuses."""
-
-    def enqueue(self, request: Request, key: str, **options: Any) -> object:
-        """Enqueue a request as it is."""
-
-    def accept(self, which: str | int) -> object:
-        """Decide to accept."""
-
-    def reject(self, which: str | int, *, reason: str = "") -> object:
-        """Decide to reject."""
-
-
 class OnCommit:
-    """What `Commissions` does, after the commit; see `Commissions.on_commit`.
+    """The calls of `Commissions` that write, made after a commit; see `Commissions.on_commit`.
 
-    Each call checks its arguments, raises `BadValue`, and returns the key; the rest happens when
-    the hook calls back. What is raised then (`Unavailable`, `KeyConflict`, ...) comes out of where
-    the hook is called, with Django out of the `atomic` block. The same call again is safe.
+    Each call checks its arguments at once, and raises `BadValue`. The rest happens when the hook
+    calls back. An error of that (`Unavailable`, `KeyConflict`, ...) is raised where the hook
+    calls: with Django at the end of the `atomic` block. The same call again is safe.
     """
 
-    def __init__(self, commissions: Calls, hook: Hook) -> None:
-        self._commissions = commissions
+    def __init__(self, issuer: Issuer, decider: Decider, hook: Hook) -> None:
+        self._issuer = issuer
+        self._decider = decider
         self._hook = hook
 
+    @with_options
     def issue(
         self,
         *,
@@ -65,9 +52,11 @@ class OnCommit:
         key: str | None = None,
         **options: Unpack[Options],
     ) -> str:
-        """Enqueue a commission; see `Commissions.issue`."""
-        return self._issue(arguments.one(user, project, provisions, **_what(options)), key, options)
+        """Issue a commission after the commit; return its key. See `Commissions.issue`."""
+        request = arguments.one(user, project, provisions, **text_and_force(options))
+        return self._issue(request, key, options)
 
+    @with_options
     def issue_generic(
         self,
         *,
@@ -76,10 +65,11 @@ class OnCommit:
         key: str | None = None,
         **options: Unpack[Options],
     ) -> str:
-        """Enqueue provisions as given; see `Commissions.issue_generic`."""
-        request = arguments.generic(user_provisions, project_provisions, **_what(options))
+        """Issue provisions exactly as given; return the key. See `Commissions.issue_generic`."""
+        request = arguments.generic(user_provisions, project_provisions, **text_and_force(options))
         return self._issue(request, key, options)
 
+    @with_options
     def reassign(
         self,
         *,
@@ -88,30 +78,39 @@ class OnCommit:
         key: str | None = None,
         **options: Unpack[Options],
     ) -> str:
-        """Enqueue a move between projects; see `Commissions.reassign`."""
-        return self._issue(arguments.reassignment(user, provisions, **_what(options)), key, options)
+        """Move resources to another project; return the key. See `Commissions.reassign`."""
+        request = arguments.reassignment(user, provisions, **text_and_force(options))
+        return self._issue(request, key, options)
 
     def accept(self, which: str | int) -> None:
         """Decide to accept; see `Commissions.accept`."""
-        which = arguments.checked_which(which)
-        self._hook(lambda: _none(self._commissions.accept(which)))
+        self._decide(which, "accept", "")
 
     def reject(self, which: str | int, *, reason: str = "") -> None:
         """Decide to reject; see `Commissions.reject`."""
-        which = arguments.checked_which(which)
-        self._hook(lambda: _none(self._commissions.reject(which, reason=reason)))
+        self._decide(which, "reject", reason)
 
     def _issue(self, request: Request, key: str | None, options: Options) -> str:
-        how: dict[str, Any] = {k: v for k, v in options.items() if k not in {"name", "force"}}
-        # The key is made now: whoever rolls back and tries again has another commission.
-        key, deadline = self._commissions.checked(request, key, **how)
-        how["deadline"] = deadline
-        self._hook(lambda: _none(self._commissions.enqueue(request, key, **how)))
-        return key
+        # A key is made now: a caller that rolls back and tries again has another commission.
+        checked = self._issuer.check(request, key, **handling(options))
+
+        def issue() -> None:
+            self._issuer.issue_one(self._issuer.draft_of(request, checked))
+
+        self._hook(issue)
+        return checked.key
+
+    def _decide(self, which: str | int, verb: Verb, reason: str) -> None:
+        which = arguments.checked_which(which)
+
+        def decide() -> None:
+            self._decider.decide(which, verb, reason)
+
+        self._hook(decide)
 
 
 def hook_of(given: Commits | Hook | None, using: str | None) -> Hook:
-    """Return where to leave what is to be called after the commit."""
+    """Return the function that takes what is to be called after the commit."""
     if given is None:
         try:
             from django.db import transaction  # noqa: PLC0415  # where it is installed
@@ -124,11 +123,3 @@ def hook_of(given: Commits | Hook | None, using: str | None) -> Hook:
     if not callable(given):
         raise BadValue(f"on_commit() takes a function or an object with on_commit, not {given!r}")
     return given
-
-
-def _what(options: Options) -> dict[str, Any]:
-    return {k: v for k, v in options.items() if k in {"name", "force"}}
-
-
-def _none(_: object) -> None:
-    """Drop a result: a hook wants none."""

@@ -7,8 +7,9 @@ from astakos_worker.ledger.contract import Entry, Write
 from astakos_worker.ledger.events import Event, Extended
 from astakos_worker.ledger.record import shown
 from astakos_worker.ledger.states import NotNow, transition
-from astakos_worker.service.calls import Parts, ledger_errors, left_for_newer, missing
+from astakos_worker.service.connections import Connections
 from astakos_worker.service.errors import CommissionError, DecisionConflict, Unavailable
+from astakos_worker.service.ledger_calls import ledger_errors, left_for_newer, missing
 from astakos_worker.service.outcome import current, or_error, outcome_of
 from astakosclient.errors import AstakosClientException
 
@@ -17,7 +18,7 @@ _TRIES = 10
 
 
 def change(
-    parts: Parts,
+    connections: Connections,
     service: str,
     key: str,
     event: Callable[[float], Event],
@@ -28,7 +29,7 @@ def change(
     Raises what `refused` says of a record that the event does not fit, `UnknownKey`,
     `Unavailable`.
     """
-    ledger = parts.ledger
+    ledger = connections.ledger
     with ledger_errors(key):
         entry = ledger.get(service, [key]).get(key)
         if entry is None:
@@ -47,14 +48,14 @@ def change(
             entry = verdict.entry
             if verdict.done:
                 if verdict.wakeup:
-                    parts.waker.wake(names.WAKE_ISSUE, service, key, entry.version)
+                    connections.waker.wake(names.WAKE_ISSUE, service, key, entry.version)
                 return entry
     raise Unavailable(key, f"commission {shown(key)!r} changed too often: call again")
 
 
-def extend(parts: Parts, service: str, key: str, seconds: float) -> Entry:
+def extend(connections: Connections, service: str, key: str, seconds: float) -> Entry:
     """Set a new deadline so many seconds from now, while nobody has decided."""
-    return change(parts, service, key, lambda now: Extended(now + seconds), _not_extended)
+    return change(connections, service, key, lambda now: Extended(now + seconds), _not_extended)
 
 
 def _not_extended(entry: Entry) -> Exception:

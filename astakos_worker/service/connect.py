@@ -6,23 +6,14 @@ connections of its parent.
 
 import os
 import threading
-from dataclasses import dataclass
 
 from astakos_worker.configuration.servers import connect
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.contract import WakeupPolicy
 from astakos_worker.ledger.redis.store import RedisLedger
+from astakos_worker.service.connections import Connections
 from astakos_worker.service.waiting import RedisListener, Watcher
 from astakos_worker.service.wakeups import Waker, producer
-
-
-@dataclass(frozen=True, slots=True)
-class Connected:
-    """What `Commissions` and `Lookups` of one process have in common."""
-
-    ledger: RedisLedger
-    waker: Waker
-    watcher: Watcher
 
 
 def ledger_of(settings: Settings, *, patience: float | None = None) -> RedisLedger:
@@ -42,11 +33,11 @@ def ledger_of(settings: Settings, *, patience: float | None = None) -> RedisLedg
     )
 
 
-_made: dict[str, Connected] = {}
+_made: dict[str, Connections] = {}
 _lock = threading.Lock()
 
 
-def connected(settings: Settings) -> Connected:
+def connected(settings: Settings) -> Connections:
     """Return this process' shared connections for the settings."""
     name = settings.model_dump_json(exclude={"services"})
     with _lock:
@@ -55,7 +46,7 @@ def connected(settings: Settings) -> Connected:
             listener = RedisListener(
                 connect(settings.ledger_url, patience=settings.patience), ledger
             )
-            _made[name] = Connected(
+            _made[name] = Connections(
                 ledger,
                 Waker(producer(settings), patience=settings.patience),
                 Watcher(ledger, listener),

@@ -12,10 +12,11 @@ from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.contract import Entry
 from astakos_worker.ledger.events import Discarded, Event, Revived
 from astakos_worker.ledger.record import Record, State, shown
-from astakos_worker.service.calls import Parts, ledger_errors, missing
 from astakos_worker.service.changing import change
+from astakos_worker.service.connections import Connections
 from astakos_worker.service.deciding import Decider, bare_serial
 from astakos_worker.service.errors import NotDead
+from astakos_worker.service.ledger_calls import ledger_errors, missing
 from astakos_worker.service.outcome import Outcome, current, outcome_of
 
 
@@ -37,19 +38,19 @@ class DeadLetters:
 
     service: str
     settings: Settings
-    parts: Parts
+    connections: Connections
 
     def list(self, limit: int = 500) -> "list[DeadLetter]":
         """Return the dead commissions, those that will be purged first in front."""
         with ledger_errors("dead letters"):
-            keys = self.parts.ledger.dead(self.service, limit)
-            entries = self.parts.ledger.get(self.service, keys)
+            keys = self.connections.ledger.dead(self.service, limit)
+            entries = self.connections.ledger.get(self.service, keys)
         found = [current(entries[key]) for key in keys if key in entries]
         return [_shown(record) for record in found if record.state is State.DEAD]
 
     def choices(self, which: str | int) -> dict[str, str]:
         """Return what `resend` and `discard` would do with a dead commission, in words."""
-        entry = self._entry(Decider(self.service, self.parts).key(which))
+        entry = self._entry(Decider(self.service, self.connections).key(which))
         record = entry.record
         if record.state is not State.DEAD:
             raise _not_dead(entry)
@@ -90,14 +91,14 @@ class DeadLetters:
         return self._become(which, lambda _: Discarded(reason))
 
     def _become(self, which: str | int, event: Callable[[float], Event]) -> Outcome:
-        key = Decider(self.service, self.parts).key(which)
-        return outcome_of(current(change(self.parts, self.service, key, event, _not_dead)))
+        key = Decider(self.service, self.connections).key(which)
+        return outcome_of(current(change(self.connections, self.service, key, event, _not_dead)))
 
     def _entry(self, key: str) -> Entry:
         with ledger_errors(key):
-            entry = self.parts.ledger.get(self.service, [key]).get(key)
+            entry = self.connections.ledger.get(self.service, [key]).get(key)
             if entry is None:
-                raise missing(self.parts.ledger, self.service, key)
+                raise missing(self.connections.ledger, self.service, key)
         return entry
 
 

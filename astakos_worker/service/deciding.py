@@ -11,9 +11,10 @@ from astakos_worker.ledger.contract import Write, Written
 from astakos_worker.ledger.record import Decision, Record, Verb, bare_key, is_bare, shown
 from astakos_worker.ledger.states import awaited, bare
 from astakos_worker.service import arguments
-from astakos_worker.service.calls import Parts, in_batches, ledger_errors, left_for_newer
+from astakos_worker.service.connections import Connections
+from astakos_worker.service.drafts import new_incarnation
 from astakos_worker.service.errors import CommissionError, DecisionConflict, Unavailable, UnknownKey
-from astakos_worker.service.issuing import new_incarnation
+from astakos_worker.service.ledger_calls import in_batches, ledger_errors, left_for_newer
 from astakos_worker.service.outcome import check_decision, current
 from astakosclient.errors import AstakosClientException, BadValue
 
@@ -25,7 +26,7 @@ class Decider:
     """Decides commissions of one named service."""
 
     service: str
-    parts: Parts
+    connections: Connections
 
     def key(self, which: str | int) -> str:
         """Return the ledger's key of what a caller named: a key, or an integer for a serial."""
@@ -71,13 +72,13 @@ class Decider:
         try:
             return self.decide(which, verb, reason)
         except UnknownKey as unknown:
-            key, now = unknown.key, self.parts.ledger.clock.now()
+            key, now = unknown.key, self.connections.ledger.clock.now()
             decision = self._decision(verb, reason)
             record = awaited(
                 key, self.service, new_incarnation(), decision, now=now, until=now + patience
             )
             with ledger_errors(key):
-                [verdict] = self.parts.ledger.cas([Write(record, 0, cell=decision)])
+                [verdict] = self.connections.ledger.cas([Write(record, 0, cell=decision)])
             if verdict.done and verdict.entry is not None:
                 return current(verdict.entry)
             return self.decide(which, verb, reason)
@@ -103,14 +104,14 @@ class Decider:
         found: dict[int, str] = {}
         if serials:
             with ledger_errors(*map(bare_key, serials)):
-                found = self.parts.ledger.find(self.service, serials)
+                found = self.connections.ledger.find(self.service, serials)
         return {
             which: which if isinstance(which, str) else found.get(which, bare_key(which))
             for which in listed
         }
 
     def _decision(self, verb: Verb, reason: str = "") -> Decision:
-        return Decision(verb, reason, self.parts.ledger.clock.now())
+        return Decision(verb, reason, self.connections.ledger.clock.now())
 
     def _record(self, decisions: Mapping[str, Decision]) -> dict[str, Written | Unavailable]:
         """Write decisions, and send wake-ups; raises `Unavailable` if it is away from the start."""
@@ -120,7 +121,7 @@ class Decider:
 
     def _record_batch(self, items: Sequence[tuple[str, Decision]]) -> list[Written]:
         """Write decisions, those of bare serials with records of their own; send wake-ups."""
-        ledger, decisions = self.parts.ledger, dict(items)
+        ledger, decisions = self.connections.ledger, dict(items)
         verdicts = ledger.decide(self.service, decisions)
         new = [key for key in decisions if is_bare(key) and _is_nowhere(verdicts[key])]
         if new:
@@ -131,7 +132,7 @@ class Decider:
         for key, verdict in verdicts.items():
             if verdict.wakeup and verdict.entry is not None:
                 task = _TASKS[decisions[key].verb]
-                self.parts.waker.wake(task, self.service, key, verdict.entry.version)
+                self.connections.waker.wake(task, self.service, key, verdict.entry.version)
         return [verdicts[key] for key in decisions]
 
     def _bare(self, key: str, decision: Decision) -> Write:
@@ -141,7 +142,7 @@ class Decider:
             new_incarnation(),
             serial=bare_serial(key),
             decision=decision,
-            now=self.parts.ledger.clock.now(),
+            now=self.connections.ledger.clock.now(),
         )
         return Write(record, 0, cell=decision, wakeup=True)
 

@@ -90,7 +90,7 @@ class Waker:
         task_id = f"{service}:{label}:{verb}:{version}"
         self._later(_Message(task, {"service": service, "key": key}, task_id))
 
-    def ring(self, service: str) -> None:
+    def wake_lane(self, service: str) -> None:
         """Have a wake-up sent for whatever is due on a lane."""
         self._later(_Message(names.WAKE_DRIVE, {"service": service}))
 
@@ -102,7 +102,7 @@ class Waker:
         self._waiting.put(sent)
         sent.wait(self._patience)
 
-    def tell(self, callback: str, payload: dict[str, Any]) -> bool:
+    def send_callback(self, callback: str, payload: dict[str, Any]) -> bool:
         """Hand a call-back, `task` or `task@queue`, to the broker."""
         task, _, place = callback.partition("@")
         message = _Message(task, {"commission": payload}, queue=place or _CALLERS_QUEUE)

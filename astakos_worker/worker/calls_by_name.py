@@ -10,11 +10,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from astakos_worker.configuration import names
-from astakos_worker.ledger.record import Verb
-from astakos_worker.service.calls import Wakes
-from astakos_worker.service.commissions import Commission, Commissions
+from astakos_worker.ledger.record import Record, Verb
+from astakos_worker.service.commissions import Commissions
+from astakos_worker.service.connections import Wakes
+from astakos_worker.service.drafts import Draft
 from astakos_worker.service.errors import Unavailable
-from astakos_worker.service.issuing import Order
+from astakos_worker.service.inside import decider_of, issuer_of
 from astakos_worker.worker.message_arguments import (
     generic_request,
     items,
@@ -70,11 +71,9 @@ def _issue(process: WorkerProcess, task_id: str, message: dict[str, Any]) -> dic
     with _Promise(process.waker) as promise:
         service = served(process.settings, message.get("service"))
         commissions = process.commissions(service, promise)
-        order = _order(commissions, {k: v for k, v in message.items() if k != "service"})
-        [became] = commissions.enqueue_all([order])
-        if isinstance(became, Exception):
-            raise became
-    key = order.record.key
+        draft = _draft(commissions, {k: v for k, v in message.items() if k != "service"})
+        issuer_of(commissions).issue_one(draft)
+    key = draft.record.key
     done = process.carry(service, task_id, own=key, wake=promise.name)
     return carried(process, service, key, done)
 
@@ -84,26 +83,27 @@ def _issue_many(process: WorkerProcess, task_id: str, message: dict[str, Any]) -
     with _Promise(process.waker) as promise:
         service = served(process.settings, message.get("service"))
         commissions = process.commissions(service, promise)
-        orders: list[Order | dict[str, Any]] = []
+        drafts: list[Draft | dict[str, Any]] = []
         for number, one in enumerate(items(message, "commissions")):
             try:
-                orders.append(_one_of_many(process, commissions, one, f"{task_id}-{number}"))
+                drafts.append(_one_of_many(process, commissions, one, f"{task_id}-{number}"))
             except BadValue as error:
-                orders.append(failed(one.get("key") if isinstance(one, dict) else None, error))
-        became = iter(commissions.enqueue_all([one for one in orders if isinstance(one, Order)]))
-        results = [_said(one, next(became)) if isinstance(one, Order) else one for one in orders]
+                drafts.append(failed(one.get("key") if isinstance(one, dict) else None, error))
+        wanted = [one for one in drafts if isinstance(one, Draft)]
+        records = iter(issuer_of(commissions).issue_all(wanted))
+        results = [_said(one, next(records)) if isinstance(one, Draft) else one for one in drafts]
     process.carry(service, task_id, wake=promise.name)
     return {"commissions": results}
 
 
 def _one_of_many(
     process: WorkerProcess, commissions: Commissions, given: object, made: str
-) -> Order:
+) -> Draft:
     if not isinstance(given, dict):
         raise BadValue(f"a commission must be an object, not {given!r:.80}")
     message = dict(given)
     _give_key(process, message, made)
-    return _order(commissions, message)
+    return _draft(commissions, message)
 
 
 def _give_key(process: WorkerProcess, message: dict[str, Any], made: str) -> None:
@@ -117,21 +117,21 @@ def _give_key(process: WorkerProcess, message: dict[str, Any], made: str) -> Non
             message["deadline"] = process.settings.hold_deadline
 
 
-def _order(commissions: Commissions, message: dict[str, Any]) -> Order:
+def _draft(commissions: Commissions, message: dict[str, Any]) -> Draft:
     key, accept = message["key"], message.get("accept", False)
     deadline = message.get("deadline")
     options = {"key", "accept", "deadline"}
     request = generic_request({k: v for k, v in message.items() if k not in options})
-    return commissions.order(request, key, accept=accept, deadline=deadline)
+    return issuer_of(commissions).draft(request, key, accept=accept, deadline=deadline)
 
 
-def _said(order: Order, became: Commission | Exception) -> dict[str, Any]:
-    key = order.record.key
+def _said(draft: Draft, became: Record | Exception) -> dict[str, Any]:
+    key = draft.record.key
     if isinstance(became, Unavailable):
         raise became  # the whole message is retried; what is recorded already is found again
     if isinstance(became, Exception):
         return failed(key, became)
-    return {"key": key, "state": became.last.state}
+    return {"key": key, "state": str(became.state)}
 
 
 def _decide(
@@ -141,7 +141,8 @@ def _decide(
     with _Promise(process.waker) as promise:
         service = served(process.settings, message.get("service"))
         commissions = process.commissions(service, promise)
-        key = commissions.decide_or_await(which(message), verb, reason(message)).key
+        decider, patience = decider_of(commissions), process.settings.awaited
+        key = decider.decide_or_await(which(message), verb, reason(message), patience=patience).key
     done = process.carry(service, task_id, own=key, wake=promise.name)
     return carried(process, service, key, done)
 
@@ -151,10 +152,11 @@ def _resolve(process: WorkerProcess, task_id: str, message: dict[str, Any]) -> d
     with _Promise(process.waker) as promise:
         service = served(process.settings, message.get("service"))
         accept, reject = items(message, "accept"), items(message, "reject")
-        became = process.commissions(service, promise).resolve_or_await(accept, reject)
+        decider = decider_of(process.commissions(service, promise))
+        became = decider.resolve_or_await(accept, reject, patience=process.settings.awaited)
     process.carry(service, task_id, wake=promise.name)
     return {
-        str(one): failed(one, what) if isinstance(what, Exception) else {"state": what.state}
+        str(one): failed(one, what) if isinstance(what, Exception) else {"state": str(what.state)}
         for one, what in became.items()
     }
 

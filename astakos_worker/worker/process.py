@@ -8,7 +8,7 @@ import random
 import socket
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -20,11 +20,10 @@ from astakos_worker.engine.carry.batch_size import BatchSize
 from astakos_worker.engine.carry.carrier import Carrier, CarryResult
 from astakos_worker.engine.ports import Astakos
 from astakos_worker.engine.sweep.findings import Report
-from astakos_worker.ledger.redis.store import RedisLedger
 from astakos_worker.service.arguments import checked_strings
-from astakos_worker.service.calls import Wakes
 from astakos_worker.service.commissions import Commissions
 from astakos_worker.service.connect import ledger_of
+from astakos_worker.service.connections import Connections, Wakes
 from astakos_worker.service.gather import Gather
 from astakos_worker.service.known_names import known_names_of
 from astakos_worker.service.waiting import RedisListener, Watcher
@@ -44,15 +43,6 @@ log = structlog.get_logger(__name__)
 
 #: Seconds that a worker waits for one answer of the ledger; services have less patience.
 _PATIENCE = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """What calls of the service's side work with in a worker."""
-
-    ledger: RedisLedger
-    waker: Wakes
-    watcher: Watcher
 
 
 class WorkerProcess:
@@ -75,7 +65,7 @@ class WorkerProcess:
         self.heartbeat = Heartbeat(
             self.ledger,
             LedgerWatch(self.ledger, broker, settings.namespace),
-            self.waker.ring,
+            self.waker.wake_lane,
             name=self.name,
             every=settings.heartbeat,
             drive=settings.drive,
@@ -89,8 +79,8 @@ class WorkerProcess:
 
     def commissions(self, service: str, waker: Wakes | None = None) -> Commissions:
         """Return the service's calls, for requests that came as messages."""
-        parts = _Parts(self.ledger, waker or self.waker, self._watcher)
-        return Commissions(service, settings=self.settings, parts=parts)
+        connections = Connections(self.ledger, waker or self.waker, self._watcher)
+        return Commissions(service, settings=self.settings, connections=connections)
 
     def carry(
         self, service: str, carrier: str, *, own: str | None = None, wake: str | None = None
@@ -106,8 +96,8 @@ class WorkerProcess:
             self.ledger.clock,
             self.limits,
             random.random,
-            self.waker.ring,
-            self.waker.tell,
+            self.waker.wake_lane,
+            self.waker.send_callback,
             self._sizes.setdefault(service, BatchSize()),
         )
         name = f"{self.name}:{carrier}"
@@ -126,7 +116,7 @@ class WorkerProcess:
             self._astakos(service),
             self.ledger,
             replace(self.limits, sweep_seconds=settings.sweep_seconds),
-            self.waker.ring,
+            self.waker.wake_lane,
             ask=self._owners[service],
             requests=settings.sweep_requests,
         ) as sweep:

@@ -6,6 +6,9 @@ from astakos_worker.engine.carry.carrier import CarryResult
 from astakos_worker.ledger.record import Record, shown
 from astakos_worker.service.commissions import Commissions
 from astakos_worker.service.errors import NewerRecord, UnknownKey
+from astakos_worker.service.inside import connections_of
+from astakos_worker.service.ledger_calls import read
+from astakos_worker.service.outcome import current
 from astakos_worker.worker.process import WorkerProcess
 from astakosclient.errors import AstakosClientException
 
@@ -51,14 +54,14 @@ def _own(record: Record) -> dict[str, Any]:
 def _recorded(commissions: Commissions, key: str) -> dict[str, Any]:
     """Return the state of a commission that this task did not work on, as the ledger has it."""
     try:
-        outcome = commissions.get_key(key)
+        record = current(read(connections_of(commissions), commissions.service, key))
     except UnknownKey:
         return {"key": shown(key), "state": "purged"}
     except NewerRecord:
         return {"key": shown(key), "state": "left for a newer version"}
-    result: dict[str, Any] = {"key": outcome.key, "state": outcome.state}
-    if outcome.serial is not None:
-        result["serial"] = outcome.serial
+    result: dict[str, Any] = {"key": shown(record.key), "state": str(record.state)}
+    if record.serial is not None:
+        result["serial"] = record.serial
     return result
 
 

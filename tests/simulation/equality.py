@@ -20,9 +20,10 @@ from astakos_worker.configuration.settings import Settings
 from astakos_worker.engine.journal import Journal
 from astakos_worker.engine.ports import Limits
 from astakos_worker.ledger.contract import Entry, Write
+from astakos_worker.service.connections import Connections
 from tests.simulation.oracle import LANE
 from tests.simulation.processes import STARTED, Host, Process
-from tests.simulation.stage import Parts, Stage, Watcher
+from tests.simulation.stage import Stage, Watcher
 from tests.simulation.world import World
 
 #: Any number beyond is a time.
@@ -33,7 +34,7 @@ _SPENT = {"history", "created", "at", "closed", "expires", "watched", "issue_tim
 #: Times that decide nothing once they are over.
 _PASSING = {"lease", "leased", "send_until", "quiet_at", "stopped"}
 #: Values that are the same in each run.
-_CONSTANT = {Limits, Settings, Watcher, Parts}
+_CONSTANT = {Limits, Settings, Watcher, Connections}
 _ATOMS = {int, bool, bytes, types.NoneType}
 _WORLD = World.__init__.__code__.co_filename
 

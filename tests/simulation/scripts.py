@@ -18,9 +18,10 @@ from astakos_worker.service.errors import (
     Unavailable,
     UnknownKey,
 )
+from astakos_worker.service.inside import decider_of
 from astakosclient.errors import NotFound, QuotaLimit
 from tests.simulation.oracle import LANE, NAMESPACE, Bounds
-from tests.simulation.stage import PROJECT, RESOURCE, USER, Stage
+from tests.simulation.stage import PROJECT, RESOURCE, SETTINGS, USER, Stage
 
 KEY = "k1"
 
@@ -111,7 +112,8 @@ def _three_decided_later(stage: Stage) -> None:
 
 def _decide_by_name(stage: Stage) -> None:
     with suppress(*_ENDINGS):
-        stage.again(lambda: stage.commissions.decide_or_await(KEY, "accept"))
+        decider = decider_of(stage.commissions)
+        stage.again(lambda: decider.decide_or_await(KEY, "accept", patience=SETTINGS.awaited))
         stage.oracle.decided(KEY, "accept")
 
 

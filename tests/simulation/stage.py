@@ -4,7 +4,6 @@ import copy
 import functools
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from astakos_worker.configuration.settings import Settings
@@ -12,6 +11,7 @@ from astakos_worker.ledger.contract import Entry
 from astakos_worker.ledger.memory.store import MemoryLedger
 from astakos_worker.sandbox.quota import HoldingKey, Provision, QuotaBook
 from astakos_worker.service.commissions import Commissions
+from astakos_worker.service.connections import Connections
 from astakos_worker.service.errors import Unavailable
 from tests.simulation.oracle import LANE, Bounds, Oracle, ours
 from tests.simulation.processes import Host
@@ -52,15 +52,6 @@ class Watcher:
         return entry is None or (entry.version, entry.cell) != (seen.version, seen.cell)
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What `Commissions` works with."""
-
-    ledger: SteppedLedger
-    waker: Workers
-    watcher: Watcher
-
-
 class Stage:
     """Everything of one run."""
 
@@ -88,8 +79,9 @@ class Stage:
             world, self.ledger, self.raw, self.astakos, oracle=self.oracle, count=workers
         )
         watcher = Watcher(world, self.ledger, self.raw)
-        parts: Any = Parts(self.ledger, self.workers, watcher)
-        self.commissions = Commissions(LANE, settings=SETTINGS, parts=parts)
+        ledger: Any = self.ledger  # a contract without what only carriers use
+        connections = Connections(ledger, self.workers, watcher)
+        self.commissions = Commissions(LANE, settings=SETTINGS, connections=connections)
         self._callers = itertools.count(1)
         environment = world.environment
         environment.foreign, environment.pending = self.interfere, self.any_pending

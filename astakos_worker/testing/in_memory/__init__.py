@@ -6,6 +6,6 @@ arithmetic; only the queue, the wire and the clock are left out. Loaded by nobod
 """
 
 from astakos_worker.testing.in_memory.astakos import InMemoryAstakos
-from astakos_worker.testing.in_memory.commissions import InMemoryCommissions
+from astakos_worker.testing.in_memory.service import InMemoryCommissions
 
 __all__ = ["InMemoryAstakos", "InMemoryCommissions"]

@@ -45,7 +45,9 @@ class InMemoryWorkers:
         self._clock = clock
         self._ledger = ledger
         self._astakos = astakos
-        self._carrier = Carrier(astakos, ledger, clock, limits, _draw, self._ring, self._tell)
+        self._carrier = Carrier(
+            astakos, ledger, clock, limits, _draw, self._ring, self._send_callback
+        )
         self._sweep = Sweep(astakos, ledger, clock, limits, self._ring)
         self._next_sweep = clock.now() + settings.sweep
         self._names = (f"carrier-{n}" for n in itertools.count(1))
@@ -146,7 +148,7 @@ class InMemoryWorkers:
         del lane  # there is one
         self._rung = True
 
-    def _tell(self, callback: str, payload: dict[str, Any]) -> bool:
+    def _send_callback(self, callback: str, payload: dict[str, Any]) -> bool:
         self.told.append((callback, payload))
         return True
 

@@ -4,6 +4,7 @@ import pytest
 
 from astakos_worker import Settings
 from astakos_worker.local import LocalStack
+from astakos_worker.service.inside import history
 from tests.integration.cluster.running import RunningSandbox
 from tests.integration.cluster.until import until
 from tests.integration.outages.places import Service
@@ -56,7 +57,7 @@ def test_its_message_is_delivered_again_and_its_commission_done_once(stack, sand
     service.until_accepted("held")
     holder.resume()
     until(lambda: "succeeded" in holder.output())
-    record, _ = service.commissions.history("held")
+    record, _ = history(service.commissions, "held")
     assert any(note.what.startswith("adopted") for note in record.history)
     assert record.twins == ()
     events = service.events("held")

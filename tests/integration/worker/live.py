@@ -12,6 +12,7 @@ from collections import defaultdict
 from contextlib import suppress
 
 from astakos_worker.ledger.request import Tag, read_tag
+from astakos_worker.service.inside import history
 from astakosclient import AstakosClient, AstakosClientException
 
 RAM = "cyclades.ram"
@@ -164,7 +165,7 @@ class Mishaps(Actor):
         keys = list(self.handlers.wanted)
         if not keys:
             return None
-        record, _ = self.service.commissions.history(self.random.choice(keys[-30:]))
+        record, _ = history(self.service.commissions, self.random.choice(keys[-30:]))
         if record.serial is None:
             return None  # it would be taken for an answer that was lost, and rightly
         tag = record.tag("default.default")

@@ -4,6 +4,7 @@ import pytest
 
 from astakos_worker import DecisionConflict
 from astakos_worker.configuration import names
+from astakos_worker.service.inside import history
 from astakosclient import AstakosClient
 from tests.integration.cluster.until import until
 
@@ -29,7 +30,7 @@ def left_behind(service, client):
     """Leaves a commission in Astakos under the tag of this key; returns its serial."""
 
     def left_behind(key):
-        record, _ = service.commissions.history(key)
+        record, _ = history(service.commissions, key)
         name = f"left behind {record.tag('default.default')}"
         vm = {"cyclades.vm": 1}
         return client.issue_one_commission(service.user, service.user, vm, name=name)

@@ -18,6 +18,7 @@ from astakos_worker.configuration import names
 from astakos_worker.local import LocalStack
 from astakos_worker.sandbox.control_client import ControlClient
 from astakos_worker.sandbox.seed import project_uuid, user_uuid
+from astakos_worker.service.inside import history
 from astakos_worker.worker.dead_messages import dead_messages_of
 from astakosclient import AstakosClient
 from tests.integration.cluster.servers import Server
@@ -143,10 +144,10 @@ def test_a_request_without_a_key_has_its_task_id_for_one_and_a_deadline(program,
     sent = program.send(ISSUE, **ONE)
     assert sent.get(timeout=30)["key"] == sent.id
     assert commissions.get(sent.id).state == "pending"
-    record, _ = commissions.history(sent.id)
+    record, _ = history(commissions, sent.id)
     assert record.deadline is not None
     program.ask(ISSUE, key="chosen", **ONE)
-    record, _ = commissions.history("chosen")
+    record, _ = history(commissions, "chosen")
     assert record.deadline is None
 
 
@@ -211,7 +212,7 @@ def test_many_are_issued_each_for_itself(program, control, commissions):
     until(lambda: commissions.get("many-3").state == "refused")
     made = result[5]["key"]
     assert commissions.outcome(made, 30).state == "pending"
-    assert commissions.history(made)[0].deadline is not None
+    assert history(commissions, made)[0].deadline is not None
     program.ask(ISSUE_MANY, commissions=[many[1], {"key": made, **ONE}])
     assert events(control, "many-1") == ["issued", "accepted"]
     assert events(control, made) == ["issued"]
@@ -336,7 +337,7 @@ def test_arguments_that_do_not_fit_are_refused_in_readable_words(
     assert words in result["error"]["details"]
     with pytest.raises(UnknownKey):
         commissions.get("bad")
-    assert commissions._here.ledger.lanes() == ["default"]
+    assert commissions._connections.ledger.lanes() == ["default"]
 
 
 def unreadable(dead_messages):

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from astakos_worker import Commissions, Settings
 from astakos_worker.cli import main
 from astakos_worker.local import LocalStack
+from astakos_worker.service.inside import history
 from tests.integration.cluster.until import until
 from tests.integration.worker import counting
 from tests.integration.worker.drifting import COUNTING, VM, Drifting, LiveService
@@ -75,7 +76,7 @@ def test_the_repair_is_a_commission_that_the_ledger_can_tell_of(drifting):
     keys = [row["key"] for row in said["rows"]]
     assert keys[0].startswith(f"usage/{VM}/project/{drifting.user}/")
     assert keys[1].startswith(f"usage/{VM}/{drifting.user}/{drifting.user}/")
-    record, _ = drifting.commissions.history(keys[1])
+    record, _ = history(drifting.commissions, keys[1])
     assert record.request.name == "repair of usage: 2 here, 0 in Astakos"
     assert record.deadline is not None
 

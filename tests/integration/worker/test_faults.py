@@ -2,6 +2,7 @@
 
 import pytest
 
+from astakos_worker.service.inside import history
 from astakosclient import AstakosClient
 from tests.integration.cluster.until import until
 
@@ -26,7 +27,7 @@ def test_a_request_that_was_lost_before_the_work_is_issued_again(service):
     outcome = service.issue("unheard", accept=True).outcome(40)
     assert outcome.state == "accepted"
     assert service.issued("unheard") == 1 and service.posts() == 2
-    record, _ = service.commissions.history("unheard")
+    record, _ = history(service.commissions, "unheard")
     announced = [note for note in record.history if note.what.startswith("issuing")]
     assert announced[1].at - announced[0].at >= service.cluster.settings.quiet_horizon
 

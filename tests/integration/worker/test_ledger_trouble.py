@@ -17,6 +17,7 @@ from astakos_worker.cli import main
 from astakos_worker.local import LocalStack
 from astakos_worker.sandbox.control_client import ControlClient
 from astakos_worker.sandbox.seed import user_uuid
+from astakos_worker.service.inside import history
 from tests.integration.cluster.servers import Server
 from tests.integration.cluster.until import until
 
@@ -65,7 +66,7 @@ def run(stack):
 
 
 def alarms(commissions):
-    return set(commissions._here.ledger.lane("default").alarms)
+    return set(commissions._connections.ledger.lane("default").alarms)
 
 
 def callbacks(stack, queue):
@@ -84,7 +85,7 @@ def test_a_call_back_is_told_although_its_worker_dies_with_it_in_hand(stack, com
     moments = ["pending", "closed"]
     commissions.issue(**ONE, key="told", callback="shop.done@told", callback_on=moments)
     until(lambda: callbacks(stack, "told") == ["pending"])
-    until(lambda: not commissions.history("told")[0].callbacks_due)
+    until(lambda: not history(commissions, "told")[0].callbacks_due)
     slow = {"kind": "delay-after", "route": "commissions.*", "seconds": 1.5, "count": 1}
     control.set_faults(slow)
     commissions.accept("told")
@@ -95,10 +96,10 @@ def test_a_call_back_is_told_although_its_worker_dies_with_it_in_hand(stack, com
         stack.processes["commissions-1"].kill()
     finally:
         stack.processes["broker"].resume()
-    assert commissions.history("told")[0].callbacks_due  # not before the broker has said so
+    assert history(commissions, "told")[0].callbacks_due  # not before the broker has said so
     until(lambda: callbacks(stack, "told")[1:], within=60)
     assert set(callbacks(stack, "told")[1:]) == {"accepted"}
-    until(lambda: not commissions.history("told")[0].is_open, within=60)
+    until(lambda: not history(commissions, "told")[0].is_open, within=60)
 
 
 PRODUCER = """

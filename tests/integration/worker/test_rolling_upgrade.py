@@ -82,7 +82,7 @@ def test_old_workers_leave_what_is_newer_alone_and_newer_ones_do_it_all(
     old = stack.processes["commissions-1"]
     pid = old.pid
     newer_service(stack, "newer")
-    ledger = commissions._here.ledger
+    ledger = commissions._connections.ledger
 
     # A message of a newer schema, and one about what a newer version wrote.
     request = {"user": USER, "project": USER, "provisions": {VM: 1}, "accept": True}

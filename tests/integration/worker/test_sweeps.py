@@ -6,6 +6,7 @@ import pytest
 
 from astakos_worker.configuration import names
 from astakos_worker.ledger.request import Tag
+from astakos_worker.service.inside import history
 from astakosclient import AstakosClient
 from tests.integration.cluster.until import until
 
@@ -70,7 +71,7 @@ def test_an_orphan_of_ours_is_quarantined_and_then_rejected(service, client, swe
 def test_a_twin_is_rejected_and_the_ledgers_serial_stands(service, client, sweep):
     """F7, F36: a second serial for a key is noted, and rejected."""
     mine = service.issue("twinned").outcome(10)
-    record, _ = service.commissions.history("twinned")
+    record, _ = history(service.commissions, "twinned")
     twin = put(service, client, f"ghost {record.tag('default.default')}")
     assert sweep()["twin"] == 1
     until(lambda: client.get_pending_commissions() == [mine.serial], within=20)

@@ -139,13 +139,13 @@ def bell(ledger):
 
 
 @pytest.fixture
-def parts(ledger, bell, listener):
+def connections(ledger, bell, listener):
     return SimpleNamespace(ledger=ledger, waker=bell, watcher=Watcher(ledger, listener))
 
 
 @pytest.fixture
-def commissions(settings, parts):
-    return Commissions(settings=settings, parts=parts)
+def commissions(settings, connections):
+    return Commissions(settings=settings, connections=connections)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from astakos_worker import Commissions, KeyConflict, Unavailable, UnknownKey
+from astakos_worker.service.inside import history
 from astakosclient.errors import BadValue
 
 # At once: where Django is imported without settings, whoever looks at all objects of the process
@@ -73,7 +74,7 @@ def test_what_is_committed_is_enqueued_and_not_before(commissions):
         assert key == "one"
         assert known(commissions, "one") is None
     assert known(commissions, "one") == "accepted"
-    assert commissions.history("one")[0].request.name == "create one"
+    assert history(commissions, "one")[0].request.name == "create one"
 
 
 def test_what_is_rolled_back_is_never_enqueued(commissions):
@@ -138,7 +139,7 @@ def test_a_key_is_made_for_who_has_none_and_has_a_deadline(commissions):
     with transaction.atomic():
         key = commissions.on_commit().issue(**ONE)
     assert known(commissions, key) == "pending"
-    assert commissions.history(key)[0].deadline is not None
+    assert history(commissions, key)[0].deadline is not None
 
 
 def test_what_goes_wrong_after_the_commit_comes_out_of_the_block(commissions):

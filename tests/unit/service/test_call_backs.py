@@ -3,6 +3,7 @@
 import pytest
 
 from astakos_worker import Commissions
+from astakos_worker.service.inside import history
 from astakosclient.errors import BadValue
 
 VM = "cyclades.vm"
@@ -20,7 +21,7 @@ class Broker:
 
     def __init__(self, commissions):
         self.told, self.away, self.kills = [], False, False
-        commissions.workers._carrier.tell = self.tell
+        commissions.workers._carrier.send_callback = self.tell
 
     def tell(self, callback, payload):
         if self.away:
@@ -49,7 +50,7 @@ def test_a_caller_is_told_at_the_moments_that_it_asked_for(commissions, broker, 
     commissions.issue(**ONE, key="k", callback="shop.done", callback_on=moments)
     commissions.accept("k")
     assert broker.told == told
-    assert not commissions.history("k")[0].is_open
+    assert not history(commissions, "k")[0].is_open
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_who_says_nothing_is_told_of_the_end_alone(commissions):
     assert commissions.workers.told == []
     commissions.reject("k")
     [(callback, payload)] = commissions.workers.told
-    entry = commissions.history("k")
+    entry = history(commissions, "k")
     assert callback == "shop.done@mine"
     assert payload == {
         "key": "k",

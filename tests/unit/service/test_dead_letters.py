@@ -17,6 +17,7 @@ from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Write
 from astakos_worker.ledger.states import transition
 from astakos_worker.service.arguments import one
+from astakos_worker.service.inside import decider_of, history, issuer_of
 from astakosclient.errors import BadValue
 
 VM = "cyclades.vm"
@@ -143,7 +144,7 @@ def test_what_is_discarded_keeps_nothing_reserved_whatever_was_decided(commissio
     dead(verb)()
     assert commissions.dead.discard("k", "the server is gone").state == "discarded"
     assert (usage(commissions), pending(commissions), commissions.astakos.pending) == (0, 0, [])
-    record, _ = commissions.history("k")
+    record, _ = history(commissions, "k")
     assert not record.is_open
     assert "discarded by an operator: the server is gone" in [n.what for n in record.history]
     assert commissions.dead.list() == []
@@ -195,7 +196,7 @@ def test_what_never_left_is_issued(commissions):
 
 def test_a_decision_whose_request_never_came_is_kept_once_more(commissions):
     """F77: dead with that reason; sent again it waits as long once more."""
-    commissions.decide_or_await("k", "accept")
+    decider_of(commissions).decide_or_await("k", "accept", patience=3600)
     awaited = Settings.model_fields["awaited"].default
     commissions.advance(awaited + 60)
     [letter] = commissions.dead.list()
@@ -203,7 +204,7 @@ def test_a_decision_whose_request_never_came_is_kept_once_more(commissions):
     assert commissions.dead.choices("k")["resend"].startswith("keeps its accept for 3600 s more")
     commissions.dead.resend("k")
     commissions.advance(awaited / 2)
-    commissions.enqueue(one("ada", "lab", {VM: 1}), "k")
+    issuer_of(commissions).issue(one("ada", "lab", {VM: 1}), "k")
     assert commissions.get("k").state == "accepted"
 
 
@@ -224,10 +225,10 @@ def test_a_serial_that_was_issued_elsewhere_is_named_by_it(commissions, lose_hol
 @pytest.mark.parametrize("do", ["resend", "discard", "choices"])
 def test_only_what_is_dead_is_touched(commissions, do):
     commissions.issue(user="ada", **ONE, key="k")
-    before = commissions.history("k")
+    before = history(commissions, "k")
     with pytest.raises(NotDead, match="is pending, not dead"):
         getattr(commissions.dead, do)("k")
-    assert commissions.history("k") == before
+    assert history(commissions, "k") == before
     with pytest.raises(UnknownKey):
         getattr(commissions.dead, do)("nobody's")
     with pytest.raises(BadValue):

@@ -6,6 +6,7 @@ from astakos_worker.configuration import names
 from astakos_worker.ledger import states
 from astakos_worker.ledger.record import Decision, bare_key
 from astakos_worker.service.errors import CommissionFailed, DecisionConflict, UnknownKey
+from astakos_worker.service.inside import history
 from astakosclient.errors import BadValue, NotFound, QuotaLimit
 from tests.unit.service.conftest import LANE, VM
 
@@ -246,8 +247,8 @@ def test_a_serial_that_nobody_decided_here_is_unknown(commissions):
 def test_an_operator_reads_the_whole_story(commissions, pending, worker):
     pending.accept()
     worker.settles("k")
-    record, version = commissions.history("k")
+    record, version = history(commissions, "k")
     assert [note.what for note in record.history][:2] == ["queued", "issuing, attempt 1"]
     assert record.history[-1].what == "accepted"
     assert version == worker.entry("k").version
-    assert commissions.history(57)[0] == record
+    assert history(commissions, 57)[0] == record

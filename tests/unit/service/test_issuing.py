@@ -38,13 +38,15 @@ def test_a_thousand_calls_before_the_first_carrier_ring_a_few_times(commissions,
     assert ledger.lane(LANE).due == 1000
 
 
-def test_without_coalescing_every_call_rings(settings, parts, clock):
+def test_without_coalescing_every_call_rings(settings, connections, clock):
     """What an operator pays who wants a row in Flower for every call."""
-    parts.ledger = parts.waker.ledger = MemoryLedger(clock, wakeups=WakeupPolicy(coalesce=False))
-    commissions = Commissions(settings=settings, parts=parts)
+    connections.ledger = connections.waker.ledger = MemoryLedger(
+        clock, wakeups=WakeupPolicy(coalesce=False)
+    )
+    commissions = Commissions(settings=settings, connections=connections)
     for number in range(30):
         commissions.issue(**VM, key=f"k{number}")
-    assert len(parts.waker.rung) == 30
+    assert len(connections.waker.rung) == 30
 
 
 # --- The same key again (F3) ------------------------------------------------------------------
@@ -258,16 +260,16 @@ def test_the_longest_name_that_is_taken_fits_with_its_tag(commissions, ledger, k
 
 
 @pytest.mark.parametrize("service", ["", "Cyclades", "a:b", "a b", "x" * 33, 7])
-def test_a_service_that_could_not_be_a_lane_is_refused(settings, parts, service):
+def test_a_service_that_could_not_be_a_lane_is_refused(settings, connections, service):
     with pytest.raises(BadValue, match="service"):
-        Commissions(service, settings=settings, parts=parts)
+        Commissions(service, settings=settings, connections=connections)
 
 
-def test_two_services_keep_their_keys_apart(settings, parts, commissions):
-    other = Commissions("other", settings=settings, parts=parts)
+def test_two_services_keep_their_keys_apart(settings, connections, commissions):
+    other = Commissions("other", settings=settings, connections=connections)
     commissions.issue(**VM, key="k")
     other.issue(**{**VM, "user": "someone else"}, key="k")
-    assert sorted(parts.ledger.lanes()) == ["default", "other"]
+    assert sorted(connections.ledger.lanes()) == ["default", "other"]
 
 
 def test_a_commission_shows_its_key_and_state(commissions):

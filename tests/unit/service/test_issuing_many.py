@@ -3,7 +3,6 @@
 import pytest
 
 from astakos_worker.ledger.contract import UnavailableError, Written
-from astakos_worker.service import calls as service_parts
 from astakos_worker.service.commissions import Commission
 from astakos_worker.service.errors import (
     DecisionConflict,
@@ -13,6 +12,8 @@ from astakos_worker.service.errors import (
     Unavailable,
     UnknownKey,
 )
+from astakos_worker.service.inside import decider_of
+from astakos_worker.service.ledger_calls import TOGETHER
 from astakos_worker.service.outcome import Outcome
 from astakosclient.errors import BadValue
 from tests.unit.service.conftest import LANE, VM
@@ -50,9 +51,9 @@ class Trips:
 
 
 @pytest.fixture
-def trips(parts, ledger):
-    parts.ledger = Trips(ledger)
-    return parts.ledger
+def trips(connections, ledger):
+    connections.ledger = Trips(ledger)
+    return connections.ledger
 
 
 def many(number, **more):
@@ -73,8 +74,8 @@ def test_a_thousand_are_a_few_round_trips_and_a_handful_of_messages(commissions,
 
 def test_no_round_trip_takes_more_than_so_many(commissions, trips):
     """The ledger's server serves others in between."""
-    commissions.issue_many(many(service_parts.TOGETHER + 1))
-    assert trips.writes == [service_parts.TOGETHER, 1]
+    commissions.issue_many(many(TOGETHER + 1))
+    assert trips.writes == [TOGETHER, 1]
 
 
 def test_each_is_as_if_it_had_been_issued_by_itself(commissions, ledger):
@@ -165,7 +166,7 @@ def test_keys_that_have_ended_are_used_again_where_that_is_asked(commissions, wo
 
 def test_decisions_that_were_awaited_find_theirs(commissions):
     """F77."""
-    commissions.decide_or_await("k1", "accept")
+    decider_of(commissions).decide_or_await("k1", "accept", patience=3600)
     became = commissions.issue_many(many(3))
     assert [one.last.decision for one in became] == [None, "accept", None]
 

@@ -45,8 +45,8 @@ def waiting(commissions):
         thread.join()
 
 
-def watched(parts):
-    return len(parts.watcher._waiting)
+def watched(connections):
+    return len(connections.watcher._waiting)
 
 
 def test_an_undecided_commission_is_through_when_it_has_a_serial(commissions, worker, waiting):
@@ -56,7 +56,7 @@ def test_an_undecided_commission_is_through_when_it_has_a_serial(commissions, wo
     assert (answer().state, answer().serial) == ("pending", 57)
 
 
-def test_a_decided_one_is_through_when_it_is_settled(commissions, worker, waiting, parts):
+def test_a_decided_one_is_through_when_it_is_settled(commissions, worker, waiting, connections):
     commissions.issue(**VM, key="k", accept=True)
     worker.issues("k", 57)
     with pytest.raises(OutcomeTimeout):
@@ -74,12 +74,14 @@ def test_a_handle_remembers_the_outcome(commissions, worker):
     assert commission.last.serial == 57
 
 
-def test_a_change_is_heard_and_not_polled_for(commissions, worker, waiting, parts, monkeypatch):
+def test_a_change_is_heard_and_not_polled_for(
+    commissions, worker, waiting, connections, monkeypatch
+):
     """With the slow poll out of the way only a published change can wake the waiting ones."""
     monkeypatch.setattr("astakos_worker.service.waiting._POLL", 60.0)
     commissions.issue(**VM, key="k")
     answers = [waiting("k", timeout=60) for _ in range(5)]
-    until(lambda: len(parts.watcher._waiting.get((LANE, "k"), ())) == 5)
+    until(lambda: len(connections.watcher._waiting.get((LANE, "k"), ())) == 5)
     until(lambda: worker.ledger._lanes[LANE].rows["k"].watched > 0)
     began = time.monotonic()
     worker.issues("k", 57)
@@ -111,39 +113,39 @@ def test_a_change_that_is_heard_late_says_nothing_new(commissions, worker, waiti
 
 
 def test_another_services_commission_of_the_same_key_is_nothing_that_is_waited_for(  # noqa: PLR0917  # fixtures
-    commissions, settings, parts, worker, waiting, listener
+    commissions, settings, connections, worker, waiting, listener
 ):
     """Both are waited for in one process; the other one has its serial first."""
-    other = Commissions("other", settings=settings, parts=parts)
+    other = Commissions("other", settings=settings, connections=connections)
     for each in (commissions, other):
         each.issue(**VM, key="k")
     with pytest.raises(OutcomeTimeout):
         other.outcome("k", 0.01)
     answer = waiting("k")
     until(lambda: worker.ledger._lanes[LANE].rows["k"].watched > 0)
-    [theirs] = parts.ledger.get("other", ["k"]).values()
+    [theirs] = connections.ledger.get("other", ["k"]).values()
     pending = structs.replace(theirs.record, state=State.PENDING, serial=99)
     listener.tell("k", replace(theirs, record=pending, version=7), "other")
     worker.issues("k", 57)
     assert answer().serial == 57
 
 
-def test_a_wait_is_bounded_and_says_how_it_stands(commissions, parts):
+def test_a_wait_is_bounded_and_says_how_it_stands(commissions, connections):
     commissions.issue(**VM, key="k")
     with pytest.raises(OutcomeTimeout, match=r"'k' is still queued after 0\.01 s") as caught:
         commissions.outcome("k", timeout=0.01)
     assert caught.value.key == "k"
-    assert watched(parts) == 0
+    assert watched(connections) == 0
 
 
-def test_nobody_is_left_waiting_for(commissions, worker, parts):
+def test_nobody_is_left_waiting_for(commissions, worker, connections):
     commissions.issue(**VM, key="k")
     worker.issues("k", 57)
     for _ in range(3):
         commissions.outcome("k", 1)
     with pytest.raises(UnknownKey):
         commissions.outcome("other", 1)
-    assert watched(parts) == 0
+    assert watched(connections) == 0
 
 
 def test_the_refusal_is_the_one_that_the_client_would_raise(commissions, worker):
@@ -208,13 +210,13 @@ def test_an_error_on_the_way_is_not_the_outcome(commissions, worker):
 
 
 def test_a_bare_serial_that_turns_out_to_be_a_keys_gets_no_second_wait(
-    commissions, worker, waiting, parts, clock
+    commissions, worker, waiting, connections, clock
 ):
     """What is left of the caller's time goes on with the key's commission."""
     commissions.issue(**VM, key="k")
     commissions.accept(57)
     answer = waiting(57, timeout=3600)
-    until(lambda: watched(parts) == 1)
+    until(lambda: watched(connections) == 1)
     clock.passes(3600)
     worker.does(57, states.Merged("k"))
     assert isinstance(answer(), OutcomeTimeout)

@@ -156,6 +156,6 @@ def test_a_worker_that_rings_for_others_is_not_kept_either(settings, broker, how
     """Its carriers ring with records in hand, and its heartbeat between two beats."""
     waker = WorkerProcess(settings).waker
     broker.kill() if how == "killed" else broker.process.pause()
-    raised, seconds = timed(lambda: waker.ring(LANE))
+    raised, seconds = timed(lambda: waker.wake_lane(LANE))
     assert raised is None
     assert seconds < BOUND

@@ -6,6 +6,7 @@ from astakos_worker import Commissions
 from astakos_worker.engine.carry.batch_size import REMEMBERED
 from astakos_worker.engine.ports import Limits
 from astakos_worker.ledger.contract import Asked
+from astakos_worker.service.inside import history
 from astakosclient.errors import AstakosClientException, Outcome, Unauthorized
 
 KEYS = [f"server-{n}" for n in range(20)]
@@ -74,7 +75,7 @@ def test_what_was_announced_and_not_sent_counts_for_nothing(commissions, between
     between.refuses = lambda serials: Unauthorized("Invalid token", outcome=Outcome.REFUSED)
     commissions.resolve(accept=KEYS[10:])
     assert between.sizes[3:] == [5]
-    records = [commissions.history(key)[0] for key in KEYS[10:]]
+    records = [history(commissions, key)[0] for key in KEYS[10:]]
     assert {(record.state, record.settles, record.sent) for record in records} == {
         ("settling", 1, ())
     }

@@ -1,24 +1,19 @@
-"""Many new commissions in one call: what may be said of each. Pure.
-
-The words are those of `Commissions.issue` and `issue_generic`, with the same meaning.
-"""
+"""`NewCommission`: one of the commissions that `Commissions.issue_many` is given. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from astakos_worker.ledger.request import Request
 from astakos_worker.service import arguments
-from astakos_worker.service.options import How, Options
+from astakos_worker.service.options import DEFAULTS, Handling, Options, handling, text_and_force
 from astakosclient.errors import BadValue
 
-_WHAT = {"name", "force"}
-_HOW = How.__annotations__.keys()
 _ONE = {"user", "project", "provisions"}
 _GENERIC = {"user_provisions", "project_provisions"}
 
 
 class NewCommission(Options, total=False):
-    """One of `Commissions.issue_many`: user, project and provisions, or the generic ones."""
+    """The arguments of `Commissions.issue` or of `Commissions.issue_generic`, as a mapping."""
 
     key: str | None
     user: str
@@ -29,30 +24,29 @@ class NewCommission(Options, total=False):
 
 
 def listed(commissions: Iterable[NewCommission]) -> list[NewCommission]:
-    """Return what was given as a list; `BadValue` for what is none."""
+    """Return the commissions as a list; `BadValue` if they are none."""
     if isinstance(commissions, str | Mapping) or not isinstance(commissions, Iterable):
         text = f"give a list of commissions, each a mapping, not {commissions!r:.80}"
         raise BadValue(text)
     return list(commissions)
 
 
-def read(given: NewCommission) -> tuple[Request, str | None, How]:
-    """Return request, key and options of one; `BadValue` for what cannot be right."""
+def read(given: NewCommission) -> tuple[Request, str | None, Handling]:
+    """Return request, key and handling of one; `BadValue` for what cannot be right."""
     if not isinstance(given, Mapping):
         raise BadValue(f"a commission must be a mapping, not {given!r:.80}")
     fields: dict[str, Any] = dict(given)
     key = fields.pop("key", None)
-    how = {name: fields.pop(name) for name in _HOW & fields.keys()}
-    what = {name: fields.pop(name) for name in _WHAT & fields.keys()}
+    options = cast("Options", {one: fields.pop(one) for one in DEFAULTS.keys() & fields.keys()})
     if fields.keys() == _ONE:
-        request = arguments.one(**fields, **what)
+        request = arguments.one(**fields, **text_and_force(options))
     elif fields and fields.keys() <= _GENERIC:
         user, project = (fields.get(f"{one}_provisions") for one in ("user", "project"))
-        request = arguments.generic(user, project, **what)
+        request = arguments.generic(user, project, **text_and_force(options))
     else:
         names = ", ".join(sorted(map(str, fields))) or "nothing"
         raise BadValue(
             "give user, project and provisions, or user_provisions and/or project_provisions, "
             f"besides key and options; not {names}"
         )
-    return request, key, cast("How", how)
+    return request, key, handling(options)

@@ -1,24 +1,15 @@
-"""The face that services know, over parts in memory, with handles for the test beside it."""
+"""The face that services know, over connections in memory, with handles for the test beside it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.service.arguments import checked_seconds, checked_service
 from astakos_worker.service.commissions import Commissions
+from astakos_worker.service.connections import Connections
 from astakos_worker.testing.in_memory.astakos import InMemoryAstakos
 from astakos_worker.testing.in_memory.clock import StandingClock
 from astakos_worker.testing.in_memory.ledger import InMemoryLedger
 from astakos_worker.testing.in_memory.workers import InMemoryWorkers
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """What the service's side works with."""
-
-    ledger: InMemoryLedger
-    waker: InMemoryWorkers
-    watcher: InMemoryWorkers
 
 
 class InMemoryCommissions(Commissions):
@@ -42,8 +33,8 @@ class InMemoryCommissions(Commissions):
         self.workers = InMemoryWorkers(
             checked_service(service), settings, clock, self.ledger, self.astakos
         )
-        parts = _Parts(self.ledger, self.workers, self.workers)
-        super().__init__(service, settings=settings, parts=parts)
+        connections = Connections(self.ledger, self.workers, self.workers)
+        super().__init__(service, settings=settings, connections=connections)
 
     @property
     def now(self) -> float:
