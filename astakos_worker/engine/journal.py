@@ -1,8 +1,14 @@
-"""Writing events into the ledger: applied, and where somebody was faster, applied again.
+"""Writes events into the ledger, and repeats a write that another process overtook.
 
-Rule 8 of the design: a holder whose version is stale reloads, applies its event to what is
-there now, and tries again. An event that no longer fits (`NotNow`) is dropped: another has
-taken over. What announces a send must hold the record, and is dropped at once if it does not.
+A worker reads a record, asks Astakos, and writes what happened. Another process may write the
+same record in between. Then the worker takes the record as it is now, applies its event to that,
+and writes again (rule 8 of the design). For example: worker A reads version 7, and the service
+records a decision as version 8. A's event is applied to version 8 and written as version 9.
+
+Two kinds of events are dropped instead. An event that does not fit the record any more
+(`NotNow`) means that another worker has done the work. And a write that says "I am about to
+send" must come from the worker that holds the claim; if another worker has claimed the record
+since, nothing is sent.
 """
 
 from collections.abc import Sequence
@@ -13,6 +19,7 @@ import structlog
 from astakos_worker.engine.replies import plain_fault
 from astakos_worker.ledger.contract import Asked, Claim, Entry, Ledger, Write, Written
 from astakos_worker.ledger.events import Conflicted, Decided, Event
+from astakos_worker.ledger.overtaken import retry_overtaken
 from astakos_worker.ledger.record import State, is_bare
 from astakos_worker.ledger.states import NotNow, transition
 
@@ -21,40 +28,46 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class EventWrite:
-    """One event to be recorded for one commission, by its holder unless said otherwise."""
+    """One event that is to be written for one commission.
+
+    `event` None writes no event: the record is only given back. `lease` (seconds) keeps the
+    claim for so long; None gives it back. `fenced`: a send follows, so the write is dropped
+    unless the writer still holds the claim. `holder` False: the writer has not claimed it.
+    """
 
     entry: Entry
-    event: Event | None  # None: the record is only given back
-    fenced: bool = False  # a send follows: only who holds the record may
+    event: Event | None
+    fenced: bool = False
     lease: float | None = None
     holder: bool = True
 
 
 class Journal:
-    """Records steps. All of one call travel in one round trip, but for what is contended."""
+    """Writes events for one carry or one sweep. All of one call travel in one round trip."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        # When each step was first told. A write is taken for the repetition of one whose answer
-        # was lost only if it says the very same; told twice, a step would count twice.
-        self._told: dict[int, tuple[EventWrite, float]] = {}
+        # When each event was first written. A write is taken for the repetition of one whose
+        # answer was lost only if it is equal to the last byte, its times included. Without this
+        # a repeated event would count twice.
+        self._times: dict[int, tuple[EventWrite, float]] = {}
 
-    def write(self, steps: Sequence[EventWrite]) -> list[Entry | None]:
-        """Record the steps; return each record as it is then, None where it was dropped."""
-        pairs = self._prepared(steps)
-        verdicts = self._ledger.cas([write for _, write in pairs if write is not None])
-        return self._settled(pairs, verdicts)
+    def write(self, events: Sequence[EventWrite]) -> list[Entry | None]:
+        """Write the events; return each record as it is then, None where it was dropped."""
+        pairs = self._prepared(events)
+        answers = self._ledger.cas([write for _, write in pairs if write is not None])
+        return self._finished(pairs, answers)
 
-    def claim(self, asked: Asked, steps: Sequence[EventWrite]) -> tuple[Claim, list[Entry | None]]:
-        """Record the steps and claim what comes next, in one round trip."""
-        pairs = self._prepared(steps)
+    def claim(self, asked: Asked, events: Sequence[EventWrite]) -> tuple[Claim, list[Entry | None]]:
+        """Write the events and claim the next records, all in one round trip."""
+        pairs = self._prepared(events)
         writes = [write for _, write in pairs if write is not None]
-        claim, verdicts = self._ledger.claim(asked, writes)
-        entries = self._settled(pairs, verdicts)
+        claim, answers = self._ledger.claim(asked, writes)
+        entries = self._finished(pairs, answers)
         return replace(claim, entries=tuple(self.current(e) for e in claim.entries)), entries
 
     def current(self, entry: Entry) -> Entry:
-        """Return the entry with what its cell holds applied to its record."""
+        """Return the entry with the decision of its cell applied to its record."""
         return self._current(entry, self._ledger.clock.now()) if entry.cell else entry
 
     @staticmethod
@@ -63,61 +76,70 @@ class Journal:
             return entry
         try:
             record = transition(entry.record, Decided(entry.cell), now)
-        except NotNow:  # the record has had its decision from elsewhere, and that one stands
+        except NotNow:  # the record already has a decision, and that one stands
             return entry
         return replace(entry, record=record)
 
-    def _prepared(self, steps: Sequence[EventWrite]) -> list[tuple[EventWrite, Write | None]]:
-        return [(step, self._write(step, step.entry)) for step in steps]
+    def _prepared(self, events: Sequence[EventWrite]) -> list[tuple[EventWrite, Write | None]]:
+        return [(one, self._prepare(one, one.entry)) for one in events]
 
-    def _write(self, step: EventWrite, entry: Entry) -> Write | None:
-        _, now = self._told.setdefault(id(step), (step, self._ledger.clock.now()))
+    def _prepare(self, one: EventWrite, entry: Entry) -> Write | None:
+        """Return the write of an event to the record as it is; None: the event is dropped."""
+        _, now = self._times.setdefault(id(one), (one, self._ledger.clock.now()))
         entry = self._current(entry, now)
         record = entry.record
-        if record.incarnation != step.entry.record.incarnation:
-            # The key is in use again: what became of its former commission is the sweep's (F71).
+        if record.incarnation != one.entry.record.incarnation:
+            # The key was used again. The sweep finds what its earlier commission left (F71).
             log.info("event_dropped", reason=f"{record.key!r} is another commission by now")
             return None
-        if step.event is not None:
+        if one.event is not None:
             try:
-                record = transition(record, step.event, now)
+                record = transition(record, one.event, now)
             except NotNow as late:
                 log.info("event_dropped", reason=str(late))
                 return None
         return Write(
             record,
             entry.version,
-            fence=step.entry.fence if step.holder else None,
-            fenced=step.fenced,
-            lease=step.lease,
+            fence=one.entry.fence if one.holder else None,
+            fenced=one.fenced,
+            lease=one.lease,
         )
 
-    def _settled(
-        self, pairs: Sequence[tuple[EventWrite, Write | None]], verdicts: Sequence[Written]
+    def _finished(
+        self, pairs: Sequence[tuple[EventWrite, Write | None]], answers: Sequence[Written]
     ) -> list[Entry | None]:
-        answers = iter(verdicts)
-        out: list[Entry | None] = []
-        for step, write in pairs:
-            verdict = next(answers) if write is not None else None
-            while verdict is not None and not verdict.done:
-                if step.fenced or verdict.entry is None:
-                    log.info("record_overtaken", key=step.entry.record.key)
-                    verdict = None
-                    break
-                again = self._write(step, verdict.entry)
-                verdict = self._ledger.cas([again])[0] if again is not None else None
-            if verdict is None or verdict.entry is None:
-                out.append(None)
-                continue
-            if verdict.clash is not None:
-                self._contested(verdict.entry, verdict.clash)
-            entry = self.current(verdict.entry)
-            # Who was overtaken does not come by the fence of who has it in hand now.
-            out.append(replace(entry, fence=step.entry.fence) if step.holder else entry)
-        return out
+        """Repeat what was overtaken; return each record as it is then."""
+        rest = iter(answers)
+        first = {n: next(rest) for n, (_, write) in enumerate(pairs) if write is not None}
 
-    def _contested(self, entry: Entry, other: str) -> None:
-        """See to two records that say the same serial; a bare one is its checker's to merge."""
+        def again(n: int, entry: Entry) -> Write | None:
+            one, _ = pairs[n]
+            if one.fenced:
+                return None
+            return self._prepare(one, entry)
+
+        last = retry_overtaken(self._ledger, first, again)
+        return [
+            self._recorded(one, answer) if (answer := last.get(n)) is not None else None
+            for n, (one, _) in enumerate(pairs)
+        ]
+
+    def _recorded(self, one: EventWrite, answer: Written) -> Entry | None:
+        if not answer.done or answer.entry is None:
+            log.info("record_overtaken", key=one.entry.record.key)
+            return None
+        if answer.clash is not None:
+            self._report_clash(answer.entry, answer.clash)
+        entry = self.current(answer.entry)
+        # A worker that lost its claim keeps its old fence: it must not get the new holder's.
+        return replace(entry, fence=one.entry.fence) if one.holder else entry
+
+    def _report_clash(self, entry: Entry, other: str) -> None:
+        """Close a record whose serial another record has, unless one of the two is bare.
+
+        A bare serial's record is merged with the other one when its serial is checked.
+        """
         lane, key = entry.record.service, entry.record.key
         if entry.record.state is State.CONFLICT or is_bare(key) or is_bare(other):
             return

@@ -157,7 +157,7 @@ class Moment:
             case types.GeneratorType():
                 return () if value.gi_frame is None else self._frame(value.gi_frame)
             case Journal():
-                return list(value._told.values())
+                return list(value._times.values())
             case BaseException():
                 return value.args
             case Entry() | Write():

@@ -65,7 +65,7 @@ class Result:
     def __str__(self) -> str:
         return (
             f"{self.violation or 'no promise is broken'}\n"
-            f"replay: python -m tests.simulation --replay {self.case} {str(self.schedule)!r}\n"
+            f"repeat it: .venv/bin/python -m tests.simulation --replay {self.case} {str(self.schedule)!r}\n"
             + "\n".join(map(str, self.trace))
         )
 

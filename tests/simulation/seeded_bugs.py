@@ -270,10 +270,10 @@ def restored_twin_overlooked(patch: Patch) -> None:
 
 def incarnation_ignored(patch: Patch) -> None:
     """What a former commission of a key comes to is written to its successor (rule 4, F71)."""
-    prepared = Journal._write
+    prepare = Journal._prepare
 
     def changed(self: Journal, step: EventWrite, entry: Entry) -> Write | None:
         mine = structs.replace(step.entry.record, incarnation=entry.record.incarnation)
-        return prepared(self, replace(step, entry=replace(step.entry, record=mine)), entry)
+        return prepare(self, replace(step, entry=replace(step.entry, record=mine)), entry)
 
-    patch.setattr(Journal, "_write", changed)
+    patch.setattr(Journal, "_prepare", changed)

@@ -1,0 +1,42 @@
+"""A write whose record has changed since it was read: made again from the record as it is now."""
+
+import itertools
+from collections.abc import Callable, Hashable, Mapping
+from typing import TypeVar
+
+from astakos_worker.ledger.contract import Entry, Ledger, Write, Written
+
+Name = TypeVar("Name", bound=Hashable)
+
+
+def retry_overtaken(
+    ledger: Ledger,
+    answers: Mapping[Name, Written],
+    again: Callable[[Name, Entry], Write | None],
+    *,
+    tries: int | None = None,
+) -> dict[Name, Written]:
+    """Repeat the writes that another process overtook; return the last answer to each.
+
+    `answers` are the answers to the first writes, under any names. For each write that was not
+    done, `again` is called with its name and the record as it is now. It returns the new write,
+    or None to leave the record as it is: then the answer keeps `done=False` and the record.
+
+    All writes of one round travel in one round trip. `tries` bounds the rounds; None: no bound.
+    A write that was overtaken in every round is answered with `done=False` and no record.
+    Raises what `ledger.cas` and `again` raise.
+    """
+    last = dict(answers)
+    overtaken = [name for name, answer in last.items() if not answer.done]
+    for _ in itertools.count() if tries is None else range(tries):
+        writes: dict[Name, Write] = {}
+        for name in overtaken:
+            entry = last[name].entry
+            write = None if entry is None else again(name, entry)
+            if write is not None:
+                writes[name] = write
+        if not writes:
+            return last
+        last.update(zip(writes, ledger.cas(list(writes.values())), strict=True))
+        overtaken = [name for name in writes if not last[name].done]
+    return last | dict.fromkeys(overtaken, Written(False, None))
