@@ -1,78 +1,80 @@
-"""The stand-in as one object, without HTTP: a world, its clock, and a record of what happened.
+"""The stand-in as one object, without HTTP: its rows, its clock, its quirks and its audit.
 
-Every change of a commission passes here, so that the audit and the state file miss none. Whoever
-wants an Astakos in the same process, without sockets, takes this.
+Each change of a commission passes here, so that the audit and the state file miss none. A program
+that wants an Astakos in its own process, without sockets, uses this.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Protocol
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
 from astakos_worker.sandbox.audit import Audit, Event
-from astakos_worker.sandbox.clock import Clock
+from astakos_worker.sandbox.http_messages import iso_time
 from astakos_worker.sandbox.quirks import Quirk
-from astakos_worker.sandbox.wire import iso_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime
 
+    from astakos_worker.sandbox.database import Database
     from astakos_worker.sandbox.quota import Commission, Provision, Resolution
-    from astakos_worker.sandbox.world import World
-
 
 # How far east of Greenwich the server with the quirk stands.
 _LOCAL: Final = timedelta(hours=2)
 
 
-class Recorder(Protocol):
-    """Keeps what must survive a restart; called before the answer is given."""
+class Clock:
+    """Wall-clock time in UTC, plus however far it has been advanced."""
+
+    def __init__(self, ahead: float = 0.0) -> None:
+        self._ahead = timedelta(seconds=ahead)
+
+    @property
+    def ahead(self) -> float:
+        """How many seconds it has been advanced by."""
+        return self._ahead.total_seconds()
+
+    def now(self) -> datetime:
+        """The time that Astakos believes it is."""
+        return datetime.now(UTC) + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock; tokens may expire by it. OverflowError beyond the year 9999."""
+        ahead = self._ahead + timedelta(seconds=seconds)
+        # So far that there would be no time any more, even for what expires a little later.
+        datetime.now(UTC) + ahead + timedelta(days=366)
+        self._ahead = ahead
+
+
+class Recorder:
+    """Keeps what must survive a restart, before the reply is sent. This one keeps nothing."""
 
     def issued(self, commission: Commission, *, auto_accept: bool) -> None:
-        """A commission was issued."""
+        """Keep that a commission was issued."""
 
     def resolved(
         self, component: str, accepted: Iterable[Commission], rejected: Iterable[Commission]
     ) -> None:
-        """Commissions were resolved."""
+        """Keep that commissions were resolved."""
 
     def changed(self, astakos: Astakos, settled: Sequence[Commission] = ()) -> None:
-        """Something else changed; these commissions were issued and accepted along with it."""
+        """Keep another change; `settled` were issued and accepted as a part of it."""
 
     def rewrite(self, astakos: Astakos) -> None:
-        """Everything changed, the audit included."""
-
-
-class ForgetfulRecorder:
-    """Keeps nothing."""
-
-    def issued(self, commission: Commission, *, auto_accept: bool) -> None:
-        """Keep nothing."""
-
-    def resolved(
-        self, component: str, accepted: Iterable[Commission], rejected: Iterable[Commission]
-    ) -> None:
-        """Keep nothing."""
-
-    def changed(self, astakos: Astakos, settled: Sequence[Commission] = ()) -> None:
-        """Keep nothing."""
-
-    def rewrite(self, astakos: Astakos) -> None:
-        """Keep nothing."""
+        """Keep that everything changed, the audit included."""
 
 
 class Astakos:
-    """A world that is being used."""
+    """A database in use."""
 
-    def __init__(self, world: World, *, recorder: Recorder | None = None) -> None:
-        self.world = world
+    def __init__(self, database: Database, *, recorder: Recorder | None = None) -> None:
+        self.database = database
         self.clock = Clock()
         self.audit = Audit()
         self.quirks: frozenset[Quirk] = frozenset()
         # What refusals leave behind for others to report, with the quirk for that.
         self.shared_error_data: dict[str, object] = {}
-        self.recorder: Recorder = recorder or ForgetfulRecorder()
+        self.recorder: Recorder = recorder or Recorder()
 
     def issue(
         self,
@@ -85,7 +87,7 @@ class Astakos:
         at: datetime | None = None,
     ) -> Commission:
         """Issue a commission, now unless told otherwise; see `QuotaBook.issue` for errors."""
-        commission = self.world.book.issue(
+        commission = self.database.book.issue(
             component,
             provisions,
             at=at or self.clock.now(),
@@ -102,7 +104,7 @@ class Astakos:
 
     def resolve(self, component: str, serial: int, *, accept: bool) -> Commission:
         """Accept or reject one commission; see `QuotaBook.resolve`."""
-        commission = self.world.book.resolve(component, serial, accept=accept)
+        commission = self.database.book.resolve(component, serial, accept=accept)
         done = (commission,)
         self._note_resolved(component, done if accept else (), () if accept else done)
         return commission
@@ -111,7 +113,7 @@ class Astakos:
         self, component: str, accept: Iterable[int], reject: Iterable[int]
     ) -> Resolution:
         """Accept and reject many commissions; see `QuotaBook.resolve_many`."""
-        resolution = self.world.book.resolve_many(component, accept, reject)
+        resolution = self.database.book.resolve_many(component, accept, reject)
         self._note_resolved(component, resolution.accepted, resolution.rejected)
         return resolution
 

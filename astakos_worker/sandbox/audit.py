@@ -27,7 +27,7 @@ class Event(StrEnum):
     REJECTED = "rejected"
 
 
-class Entry(NamedTuple):
+class JournalEntry(NamedTuple):
     """One event of one commission; `sequence` counts from 1 and never repeats."""
 
     sequence: int
@@ -53,11 +53,11 @@ class Audit:
         self.in_flight: Counter[str] = Counter()
         self.most_in_flight: Counter[str] = Counter()
         self.events: Counter[Event] = Counter()
-        self.journal: deque[Entry] = deque(maxlen=longest)
+        self.journal: deque[JournalEntry] = deque(maxlen=longest)
         self.last_sequence = 0
         self.feedback: deque[Feedback] = deque(maxlen=MOST_FEEDBACK)
 
-    def hear(self, user: str, message: str, data: str) -> None:
+    def add_feedback(self, user: str, message: str, data: str) -> None:
         """Keep what a user said, for a test to look at."""
         self.feedback.append(Feedback(user, message, data))
 
@@ -79,7 +79,7 @@ class Audit:
             self.last_sequence += 1
             self.events[event] += 1
             self.journal.append(
-                Entry(
+                JournalEntry(
                     self.last_sequence,
                     event,
                     commission.serial,
@@ -88,7 +88,7 @@ class Audit:
                 )
             )
 
-    def recall(self, entries: Iterable[Entry], last_sequence: int) -> None:
+    def recall(self, entries: Iterable[JournalEntry], last_sequence: int) -> None:
         """Take over the journal of an earlier run."""
         self.journal.clear()
         self.journal.extend(entries)

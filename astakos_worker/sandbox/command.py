@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from astakos_worker.sandbox.quirks import Quirk
+
 if TYPE_CHECKING:
     from astakos_worker.sandbox.server import SandboxServer
 
@@ -34,6 +36,13 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--delay", type=click.FloatRange(min=0), default=0.0, help="Seconds, every request.")
 @click.option("--faults", type=_FILE, help="TOML file of fault rules.")
+@click.option(
+    "--quirk",
+    "quirks",
+    type=click.Choice(list(Quirk)),
+    multiple=True,
+    help="An accident of the real server to switch on; give it as often as you like.",
+)
 @click.option("--base-path", default="", help="A path before /identity and the others.")
 @click.option("--keep-alive", default=75, show_default=True, help="Seconds, idle connections.")
 @click.option("--access-log/--no-access-log", default=True, help="A line for each request.")
@@ -46,6 +55,7 @@ def command(  # noqa: PLR0917 # click calls it by name
     cost: str,
     delay: float,
     faults: Path | None,
+    quirks: tuple[Quirk, ...],
     base_path: str,
     keep_alive: int,
     access_log: bool,
@@ -55,8 +65,7 @@ def command(  # noqa: PLR0917 # click calls it by name
     try:
         from astakos_worker.sandbox.cost import PRESETS  # noqa: PLC0415 # see below
         from astakos_worker.sandbox.errors import SandboxError  # noqa: PLC0415 # see below
-        from astakos_worker.sandbox.fault_file import load_faults  # noqa: PLC0415 # see below
-        from astakos_worker.sandbox.faults import Rule  # noqa: PLC0415 # see below
+        from astakos_worker.sandbox.faults import Rule, load_faults  # noqa: PLC0415 # see below
         from astakos_worker.sandbox.server import SandboxServer  # noqa: PLC0415 # see below
     except ModuleNotFoundError as missing:
         # The server is an extra, which `--help` and the other commands do without.
@@ -78,6 +87,7 @@ def command(  # noqa: PLR0917 # click calls it by name
             cost=PRESETS[cost],
             faults=rules,
             fault_seed=fault_seed,
+            quirks=map(Quirk, quirks),
             base_path=base_path,
             keep_alive=keep_alive,
             access_log=access_log,
@@ -88,19 +98,19 @@ def command(  # noqa: PLR0917 # click calls it by name
 
 
 def _announce(server: SandboxServer, *, show_tokens: bool) -> None:
-    world = server.sandbox.astakos.world
+    database = server.sandbox.astakos.database
     click.echo(f"auth URL:  {server.auth_url}")
     click.echo(f"control:   {server.url}/_control/")
-    names = ", ".join(world.components)
-    click.echo(f"tokens of: {names}, and {len(world.users)} users")
+    names = ", ".join(database.components)
+    click.echo(f"tokens of: {names}, and {len(database.users)} users")
     if show_tokens:
-        width = max(map(len, world.components), default=0)
-        for component in world.components.values():
+        width = max(map(len, database.components), default=0)
+        for component in database.components.values():
             click.echo(f"  {component.name:{width}}  {component.token}")
-        for user in world.users.values():
+        for user in database.users.values():
             click.echo(f"  {user.username}  {user.uuid}  {user.token}")
     else:
         click.echo(
-            f"           (--show-tokens prints them; so does GET {server.url}/_control/world)"
+            f"           (--show-tokens prints them; so does GET {server.url}/_control/database)"
         )
     click.echo("Ctrl-C ends it.")

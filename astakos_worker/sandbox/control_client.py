@@ -1,11 +1,11 @@
-"""Steering a sandbox from Python, in the same process or another: one method per control.
+"""Steering a sandbox from Python, in the same process or another: one method for each control.
 
 Errors are `ControlError`, with the sandbox's own words about what to do.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar
 
 import requests
 
@@ -15,6 +15,9 @@ from astakos_worker.sandbox.errors import ControlError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+T = TypeVar("T")
+
+# Seconds to connect, and to wait for the answer.
 _TIMEOUT: Final = (3.0, 30.0)
 
 
@@ -50,7 +53,7 @@ class JournalRow(TypedDict):
 
 
 class AuditReport(TypedDict):
-    """What the sandbox has seen; see `docs/sandbox.md`."""
+    """The requests and events that the sandbox has seen; see `docs/sandbox.md`."""
 
     requests: dict[str, dict[str, int]]
     in_flight: dict[str, int]
@@ -61,7 +64,7 @@ class AuditReport(TypedDict):
 
 
 class FeedbackRow(TypedDict):
-    """What a user told the operators."""
+    """One message of a user to the operators."""
 
     user: str
     message: str
@@ -69,7 +72,7 @@ class FeedbackRow(TypedDict):
 
 
 class FaultReport(TypedDict):
-    """The rules in force and how often each has struck."""
+    """The rules in force, and how often each has struck."""
 
     seed: int
     rules: list[dict[str, Any]]
@@ -77,50 +80,49 @@ class FaultReport(TypedDict):
 
 
 class ControlClient:
-    """The control interface of the sandbox at a URL."""
+    """The control interface of the sandbox at a URL.
+
+    Each method raises `ControlError` if the sandbox refuses or does not answer.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
 
     def holdings(self, holder: str | None = None) -> list[HoldingRow]:
-        """All holdings, or one holder's (`user:<uuid>`, `project:<uuid>`)."""
-        rows: list[HoldingRow] = self._ask("GET", "holdings", {"holder": holder})
-        return rows
+        """Return all holdings, or one holder's (`user:<uuid>`, `project:<uuid>`)."""
+        return self._ask(list[HoldingRow], "GET", "holdings", holder=holder)
 
     def holding(self, holder: str, source: str | None, resource: str) -> HoldingRow:
-        """One holding."""
+        """Return one holding."""
         for row in self.holdings(holder):
             if (row["source"], row["resource"]) == (source, resource):
                 return row
         raise ControlError(f"there is no holding {(holder, source, resource)}")
 
     def commissions(self, component: str | None = None) -> list[CommissionRow]:
-        """The pending commissions, by serial; all of them, or one component's."""
-        rows: list[CommissionRow] = self._ask("GET", "commissions", {"component": component})
-        return rows
+        """Return the pending commissions by serial, all or one component's."""
+        return self._ask(list[CommissionRow], "GET", "commissions", component=component)
 
     def world(self) -> dict[str, list[Any]]:
-        """The users, components (with their tokens), projects and resources there are."""
-        world: dict[str, list[Any]] = self._ask("GET", "world")
-        return world
+        """Return users, components (both with tokens), projects and resources."""
+        return self._ask(dict[str, list[Any]], "GET", "world")
 
     def audit(self) -> AuditReport:
-        """Requests by route and outcome, the most at once, events so far."""
-        report: AuditReport = self._ask("GET", "audit")
-        return report
+        """Return requests by route and outcome, the most at once, and the events so far."""
+        return self._ask(AuditReport, "GET", "audit")
 
     def journal(self, after: int = 0, limit: int | None = None) -> list[JournalRow]:
-        """What happened to commissions, in order, after a sequence number."""
-        rows: list[JournalRow] = self._ask("GET", "journal", {"after": after, "limit": limit})
-        return rows
+        """Return the events of commissions in order, at most `limit`, after a sequence number."""
+        return self._ask(list[JournalRow], "GET", "journal", after=after, limit=limit)
+
+    def feedback(self) -> list[FeedbackRow]:
+        """Return the feedback of users since the start or the last reset."""
+        return self._ask(list[FeedbackRow], "GET", "feedback")
 
     def set_limit(self, holder: str, source: str | None, resource: str, limit: int) -> None:
         """Change the limit of a holding that is there; its usage stays."""
-        self._ask(
-            "PUT",
-            "limits",
-            json={"holder": holder, "source": source, "resource": resource, "limit": limit},
-        )
+        body = {"holder": holder, "source": source, "resource": resource, "limit": limit}
+        self._ask(object, "PUT", "limits", **body)
 
     def add_user(
         self,
@@ -129,21 +131,22 @@ class ControlClient:
         token: str | None = None,
         limits: Mapping[str, int] | None = None,
         admin: bool = False,
+        **options: object,
     ) -> dict[str, str]:
-        """Add a user with a system project; returns uuid, username and token."""
+        """Add a user, and return uuid, username and token.
+
+        `options` are keys of the seed's `[[users]]`, such as `active`, `moderated` and `groups`.
+        """
         body = {"name": name, "token": token, "limits": dict(limits or {}), "admin": admin}
-        user: dict[str, str] = self._ask("POST", "users", json=body)
-        return user
+        return self._ask(dict[str, str], "POST", "users", **body, **options)
 
     def add_component(self, name: str, *, token: str | None = None) -> dict[str, str]:
-        """Add a component; returns name and token."""
-        body = {"name": name, "token": token}
-        component: dict[str, str] = self._ask("POST", "components", json=body)
-        return component
+        """Add a component, and return name and token."""
+        return self._ask(dict[str, str], "POST", "components", name=name, token=token)
 
     def add_resource(self, name: str, service: str, **options: object) -> None:
         """Register a resource; `system_default`, `project_default` and `visible` are optional."""
-        self._ask("POST", "resources", json={"name": name, "service": service, **options})
+        self._ask(object, "POST", "resources", name=name, service=service, **options)
 
     def add_project(
         self,
@@ -154,10 +157,10 @@ class ControlClient:
         member_limits: Mapping[str, int] | None = None,
         **options: object,
     ) -> str:
-        """Add an active project; returns its uuid.
+        """Add an active project, and return its uuid.
 
-        A member's limits are the project's unless given. `owner`, `uuid`, `join_policy`,
-        `leave_policy`, `max_members` and `private` are optional.
+        A member's limits are the project's unless given. `options` are keys of the seed's
+        `[[project]]`, such as `owner`, `uuid`, `join_policy`, `max_members` and `private`.
         """
         body = {
             "name": name,
@@ -166,13 +169,11 @@ class ControlClient:
             "member_limits": dict(member_limits or {}),
             **options,
         }
-        project: dict[str, str] = self._ask("POST", "projects", json=body)
-        return project["uuid"]
+        return self._ask(dict[str, str], "POST", "projects", **body)["uuid"]
 
     def terminate_expired(self) -> list[str]:
-        """End the projects whose end date has passed; returns their uuids."""
-        done: dict[str, list[str]] = self._ask("POST", "projects/terminate-expired")
-        return done["terminated"]
+        """End the projects whose end date has passed, and return their uuids."""
+        return self._ask(dict[str, list[str]], "POST", "projects/terminate-expired")["terminated"]
 
     def add_oauth_client(
         self,
@@ -183,104 +184,85 @@ class ControlClient:
         trusted: bool = False,
     ) -> None:
         """Register an application; one with a secret has to show it."""
-        body = {
-            "id": identifier,
-            "redirect_uri": redirect_uri,
-            "secret": secret,
-            "trusted": trusted,
-        }
-        self._ask("POST", "oauth/clients", json=body)
+        body = {"redirect_uri": redirect_uri, "secret": secret, "trusted": trusted}
+        self._ask(object, "POST", "oauth/clients", id=identifier, **body)
 
     def add_oauth_token(self, user: str, *, scope: str = "", seconds: float | None = None) -> str:
-        """Make an access token of a user, as the browser and `O/token` would; returns it."""
+        """Make an access token of a user, as the browser and `O/token` would, and return it."""
         body = {"user": user, "scope": scope, "seconds": seconds}
-        token: dict[str, str] = self._ask("POST", "oauth/tokens", json=body)
-        return token["token"]
-
-    def feedback(self) -> list[FeedbackRow]:
-        """What users have said since the start or the last reset."""
-        rows: list[FeedbackRow] = self._ask("GET", "feedback")
-        return rows
+        return self._ask(dict[str, str], "POST", "oauth/tokens", **body)["token"]
 
     def faults(self) -> FaultReport:
-        """The fault rules in force."""
-        report: FaultReport = self._ask("GET", "faults")
-        return report
+        """Return the fault rules in force."""
+        return self._ask(FaultReport, "GET", "faults")
 
     def set_faults(self, *rules: Mapping[str, object], seed: int = 0) -> None:
         """Put these rules in force instead of those before."""
-        body = {"rules": [dict(rule) for rule in rules], "seed": seed}
-        self._ask("PUT", "faults", json=body)
+        self._ask(object, "PUT", "faults", rules=[dict(rule) for rule in rules], seed=seed)
 
     def clear_faults(self) -> None:
-        """Nothing goes wrong from now on."""
-        self._ask("DELETE", "faults")
+        """Take all fault rules out of force."""
+        self._ask(object, "DELETE", "faults")
 
     def cost(self) -> dict[str, Any]:
-        """The cost model in force."""
-        model: dict[str, Any] = self._ask("GET", "cost")
-        return model
+        """Return the cost model in force."""
+        return self._ask(dict[str, Any], "GET", "cost")
 
     def set_cost(self, preset: str | None = None, **figures: float) -> None:
         """Change the cost model: a preset (`none`, `real`), figures, or figures over a preset."""
-        self._ask("PUT", "cost", json={"preset": preset, **figures})
+        self._ask(object, "PUT", "cost", preset=preset, **figures)
 
     def set_quirks(self, quirks: Iterable[str] = ()) -> None:
-        """Switch accidents of the real server on, and all others off."""
-        self._ask("PUT", "quirks", json={"quirks": list(quirks)})
+        """Switch these accidents of the real server on, and all others off."""
+        self._ask(object, "PUT", "quirks", quirks=list(quirks))
 
     def revoke_token(self, *, component: str | None = None, user: str | None = None) -> None:
         """Make a component's or a user's token stop working."""
-        self._ask("POST", "tokens/revoke", json={"component": component, "user": user})
+        self._ask(object, "POST", "tokens/revoke", component=component, user=user)
 
     def restore_token(self, *, component: str | None = None, user: str | None = None) -> None:
-        """Make it work again."""
-        self._ask("POST", "tokens/restore", json={"component": component, "user": user})
+        """Make a revoked token work again."""
+        self._ask(object, "POST", "tokens/restore", component=component, user=user)
 
     def rotate_token(
         self, token: str, *, component: str | None = None, user: str | None = None
     ) -> None:
         """Give a component or a user another token."""
-        body = {"token": token, "component": component, "user": user}
-        self._ask("POST", "tokens/rotate", json=body)
+        self._ask(object, "POST", "tokens/rotate", token=token, component=component, user=user)
 
     def advance_clock(self, seconds: float) -> None:
-        """Move the sandbox's own clock."""
-        self._ask("POST", "clock/advance", json={"seconds": seconds})
+        """Move the sandbox's own clock forward."""
+        self._ask(object, "POST", "clock/advance", seconds=seconds)
 
     def outage(self, seconds: float) -> None:
-        """Refuse connections for so long, and drop those there are, as a restart does."""
-        self._ask("POST", "outage", json={"seconds": seconds})
+        """Refuse connections for so many seconds, and drop those there are, as a restart does."""
+        self._ask(object, "POST", "outage", seconds=seconds)
 
     def reset(self) -> None:
-        """Back to the seed and to the faults and costs of the start; counters from zero."""
-        self._ask("POST", "reset")
+        """Go back to the seed and to the faults, costs and quirks of the start; empty the audit."""
+        self._ask(object, "POST", "reset")
 
     def snapshot(self, name: str = "") -> None:
-        """Remember what Astakos knows, while the sandbox runs."""
-        self._ask("POST", "snapshot", json={"name": name})
+        """Remember all that Astakos knows, while the sandbox runs."""
+        self._ask(object, "POST", "snapshot", name=name)
 
     def restore(self, name: str = "") -> None:
-        """Back to a snapshot, as after a restored backup: serials come again."""
-        self._ask("POST", "restore", json={"name": name})
+        """Go back to a snapshot, as after a restored backup: serials come again."""
+        self._ask(object, "POST", "restore", name=name)
 
-    def _ask(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str | int | None] | None = None,
-        json: Mapping[str, object] | None = None,
-    ) -> Any:
-        # What is None was not given.
-        body = {name: value for name, value in (json or {}).items() if value is not None}
+    def _ask(self, _: type[T], method: str, path: str, /, **values: object) -> T:
+        # A value of None was not given.
+        given: dict[str, Any] = {key: value for key, value in values.items() if value is not None}
+        params, body = (given, None) if method == "GET" else (None, given)
         try:
             # A connection each: a test that cuts connections must not trip over its own control.
             reply = requests.request(
                 method, self.url + PREFIX + path, params=params, json=body, timeout=_TIMEOUT
             )
-            content = reply.json()
+            content: Any = reply.json()
         except requests.RequestException as cause:
             raise ControlError(f"the sandbox at {self.url} does not answer: {cause}") from cause
         if not reply.ok:
             raise ControlError(str(content.get("error")))
-        return content
+        answer: T = content
+        return answer

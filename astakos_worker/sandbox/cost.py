@@ -14,8 +14,8 @@ from collections import deque
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Final, Self
 
+from astakos_worker.sandbox.api.calls import Load, WorkKind
 from astakos_worker.sandbox.errors import FaultRuleError
-from astakos_worker.sandbox.operation import Load, Work
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,11 +62,11 @@ class CostModel:
     def seconds(self, load: Load) -> float:
         """How long a server works on it."""
         return {
-            Work.READ: self.read_ms,
-            Work.ISSUE: self.issue_ms,
-            Work.ISSUE_AND_ACCEPT: self.issue_ms + self.auto_accept_ms,
-            Work.RESOLVE: self.resolve_ms + self.serial_ms * load.serials,
-        }[load.work] / 1000
+            WorkKind.READ: self.read_ms,
+            WorkKind.ISSUE: self.issue_ms,
+            WorkKind.ISSUE_AND_ACCEPT: self.issue_ms + self.auto_accept_ms,
+            WorkKind.RESOLVE: self.resolve_ms + self.serial_ms * load.serials,
+        }[load.kind] / 1000
 
     @property
     def is_free(self) -> bool:

@@ -44,46 +44,6 @@ class NameTakenError(SandboxError):
     """Raised when a name, uuid or token is to be given that somebody else has."""
 
 
-class QuotaRefusalError(SandboxError):
-    """Raised when the arithmetic refuses an issue; nothing has changed then.
-
-    `data` is what Astakos reports beside its message (the protocol, section 3.10).
-    """
-
-    name: str
-
-    def __init__(self, message: str, data: Mapping[str, object]) -> None:
-        super().__init__(message)
-        self.message = message
-        self.data = {"name": self.name, **data}
-
-
-class NoHoldingError(QuotaRefusalError):
-    """Raised when a provision names a holding that does not exist."""
-
-    name = "NoHoldingError"
-
-
-class NoCapacityError(QuotaRefusalError):
-    """Raised when an import would exceed its limit."""
-
-    name = "NoCapacityError"
-
-
-class NoQuantityError(QuotaRefusalError):
-    """Raised when a release asks for more than is confirmed as used."""
-
-    name = "NoQuantityError"
-
-
-class NoCommissionError(SandboxError):
-    """Raised when a serial is not pending for the component that asks."""
-
-
-class InternalFailureError(SandboxError):
-    """Raised where the real server fails with an unexplained 500; nothing has changed then."""
-
-
 class ApiFaultError(SandboxError):
     """Raised to answer a request with a fault instead of a result.
 
@@ -106,6 +66,58 @@ class ApiFaultError(SandboxError):
         self.data = data
         self.allow = allow
         self.uncaught = uncaught
+
+
+class InternalFailureError(ApiFaultError):
+    """Raised where the real server fails with an unexplained 500; nothing has changed then."""
+
+    def __init__(self) -> None:
+        super().__init__(500, "Unexpected error")
+
+
+class NoCommissionError(ApiFaultError):
+    """Raised when a serial is not pending for the component that asks: a 404 without a body."""
+
+    def __init__(self) -> None:
+        super().__init__(404, None)
+
+
+class QuotaRefusalError(ApiFaultError):
+    """Raised when the arithmetic refuses an issue; nothing has changed then.
+
+    `data` is what Astakos reports beside its message (the protocol, section 3.10).
+    """
+
+    name: str
+    code = 413
+    reason: str
+    message: str
+    data: Mapping[str, object]
+
+    def __init__(self, data: Mapping[str, object]) -> None:
+        super().__init__(self.code, self.reason, data={"name": self.name, **data})
+
+
+class NoHoldingError(QuotaRefusalError):
+    """Raised when a provision names a holding that does not exist."""
+
+    name = "NoHoldingError"
+    code = 404
+    reason = "There is no such holding"
+
+
+class NoCapacityError(QuotaRefusalError):
+    """Raised when an import would exceed its limit."""
+
+    name = "NoCapacityError"
+    reason = "There is not enough capacity"
+
+
+class NoQuantityError(QuotaRefusalError):
+    """Raised when a release asks for more than is confirmed as used."""
+
+    name = "NoQuantityError"
+    reason = "There is not enough quantity"
 
 
 class OAuthFaultError(SandboxError):

@@ -92,6 +92,16 @@ def merge(provisions: Iterable[Provision]) -> tuple[Provision, ...]:
     return tuple(Provision(*key, quantity) for key, quantity in sums.items())
 
 
+def member_holding(user: str, project: str, resource: str) -> HoldingKey:
+    """Return the key of the holding that counts what a user has taken from a project."""
+    return HoldingKey(f"user:{user}", f"project:{project}", resource)
+
+
+def project_holding(project: str, resource: str) -> HoldingKey:
+    """Return the key of the holding that counts what all members together have taken."""
+    return HoldingKey(f"project:{project}", None, resource)
+
+
 class QuotaBook:
     """All holdings and all pending commissions."""
 
@@ -139,32 +149,21 @@ class QuotaBook:
         merged = merge(provisions)
         after: list[tuple[Holding, int, int]] = []
         for provision in merged:
+            asked = {"provision": provision.describe()}
             holding = self.holdings.get(provision.key)
             if holding is None:
-                raise NoHoldingError(
-                    "There is no such holding", {"provision": provision.describe()}
-                )
+                raise NoHoldingError(asked)
             usage_min, usage_max = holding.usage_min, holding.usage_max
             quantity = provision.quantity
-            if quantity >= 0:
-                if not force and usage_max + quantity > holding.limit:
-                    raise NoCapacityError(
-                        "There is not enough capacity",
-                        {
-                            "limit": holding.limit,
-                            "usage": usage_max,
-                            "provision": provision.describe(),
-                        },
-                    )
-                usage_max += quantity
-            else:
-                # `force` lifts limits only: what is not confirmed cannot be given back.
+            if quantity < 0:
+                # `force` lifts limits only: what is not confirmed cannot be released.
                 if usage_min + quantity < 0:
-                    raise NoQuantityError(
-                        "There is not enough quantity",
-                        {"limit": 0, "usage": usage_min, "provision": provision.describe()},
-                    )
+                    raise NoQuantityError({"limit": 0, "usage": usage_min, **asked})
                 usage_min += quantity
+            else:
+                if not force and usage_max + quantity > holding.limit:
+                    raise NoCapacityError({"limit": holding.limit, "usage": usage_max, **asked})
+                usage_max += quantity
             after.append((holding, usage_min, usage_max))
         # The real server finds these out when it writes, that is, after the refusals.
         if any(usage_max > INT64_MAX for _, _, usage_max in after) or not is_storable(name):
@@ -191,7 +190,7 @@ class QuotaBook:
         """The pending commission of that serial, if it is the component's own."""
         commission = self.commissions.get(serial)
         if commission is None or commission.component != component:
-            raise NoCommissionError(f"serial {serial} is not pending for {component}")
+            raise NoCommissionError
         return commission
 
     def resolve(self, component: str, serial: int, *, accept: bool) -> Commission:

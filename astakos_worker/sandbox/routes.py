@@ -1,6 +1,6 @@
-"""Which path and method mean which operation (the protocol, sections 3.1 and 3.2).
+"""Which path and method mean which call (the protocol, sections 3.1 and 3.2).
 
-Adding a call of the API is a class in `api/` and a line here.
+To add a call, write a function in `api/` and a line here.
 """
 
 from __future__ import annotations
@@ -8,81 +8,116 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from astakos_worker.sandbox.api import (
-    account,
-    catalogs,
-    commissions,
-    components,
-    identity,
-    memberships,
-    oauth,
-    projects,
-    quotas,
+from astakos_worker.sandbox.api import account_calls as account
+from astakos_worker.sandbox.api import commission_calls as commissions
+from astakos_worker.sandbox.api import identity_calls as identity
+from astakos_worker.sandbox.api import membership_calls as memberships
+from astakos_worker.sandbox.api import oauth_calls as oauth
+from astakos_worker.sandbox.api import project_calls as projects
+from astakos_worker.sandbox.api import quota_calls as quotas
+from astakos_worker.sandbox.api.calls import (
+    AnyEndpoint,
+    Call,
+    Endpoint,
+    Who,
+    Work,
+    anybody,
+    by_component,
+    by_user,
 )
 from astakos_worker.sandbox.errors import ApiFaultError
 
 if TYPE_CHECKING:
-    from astakos_worker.sandbox.operation import Operation
+    from collections.abc import Callable, Mapping
 
-    Methods = dict[str, type[Operation]]
+    from astakos_worker.sandbox.astakos import Astakos
+    from astakos_worker.sandbox.http_messages import ApiRequest
 
 IDENTITY: Final = "/identity"
 ACCOUNT: Final = "/account"
 
-PATHS: Final[dict[str, Methods]] = {
-    "/identity": {"GET": identity.ListVersions},
-    "/identity/v2.0": {"GET": identity.ShowVersion},
-    "/identity/v2.0/tokens": {"POST": identity.Discover},
-    "/account/v1.0/user_catalogs": {"POST": catalogs.AskAsUser},
-    "/account/v1.0/service/user_catalogs": {"POST": catalogs.AskAsService},
-    "/account/v1.0/feedback": {"POST": account.SendFeedback},
-    "/account/v1.0/myaccount/default_project": {"POST": account.SetDefaultProject},
-    "/account/v1.0/resources": {"GET": quotas.ListResources},
-    "/account/v1.0/quotas": {"GET": quotas.ShowQuotas},
-    "/account/v1.0/service_quotas": {"GET": quotas.ShowServiceQuotas},
-    "/account/v1.0/service_project_quotas": {"GET": quotas.ShowServiceProjectQuotas},
-    "/account/v1.0/commissions": {"GET": commissions.ListPending, "POST": commissions.Issue},
-    "/account/v1.0/commissions/action": {"POST": commissions.ActOnMany},
-    "/account/v1.0/projects": {"GET": projects.ListProjects, "POST": projects.Apply},
-    "/account/v1.0/projects/memberships": {
-        "GET": memberships.ListMemberships,
-        "POST": memberships.BecomeMember,
-    },
-    "/oauth2/auth": {"GET": oauth.Authorize, "POST": oauth.Authorize},
-    "/oauth2/token": {"POST": oauth.ExchangeCode},
-    "/ui/get_services": {"GET": components.ListComponents},
+
+def _below(
+    base: str,
+    authenticate: Callable[[Astakos, ApiRequest], Who],
+    *rows: tuple[str, str, str, Callable[[Call[Who]], Work]],
+) -> tuple[AnyEndpoint, ...]:
+    """Return endpoints from rows of name, method, path below the base, and function."""
+    return tuple(
+        Endpoint(method, base + path, name, authenticate, handle)
+        for name, method, path, handle in rows
+    )
+
+
+ENDPOINTS: Final[tuple[AnyEndpoint, ...]] = (
+    *_below(
+        "",
+        anybody,
+        ("versions", "GET", "/identity", identity.list_versions),
+        ("version", "GET", "/identity/v2.0", identity.show_version),
+        ("tokens", "POST", "/identity/v2.0/tokens", identity.discover),
+        ("tokens.info", "GET", "/identity/v2.0/tokens/<token>", oauth.validate_token),
+        ("services", "GET", "/ui/get_services", identity.list_components),
+        ("resources", "GET", f"{ACCOUNT}/v1.0/resources", quotas.list_resources),
+        ("oauth.auth", "GET", "/oauth2/auth", oauth.authorize),
+        ("oauth.auth", "POST", "/oauth2/auth", oauth.authorize),
+        ("oauth.token", "POST", "/oauth2/token", oauth.exchange_code),
+    ),
+    *_below(
+        f"{ACCOUNT}/v1.0",
+        by_component,
+        ("service.catalogs", "POST", "/service/user_catalogs", account.look_up_as_service),
+        ("service.quotas", "GET", "/service_quotas", quotas.show_service_quotas),
+        ("service.project_quotas", "GET", "/service_project_quotas", quotas.show_project_quotas),
+        ("commissions.list", "GET", "/commissions", commissions.list_pending),
+        ("commissions.issue", "POST", "/commissions", commissions.issue),
+        ("commissions.batch", "POST", "/commissions/action", commissions.act_on_many),
+        ("commissions.info", "GET", "/commissions/<number>", commissions.show),
+        ("commissions.action", "POST", "/commissions/<number>/action", commissions.act),
+    ),
+    *_below(
+        f"{ACCOUNT}/v1.0",
+        by_user,
+        ("catalogs", "POST", "/user_catalogs", account.look_up_as_user),
+        ("feedback", "POST", "/feedback", account.send_feedback),
+        ("default_project", "POST", "/myaccount/default_project", account.set_default_project),
+        ("quotas", "GET", "/quotas", quotas.show_quotas),
+        ("projects.list", "GET", "/projects", projects.list_projects),
+        ("projects.create", "POST", "/projects", projects.create),
+        ("projects.info", "GET", "/projects/<project>", projects.show),
+        ("projects.modify", "PUT", "/projects/<project>", projects.modify),
+        ("projects.action", "POST", "/projects/<project>/action", projects.act),
+        ("memberships.list", "GET", "/projects/memberships", memberships.list_memberships),
+        ("memberships.create", "POST", "/projects/memberships", memberships.create),
+        ("memberships.info", "GET", "/projects/memberships/<number>", memberships.show),
+        ("memberships.action", "POST", "/projects/memberships/<number>/action", memberships.act),
+    ),
+)
+
+ROUTE_NAMES: Final = tuple(sorted({endpoint.name for endpoint in ENDPOINTS}))
+
+_VARIABLES: Final = {
+    "<number>": "([0-9]+)",
+    "<token>": "([^/]+)",
+    "<project>": "(?!memberships/)([^/]+)",
 }
 
-# Paths with something in them that varies, in the group of each pattern.
-_PATTERNS: Final[tuple[tuple[str, Methods], ...]] = (
-    (r"/account/v1\.0/commissions/([0-9]+)", {"GET": commissions.Info}),
-    (r"/account/v1\.0/commissions/([0-9]+)/action", {"POST": commissions.Act}),
-    (r"/account/v1\.0/projects/memberships/([0-9]+)", {"GET": memberships.ShowMembership}),
-    (
-        r"/account/v1\.0/projects/memberships/([0-9]+)/action",
-        {"POST": memberships.ActOnMembership},
-    ),
-    (
-        r"/account/v1\.0/projects/(?!memberships/)([^/]+)",
-        {"GET": projects.ShowProject, "PUT": projects.Modify},
-    ),
-    (
-        r"/account/v1\.0/projects/(?!memberships/)([^/]+)/action",
-        {"POST": projects.ActOnProject},
-    ),
-    (r"/identity/v2\.0/tokens/([^/]+)", {"GET": oauth.ValidateToken}),
-)
-PATTERNS: Final = tuple((re.compile(pattern), methods) for pattern, methods in _PATTERNS)
 
-# By these names faults and counters know the routes.
-ROUTE_NAMES: Final = tuple(
-    sorted(
-        {
-            operation.name
-            for methods in (*PATHS.values(), *(methods for _, methods in PATTERNS))
-            for operation in methods.values()
-        }
+def _by_path(*, with_variable: bool) -> dict[str, dict[str, AnyEndpoint]]:
+    paths: dict[str, dict[str, AnyEndpoint]] = {}
+    for endpoint in ENDPOINTS:
+        if ("<" in endpoint.path) is with_variable:
+            paths.setdefault(endpoint.path, {})[endpoint.method] = endpoint
+    return paths
+
+
+_FIXED: Final[Mapping[str, Mapping[str, AnyEndpoint]]] = _by_path(with_variable=False)
+_PATTERNS: Final = tuple(
+    (
+        re.compile(re.sub(r"<\w+>", lambda name: _VARIABLES[name[0]], path.replace(".", r"\."))),
+        methods,
     )
+    for path, methods in _by_path(with_variable=True).items()
 )
 
 
@@ -91,14 +126,14 @@ class NoSuchPageError(Exception):
 
 
 class Route(NamedTuple):
-    """What a request asks for, and what its path names."""
+    """The endpoint that a request asks for, and the value of the variable in its path."""
 
-    operation: type[Operation]
+    endpoint: AnyEndpoint
     argument: str
 
 
 def find_route(method: str, path: str, base_path: str = "") -> Route:
-    """The operation of a path below a site's prefix; a trailing slash is optional.
+    """Return the endpoint of a path below a site's prefix; a trailing slash is optional.
 
     Raises:
         ApiFaultError: 400 for an unknown path of the API, 405 for a wrong method.
@@ -108,19 +143,21 @@ def find_route(method: str, path: str, base_path: str = "") -> Route:
     if not path.startswith(base_path):
         raise NoSuchPageError(path)
     path = path.removeprefix(base_path).removesuffix("/")
-    methods, argument = PATHS.get(path), ""
+    methods, argument = _FIXED.get(path), ""
     if methods is None:
-        for pattern, candidates in PATTERNS:
-            match = pattern.fullmatch(path)
-            if match:
-                methods, argument = candidates, match[1]
-                break
-        else:
-            if path.startswith((f"{IDENTITY}/", f"{ACCOUNT}/")) or path == ACCOUNT:
-                raise ApiFaultError(400, "Unknown API endpoint")
-            raise NoSuchPageError(path)
-    operation = methods.get(method)
-    if operation is None:
+        methods, argument = _find_pattern(path)
+    endpoint = methods.get(method)
+    if endpoint is None:
         allow = tuple(methods)
         raise ApiFaultError(405, f"Method not allowed; use {' or '.join(allow)}", allow=allow)
-    return Route(operation, argument)
+    return Route(endpoint, argument)
+
+
+def _find_pattern(path: str) -> tuple[Mapping[str, AnyEndpoint], str]:
+    for pattern, methods in _PATTERNS:
+        match = pattern.fullmatch(path)
+        if match:
+            return methods, match[1]
+    if path.startswith((f"{IDENTITY}/", f"{ACCOUNT}/")) or path == ACCOUNT:
+        raise ApiFaultError(400, "Unknown API endpoint")
+    raise NoSuchPageError(path)

@@ -8,19 +8,19 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from astakos_worker.sandbox.astakos import Astakos, ForgetfulRecorder, Recorder
+from astakos_worker.sandbox.astakos import Astakos, Recorder
 from astakos_worker.sandbox.cost import FREE, CostModel, Servers
 from astakos_worker.sandbox.errors import UnknownNameError
 from astakos_worker.sandbox.faults import FaultPlan, Kind, Rule
 from astakos_worker.sandbox.seed import read_seed
-from astakos_worker.sandbox.snapshot import dump_world, load_world
+from astakos_worker.sandbox.snapshot import dump_database, load_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from astakos_worker.sandbox.quirks import Quirk
-    from astakos_worker.sandbox.state import StateFile
+    from astakos_worker.sandbox.state_file import StateFile
 
 
 class Sandbox:
@@ -40,7 +40,7 @@ class Sandbox:
         self._first = (cost, tuple(faults), fault_seed)
         self._snapshots: dict[str, dict[str, object]] = {}
         self._found_by_rules: dict[str, object] = {}
-        self.astakos = self._fresh(ForgetfulRecorder())
+        self.astakos = self._fresh(Recorder())
         self.faults = FaultPlan()
         self.servers = Servers()
         # Whoever serves the sandbox from a socket says how to close it for a while.
@@ -62,11 +62,11 @@ class Sandbox:
         """Put other rules in force; their counts and times begin now."""
         self.faults = FaultPlan(rules, seed=seed, now=time.monotonic())
         if any(rule.kind is Kind.RESTORE for rule in rules):
-            self._found_by_rules = dump_world(self.astakos.world)
+            self._found_by_rules = dump_database(self.astakos.database)
 
     def restore_what_rules_found(self) -> None:
         """Back to what there was when the fault rules were set, as a restored backup does."""
-        self.astakos.world = load_world(self._found_by_rules)
+        self.astakos.database = load_database(self._found_by_rules)
         self.astakos.changed()
 
     def set_cost(self, model: CostModel) -> None:
@@ -77,14 +77,14 @@ class Sandbox:
         """Back to the seed, and to the faults and costs of the start; the audit is emptied."""
         recorder = self.astakos.recorder
         # What is still under way belongs to the world that is gone, and must not be kept.
-        self.astakos.recorder = ForgetfulRecorder()
+        self.astakos.recorder = Recorder()
         self.astakos = self._fresh(recorder)
         recorder.rewrite(self.astakos)
         self._calm_down()
 
     def take_snapshot(self, name: str) -> None:
         """Remember everything that Astakos knows, under a name."""
-        self._snapshots[name] = dump_world(self.astakos.world)
+        self._snapshots[name] = dump_database(self.astakos.database)
 
     def restore_snapshot(self, name: str) -> None:
         """Forget what happened since a snapshot, as a restored backup does: serials come again.
@@ -94,12 +94,12 @@ class Sandbox:
         if name not in self._snapshots:
             known = ", ".join(sorted(self._snapshots)) or "none yet"
             raise UnknownNameError(f"there is no snapshot {name!r}; there is: {known}")
-        self.astakos.world = load_world(self._snapshots[name])
+        self.astakos.database = load_database(self._snapshots[name])
         self.astakos.changed()
 
     def _fresh(self, recorder: Recorder) -> Astakos:
         seed = read_seed(self._seed)
-        astakos = Astakos(seed.world, recorder=recorder)
+        astakos = Astakos(seed.database, recorder=recorder)
         astakos.quirks = self._quirks | seed.quirks
         return astakos
 

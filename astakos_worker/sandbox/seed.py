@@ -15,16 +15,17 @@ from importlib import resources
 from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import UUID, uuid5
 
+from astakos_worker.sandbox.database import Database
 from astakos_worker.sandbox.errors import NameTakenError, SeedError, UnknownNameError
 from astakos_worker.sandbox.input_tables import Document, Table
 from astakos_worker.sandbox.oauth import OAuthClient, normalized
-from astakos_worker.sandbox.projects.charging import pending_app_holdings
 from astakos_worker.sandbox.quirks import Quirk
 from astakos_worker.sandbox.quota import INT64_MAX
-from astakos_worker.sandbox.records import (
+from astakos_worker.sandbox.rows import (
     FAR_AWAY,
     FOUNDED,
     PROJECT_FIELDS,
+    ApplicationBody,
     ApplicationState,
     Capacity,
     Component,
@@ -35,9 +36,7 @@ from astakos_worker.sandbox.records import (
     Resource,
     Service,
     User,
-    Wishes,
 )
-from astakos_worker.sandbox.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +60,7 @@ _OWN_SERVICES: Final[tuple[tuple[str, str, str, str, dict[str, str]], ...]] = (
 class Seed(NamedTuple):
     """What a seed says: the rows to start with, and the quirks that are on."""
 
-    world: World
+    database: Database
     quirks: frozenset[Quirk]
 
 
@@ -80,14 +79,14 @@ def default_seed() -> str:
     return resources.files(__package__).joinpath("default.toml").read_text(encoding="utf-8")
 
 
-def load_seed(seed: Path | str | None = None) -> World:
+def load_seed(seed: Path | str | None = None) -> Database:
     """Return the rows of a seed: a path, the text itself, or None for the shipped one.
 
     Raises:
         SeedError: the seed cannot be read or makes no sense.
 
     """
-    return read_seed(seed).world
+    return read_seed(seed).database
 
 
 def read_seed(seed: Path | str | None = None) -> Seed:
@@ -108,19 +107,19 @@ def read_seed(seed: Path | str | None = None) -> Seed:
 
 def _build(document: Document) -> Seed:
     document.only("quirks", *_TABLES)
-    world = World()
+    database = Database()
     for name, add in _TABLES.items():
         for table in document.tables(name):
             try:
-                add(world, table)
+                add(database, table)
             except (NameTakenError, UnknownNameError) as cause:
                 raise table.error("", str(cause)) from cause
         if name == "component":
-            _add_astakos(world)
-    return Seed(world, document.top.choices("quirks", Quirk))
+            _add_astakos(database)
+    return Seed(database, document.top.choices("quirks", Quirk))
 
 
-def add_component(world: World, table: Table) -> Component:
+def add_component(database: Database, table: Table) -> Component:
     """Add the component of a `[[component]]` table."""
     component = Component(
         table.required("name", str),
@@ -133,22 +132,22 @@ def add_component(world: World, table: Table) -> Component:
         cloudbar=table.inner("cloudbar").contents(),
     )
     table.finish()
-    world.add_component(component)
+    database.add_component(component)
     return component
 
 
-def _add_astakos(world: World) -> None:
-    if _ASTAKOS.name not in world.components:
+def _add_astakos(database: Database) -> None:
+    if _ASTAKOS.name not in database.components:
         try:
-            world.add_component(replace(_ASTAKOS))
+            database.add_component(replace(_ASTAKOS))
         except NameTakenError as cause:
             raise SeedError(f"{cause}: {_ASTAKOS.token!r} is that of Astakos itself") from cause
     for name, kind, version, path, more in _OWN_SERVICES:
         endpoint = {"versionId": version, "publicURL": path, **more}
-        world.add_service(Service(name, kind, _ASTAKOS.name, (endpoint,)))
+        database.add_service(Service(name, kind, _ASTAKOS.name, (endpoint,)))
 
 
-def _add_service(world: World, table: Table) -> None:
+def _add_service(database: Database, table: Table) -> None:
     name, kind = table.required("name", str), table.required("type", str)
     component = table.required("component", str)
     endpoints = []
@@ -159,12 +158,12 @@ def _add_service(world: World, table: Table) -> None:
         endpoints.append({"versionId": "", **endpoint})
     table.finish()
     try:
-        world.add_service(Service(name, kind, component, tuple(endpoints)))
+        database.add_service(Service(name, kind, component, tuple(endpoints)))
     except UnknownNameError as cause:
         raise table.error("component", f"{cause}; add a [[component]] first") from cause
 
 
-def add_resource(world: World, table: Table) -> Resource:
+def add_resource(database: Database, table: Table) -> Resource:
     """Add the resource of a `[[resource]]` table."""
     visible = table.get("api_visible", bool, default=True)
     resource = Resource(
@@ -181,13 +180,13 @@ def add_resource(world: World, table: Table) -> Resource:
     if resource.ui_visible and not resource.api_visible:
         raise table.error("ui_visible", "implies api_visible; set both, or neither")
     try:
-        world.add_resource(resource)
+        database.add_resource(resource)
     except UnknownNameError as cause:
         raise table.error("service", f"{cause}; add a [[service]] first") from cause
     return resource
 
 
-def add_users(world: World, table: Table, at: datetime = FOUNDED) -> User:
+def add_users(database: Database, table: Table, at: datetime = FOUNDED) -> User:
     """Add the users of a `[[users]]` table, and return the last one.
 
     One table gives `count` users; `%d` in name, token, first and last name is the number, from 1.
@@ -218,7 +217,7 @@ def add_users(world: World, table: Table, at: datetime = FOUNDED) -> User:
     state = table.choice("system_project", ProjectState.ACTIVE)
     if state not in {ProjectState.ACTIVE, ProjectState.SUSPENDED}:
         raise table.error("system_project", "must be one of: active, suspended")
-    limits = _limits(world, table.inner("limits"))
+    limits = _limits(database, table.inner("limits"))
     table.finish()
     for key in ("name", "token"):
         if count > 1 and _numbered(texts[key], 1) == texts[key]:
@@ -239,25 +238,25 @@ def add_users(world: World, table: Table, at: datetime = FOUNDED) -> User:
             token=token,
             default_project=own,
         )
-        world.add_user(user, limits, suspended=state is ProjectState.SUSPENDED, at=at)
+        database.add_user(user, limits, suspended=state is ProjectState.SUSPENDED, at=at)
     return user
 
 
-def add_project(world: World, table: Table, at: datetime = FOUNDED) -> Project:
+def add_project(database: Database, table: Table, at: datetime = FOUNDED) -> Project:
     """Add the project of a `[[project]]` table, with its members.
 
     A project with an owner has an application, as if it had been applied for and approved.
     """
     name = table.required("name", str)
     uuid = table.get("uuid", str, project_uuid(name))
-    owner = None if "owner" not in table else world.user(table.required("owner", str)).uuid
+    owner = None if "owner" not in table else database.user(table.required("owner", str)).uuid
     project = Project(
         uuid,
         name,
         state=table.choice("state", ProjectState.ACTIVE),
         is_system=False,
         owner=owner,
-        capacities=_capacities(world, table.inner("resources")),
+        capacities=_capacities(database, table.inner("resources")),
         creation_date=at,
         end_date=table.moment("end_date", FAR_AWAY),
         homepage=table.get("homepage", str, ""),
@@ -271,28 +270,28 @@ def add_project(world: World, table: Table, at: datetime = FOUNDED) -> Project:
         project.deactivation_date = at
     members: dict[str, None] = {}
     for pattern in table.strings("members"):
-        matching = [user.uuid for user in world.users.values() if _matches(user, pattern)]
+        matching = [user.uuid for user in database.users.values() if _matches(user, pattern)]
         if not matching:
             raise table.error("members", f"no user matches {pattern!r}")
         members.update(dict.fromkeys(matching))
     table.finish()
-    if uuid in world.projects:
+    if uuid in database.projects:
         raise table.error("name", f"there is a project {name!r} already")
-    wishes = Wishes(
+    body = ApplicationBody(
         **{field: getattr(project, field) for field in PROJECT_FIELDS},
         comments="",
         resources=dict(project.capacities),
     )
-    world.add_project(project)
+    database.add_project(project)
     if owner is not None:
         state = _APPLICATION_OF.get(project.state, ApplicationState.APPROVED)
-        world.add_application(project, owner, state, wishes)
+        database.add_application(project, owner, state, body)
         if state is ApplicationState.PENDING:
-            for key in pending_app_holdings(world, owner):
-                world.book.holdings[key].usage_min += 1
-                world.book.holdings[key].usage_max += 1
+            for key in database.pending_app_holdings(owner):
+                database.book.holdings[key].usage_min += 1
+                database.book.holdings[key].usage_max += 1
     for member in members:
-        world.set_membership(member, uuid, MembershipState.ACCEPTED, at)
+        database.set_membership(member, uuid, MembershipState.ACCEPTED, at)
     return project
 
 
@@ -303,7 +302,7 @@ _APPLICATION_OF: Final = {
 }
 
 
-def add_oauth_client(world: World, table: Table) -> OAuthClient:
+def add_oauth_client(database: Database, table: Table) -> OAuthClient:
     """Add the client of an `[[oauth_client]]` table."""
     identifier, secret = table.required("id", str), table.optional("secret", str, None)
     redirect_uris = table.strings("redirect_uris")
@@ -316,22 +315,22 @@ def add_oauth_client(world: World, table: Table) -> OAuthClient:
     except ValueError as cause:
         raise table.error("redirect_uris", str(cause)) from cause
     client = OAuthClient(identifier, uris, secret, trusted)
-    world.oauth.add_client(client)
+    database.oauth.add_client(client)
     return client
 
 
-def _add_oauth_token(world: World, table: Table) -> None:
+def _add_oauth_token(database: Database, table: Table) -> None:
     """Add the access token of an `[[oauth_token]]` table."""
-    token, user = table.required("token", str), world.user(table.required("user", str))
+    token, user = table.required("token", str), database.user(table.required("user", str))
     client, scope = table.get("client", str, ""), table.get("scope", str, "")
     expires = table.moment("expires", NEVER)
     table.finish()
-    if client and client not in world.oauth.clients:
+    if client and client not in database.oauth.clients:
         raise table.error("client", f"there is no OAuth client {client!r}")
-    world.oauth.add_token(client, user.uuid, scope, expires, token)
+    database.oauth.add_token(client, user.uuid, scope, expires, token)
 
 
-_TABLES: Final[dict[str, Callable[[World, Table], object]]] = {
+_TABLES: Final[dict[str, Callable[[Database, Table], object]]] = {
     "component": add_component,
     "service": _add_service,
     "resource": add_resource,
@@ -346,21 +345,21 @@ def _matches(user: User, pattern: str) -> bool:
     return pattern == user.uuid or fnmatchcase(user.username, pattern.lower())
 
 
-def _require_resource(world: World, table: Table, name: str) -> None:
-    if name not in world.resources:
+def _require_resource(database: Database, table: Table, name: str) -> None:
+    if name not in database.resources:
         raise table.error(name, "is no resource; add a [[resource]] first")
 
 
-def _limits(world: World, table: Table) -> dict[str, int]:
+def _limits(database: Database, table: Table) -> dict[str, int]:
     for name in table.names():
-        _require_resource(world, table, name)
+        _require_resource(database, table, name)
     return {name: table.quantity(name) for name in table.names()}
 
 
-def _capacities(world: World, table: Table) -> dict[str, Capacity]:
+def _capacities(database: Database, table: Table) -> dict[str, Capacity]:
     capacities = {}
     for name in table.names():
-        _require_resource(world, table, name)
+        _require_resource(database, table, name)
         inner = table.inner(name)
         capacities[name] = Capacity(inner.quantity("project", 0), inner.quantity("member", 0))
         inner.finish()

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from astakos_worker.sandbox.app import Application
+from astakos_worker.sandbox.asgi import SandboxApp
 from astakos_worker.sandbox.control_client import ControlClient
 from astakos_worker.sandbox.cost import FREE, CostModel
-from astakos_worker.sandbox.delivery import TRANSPORT
 from astakos_worker.sandbox.errors import CannotListenError, SandboxError
+from astakos_worker.sandbox.reply_sender import TRANSPORT
 from astakos_worker.sandbox.sandbox import Sandbox
-from astakos_worker.sandbox.state import StateFile
+from astakos_worker.sandbox.state_file import StateFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -53,7 +53,7 @@ class _Server(uvicorn.Server):
     """Ends quietly on a signal, says when it is ready, and can be away for a while."""
 
     def __init__(
-        self, config: uvicorn.Config, application: Application, listen: Callable[[], socket.socket]
+        self, config: uvicorn.Config, application: SandboxApp, listen: Callable[[], socket.socket]
     ) -> None:
         super().__init__(config)
         self.ready = threading.Event()
@@ -202,10 +202,10 @@ class SandboxServer:
 
     def token(self, name: str) -> str:
         """The token of a component, or of a user by name or uuid."""
-        world = self.sandbox.astakos.world
-        if name in world.components:
-            return world.components[name].token
-        return world.user(name).token
+        database = self.sandbox.astakos.database
+        if name in database.components:
+            return database.components[name].token
+        return database.user(name).token
 
     def serve(self, announce: Callable[[], None]) -> None:
         """Serve until SIGINT or SIGTERM; `announce` is called once requests are answered."""
@@ -252,7 +252,7 @@ class SandboxServer:
         return listener
 
     def _build_server(self) -> _Server:
-        application = Application(
+        application = SandboxApp(
             self.sandbox, base_path=self._base_path, access_log=self._access_log
         )
         config = uvicorn.Config(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from astakos_worker.sandbox.routes import PATHS, PATTERNS
+from astakos_worker.sandbox.routes import find_route
 from astakos_worker.sandbox.seed import project_uuid, user_uuid
 
 SEED = """
@@ -167,10 +167,4 @@ SAMPLES = [
 
 def sampled_operations() -> set[str]:
     """The names of the calls that there is a sample of."""
-    return {methods[sample.method].name for sample in SAMPLES for methods in [_methods(sample)]}
-
-
-def _methods(sample: Sample) -> Any:
-    if sample.path in PATHS:
-        return PATHS[sample.path]
-    return next(methods for pattern, methods in PATTERNS if pattern.fullmatch(sample.path))
+    return {find_route(sample.method, sample.path).endpoint.name for sample in SAMPLES}

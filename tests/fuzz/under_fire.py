@@ -7,7 +7,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from astakos_worker.sandbox.quota import is_storable
-from astakos_worker.sandbox.snapshot import dump_world
+from astakos_worker.sandbox.snapshot import dump_database
 from tests.fuzz.samples import MEMBERS, OWNER, SPECS, WHOLE
 
 # Long beyond anything that is served, short enough for a test to end.
@@ -29,7 +29,7 @@ class Fuzzed:
         call(
             "POST", "/account/v1.0/projects/memberships", "member", {"join": {"project": self.lab}}
         )
-        oauth = server.sandbox.astakos.world.oauth
+        oauth = server.sandbox.astakos.database.oauth
         now = datetime.now(UTC)
         back = "https://client.example.org/back"
         code = oauth.add_code("client", OWNER, back, "scope", now)
@@ -44,7 +44,7 @@ class Fuzzed:
     def lab(self):
         return next(
             uuid
-            for uuid, project in self.server.sandbox.astakos.world.projects.items()
+            for uuid, project in self.server.sandbox.astakos.database.projects.items()
             if project.name == "lab.example.org"
         )
 
@@ -78,7 +78,7 @@ class Fuzzed:
 
     def state(self):
         """All that Astakos knows."""
-        return dump_world(self.server.sandbox.astakos.world)
+        return dump_database(self.server.sandbox.astakos.database)
 
     def check(self, request):
         """Send a request to the world as it was at the start."""

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 def add_user(sandbox: Sandbox, body: Table) -> object:
     """Add a user; an accepted one has a system project."""
     astakos = sandbox.astakos
-    user = seed.add_users(astakos.world, _with_token(body), astakos.clock.now())
+    user = seed.add_users(astakos.database, _with_token(body), astakos.clock.now())
     astakos.changed()
     return {"uuid": user.uuid, "username": user.username, "token": user.token}
 
 
 def add_component(sandbox: Sandbox, body: Table) -> object:
     """Add a component."""
-    component = seed.add_component(sandbox.astakos.world, _with_token(body))
+    component = seed.add_component(sandbox.astakos.database, _with_token(body))
     sandbox.astakos.changed()
     return {"name": component.name, "token": component.token}
 
@@ -37,7 +37,7 @@ def add_resource(sandbox: Sandbox, body: Table) -> object:
     values = body.contents()
     if "visible" in values:
         values["api_visible"] = values.pop("visible")
-    resource = seed.add_resource(sandbox.astakos.world, Table(values, ControlError))
+    resource = seed.add_resource(sandbox.astakos.database, Table(values, ControlError))
     sandbox.astakos.changed()
     return {"name": resource.name}
 
@@ -53,7 +53,7 @@ def add_project(sandbox: Sandbox, body: Table) -> object:
     values["resources"] = {**short, **body.inner("resources").contents()}
     astakos = sandbox.astakos
     table = Table(values, ControlError)
-    project = seed.add_project(astakos.world, table, astakos.clock.now())
+    project = seed.add_project(astakos.database, table, astakos.clock.now())
     astakos.changed()
     return {"uuid": project.uuid, "name": project.name}
 
@@ -63,7 +63,7 @@ def add_oauth_client(sandbox: Sandbox, body: Table) -> object:
     values = body.contents()
     if "redirect_uri" in values:
         values["redirect_uris"] = [values.pop("redirect_uri")]
-    client = seed.add_oauth_client(sandbox.astakos.world, Table(values, ControlError))
+    client = seed.add_oauth_client(sandbox.astakos.database, Table(values, ControlError))
     sandbox.astakos.changed()
     return {"id": client.id}
 
@@ -71,14 +71,14 @@ def add_oauth_client(sandbox: Sandbox, body: Table) -> object:
 def add_oauth_token(sandbox: Sandbox, body: Table) -> object:
     """Make an access token of a user, as if a code had been exchanged for it."""
     astakos = sandbox.astakos
-    user = astakos.world.user(body.required("user", str))
+    user = astakos.database.user(body.required("user", str))
     client, scope = body.get("client", str, ""), body.get("scope", str, "")
     try:
         lifetime = timedelta(seconds=body.seconds(default=TOKEN_SECONDS))
         expires = astakos.clock.now() + lifetime
     except OverflowError as cause:
         raise ControlError("seconds is too much; leave it out") from cause
-    token = astakos.world.oauth.add_token(client, user.uuid, scope, expires)
+    token = astakos.database.oauth.add_token(client, user.uuid, scope, expires)
     astakos.changed()
     return {"token": token.token}
 

@@ -1,4 +1,4 @@
-"""What the control interface changes: each function does one `PUT`, `POST` or `DELETE`."""
+"""Controls that change limits, faults, costs, quirks, tokens and the clock."""
 
 from __future__ import annotations
 
@@ -8,24 +8,23 @@ from astakos_worker.sandbox.control.view import show_cost, show_faults
 from astakos_worker.sandbox.cost import PRESETS, CostModel
 from astakos_worker.sandbox.errors import ControlError
 from astakos_worker.sandbox.faults import Rule
-from astakos_worker.sandbox.projects.state_changes import terminate_expired
+from astakos_worker.sandbox.http_messages import iso_time
+from astakos_worker.sandbox.projects.states import terminate_expired
 from astakos_worker.sandbox.quirks import Quirk
 from astakos_worker.sandbox.quota import HoldingKey
-from astakos_worker.sandbox.records import Component, User
-from astakos_worker.sandbox.wire import iso_time
 
 if TYPE_CHECKING:
     from astakos_worker.sandbox.input_tables import Table
+    from astakos_worker.sandbox.rows import Component, User
     from astakos_worker.sandbox.sandbox import Sandbox
 
 
-def set_limit(sandbox: Sandbox, body: Table) -> object:
+def set_limit(sandbox: Sandbox, body: Table) -> None:
     """Change the limit of a holding that is there; a recomputation may change it again."""
     source = body.optional("source", str, None)
     key = HoldingKey(body.required("holder", str), source, body.required("resource", str))
-    sandbox.astakos.world.book.change_limit(key, body.quantity("limit"))
+    sandbox.astakos.database.book.change_limit(key, body.quantity("limit"))
     sandbox.astakos.changed()
-    return {}
 
 
 def set_faults(sandbox: Sandbox, body: Table) -> object:
@@ -33,12 +32,6 @@ def set_faults(sandbox: Sandbox, body: Table) -> object:
     rules = [Rule.of(rule.contents()) for rule in body.inners("rules")]
     sandbox.set_faults(rules, body.get("seed", int, 0))
     return show_faults(sandbox, body)
-
-
-def clear_faults(sandbox: Sandbox, body: Table) -> object:  # noqa: ARG001 # no parameters
-    """Let nothing go wrong from now on."""
-    sandbox.set_faults(())
-    return {}
 
 
 def set_cost(sandbox: Sandbox, body: Table) -> object:
@@ -51,36 +44,28 @@ def set_cost(sandbox: Sandbox, body: Table) -> object:
     return show_cost(sandbox, body)
 
 
-def revoke_token(sandbox: Sandbox, body: Table) -> object:
+def revoke_token(sandbox: Sandbox, body: Table) -> None:
     """Make a token stop working."""
     _owner(sandbox, body).is_revoked = True
     sandbox.astakos.changed()
-    return {}
 
 
-def restore_token(sandbox: Sandbox, body: Table) -> object:
+def restore_token(sandbox: Sandbox, body: Table) -> None:
     """Make a revoked token work again."""
     _owner(sandbox, body).is_revoked = False
     sandbox.astakos.changed()
-    return {}
 
 
-def rotate_token(sandbox: Sandbox, body: Table) -> object:
+def rotate_token(sandbox: Sandbox, body: Table) -> None:
     """Give a component or user another token."""
-    world, owner = sandbox.astakos.world, _owner(sandbox, body)
-    token = body.required("token", str)
-    if isinstance(owner, User):
-        world.change_user_token(owner, token)
-    else:
-        world.change_component_token(owner, token)
+    owner = _owner(sandbox, body)
+    sandbox.astakos.database.change_token(owner, body.required("token", str))
     sandbox.astakos.changed()
-    return {}
 
 
-def set_quirks(sandbox: Sandbox, body: Table) -> object:
+def set_quirks(sandbox: Sandbox, body: Table) -> None:
     """Switch these accidents of the real server on, and the others off."""
     sandbox.astakos.quirks = body.choices("quirks", Quirk)
-    return {}
 
 
 def advance_clock(sandbox: Sandbox, body: Table) -> object:
@@ -93,40 +78,21 @@ def advance_clock(sandbox: Sandbox, body: Table) -> object:
     return {"now": iso_time(sandbox.astakos.clock.now())}
 
 
-def terminate_expired_projects(sandbox: Sandbox, body: Table) -> object:  # noqa: ARG001 # no parameters
+def terminate_expired_projects(sandbox: Sandbox, _: Table) -> object:
     """End the projects whose end date has passed."""
     return {"terminated": terminate_expired(sandbox.astakos)}
 
 
-def begin_outage(sandbox: Sandbox, body: Table) -> object:
+def begin_outage(sandbox: Sandbox, body: Table) -> None:
     """Refuse connections for some seconds, and drop those there are."""
     duration = body.seconds()
     if sandbox.begin_outage is None:
         raise ControlError("this sandbox has no listening socket of its own to close")
     sandbox.begin_outage(duration)
-    return {}
-
-
-def reset(sandbox: Sandbox, body: Table) -> object:  # noqa: ARG001 # no parameters
-    """Begin again from the seed."""
-    sandbox.reset()
-    return {}
-
-
-def take_snapshot(sandbox: Sandbox, body: Table) -> object:
-    """Remember everything that Astakos knows."""
-    sandbox.take_snapshot(body.get("name", str, ""))
-    return {}
-
-
-def restore_snapshot(sandbox: Sandbox, body: Table) -> object:
-    """Go back to a snapshot."""
-    sandbox.restore_snapshot(body.get("name", str, ""))
-    return {}
 
 
 def _owner(sandbox: Sandbox, body: Table) -> Component | User:
-    world = sandbox.astakos.world
+    database = sandbox.astakos.database
     if "component" in body:
-        return world.component(body.required("component", str))
-    return world.user(body.required("user", str))
+        return database.component(body.required("component", str))
+    return database.user(body.required("user", str))

@@ -1,11 +1,11 @@
-"""What the control interface shows: each function answers one `GET` below `/_control/`."""
+"""Controls that show what is in the sandbox: each answers one `GET` below `/_control/`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from astakos_worker.sandbox.http_messages import iso_time
 from astakos_worker.sandbox.quota import INT64_MAX
-from astakos_worker.sandbox.wire import iso_time
 
 if TYPE_CHECKING:
     from astakos_worker.sandbox.input_tables import Table
@@ -17,47 +17,43 @@ def show_holdings(sandbox: Sandbox, body: Table) -> object:
     holder = body.optional("holder", str, None)
     return [
         {
-            "holder": key.holder,
-            "source": key.source,
-            "resource": key.resource,
+            **key._asdict(),
             "limit": holding.limit,
             "usage_min": holding.usage_min,
             "usage_max": holding.usage_max,
         }
-        for key, holding in sandbox.astakos.world.book.holdings.items()
-        if holder is None or key.holder == holder
+        for key, holding in sandbox.astakos.database.book.holdings.items()
+        if holder in {None, key.holder}
     ]
 
 
 def show_commissions(sandbox: Sandbox, body: Table) -> object:
-    """The pending commissions, all or one component's."""
+    """The pending commissions by serial, all or one component's."""
     component = body.optional("component", str, None)
     return [
         {
-            "serial": commission.serial,
+            "serial": serial,
             "component": commission.component,
             "name": commission.name,
             "issue_time": iso_time(commission.issue_time),
             "provisions": [provision.describe() for provision in commission.provisions],
         }
-        for commission in sorted(
-            sandbox.astakos.world.book.commissions.values(), key=lambda each: each.serial
-        )
-        if component is None or commission.component == component
+        for serial, commission in sorted(sandbox.astakos.database.book.commissions.items())
+        if component in {None, commission.component}
     ]
 
 
-def show_world(sandbox: Sandbox, body: Table) -> object:  # noqa: ARG001 # no parameters
-    """Who and what there is, tokens included: they are a sandbox's."""
-    world = sandbox.astakos.world
+def show_world(sandbox: Sandbox, _: Table) -> object:
+    """Users, components, projects and resources; tokens too, which open nothing but a sandbox."""
+    database = sandbox.astakos.database
     return {
         "users": [
             {"uuid": user.uuid, "username": user.username, "token": user.token}
-            for user in world.users.values()
+            for user in database.users.values()
         ],
         "components": [
             {"name": component.name, "token": component.token}
-            for component in world.components.values()
+            for component in database.components.values()
         ],
         "projects": [
             {
@@ -67,18 +63,18 @@ def show_world(sandbox: Sandbox, body: Table) -> object:  # noqa: ARG001 # no pa
                 "owner": project.owner,
                 "members": [
                     row.user
-                    for row in world.memberships.values()
-                    if row.project == project.uuid and row.state.is_actually_accepted
+                    for row in database.members_of(project.uuid)
+                    if row.state.is_actually_accepted
                 ],
             }
-            for project in world.projects.values()
+            for project in database.projects.values()
             if not project.is_system
         ],
-        "resources": list(world.resources),
+        "resources": list(database.resources),
     }
 
 
-def show_audit(sandbox: Sandbox, body: Table) -> object:  # noqa: ARG001 # no parameters
+def show_audit(sandbox: Sandbox, _: Table) -> object:
     """Requests, the most at once, and commissions' events."""
     audit = sandbox.astakos.audit
     requests: dict[str, dict[str, int]] = {}
@@ -87,15 +83,15 @@ def show_audit(sandbox: Sandbox, body: Table) -> object:  # noqa: ARG001 # no pa
     return {
         "requests": requests,
         "in_flight": {route: count for route, count in audit.in_flight.items() if count},
-        "most_in_flight": dict(audit.most_in_flight),
-        "events": dict(audit.events),
+        "most_in_flight": audit.most_in_flight,
+        "events": audit.events,
         "last_sequence": audit.last_sequence,
         "forgotten": audit.forgotten,
     }
 
 
 def show_journal(sandbox: Sandbox, body: Table) -> object:
-    """What happened to commissions, after a sequence number."""
+    """The events of commissions after a sequence number."""
     after, most = body.quantity("after", 0), body.quantity("limit", INT64_MAX)
     entries: list[object] = []
     for entry in sandbox.astakos.audit.journal:
@@ -106,21 +102,18 @@ def show_journal(sandbox: Sandbox, body: Table) -> object:
     return entries
 
 
-def show_feedback(sandbox: Sandbox, body: Table) -> object:  # noqa: ARG001 # no parameters
-    """What users said."""
+def show_feedback(sandbox: Sandbox, _: Table) -> object:
+    """The feedback of users."""
     return [entry._asdict() for entry in sandbox.astakos.audit.feedback]
 
 
-def show_faults(sandbox: Sandbox, body: Table) -> object:  # noqa: ARG001 # no parameters
-    """The fault rules in force and how often each has struck."""
+def show_faults(sandbox: Sandbox, _: Table) -> object:
+    """The fault rules in force, and how often each has struck."""
     plan = sandbox.faults
-    return {
-        "seed": plan.seed,
-        "rules": [rule.describe() for rule in plan.rules],
-        "hits": plan.hits,
-    }
+    rules = [rule.describe() for rule in plan.rules]
+    return {"seed": plan.seed, "rules": rules, "hits": plan.hits}
 
 
-def show_cost(sandbox: Sandbox, body: Table) -> object:  # noqa: ARG001 # no parameters
+def show_cost(sandbox: Sandbox, _: Table) -> object:
     """The cost model in force."""
     return sandbox.servers.model.describe()

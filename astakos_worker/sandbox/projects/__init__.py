@@ -1,5 +1,5 @@
-"""What may happen to projects and who may do it: rules over a world, without HTTP.
+"""The rules about projects, applications and memberships: who may do what, and what follows.
 
-A rule that is broken is raised as the fault that answers it, because the order in which the rules
-are asked decides the status (the protocol, sections 3.11 to 3.14).
+Runs in the sandbox's process. A broken rule is raised as the fault that answers the request, since
+the order of the checks decides the status. Must never import `api/`, the server or the faults.
 """

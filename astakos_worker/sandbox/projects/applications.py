@@ -1,80 +1,36 @@
-"""Applications: submitting one, and what becomes of it (the protocol, sections 3.12 and 3.13).
+"""Applications: submitting one, and deciding about it (the protocol, sections 3.12 and 3.13).
 
-A project is what its applications made of it: they carry wishes, a verdict fulfils them or not.
+Each pending application costs its applicant one `astakos.pending_app`, charged and given back by
+commissions of the component `astakos`, as on the real server. Without that resource nothing is
+charged.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import uuid4
 
-from astakos_worker.sandbox.errors import ApiFaultError
-from astakos_worker.sandbox.projects.charging import charge_for, refund_for
-from astakos_worker.sandbox.projects.finding import drop_if_unborn, find_project, name_is_taken
-from astakos_worker.sandbox.projects.visibility import is_in_charge
-from astakos_worker.sandbox.projects.wishing import complete, judge, judge_owner
-from astakos_worker.sandbox.records import PROJECT_FIELDS, ApplicationState, Project, ProjectState
+from astakos_worker.sandbox.errors import ApiFaultError, QuotaRefusalError
+from astakos_worker.sandbox.projects.application_body import check_bounds, check_owner, complete
+from astakos_worker.sandbox.projects.visibility import find_project, is_in_charge
+from astakos_worker.sandbox.quota import Provision
+from astakos_worker.sandbox.rows import PROJECT_FIELDS, ApplicationState, Project, ProjectState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from astakos_worker.sandbox.astakos import Astakos
+    from astakos_worker.sandbox.database import Database
     from astakos_worker.sandbox.quota import Commission
-    from astakos_worker.sandbox.records import Application, User, Wishes
-    from astakos_worker.sandbox.world import World
+    from astakos_worker.sandbox.rows import ApplicationBody, ProjectApplication, User
 
+_COMPONENT: Final = "astakos"
 _FIXED_IN_SYSTEM_PROJECTS: Final = ("owner", "name", "homepage", "description")
 
 
-def apply(astakos: Astakos, applicant: User, wishes: Wishes) -> Application:
-    """Apply for a new project, which is uninitialized until somebody approves."""
-    judge_owner(wishes, astakos)
-    wishes = complete(wishes, applicant.uuid)
-    judge(wishes, astakos)
-    charge = charge_for(astakos, applicant)
-    project = Project(
-        uuid=str(uuid4()),
-        name=wishes.name or "",
-        state=ProjectState.UNINITIALIZED,
-        is_system=False,
-        owner=wishes.owner,
-        capacities={},
-        creation_date=astakos.clock.now(),
-    )
-    _fulfil(project, wishes)
-    astakos.world.add_project(project)
-    return _submit(astakos, project, applicant, wishes, charge)
-
-
-def modify(astakos: Astakos, applicant: User, name: str, wishes: Wishes) -> Application:
-    """Apply for a change of a project; it takes the place of an application still pending.
-
-    An unknown owner is found before anything is known about the project, bounds afterwards.
-    """
-    judge_owner(wishes, astakos)
-    project = find_project(astakos, name)
-    if project is None:
-        raise ApiFaultError(404, "There is no such project")
-    if not is_in_charge(applicant, project):
-        raise ApiFaultError(403, "You are neither the owner nor an admin")
-    if not project.state.is_initialized:
-        raise ApiFaultError(409, f"The project is {project.state}")
-    judge(wishes, astakos)
-    if project.is_system and any(
-        getattr(wishes, field) is not None for field in _FIXED_IN_SYSTEM_PROJECTS
-    ):
-        raise ApiFaultError(409, "A system project keeps its name, owner and texts")
-    replaced = _pending(astakos.world, project)
-    charge = charge_for(astakos, applicant, replaced)
-    if replaced is not None:
-        replaced.state = ApplicationState.REPLACED
-    return _submit(astakos, project, applicant, wishes, charge)
-
-
-class Verdict(StrEnum):
-    """What can be done about an application."""
+class ApplicationAction(StrEnum):
+    """The actions on an application."""
 
     APPROVE = "approve"
     DENY = "deny"
@@ -82,9 +38,8 @@ class Verdict(StrEnum):
     DISMISS = "dismiss"
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """What a verdict needs and leads to."""
+class _Rule(NamedTuple):
+    """An action: the state in which it is allowed, the state after it, and by whom."""
 
     from_state: ApplicationState
     to_state: ApplicationState
@@ -92,88 +47,151 @@ class _Rule:
 
 
 _RULES: Final = {
-    Verdict.APPROVE: _Rule(ApplicationState.PENDING, ApplicationState.APPROVED, False),
-    Verdict.DENY: _Rule(ApplicationState.PENDING, ApplicationState.DENIED, False),
-    Verdict.CANCEL: _Rule(ApplicationState.PENDING, ApplicationState.CANCELLED, True),
-    Verdict.DISMISS: _Rule(ApplicationState.DENIED, ApplicationState.DISMISSED, True),
+    ApplicationAction.APPROVE: _Rule(ApplicationState.PENDING, ApplicationState.APPROVED, False),
+    ApplicationAction.DENY: _Rule(ApplicationState.PENDING, ApplicationState.DENIED, False),
+    ApplicationAction.CANCEL: _Rule(ApplicationState.PENDING, ApplicationState.CANCELLED, True),
+    ApplicationAction.DISMISS: _Rule(ApplicationState.DENIED, ApplicationState.DISMISSED, True),
 }
 
 
-def decide(astakos: Astakos, caller: User, name: str, app_id: int, verdict: Verdict) -> None:
+def apply(astakos: Astakos, applicant: User, body: ApplicationBody) -> ProjectApplication:
+    """Apply for a new project, which is uninitialized until an admin approves."""
+    check_owner(body, astakos)
+    body = complete(body, applicant.uuid)
+    check_bounds(body, astakos)
+    charge = _charge_for(astakos, applicant)
+    project = Project(
+        uuid=str(uuid4()),
+        name=body.name or "",
+        state=ProjectState.UNINITIALIZED,
+        is_system=False,
+        owner=body.owner,
+        capacities={},
+        creation_date=astakos.clock.now(),
+    )
+    _carry_out(project, body)
+    astakos.database.add_project(project)
+    return _submit(astakos, project, applicant, body, charge)
+
+
+def modify(
+    astakos: Astakos, applicant: User, name: str, body: ApplicationBody
+) -> ProjectApplication:
+    """Apply for a change of a project; an application that is still pending is replaced.
+
+    An unknown owner is found before anything is known about the project, bounds afterwards.
+    """
+    check_owner(body, astakos)
+    project = find_project(astakos, name)
+    if not is_in_charge(applicant, project):
+        raise ApiFaultError(403, "You are neither the owner nor an admin")
+    if not project.state.is_initialized:
+        raise ApiFaultError(409, f"The project is {project.state}")
+    check_bounds(body, astakos)
+    fixed = (getattr(body, field) for field in _FIXED_IN_SYSTEM_PROJECTS)
+    if project.is_system and any(value is not None for value in fixed):
+        raise ApiFaultError(409, "A system project keeps its name, owner and texts")
+    replaced = _pending(astakos.database, project)
+    charge = _charge_for(astakos, applicant, replaced)
+    if replaced is not None:
+        replaced.state = ApplicationState.REPLACED
+    return _submit(astakos, project, applicant, body, charge)
+
+
+def decide(
+    astakos: Astakos, caller: User, name: str, app_id: int, action: ApplicationAction
+) -> None:
     """Approve, deny, cancel or dismiss the latest application of a project."""
-    application = astakos.world.applications.get(app_id)
+    database, rule = astakos.database, _RULES[action]
+    application = database.applications.get(app_id)
     if application is None:
         raise ApiFaultError(404, "There is no such application")
-    project = find_project(astakos, name)
-    if project is None or project.last_application != app_id:
+    project = find_project(astakos, name, missing=409)
+    if project.last_application != app_id:
         raise ApiFaultError(409, "It is not the latest application of this project")
-    rule = _RULES[verdict]
     if not (caller.is_admin or (rule.by_applicant and caller.uuid == application.applicant)):
-        raise ApiFaultError(403, f"You cannot {verdict} this application")
+        raise ApiFaultError(403, f"You cannot {action} this application")
     if application.state is not rule.from_state:
         raise ApiFaultError(409, f"The application is {application.state}")
-    if verdict is Verdict.APPROVE:
-        _check_name(astakos.world, project, application)
+    name_asked_for = application.body.name
+    if action is ApplicationAction.APPROVE and database.name_is_taken(
+        project, name_asked_for or project.name
+    ):
+        # The real server checks a name that the application gives, and fails on another.
+        raise ApiFaultError(409, "The name is taken", uncaught=name_asked_for is None)
     application.state = rule.to_state
-    refund = refund_for(astakos, application) if rule.from_state is ApplicationState.PENDING else ()
-    _FOLLOW_UP[verdict](astakos.world, project, application)
+    refund: tuple[Commission, ...] = ()
+    if rule.from_state is ApplicationState.PENDING:
+        refund = _issue(astakos, _releases(database, application), force=False)
+    if action is ApplicationAction.APPROVE:
+        _carry_out(project, application.body)
+        project.state = ProjectState.ACTIVE
+        database.initialize(project)
+    elif action is not ApplicationAction.DENY and project.state is ProjectState.UNINITIALIZED:
+        project.state = ProjectState.DELETED
     astakos.changed(*refund)
 
 
-def _check_name(world: World, project: Project, application: Application) -> None:
-    wanted = application.wishes.name
-    if name_is_taken(world, project, wanted or project.name):
-        # The real server looks at a name that the application gives, and stumbles over another.
-        raise ApiFaultError(409, "The name is taken", uncaught=wanted is None)
-
-
-def _approve(world: World, project: Project, application: Application) -> None:
-    _fulfil(project, application.wishes)
-    project.state = ProjectState.ACTIVE
-    world.initialize(project)
-
-
-def _bury(_: World, project: Project, __: Application) -> None:
-    drop_if_unborn(project)
-
-
-def _leave_alone(_: World, __: Project, ___: Application) -> None:
-    """A denied application changes nothing: it may still be dismissed."""
-
-
-_FOLLOW_UP: Final[dict[Verdict, Callable[[World, Project, Application], None]]] = {
-    Verdict.APPROVE: _approve,
-    Verdict.DENY: _leave_alone,
-    Verdict.CANCEL: _bury,
-    Verdict.DISMISS: _bury,
-}
-
-
-def _fulfil(project: Project, wishes: Wishes) -> None:
-    """Make the project what was asked for."""
+def _carry_out(project: Project, body: ApplicationBody) -> None:
+    """Give the project the values that the application asks for."""
     for field in PROJECT_FIELDS:
-        wanted = getattr(wishes, field)
-        if wanted is not None:
-            setattr(project, field, wanted)
-    project.capacities.update(wishes.resources)
+        value = getattr(body, field)
+        if value is not None:
+            setattr(project, field, value)
+    project.capacities.update(body.resources)
 
 
 def _submit(
     astakos: Astakos,
     project: Project,
     applicant: User,
-    wishes: Wishes,
+    body: ApplicationBody,
     charge: tuple[Commission, ...],
-) -> Application:
-    application = astakos.world.add_application(
-        project, applicant.uuid, ApplicationState.PENDING, wishes
+) -> ProjectApplication:
+    application = astakos.database.add_application(
+        project, applicant.uuid, ApplicationState.PENDING, body
     )
     astakos.changed(*charge)
     return application
 
 
-def _pending(world: World, project: Project) -> Application | None:
-    if project.last_application is None:
-        return None
-    latest = world.applications[project.last_application]
-    return latest if latest.state is ApplicationState.PENDING else None
+def _pending(database: Database, project: Project) -> ProjectApplication | None:
+    latest = database.applications.get(project.last_application or 0)
+    return latest if latest is not None and latest.state is ApplicationState.PENDING else None
+
+
+def _charge_for(
+    astakos: Astakos, applicant: User, replaced: ProjectApplication | None = None
+) -> tuple[Commission, ...]:
+    """Charge the applicant for one more, and give back the charge of the one replaced.
+
+    Raises a 409 if that is too much. An admin is charged whatever the limit.
+    """
+    database = astakos.database
+    provisions = [Provision(*key, 1) for key in database.pending_app_holdings(applicant.uuid)]
+    if replaced is not None:
+        provisions += _releases(database, replaced)
+    try:
+        return _issue(astakos, provisions, force=applicant.is_admin)
+    except QuotaRefusalError as refusal:
+        raise ApiFaultError(409, "There are too many pending applications") from refusal
+
+
+def _releases(database: Database, application: ProjectApplication) -> list[Provision]:
+    """Only what is there to be given back: services may have charged these holdings too."""
+    return [
+        Provision(*key, -1)
+        for key in database.pending_app_holdings(application.applicant)
+        if database.book.holdings[key].usage_min > 0
+    ]
+
+
+def _issue(
+    astakos: Astakos, provisions: Sequence[Provision], *, force: bool
+) -> tuple[Commission, ...]:
+    if not provisions:
+        return ()
+    commission = astakos.database.book.issue(
+        _COMPONENT, provisions, at=astakos.clock.now(), force=force, auto_accept=True
+    )
+    return (commission,)

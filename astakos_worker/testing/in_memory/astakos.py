@@ -18,8 +18,15 @@ from astakos_worker.sandbox.errors import (
     NoHoldingError,
     QuotaRefusalError,
 )
-from astakos_worker.sandbox.quota import INT64_MAX, Holding, HoldingKey, Provision, QuotaBook
-from astakos_worker.sandbox.world import member_holding, project_holding
+from astakos_worker.sandbox.quota import (
+    INT64_MAX,
+    Holding,
+    HoldingKey,
+    Provision,
+    QuotaBook,
+    member_holding,
+    project_holding,
+)
 from astakosclient.answer_types import Figures
 from astakosclient.errors import (
     AstakosClientException,

@@ -246,7 +246,7 @@ def test_s56_a_second_change_replaces_the_first_and_its_charge(projects):
     assert pending_apps(projects.call, projects.owner_uuid) == [0, 0]
     assert pending_apps(projects.call, user_uuid("admin@example.org")) == [1, 1]
     assert projects.decide(project, first, "approve") == 409
-    applications = projects.call.server.sandbox.astakos.world.applications
+    applications = projects.call.server.sandbox.astakos.database.applications
     assert (applications[first].state, applications[second].state) == ("replaced", "pending")
     assert projects.decide(project, second, "approve") == 200
 

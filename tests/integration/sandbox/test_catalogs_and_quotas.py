@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import requests
 
-from astakos_worker.sandbox.records import MembershipState
+from astakos_worker.sandbox.rows import MembershipState
 from astakos_worker.sandbox.seed import project_uuid, user_uuid
 
 USER_TOKEN = "sandbox-token-of-user01"
@@ -105,7 +105,7 @@ def test_s24_pending_imports_are_in_use_and_pending_releases_still_are(call):
 
 def test_s25_a_suspended_project_shows_limits_of_zero_and_one_that_was_left_is_gone(call):
     """The membership is moved in the sandbox's own world: the API has no call for it yet."""
-    world = call.server.sandbox.astakos.world
+    world = call.server.sandbox.astakos.database
     user, project = user_uuid("user03@example.org"), project_uuid("suspended.example.org")
     holding = {"holder": f"user:{user}", "source": f"project:{project}", "resource": "cyclades.vm"}
     call.serial({**holding, "quantity": 3}, force=True, auto_accept=True)

@@ -159,7 +159,7 @@ def test_s61_what_refuses_an_action_is_asked_in_the_order_of_the_protocol(projec
 
 def test_s61_an_inactive_user_is_not_accepted_whoever_asks(projects):
     number = projects.member(projects.active())
-    users = projects.call.server.sandbox.astakos.world.users
+    users = projects.call.server.sandbox.astakos.database.users
     users[projects.other_uuid].is_active = False
     for token in (projects.owner, "sandbox-token-of-user12"):
         assert projects.move(number, "accept", token) == 409

@@ -84,7 +84,7 @@ def test_s12_a_token_expires_and_others_are_none(call):
     assert validate(call, token).status_code == 200
     call.control.advance_clock(21)
     assert validate(call, token).status_code == 404
-    assert token not in call.server.sandbox.astakos.world.oauth.tokens
+    assert token not in call.server.sandbox.astakos.database.oauth.tokens
     for other in ("unknown", TOKEN, "sandbox-token-of-cyclades"):
         reply = validate(call, other)
         assert (reply.status_code, *reply.json()) == (404, "itemNotFound")

@@ -105,7 +105,7 @@ def test_s63_each_mode_lists_the_projects_that_it_says(projects):
     public = {mine, foreign, shared, project_uuid("crowded.example.org")}
     assert projects.listed(projects.other, "?mode=active") == public
     assert {mine, foreign, hidden, suspended} <= projects.listed(projects.owner)
-    everything = set(projects.call.server.sandbox.astakos.world.projects)
+    everything = set(projects.call.server.sandbox.astakos.database.projects)
     for mode in ("default", "related", "active"):
         assert projects.listed(projects.admin, f"?mode={mode}") == everything
     admin = user_uuid("admin@example.org")
@@ -174,7 +174,7 @@ def test_an_end_date_passes_when_the_clock_is_advanced(projects):
 
 def test_numbers_name_projects_with_the_quirk_for_that(projects):
     project = projects.active(join_policy="auto")
-    number = projects.call.server.sandbox.astakos.world.projects[project].number
+    number = projects.call.server.sandbox.astakos.database.projects[project].number
     assert projects.act(number, "suspend") == 404
     assert projects.join(number).status_code == 404
     projects.call.control.set_quirks(["numeric-project-ids"])

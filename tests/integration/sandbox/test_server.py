@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
@@ -255,3 +256,22 @@ def test_delay_cost_and_faults_are_options_of_the_command(command, tmp_path):
     assert requests.get(f"{url}/account/v1.0/resources", timeout=10).status_code == 500
     assert time.monotonic() - began >= 0.1
     assert requests.get(f"{url}/_control/cost", timeout=10).json()["issue_ms"] == 3.7
+
+
+def test_quirks_are_an_option_of_the_command(command):
+    url = command("--port", "0", "--quirk", "oauth-html", "--quirk", "local-time").url
+    reply = requests.post(f"{url}/oauth2/token", timeout=10)
+    assert reply.headers["Content-Type"].startswith("text/html")
+    headers = {"X-Auth-Token": "sandbox-token-of-cyclades", "Content-Type": "application/json"}
+    commissions = f"{url}/account/v1.0/commissions"
+    body = {"provisions": []}
+    serial = requests.post(commissions, json=body, headers=headers, timeout=10).json()["serial"]
+    shown = requests.get(f"{commissions}/{serial}", headers=headers, timeout=10).json()
+    ahead = datetime.fromisoformat(shown["issue_time"]) - datetime.now(UTC)
+    assert timedelta(hours=1, minutes=59) < ahead < timedelta(hours=2, minutes=1)
+
+
+def test_an_unknown_quirk_is_a_clear_message(command):
+    refused = command("--quirk", "odd")
+    assert refused.process.wait(10) == 2
+    assert "'odd' is not one of 'unsorted-list'" in refused.errors

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
+from astakos_worker.sandbox.api.calls import READING, Load, WorkKind
 from astakos_worker.sandbox.cost import FREE, REAL, CostModel, Servers
 from astakos_worker.sandbox.errors import FaultRuleError
-from astakos_worker.sandbox.operation import READING, Load, Work
 
 STEP_MS = 30
 # How late every timer fires, as timers do on a busy machine.
@@ -39,7 +39,7 @@ class JumpingLoop(asyncio.SelectorEventLoop):
 
 
 def issue(*holders):
-    return Load(Work.ISSUE, 1, frozenset(holders))
+    return Load(WorkKind.ISSUE, 1, frozenset(holders))
 
 
 def finish_times(model, *loads):
@@ -62,9 +62,9 @@ def finish_times(model, *loads):
 
 def test_the_real_figures_are_those_that_were_measured():
     assert REAL.seconds(issue("u")) == pytest.approx(0.0037)
-    assert REAL.seconds(Load(Work.RESOLVE, 1)) == pytest.approx(0.005)
-    assert REAL.seconds(Load(Work.RESOLVE, 50)) == pytest.approx(0.0932)
-    assert REAL.seconds(Load(Work.ISSUE_AND_ACCEPT, 1)) == pytest.approx(0.0073)
+    assert REAL.seconds(Load(WorkKind.RESOLVE, 1)) == pytest.approx(0.005)
+    assert REAL.seconds(Load(WorkKind.RESOLVE, 50)) == pytest.approx(0.0932)
+    assert REAL.seconds(Load(WorkKind.ISSUE_AND_ACCEPT, 1)) == pytest.approx(0.0073)
 
 
 def test_without_a_model_nothing_waits():
@@ -86,7 +86,7 @@ def test_on_several_servers_only_those_that_share_a_holder_wait_for_each_other()
 
 def test_a_batch_locks_the_holders_of_all_its_serials_until_the_last_is_done():
     model = CostModel(issue_ms=1, serial_ms=STEP_MS, servers=4)
-    batch = Load(Work.RESOLVE, 3, frozenset({"a", "b"}))
+    batch = Load(WorkKind.RESOLVE, 3, frozenset({"a", "b"}))
     _, blocked, free = finish_times(model, batch, issue("b"), issue("c"))
     assert blocked > 3
     assert free < 0.1

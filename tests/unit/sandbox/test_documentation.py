@@ -11,8 +11,7 @@ import pytest
 from astakos_worker.sandbox.command import command
 from astakos_worker.sandbox.control_client import ControlClient
 from astakos_worker.sandbox.cost import CostModel
-from astakos_worker.sandbox.fault_file import parse_faults
-from astakos_worker.sandbox.faults import Kind, Rule
+from astakos_worker.sandbox.faults import Kind, Rule, parse_faults
 from astakos_worker.sandbox.quirks import Quirk
 from astakos_worker.sandbox.routes import ROUTE_NAMES
 from astakos_worker.sandbox.seed import load_seed

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from astakos_worker.sandbox.errors import FaultRuleError
-from astakos_worker.sandbox.fault_file import load_faults, parse_faults
-from astakos_worker.sandbox.faults import UNHARMED, FaultPlan, Kind, Rule
+from astakos_worker.sandbox.faults import UNHARMED, FaultPlan, Kind, Rule, load_faults, parse_faults
 
 ISSUE = "commissions.issue"
 

@@ -7,9 +7,8 @@ from uuid import UUID
 import pytest
 
 from astakos_worker.sandbox.errors import SeedError
-from astakos_worker.sandbox.quota import INT64_MAX
+from astakos_worker.sandbox.quota import INT64_MAX, member_holding, project_holding
 from astakos_worker.sandbox.seed import load_seed, project_uuid, user_uuid
-from astakos_worker.sandbox.world import member_holding, project_holding
 
 BASE = """
 [[component]]

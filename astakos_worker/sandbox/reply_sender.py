@@ -1,7 +1,7 @@
-"""How an answer travels: whole, in part, drop by drop, or not at all.
+"""Sending a reply to one client: whole, in part, byte by byte, or not at all.
 
-ASGI has no word for cutting a connection, so the server hands its transport along in the scope
-(`server.py` puts it there).
+ASGI cannot drop a connection. `server.py` therefore puts the transport of the connection into the
+scope, and the sender uses it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from astakos_worker.sandbox.wire import Reply, headers_of
+from astakos_worker.sandbox.http_messages import Reply, headers_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -27,8 +27,8 @@ CUT: Final = "cut"
 HUNG: Final = "hung"
 
 
-class Delivery:
-    """The way back to one client; each method returns what the counters call the outcome."""
+class ReplySender:
+    """Sends replies to one client; each method returns the outcome that the counters show."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, closing: asyncio.Event) -> None:
         self._transport: asyncio.Transport = scope["extensions"][TRANSPORT]

@@ -209,8 +209,8 @@ PROJECT_FIELDS: Final = (
 
 
 @dataclass(slots=True)
-class Wishes:
-    """What an application asks for; None is what it does not mention."""
+class ApplicationBody:
+    """The values that an application asks for; None if it does not mention them."""
 
     name: str | None = None
     owner: str | None = None
@@ -227,14 +227,14 @@ class Wishes:
 
 
 @dataclass(slots=True)
-class Application:
-    """A request for a project, or for a change of one, on its way to an admin's verdict."""
+class ProjectApplication:
+    """An application for a project, or for a change of one, on which an admin decides."""
 
     id: int
     project: str
     applicant: str
     state: ApplicationState
-    wishes: Wishes
+    body: ApplicationBody
 
 
 @dataclass(slots=True)

@@ -8,16 +8,15 @@ import pytest
 
 from astakos_worker.sandbox.audit import Event
 from astakos_worker.sandbox.errors import StateFileError
-from astakos_worker.sandbox.projects import applications, membership
-from astakos_worker.sandbox.projects.applications import Verdict
-from astakos_worker.sandbox.projects.state_changes import Change, change_state
-from astakos_worker.sandbox.projects.wishing import read_wishes
-from astakos_worker.sandbox.quota import Provision
+from astakos_worker.sandbox.projects import applications, memberships
+from astakos_worker.sandbox.projects.application_body import read_application
+from astakos_worker.sandbox.projects.applications import ApplicationAction
+from astakos_worker.sandbox.projects.states import ProjectAction, change_state
+from astakos_worker.sandbox.quota import Provision, member_holding
 from astakos_worker.sandbox.sandbox import Sandbox
 from astakos_worker.sandbox.seed import user_uuid
-from astakos_worker.sandbox.snapshot import dump_world
-from astakos_worker.sandbox.state import StateFile
-from astakos_worker.sandbox.world import member_holding
+from astakos_worker.sandbox.snapshot import dump_database
+from astakos_worker.sandbox.state_file import StateFile
 
 USER = user_uuid("user01@example.org")
 VM = member_holding(USER, USER, "cyclades.vm")
@@ -51,7 +50,7 @@ def issue(sandbox, quantity, **options):
 
 
 def everything(sandbox):
-    return dump_world(sandbox.astakos.world)
+    return dump_database(sandbox.astakos.database)
 
 
 def test_commissions_survive_with_their_names_times_and_counters(start):
@@ -63,7 +62,7 @@ def test_commissions_survive_with_their_names_times_and_counters(start):
     before = everything(sandbox)
     after = start()
     assert everything(after) == before
-    assert after.astakos.world.book.pending("cyclades") == [kept]
+    assert after.astakos.database.book.pending("cyclades") == [kept]
     assert issue(after, 1) == 5
 
 
@@ -90,7 +89,7 @@ def test_the_journal_goes_on_where_it_was(start):
 def test_a_commission_issued_below_an_old_limit_survives_a_lower_one(start):
     sandbox = start()
     issue(sandbox, 50)
-    sandbox.astakos.world.book.change_limit(VM, 10)
+    sandbox.astakos.database.book.change_limit(VM, 10)
     sandbox.astakos.changed()
     before = everything(sandbox)
     assert everything(start()) == before
@@ -112,9 +111,9 @@ def test_serials_go_on_after_the_last_even_if_nothing_is_pending(start):
 
 def test_a_gap_in_the_serials_stays_a_gap(start):
     sandbox = start()
-    sandbox.astakos.world.book.next_serial = 7
+    sandbox.astakos.database.book.next_serial = 7
     assert issue(sandbox, 1) == 7
-    assert start().astakos.world.book.pending("cyclades") == [7]
+    assert start().astakos.database.book.pending("cyclades") == [7]
 
 
 def test_a_reset_is_kept_too(start):
@@ -138,16 +137,16 @@ def test_a_snapshot_brings_back_serials_and_the_file_follows(start):
 def test_projects_memberships_applications_and_oauth_survive(start):
     sandbox = start()
     astakos = sandbox.astakos
-    world = astakos.world
+    world = astakos.database
     owner, admin = world.user("user01@example.org"), world.user("admin@example.org")
     specs = {"name": "lab.example.org", "end_date": "2090-01-31T10:00:00.5+00:00"}
     specs["resources"] = {"cyclades.vm": {"project_capacity": 9, "member_capacity": 3}}
-    applied = applications.apply(astakos, owner, read_wishes(specs))
-    applications.decide(astakos, admin, applied.project, applied.id, Verdict.APPROVE)
-    applications.modify(astakos, owner, applied.project, read_wishes({"private": True}))
-    membership.join(astakos, world.user("user02@example.org"), applied.project)
-    membership.enroll(astakos, owner, applied.project, "user03@example.org")
-    change_state(astakos, admin, applied.project, Change.SUSPEND)
+    applied = applications.apply(astakos, owner, read_application(specs))
+    applications.decide(astakos, admin, applied.project, applied.id, ApplicationAction.APPROVE)
+    applications.modify(astakos, owner, applied.project, read_application({"private": True}))
+    memberships.join(astakos, world.user("user02@example.org"), applied.project)
+    memberships.enroll(astakos, owner, applied.project, "user03@example.org")
+    change_state(astakos, admin, applied.project, ProjectAction.SUSPEND)
     now = astakos.clock.now()
     world.oauth.add_code("sandbox-client", USER, "https://client.example.org/back", "s", now)
     world.oauth.add_token("sandbox-client", USER, "s", now)
@@ -158,10 +157,10 @@ def test_projects_memberships_applications_and_oauth_survive(start):
     assert everything(after) == before
     assert after.astakos.clock.ahead == 3600
     # They are rows again, not what JSON made of them.
-    assert after.astakos.world.projects == world.projects
-    assert after.astakos.world.applications == world.applications
-    assert after.astakos.world.memberships == world.memberships
-    assert after.astakos.world.oauth.tokens == world.oauth.tokens
+    assert after.astakos.database.projects == world.projects
+    assert after.astakos.database.applications == world.applications
+    assert after.astakos.database.memberships == world.memberships
+    assert after.astakos.database.oauth.tokens == world.oauth.tokens
     # The charges of applications are commissions, and in the journal.
     assert list(after.astakos.audit.journal) == list(astakos.audit.journal)
     assert len(after.astakos.audit.journal) == 6

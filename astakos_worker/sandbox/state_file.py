@@ -15,26 +15,29 @@ import os
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from astakos_worker.sandbox.astakos import Astakos
-from astakos_worker.sandbox.audit import Entry, Event
-from astakos_worker.sandbox.clock import Clock
+from astakos_worker.sandbox.astakos import Astakos, Clock, Recorder
+from astakos_worker.sandbox.audit import Event, JournalEntry
 from astakos_worker.sandbox.errors import SandboxError, StateFileError
 from astakos_worker.sandbox.quota import Provision
-from astakos_worker.sandbox.snapshot import dump_commission, dump_world, load_commission, load_world
+from astakos_worker.sandbox.snapshot import (
+    dump_commission,
+    dump_database,
+    load_commission,
+    load_database,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from astakos_worker.sandbox.quota import Commission
-    from astakos_worker.sandbox.world import World
 
 # When so many bytes have been added, the file is written afresh.
 _LONGEST_TAIL: Final = 128 << 20
 
 
-class StateFile:
-    """The file, held by one sandbox at a time; a `Recorder`."""
+class StateFile(Recorder):
+    """The file, held by one sandbox at a time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -70,7 +73,7 @@ class StateFile:
     def rewrite(self, astakos: Astakos) -> None:
         """Write the whole afresh, the audit's journal included; the old file stays until then."""
         whole = {
-            "world": dump_world(astakos.world),
+            "world": dump_database(astakos.database),
             "journal": [list(entry) for entry in astakos.audit.journal],
             "last_sequence": astakos.audit.last_sequence,
             "ahead": astakos.clock.ahead,
@@ -107,7 +110,7 @@ class StateFile:
         """Something other than a commission changed: the world is kept whole."""
         self._add(
             {
-                "world": dump_world(astakos.world),
+                "world": dump_database(astakos.database),
                 "settled": [dump_commission(commission) for commission in settled],
                 "ahead": astakos.clock.ahead,
             }
@@ -156,7 +159,7 @@ def _replay(astakos: Astakos | None, record: dict[str, Any]) -> Astakos:
         raise StateFileError("the first line must be the whole")
     if "issued" in record:
         values = record["issued"]
-        book = astakos.world.book
+        book = astakos.database.book
         book.next_serial = values["serial"]
         # It fitted when it was issued; what the limits are by now does not matter.
         astakos.issue(
@@ -173,12 +176,14 @@ def _replay(astakos: Astakos | None, record: dict[str, Any]) -> Astakos:
 
 
 def _replay_whole(astakos: Astakos | None, record: dict[str, Any]) -> Astakos:
-    world: World = load_world(record["world"])
+    database = load_database(record["world"])
     if astakos is None:
-        astakos = Astakos(world)
-    astakos.world = world
+        astakos = Astakos(database)
+    astakos.database = database
     if "journal" in record:
-        entries = [Entry(number, Event(event), *rest) for number, event, *rest in record["journal"]]
+        entries = [
+            JournalEntry(number, Event(event), *rest) for number, event, *rest in record["journal"]
+        ]
         astakos.audit.recall(entries, record["last_sequence"])
     astakos.note_settled([load_commission(values) for values in record.get("settled", [])])
     astakos.clock = Clock(record["ahead"])

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from astakos_worker.sandbox.errors import NameTakenError, UnknownNameError
-from astakos_worker.sandbox.quota import Holding, Provision
-from astakos_worker.sandbox.records import (
+from astakos_worker.sandbox.quota import Holding, Provision, member_holding, project_holding
+from astakos_worker.sandbox.rows import (
     Component,
     MembershipState,
     ProjectState,
@@ -16,7 +16,6 @@ from astakos_worker.sandbox.records import (
     Service,
 )
 from astakos_worker.sandbox.seed import load_seed, project_uuid, user_uuid
-from astakos_worker.sandbox.world import member_holding, project_holding
 
 USER = user_uuid("user05@example.org")
 PROJECT = project_uuid("crowded.example.org")

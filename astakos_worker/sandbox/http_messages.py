@@ -1,6 +1,6 @@
-"""Requests and replies as values: what the API's shape is, apart from how they travel.
+"""HTTP requests and replies as values, apart from the sockets that carry them.
 
-The bodies of faults, the headers of every answer and the spelling of times stand here, once
+The bodies of faults, the headers of each reply and the spelling of times stand here, once
 (the protocol, section 3.1).
 """
 
@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from email.parser import BytesParser
 from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.quirks import Quirk
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
 JSON_TYPE: Final = "application/json; charset=UTF-8"
@@ -36,8 +37,11 @@ FAULT_NAMES: Final = {
 }
 
 
+URLENCODED: Final = "application/x-www-form-urlencoded"
+
+
 @dataclass(slots=True)
-class Request:
+class ApiRequest:
     """One request, its body read; header names are in lower case."""
 
     method: str
@@ -47,25 +51,20 @@ class Request:
     headers: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
     base_url: str = ""
-    # What the path names: a serial, say.
+    # What varies in the path: a serial, say.
     argument: str = ""
-    quirks: frozenset[Quirk] = frozenset()
 
     @property
-    def query(self) -> dict[str, list[str]]:
-        """The query's parameters, empty ones included."""
-        if not self.query_string:
-            return {}
-        text = self.query_string.decode("latin-1")
-        return parse_qs(text, keep_blank_values=True)
+    def query(self) -> dict[str, str]:
+        """The parameters of the query, empty ones included; of several the last counts."""
+        return _parse_form(self.query_string.decode("latin-1"))
 
     @property
     def token(self) -> str:
-        """The credential; one in the query wins if it is not empty."""
-        if self.query_string:
-            for token in self.query.get("X-Auth-Token", ()):
-                if token:
-                    return token
+        """The token: the first in the query that is not empty, else the one in the header."""
+        for name, token in parse_qsl(self.query_string.decode("latin-1")):
+            if name == "X-Auth-Token":
+                return token
         return self.headers.get(b"x-auth-token", b"").decode("latin-1")
 
     @property
@@ -73,32 +72,58 @@ class Request:
         """The Content-Type as it was sent."""
         return self.headers.get(b"content-type", b"").decode("latin-1")
 
-    def json(self, *, whatever_type: bool = False) -> object:
-        """The body decoded; a 400 if it cannot be."""
-        if not whatever_type and not self.content_type.startswith("application/json"):
-            raise ApiFaultError(400, "Content-Type must be application/json")
-        return self._decode()
-
     def json_object(
-        self, *, whatever_type: bool = False, uncaught: bool = False
+        self, *, of_any_type: bool = False, uncaught: bool = False
     ) -> dict[str, object]:
-        """The body decoded; a 400 if it is not a JSON object, `uncaught` by the real server."""
-        content = self.json(whatever_type=whatever_type)
-        if not isinstance(content, dict):
-            raise ApiFaultError(400, "The body must be a JSON object", uncaught=uncaught)
-        return content
+        """Return the body as a JSON object; raises a 400.
 
-    def parameter(self, name: str) -> str | None:
-        """The last value of that name in the query, if it is there."""
-        values = self.query.get(name)
-        return None if values is None else values[-1]
-
-    def _decode(self) -> object:
+        `of_any_type` allows each Content-Type. With `uncaught`, the real server does not catch
+        JSON of another shape.
+        """
+        if not of_any_type and not self.content_type.startswith("application/json"):
+            raise ApiFaultError(400, "Content-Type must be application/json")
         try:
             content: object = json.loads(self.body.decode())
         except (ValueError, RecursionError) as cause:
             raise ApiFaultError(400, "The body is not valid JSON") from cause
+        if not isinstance(content, dict):
+            raise ApiFaultError(400, "The body must be a JSON object", uncaught=uncaught)
         return content
+
+    def one_key_of(self, recognized: Iterable[str]) -> tuple[str, object]:
+        """Return the one recognized key of the body and its value; raises a 400."""
+        body, known = self.json_object(uncaught=True), [str(key) for key in recognized]
+        found = [key for key in known if key in body]
+        if len(found) != 1:
+            raise ApiFaultError(400, f"Give one of: {', '.join(known)}")
+        return found[0], body[found[0]]
+
+    def form(self) -> dict[str, str]:
+        """Return the fields of a form; a body of any other type is an empty form."""
+        kind = self.content_type.partition(";")[0].strip().lower()
+        if kind == URLENCODED:
+            return _parse_form(self.body.decode("utf-8", "replace"))
+        return self._multipart() if kind == "multipart/form-data" else {}
+
+    def _multipart(self) -> dict[str, str]:
+        # One line cannot be read as more headers.
+        head = self.content_type.replace("\r", " ").replace("\n", " ")
+        message = BytesParser().parsebytes(
+            b"Content-Type: " + head.encode("latin-1", "replace") + b"\r\n\r\n" + self.body
+        )
+        fields: dict[str, str] = {}
+        for part in message.get_payload() if message.is_multipart() else ():
+            if isinstance(part, str):
+                continue
+            name = part.get_param("name", header="content-disposition")
+            content = part.get_payload(decode=True)
+            if isinstance(name, str) and isinstance(content, bytes):
+                fields[name] = content.decode("utf-8", "replace")
+        return fields
+
+
+def _parse_form(text: str) -> dict[str, str]:
+    return dict(parse_qsl(text, keep_blank_values=True))
 
 
 class Reply(NamedTuple):

@@ -1,19 +1,19 @@
-"""Who and what there is: users, components, services, resources, projects, memberships.
+"""The rows that Astakos keeps, by their names and tokens, and the limits that follow from them.
 
-The world decides the limits of holdings (the protocol, section 1.4) and leaves usage alone; what
-is taken from the holdings is the quota book's business. Nothing here knows HTTP or files.
+The database sets the limits of holdings (the protocol, section 1.4) and leaves usage alone; the
+quota book changes usage. Nothing here knows HTTP or files.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from astakos_worker.sandbox.errors import NameTakenError, UnknownNameError
 from astakos_worker.sandbox.oauth import OAuthBook
-from astakos_worker.sandbox.quota import HoldingKey, QuotaBook
-from astakos_worker.sandbox.records import (
+from astakos_worker.sandbox.quota import HoldingKey, QuotaBook, member_holding, project_holding
+from astakos_worker.sandbox.rows import (
     FOUNDED,
-    Application,
+    ApplicationBody,
     ApplicationState,
     Capacity,
     Component,
@@ -21,11 +21,11 @@ from astakos_worker.sandbox.records import (
     MembershipState,
     Policy,
     Project,
+    ProjectApplication,
     ProjectState,
     Resource,
     Service,
     User,
-    Wishes,
 )
 
 if TYPE_CHECKING:
@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-class World:
+PENDING_APP: Final = "astakos.pending_app"
+
+
+class Database:
     """Everything that Astakos knows, the quota book included."""
 
     def __init__(self) -> None:
@@ -42,7 +45,7 @@ class World:
         self.resources: dict[str, Resource] = {}
         self.users: dict[str, User] = {}
         self.projects: dict[str, Project] = {}
-        self.applications: dict[int, Application] = {}
+        self.applications: dict[int, ProjectApplication] = {}
         self.memberships: dict[int, Membership] = {}
         self.book = QuotaBook()
         self.oauth = OAuthBook()
@@ -58,10 +61,8 @@ class World:
         """Add a component whose name and token are its own."""
         if component.name in self.components:
             raise NameTakenError(f"there is a component {component.name!r} already")
-        if component.token in self._components_by_token:
-            raise NameTakenError("another component has that token; give each its own")
+        self.change_token(component, component.token)
         self.components[component.name] = component
-        self._components_by_token[component.token] = component
 
     def add_service(self, service: Service) -> None:
         """Add a service of a component that is there."""
@@ -90,8 +91,6 @@ class World:
         """
         if user.uuid in self.users or user.username in self._users_by_name:
             raise NameTakenError(f"there is a user {user.username!r} already, or that uuid")
-        if user.token in self._users_by_token:
-            raise NameTakenError("another user has that token; give each their own")
         self.restore_user(user)
         if not user.is_accepted:
             return
@@ -120,8 +119,8 @@ class World:
 
     def restore_user(self, user: User) -> None:
         """Enter a user without making a system project."""
+        self.change_token(user, user.token)
         self.users[user.uuid] = user
-        self._users_by_token[user.token] = user
         self._users_by_name[user.username] = user
 
     def add_project(self, project: Project) -> None:
@@ -137,11 +136,11 @@ class World:
             self.recompute(project)
 
     def add_application(
-        self, project: Project, applicant: str, state: ApplicationState, wishes: Wishes
-    ) -> Application:
+        self, project: Project, applicant: str, state: ApplicationState, body: ApplicationBody
+    ) -> ProjectApplication:
         """Enter an application; from now on it is the project's latest."""
         number = len(self.applications) + 1
-        application = Application(number, project.uuid, applicant, state, wishes)
+        application = ProjectApplication(number, project.uuid, applicant, state, body)
         self.applications[number] = application
         project.last_application = number
         return application
@@ -240,30 +239,37 @@ class World:
             if self.services[resource.service].component == component
         ]
 
+    def name_is_taken(self, project: Project, name: str) -> bool:
+        """Return whether another project that is alive has the name."""
+        return any(
+            other.name == name
+            for other in self.projects.values()
+            if other is not project and other.state.is_alive
+        )
+
+    def pending_app_holdings(self, user: str) -> list[HoldingKey]:
+        """Return the holdings that a user's pending applications are charged to."""
+        keys = (member_holding(user, user, PENDING_APP), project_holding(user, PENDING_APP))
+        return [key for key in keys if key in self.book.holdings]
+
+    def reset_default_projects(self, project: Project, *, user: str | None = None) -> None:
+        """Give the users whose default it was, all or one, their own project as the default."""
+        for each in self.users.values() if user is None else [self.users[user]]:
+            if each.default_project == project.uuid and not project.is_system:
+                each.default_project = each.uuid
+
     # Tokens
 
-    def change_user_token(self, user: User, token: str) -> None:
-        """Give a user another token; the old one ceases to work."""
-        if self._users_by_token.get(token, user) is not user:
-            raise NameTakenError("another user has that token; give each their own")
-        self._users_by_token.pop(user.token, None)
-        user.token = token
-        self._users_by_token[token] = user
+    def change_token(self, owner: User | Component, token: str) -> None:
+        """Give a user or component another token; the old one stops working.
 
-    def change_component_token(self, component: Component, token: str) -> None:
-        """Give a component another token; the old one ceases to work."""
-        if self._components_by_token.get(token, component) is not component:
-            raise NameTakenError("another component has that token; give each its own")
-        self._components_by_token.pop(component.token, None)
-        component.token = token
-        self._components_by_token[token] = component
-
-
-def member_holding(user: str, project: str, resource: str) -> HoldingKey:
-    """The key of what a user has taken from a project."""
-    return HoldingKey(f"user:{user}", f"project:{project}", resource)
-
-
-def project_holding(project: str, resource: str) -> HoldingKey:
-    """The key of what all members together have taken."""
-    return HoldingKey(f"project:{project}", None, resource)
+        Raises `NameTakenError` if another user (or component) has that token.
+        """
+        is_user = isinstance(owner, User)
+        tokens: dict[str, Any] = self._users_by_token if is_user else self._components_by_token
+        if tokens.get(token, owner) is not owner:
+            kind = "user" if is_user else "component"
+            raise NameTakenError(f"another {kind} has that token; give each one of its own")
+        tokens.pop(owner.token, None)
+        owner.token = token
+        tokens[token] = owner

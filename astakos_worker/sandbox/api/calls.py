@@ -1,0 +1,147 @@
+"""How a call of the API is answered: who calls, what the work weighs, and the reply.
+
+A call is *admitted* first: the token is checked, then the body (the protocol, section 3.1, fixes
+that order). The result is a piece of work whose weight is known, so that the cost model can make
+it wait. Then the work is *performed* at once, without waiting for anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+from astakos_worker.sandbox.errors import ApiFaultError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from astakos_worker.sandbox.astakos import Astakos
+    from astakos_worker.sandbox.database import Database
+    from astakos_worker.sandbox.http_messages import ApiRequest, Reply
+    from astakos_worker.sandbox.quota import Provision
+    from astakos_worker.sandbox.rows import Component, User
+
+Who = TypeVar("Who")
+
+# More digits than the number of any row has.
+_MOST_DIGITS = 19
+
+
+class WorkKind(StrEnum):
+    """The kinds of work that cost differently."""
+
+    READ = "read"
+    ISSUE = "issue"
+    ISSUE_AND_ACCEPT = "issue-and-accept"
+    RESOLVE = "resolve"
+
+
+class Load(NamedTuple):
+    """How heavy a call is: its kind, its serials, and the holders whose rows it locks."""
+
+    kind: WorkKind = WorkKind.READ
+    serials: int = 0
+    holders: frozenset[str] = frozenset()
+
+
+READING = Load()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A call that was admitted; `provisions` are those that it asks for."""
+
+    perform: Callable[[], Reply]
+    load: Load = READING
+    provisions: tuple[Provision, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Who]):
+    """One request, and whoever asks: a user, a component, or None for a public call."""
+
+    astakos: Astakos
+    request: ApiRequest
+    caller: Who
+
+    @property
+    def database(self) -> Database:
+        """What Astakos knows."""
+        return self.astakos.database
+
+    @property
+    def number(self) -> int | None:
+        """The number in the path; None if it is longer than any number of a row."""
+        digits = self.request.argument
+        return int(digits) if len(digits) <= _MOST_DIGITS else None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint(Generic[Who]):
+    """One call of the API: its place, its name, who may call, and the function that admits it.
+
+    Faults and counters know it by its name. `<...>` in the path stands for what varies.
+    """
+
+    method: str
+    path: str
+    name: str
+    authenticate: Callable[[Astakos, ApiRequest], Who]
+    handle: Callable[[Call[Who]], Work]
+
+    def admit(self, astakos: Astakos, request: ApiRequest) -> Work:
+        """Check token and body; raises `ApiFaultError`, or `OAuthFaultError`."""
+        return self.handle(Call(astakos, request, self.authenticate(astakos, request)))
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the call needs no token."""
+        return self.authenticate is anybody
+
+
+AnyEndpoint = Endpoint[Any]
+
+
+def replies(handler: Callable[[Call[Who]], Reply]) -> Callable[[Call[Who]], Work]:
+    """Turn a function that answers a call into one that admits it: its work costs a read."""
+    return lambda call: Work(lambda: handler(call))
+
+
+def anybody(_: Astakos, __: ApiRequest) -> None:
+    """No credential is asked for."""
+
+
+def by_user(astakos: Astakos, request: ApiRequest) -> User:
+    """Return the user whose token was sent; raises a 401."""
+    return valid_user(astakos.database.user_by_token(_token(request)), astakos.clock.now())
+
+
+def by_component(astakos: Astakos, request: ApiRequest) -> Component:
+    """Return the component whose token was sent; raises a 401."""
+    component = astakos.database.component_by_token(_token(request))
+    if component is None:
+        raise ApiFaultError(401, "Invalid X-Auth-Token")
+    if component.token_expires is not None and component.token_expires <= astakos.clock.now():
+        raise ApiFaultError(401, "Authentication expired")
+    return component
+
+
+def valid_user(user: User | None, now: datetime) -> User:
+    """Return the user if the token still works; raises a 401 (the protocol, section 1.1)."""
+    if user is None:
+        raise ApiFaultError(401, "Invalid X-Auth-Token")
+    if not user.is_active:
+        raise ApiFaultError(401, "User inactive")
+    if user.token_expires <= now:
+        raise ApiFaultError(401, "Authentication expired")
+    if not user.has_signed_terms:
+        raise ApiFaultError(401, "Pending approval terms")
+    return user
+
+
+def _token(request: ApiRequest) -> str:
+    if not request.token:
+        raise ApiFaultError(401, "No X-Auth-Token was given")
+    return request.token
