@@ -39,7 +39,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--quirk",
     "quirks",
-    type=click.Choice(list(Quirk)),
+    type=click.Choice([quirk.value for quirk in Quirk]),
     multiple=True,
     help="An accident of the real server to switch on; give it as often as you like.",
 )
@@ -55,7 +55,7 @@ def command(  # noqa: PLR0917 # click calls it by name
     cost: str,
     delay: float,
     faults: Path | None,
-    quirks: tuple[Quirk, ...],
+    quirks: tuple[str, ...],
     base_path: str,
     keep_alive: int,
     access_log: bool,
