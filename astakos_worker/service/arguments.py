@@ -1,7 +1,7 @@
-"""From a caller's arguments to a request that is worth storing; what is not raises `BadValue`.
+"""Checks the arguments of calls, and makes a request of them; a wrong one raises `BadValue`.
 
-Pure. Everything that Astakos or the ledger would choke on later is refused here, before
-anything is stored or sent (F22, F28, F61).
+Pure. Whatever Astakos or the ledger could not take later is refused here, before anything is
+stored or sent (F22, F28, F61, F83).
 """
 
 import re
@@ -14,8 +14,8 @@ from astakos_worker.ledger.request import Provision, Request, Tag, merge, wire_n
 from astakosclient.errors import BadValue
 
 _INT64 = 2**63
-#: The ledger's server sorts serials as doubles, and JSON promises no more either. Astakos counts
-#: them from one; at a thousand a second it would get there in 285,000 years.
+#: The ledger's server sorts serials as doubles, which are exact below this. Astakos counts from
+#: one: at a thousand commissions a second it would reach this in 285,000 years.
 _SERIALS_END = 2**53
 _ID_LIMIT = 255
 
@@ -23,9 +23,9 @@ _ID_LIMIT = 255
 def one(
     user: str, project: str, provisions: Mapping[str, int], *, name: str = "", force: bool = False
 ) -> Request:
-    """Return a request for `{resource: quantity}` of a user from a project.
+    """Return a request for `{resource: quantity}` of a user in a project.
 
-    Each resource is charged to the member's holding and to the project's, as services do.
+    Each quantity is charged to the user's holding and to the project's, as services do.
     """
     holder, source = f"user:{_id('user', user)}", f"project:{_id('project', project)}"
     built: list[Provision] = []
@@ -45,7 +45,7 @@ def generic(
     name: str = "",
     force: bool = False,
 ) -> Request:
-    """Return a request for both kinds of provisions, exactly as given and not paired.
+    """Return a request with both kinds of provisions exactly as given.
 
     `user_provisions` is `{(user, project, resource): quantity}`, `project_provisions`
     `{(project, resource): quantity}`.
@@ -101,7 +101,7 @@ def checked_which(which: object) -> str | int:
 
 
 def checked_service(service: object) -> str:
-    """Return the name of a service if it can be a lane's: what it serves is its settings' say."""
+    """Return the name of a service if it can be one. Whether workers serve it is not known here."""
     if not isinstance(service, str) or not re.fullmatch(NAME, service):
         form = "1 to 32 of a-z, 0-9, _ and -, and begin with a letter"
         raise BadValue(f"the name of a service must be {form}, not {service!r:.80}")
@@ -128,16 +128,16 @@ def checked_quantity(resource: object, quantity: object) -> int:
 
 
 def checked_seconds(label: str, seconds: object) -> float:
-    """Return a number of seconds greater than nothing."""
+    """Return a number of seconds above zero."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise BadValue(f"{label} must be a number of seconds, not {type(seconds).__name__}")
     if not 0 < seconds < 10 * 365 * 86400:
-        raise BadValue(f"{label} must be more than nothing and less than ten years, not {seconds}")
+        raise BadValue(f"{label} must be more than 0 and less than ten years, not {seconds}")
     return float(seconds)
 
 
 def checked_strings(label: str, values: Iterable[str]) -> list[str]:
-    """Return a list of strings; one string by itself is a slip of the pen."""
+    """Return a list of strings; a single string is refused, since a list was meant."""
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise BadValue(f"{label} must be a list of strings, not {values!r:.80}")
     listed = list(values)
@@ -147,7 +147,7 @@ def checked_strings(label: str, values: Iterable[str]) -> list[str]:
 
 
 def checked_moments(moments: Iterable[Moment]) -> tuple[Moment, ...]:
-    """Return when a call-back is to be told: any of "pending", "refused" and "closed"."""
+    """Return the moments of a call-back: any of "pending", "refused" and "closed"."""
     known = get_args(Moment)
     if isinstance(moments, str) or not isinstance(moments, Iterable):
         raise BadValue(f"callback_on must be a list of {', '.join(known)}, not {moments!r:.80}")
@@ -158,7 +158,7 @@ def checked_moments(moments: Iterable[Moment]) -> tuple[Moment, ...]:
 
 
 def check_name(request: Request, tag: Tag) -> None:
-    """Raise `BadValue` if Astakos would not keep the name with its tag."""
+    """Raise `BadValue` if the name and its tag are too long for Astakos."""
     try:
         wire_name(request.name, tag)
     except ValueError as error:
@@ -181,7 +181,7 @@ def _request(provisions: Iterable[Provision], name: object, force: object) -> Re
 
 
 def _is_utf8(text: str) -> bool:
-    """Return whether a text can be sent: one with a lone surrogate cannot."""
+    """Return whether a text can be encoded: one with a lone surrogate cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""One event of a caller's or an operator's into one record; again where somebody was faster."""
+"""Writes one event into one record; reads and tries again if another writer was faster."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from astakos_worker.service.ledger_calls import ledger_errors, left_for_newer, m
 from astakos_worker.service.outcome import current, or_error, outcome_of
 from astakosclient.errors import AstakosClientException
 
-#: Others may change a record between two looks at it; not so often in a row.
+#: Other writers may change a record between a read and a write; not so many times in a row.
 _TRIES = 10
 
 
@@ -24,10 +24,10 @@ def change(
     event: Callable[[float], Event],
     refused: Callable[[Entry], Exception],
 ) -> Entry:
-    """Write what an event, given the time, makes of a record; wake the workers if they are wanted.
+    """Apply an event to a record and write it; wake the workers if the ledger wants it.
 
-    Raises what `refused` says of a record that the event does not fit, `UnknownKey`,
-    `Unavailable`.
+    `event` makes the event, given the time. If the record's state does not allow that event, raise
+    the error that `refused` returns. Raises also `UnknownKey`, `NewerRecord`, `Unavailable`.
     """
     ledger = connections.ledger
     with ledger_errors(key):
@@ -54,12 +54,12 @@ def change(
 
 
 def extend(connections: Connections, service: str, key: str, seconds: float) -> Entry:
-    """Set a new deadline so many seconds from now, while nobody has decided."""
+    """Set a deadline `seconds` from now; `DecisionConflict` if the commission has been decided."""
     return change(connections, service, key, lambda now: Extended(now + seconds), _not_extended)
 
 
 def _not_extended(entry: Entry) -> Exception:
-    """Return why a deadline cannot be changed any more."""
+    """Return the error of a commission whose deadline cannot be changed any more."""
     record = current(entry)
     decision = record.decision
     if decision is None:

@@ -1,7 +1,7 @@
-"""Builds what a process of a service shares: ledger, wake-ups, watcher. Nothing is opened yet.
+"""Makes the connections of a service's process: ledger, wake-ups, watcher. Opens nothing yet.
 
-One set per process and settings: a fork makes new ones, since a child must not use the
-connections of its parent.
+One set for each process and settings. After a fork the child makes new ones, because it must not
+use the connections of its parent.
 """
 
 import os
@@ -38,7 +38,7 @@ _lock = threading.Lock()
 
 
 def connected(settings: Settings) -> Connections:
-    """Return this process' shared connections for the settings."""
+    """Return the connections of this process for these settings."""
     name = settings.model_dump_json(exclude={"services"})
     with _lock:
         if name not in _made:
@@ -55,7 +55,7 @@ def connected(settings: Settings) -> Connections:
 
 
 def _forget() -> None:
-    global _lock  # noqa: PLW0603  # the parent's lock may be held by a thread that is not here
+    global _lock  # noqa: PLW0603  # a thread of the parent may hold the old lock, and is not here
     _lock = threading.Lock()
     _made.clear()
 

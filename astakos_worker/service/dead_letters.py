@@ -1,7 +1,7 @@
-"""Dead letters: commissions that cannot go on without a person, who sends them again or not.
+"""Dead letters: commissions that cannot go on until a person resends or discards them.
 
-Safe by the ledger's rules: what is sent again goes on where its record's facts say that it was,
-so what may have reached Astakos is looked for first, and the decision that was taken stands.
+Both are safe. A commission that is resent goes on from what its record says: if a request may have
+reached Astakos, a worker looks for it first. A decision that was recorded stands.
 """
 
 from collections.abc import Callable
@@ -16,16 +16,20 @@ from astakos_worker.service.changing import change
 from astakos_worker.service.connections import Connections
 from astakos_worker.service.deciding import Decider, bare_serial
 from astakos_worker.service.errors import NotDead
-from astakos_worker.service.ledger_calls import ledger_errors, missing
+from astakos_worker.service.ledger_calls import ledger_errors, read
 from astakos_worker.service.outcome import Outcome, current, outcome_of
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One dead commission, as a list shows it. `since` is seconds since the epoch."""
+    """One dead commission, as `DeadLetters.list` returns it.
+
+    `which` is the key, or the serial of a commission that another client issued: what all calls
+    take. `since` is in seconds since the epoch. `decision` is "accept", "reject" or None.
+    """
 
     key: str
-    which: str | int  # what the calls take: a serial that was issued elsewhere has no key
+    which: str | int
     since: float
     serial: int | None
     decision: str | None
@@ -41,7 +45,10 @@ class DeadLetters:
     connections: Connections
 
     def list(self, limit: int = 500) -> "list[DeadLetter]":
-        """Return the dead commissions, those that will be purged first in front."""
+        """Return at most `limit` dead commissions; the first is the one that is purged first.
+
+        Raises `Unavailable`.
+        """
         with ledger_errors("dead letters"):
             keys = self.connections.ledger.dead(self.service, limit)
             entries = self.connections.ledger.get(self.service, keys)
@@ -49,8 +56,13 @@ class DeadLetters:
         return [_shown(record) for record in found if record.state is State.DEAD]
 
     def choices(self, which: str | int) -> dict[str, str]:
-        """Return what `resend` and `discard` would do with a dead commission, in words."""
-        entry = self._entry(Decider(self.service, self.connections).key(which))
+        """Return `{"resend": ..., "discard": ...}`: in words, what each would do.
+
+        `which` is a key, or as an integer a serial. Raises as `resend`.
+        """
+        entry = read(
+            self.connections, self.service, Decider(self.service, self.connections).key(which)
+        )
         record = entry.record
         if record.state is not State.DEAD:
             raise _not_dead(entry)
@@ -60,7 +72,7 @@ class DeadLetters:
             return {"resend": again, "discard": f"rejects serial {record.serial} at Astakos"}
         if record.request is None:
             again = (
-                f"keeps its {verb} for {self.settings.awaited:g} s more, until its request comes"
+                f"keeps its {verb} for {self.settings.awaited:g} s more, and waits for its request"
             )
         elif record.marks:
             again = "looks for it at Astakos, and issues it if it is not there"
@@ -69,22 +81,24 @@ class DeadLetters:
         return {"resend": again, "discard": "closes it: nothing is known to be reserved"}
 
     def resend(self, which: str | int) -> Outcome:
-        """Send a dead commission on its way again; return how it stands.
+        """Let the workers go on with a dead commission; return its outcome.
 
-        With a serial, its decision is sent again. Without one it is issued; if an earlier
-        request may have reached Astakos, only after a probe. A decision whose request never came
-        waits for it once more.
+        `which` is a key, or as an integer a serial. If it has a serial, its decision is sent
+        again. If it has none, it is issued; if an earlier request may have reached Astakos, the
+        worker looks for that request first. A decision whose request never came waits for it
+        again.
 
-        Raises `NotDead`, `UnknownKey`, `Unavailable`.
+        Raises `NotDead`, `UnknownKey`, `BadValue`, `Unavailable`.
         """
         return self._become(which, lambda now: Revived(now + self.settings.awaited))
 
     def discard(self, which: str | int, reason: str = "") -> Outcome:
-        """Give a dead commission up for good; return how it stands.
+        """Give up a dead commission; return its outcome.
 
-        If it has a serial that is rejected at Astakos, whatever had been decided: nothing stays
-        reserved. Without one it is closed, and one that turns up later is rejected by the sweep.
-        Its key stays in use until it is purged.
+        `which` is a key, or as an integer a serial; `reason` is a text for operators. If it has a
+        serial, that is rejected at Astakos, whatever was decided: nothing stays reserved. If it
+        has none, it is closed; if a serial of it appears later, the sweep rejects it. The key
+        stays in use until the record is purged.
 
         Raises as `resend`.
         """
@@ -93,13 +107,6 @@ class DeadLetters:
     def _become(self, which: str | int, event: Callable[[float], Event]) -> Outcome:
         key = Decider(self.service, self.connections).key(which)
         return outcome_of(current(change(self.connections, self.service, key, event, _not_dead)))
-
-    def _entry(self, key: str) -> Entry:
-        with ledger_errors(key):
-            entry = self.connections.ledger.get(self.service, [key]).get(key)
-            if entry is None:
-                raise missing(self.connections.ledger, self.service, key)
-        return entry
 
 
 def _not_dead(entry: Entry) -> NotDead:

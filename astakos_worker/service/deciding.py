@@ -1,6 +1,7 @@
-"""Decisions into the ledger, one or many, by key or by serial; and what stands afterwards.
+"""Records decisions in the ledger, one or many, by key or by serial.
 
-A decision is a write-once cell: whoever was first has decided, and the others are told.
+The cell of a decision is written once: the first decision stands, and a later, different one
+raises.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,12 +30,12 @@ class Decider:
     connections: Connections
 
     def key(self, which: str | int) -> str:
-        """Return the ledger's key of what a caller named: a key, or an integer for a serial."""
+        """Return the ledger's key of a key, or of an integer that is a serial."""
         which = arguments.checked_which(which)
         return which if isinstance(which, str) else self._keys([which])[which]
 
     def decide(self, which: str | int, verb: Verb, reason: str = "") -> Record:
-        """Record a decision, and return the commission as it is now.
+        """Record a decision; return the commission as it is now.
 
         Raises as `Commissions.accept`.
         """
@@ -45,10 +46,10 @@ class Decider:
     def resolve(
         self, accept: Iterable[str | int], reject: Iterable[str | int]
     ) -> dict[str | int, Record | Exception]:
-        """Decide each for itself, many in a round trip; return each as it is now, or its error."""
+        """Decide many; return for each the commission as it is now, or its error."""
         accepted, rejected = _distinct("accept", accept), _distinct("reject", reject)
         keys = self._keys([*accepted, *rejected])
-        # The same commission may be named by its key in one list and by its serial in the other.
+        # A commission may be in one list by its key, and in the other by its serial.
         both = {keys[which] for which in accepted} & {keys[which] for which in rejected}
         accepts, rejects = self._decision("accept"), self._decision("reject")
         wanted = {keys[which]: accepts for which in accepted}
@@ -68,7 +69,10 @@ class Decider:
     def decide_or_await(
         self, which: str | int, verb: Verb, reason: str = "", *, patience: float
     ) -> Record:
-        """Decide what came as a message; before its request it is kept so many seconds (F77)."""
+        """Record a decision that came by name; if its request has not come, wait for it (F77).
+
+        `patience`: seconds for which the decision waits.
+        """
         try:
             return self.decide(which, verb, reason)
         except UnknownKey as unknown:
@@ -86,7 +90,7 @@ class Decider:
     def resolve_or_await(
         self, accept: Iterable[str | int], reject: Iterable[str | int], *, patience: float
     ) -> dict[str | int, Record | Exception]:
-        """Decide each for itself, as `decide_or_await` does; return each as `resolve` does."""
+        """Decide many as `decide_or_await` does; return them as `resolve` does."""
         accept, reject = _distinct("accept", accept), _distinct("reject", reject)
         out = self.resolve(accept, reject)
         for which in [which for which, one in out.items() if isinstance(one, UnknownKey)]:
@@ -98,7 +102,7 @@ class Decider:
         return out
 
     def _keys(self, items: Iterable[str | int]) -> dict[str | int, str]:
-        """Return the ledger's key of each; serials are looked up in one round trip."""
+        """Return the ledger's key of each; one round trip finds those of all serials."""
         listed = list(items)
         serials = [which for which in listed if isinstance(which, int)]
         found: dict[int, str] = {}
@@ -114,13 +118,13 @@ class Decider:
         return Decision(verb, reason, self.connections.ledger.clock.now())
 
     def _record(self, decisions: Mapping[str, Decision]) -> dict[str, Written | Unavailable]:
-        """Write decisions, and send wake-ups; raises `Unavailable` if it is away from the start."""
+        """Write decisions and send wake-ups; see `in_batches` for an outage."""
         return dict(
             zip(decisions, in_batches(list(decisions.items()), self._record_batch), strict=True)
         )
 
     def _record_batch(self, items: Sequence[tuple[str, Decision]]) -> list[Written]:
-        """Write decisions, those of bare serials with records of their own; send wake-ups."""
+        """Write decisions and send wake-ups; a serial without a record gets a record of its own."""
         ledger, decisions = self.connections.ledger, dict(items)
         verdicts = ledger.decide(self.service, decisions)
         new = [key for key in decisions if is_bare(key) and _is_nowhere(verdicts[key])]
@@ -128,7 +132,7 @@ class Decider:
             made = ledger.cas([self._bare(key, decisions[key]) for key in new])
             verdicts |= dict(zip(new, made, strict=True))
         if late := {key: decisions[key] for key in new if not verdicts[key].done}:
-            verdicts |= ledger.decide(self.service, late)  # somebody has just made them
+            verdicts |= ledger.decide(self.service, late)  # another writer has just made them
         for key, verdict in verdicts.items():
             if verdict.wakeup and verdict.entry is not None:
                 task = _TASKS[decisions[key].verb]
@@ -148,7 +152,7 @@ class Decider:
 
 
 def bare_serial(key: str) -> int:
-    """Return the serial that a reserved key is made of."""
+    """Return the serial of a reserved key."""
     return int(key[1:])
 
 
@@ -157,7 +161,7 @@ def _is_nowhere(verdict: Written) -> bool:
 
 
 def _judged(key: str, verdict: Written | Unavailable, verb: Verb) -> Record:
-    """Return the commission if the decision stands; raise what keeps it from standing."""
+    """Return the commission if this decision stands; raise the error if it does not."""
     if isinstance(verdict, Unavailable):
         raise verdict
     if verdict.newer:
@@ -170,7 +174,7 @@ def _judged(key: str, verdict: Written | Unavailable, verb: Verb) -> Record:
 
 
 def _distinct(label: str, items: Iterable[str | int]) -> tuple[str | int, ...]:
-    """Return what is named, each once, in order."""
+    """Return keys and serials, each once, in order; `BadValue` for what is neither."""
     if isinstance(items, str) or not isinstance(items, Iterable):
         raise BadValue(f"{label} must be a list of keys and serials, not {items!r:.80}")
     return tuple(dict.fromkeys(arguments.checked_which(which) for which in items))

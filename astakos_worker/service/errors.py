@@ -1,7 +1,7 @@
-"""What a service's call can raise besides the client's own errors. One tree.
+"""The errors of a service's calls, besides those of the client. One tree.
 
-Bad arguments raise `astakosclient.BadValue`, and a refused commission raises what the client
-would have raised (`QuotaLimit`, `NotFound`, ...): a caller handles them in one place.
+A wrong argument raises `astakosclient.BadValue`. A refused commission raises the error that the
+client would have raised (`QuotaLimit`, `NotFound`, ...).
 """
 
 from typing import Any
@@ -18,37 +18,37 @@ class CommissionError(Exception):
         return type(self), (self.key, str(self))
 
 
-class KeyConflict(CommissionError):  # noqa: N818  # the names of the protocol's promises
-    """Raised when a key is in use for other contents. Nothing was changed (F3)."""
+class KeyConflict(CommissionError):  # noqa: N818  # these names are promised to services
+    """Raised when a key is in use for other contents. Nothing was changed."""
 
 
 class DecisionConflict(CommissionError):  # noqa: N818
-    """Raised when the other decision was made first. It stands (F23)."""
+    """Raised when the other decision was recorded first. That decision stands."""
 
 
 class UnknownKey(CommissionError):  # noqa: N818
-    """Raised when the ledger has no commission under the key."""
+    """Raised when the ledger has no commission under this key."""
 
 
 class Unavailable(CommissionError):  # noqa: N818
-    """Raised when the ledger does not answer, or cannot write; calling again is safe (F56)."""
+    """Raised when the ledger does not answer or cannot write. The same call again is safe."""
 
 
 class NewerRecord(Unavailable):
-    """Raised when a newer version wrote the commission: this one leaves it alone (F78)."""
+    """Raised when a newer version of this package wrote the commission: upgrade this service."""
 
 
 class LedgerFull(CommissionError):  # noqa: N818
-    """Raised when the ledger takes no new commissions: its memory is nearly full (F79)."""
+    """Raised when the ledger takes no new commissions because its memory is nearly full."""
 
 
 class NotDead(CommissionError):  # noqa: N818
-    """Raised when a commission that is to be sent again, or given up, is not dead."""
+    """Raised when a commission that is to be resent or discarded is not dead."""
 
 
 class OutcomeTimeout(CommissionError):  # noqa: N818
-    """Raised when a commission is not through in the time that its caller gave it."""
+    """Raised when a commission is neither pending nor ended after the time that the caller gave."""
 
 
 class CommissionFailed(CommissionError):  # noqa: N818
-    """Raised when a commission ended in a state that a person has to look at."""
+    """Raised when a commission ended in a state that a person must look at."""

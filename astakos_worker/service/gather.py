@@ -1,8 +1,8 @@
-"""Names asked for at the same time share one question: what gathers during one goes with the next.
+"""Names that several threads ask for at the same time go in one question.
 
-Used twice: a service's threads share messages, and a worker's tasks share requests to Astakos. So
-many threads lead at a time, each with a question, and take along all that has gathered since. There
-is no timer and so no added delay: one that is alone goes at once.
+At most `leads` questions are under way. While they are, further names gather, and the next question
+takes them all. There is no timer, so a thread that is alone asks at once. Used twice: the threads
+of a service share messages to the workers, and the tasks of a worker share requests to Astakos.
 """
 
 import copy
@@ -12,20 +12,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from astakosclient.errors import AstakosClientException, BadRequest
 
-#: Names that gather in one question, at most; who asks for more has a question to itself.
+#: Names in one question, at most. A caller with more names has a question of its own.
 MOST = 1000
 
-#: Asks for names; with seconds, or without a bound of its own. `TimeoutError`: no answer in time.
+#: Asks for names, for so many seconds; None: no limit. `TimeoutError`: no answer in time.
 Fetch = Callable[[Sequence[str], float | None], Mapping[str, str]]
 
 
 class _Asked:
-    """What one caller asked for, and what came of it."""
+    """The names of one caller, and the answer."""
 
     def __init__(self, names: Sequence[str], timeout: float | None) -> None:
         self.names = names
         self.end = None if timeout is None else time.monotonic() + timeout
-        self.taken = False  # it is in a question that is under way
+        self.taken = False  # its names are in a question that is under way
         self.found: dict[str, str] | None = None
         self.error: BaseException | None = None
 
@@ -34,22 +34,22 @@ class _Asked:
         return self.found is not None or self.error is not None
 
     def left(self) -> float | None:
-        """Return how many seconds its caller still waits; None: as long as it takes."""
+        """Return the seconds for which its caller still waits; None: no limit."""
         return None if self.end is None else max(0.0, self.end - time.monotonic())
 
     def answer(self) -> dict[str, str]:
         if isinstance(self.error, AstakosClientException):
-            raise copy.copy(self.error)  # each thread has a traceback of its own
+            raise copy.copy(self.error)  # each thread needs a traceback of its own
         if self.error is not None:
             raise self.error
         return self.found or {}
 
 
 class Gather:
-    """Asks for names with `fetch`, for many threads at once, with so many questions at a time.
+    """Asks for names with `fetch`, for many threads at once, with at most `leads` questions.
 
-    `same` turns spellings of one name into one: Astakos answers but one of them (the protocol,
-    section 3.5).
+    `same` makes one text of all spellings of a name: Astakos answers only one of them (the
+    protocol, section 3.5).
     """
 
     def __init__(self, fetch: Fetch, same: Callable[[str], str] = str, *, leads: int = 1) -> None:
@@ -60,10 +60,10 @@ class Gather:
         self._changed = threading.Condition()
 
     def ask(self, names: Iterable[str], timeout: float | None = None) -> dict[str, str]:
-        """Return what is known of these names, as they are spelled here; unknown ones are absent.
+        """Return the answers for these names, in this spelling; unknown names are absent.
 
-        Raises what `fetch` raises, for all that went with that question (F64), and `TimeoutError`
-        for those alone whose time is up.
+        Raises what `fetch` raises, to all callers of that question (F64). Raises `TimeoutError`
+        after `timeout` seconds, to this caller alone.
         """
         mine = _Asked(list(names), timeout)
         with self._changed:
@@ -74,11 +74,11 @@ class Gather:
         return mine.answer()
 
     def _lead_or_wait(self, mine: _Asked) -> list[_Asked]:
-        """Return who goes with the next question; nobody, if others have asked it."""
+        """Return the callers of the next question; none if this caller's is asked."""
         with self._changed:
             while not mine.done and (mine.taken or not self._free):
                 if not self._changed.wait(mine.left()) and not mine.done:
-                    mine.error = TimeoutError("what was asked before is not answered either")
+                    mine.error = TimeoutError("an earlier question is not answered either")
             if mine.done:
                 self._waiting = [asked for asked in self._waiting if asked is not mine]
                 return []
@@ -96,10 +96,10 @@ class Gather:
         again: Sequence[_Asked] = ()
         try:
             self._answer(taken, mine.left())
-        except TimeoutError as error:  # its own time is up, and not that of the others
+        except TimeoutError as error:  # the time of this caller is over; the others may have more
             mine.error = error
             again = [asked for asked in taken if not asked.done]
-        except BaseException as error:  # noqa: BLE001  # or who waits would wait for ever
+        except BaseException as error:  # noqa: BLE001  # else the waiting threads would wait for ever
             for asked in taken:
                 asked.error = asked.error if asked.done else error
         finally:
@@ -111,7 +111,7 @@ class Gather:
                 self._changed.notify_all()
 
     def _answer(self, taken: Sequence[_Asked], timeout: float | None) -> None:
-        """Ask one question for all; where one of them spoils it for the others, each its own."""
+        """Ask one question for all; if one name may spoil it, one for each caller."""
         spellings = {self._same(name): name for asked in taken for name in asked.names}
         try:
             found = {
@@ -134,5 +134,5 @@ class Gather:
 
 
 def _is_poison(error: AstakosClientException) -> bool:
-    """Return whether one name may be to blame: an Astakos that is away would be for all of them."""
+    """Return whether one name may be the cause. An outage would concern all of them."""
     return isinstance(error, BadRequest) or (error.status == 500 and error.response is not None)

@@ -1,4 +1,4 @@
-"""What `Commissions.hold` does around a block: reserved on entry, decided on the way out (F80)."""
+"""Around the block of `Commissions.hold`: reserve before it, decide after it (F80)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from astakos_worker.service.errors import (
 from astakos_worker.service.outcome import Outcome
 from astakosclient.errors import AstakosClientException
 
-#: Seconds that leaving the block goes on trying to record its decision.
+#: Seconds for which the end of the block tries to record its decision.
 _PERSISTENCE = 5.0
 
 
@@ -27,7 +27,7 @@ class Held(Protocol):
 
     @property
     def last(self) -> Outcome:
-        """How it stood when the handle last heard of it."""
+        """The outcome that the handle heard last."""
 
     def accept(self) -> object:
         """Decide to accept."""
@@ -52,11 +52,11 @@ def held(
     try:
         outcome = commission.outcome(timeout)
     except (AstakosClientException, CommissionFailed):
-        raise  # it has ended: there is nothing to reject
+        raise  # the commission has ended: there is nothing to reject
     except BaseException as error:
         rejected = _insist(commission, "reject", deadline, clock, reason=error)
         if rejected and isinstance(error, OutcomeTimeout):
-            text = f"{error}: it has been rejected, and nothing stays reserved"
+            text = f"{error}: it was rejected, and nothing stays reserved"
             raise OutcomeTimeout(key, text) from None
         raise
     _check(outcome)
@@ -76,9 +76,9 @@ def _insist(
     *,
     reason: BaseException | None = None,
 ) -> bool:
-    """Record the decision; while the ledger is away, for some seconds.
+    """Record the decision; if the ledger does not answer, try for some seconds.
 
-    False: it is not recorded, and that is noted on the block's own exception, if it has one.
+    False: the decision is not recorded, and a note on the block's own exception says so.
     """
     key, end = commission.key, clock.now() + _PERSISTENCE
     while True:
@@ -90,7 +90,7 @@ def _insist(
         except (CommissionError, AstakosClientException) as error:
             away = isinstance(error, Unavailable)
             if away and clock.now() < end:
-                continue  # each try takes as long as the ledger's time-out
+                continue  # a try takes as long as the ledger's time-out
             note = f"{verb} of {key!r} is not recorded: {error}"
             if away:
                 note += f"; its deadline is {deadline:g} s after its issue"
@@ -105,8 +105,8 @@ def _insist(
 
 
 def _check(outcome: Outcome) -> None:
-    """Raise if nothing is reserved any more that a block could build on."""
+    """Raise if the commission was rejected: nothing is reserved for a block."""
     if outcome.decision == "reject":
         why = f" ({outcome.reason})" if outcome.reason else ""
-        text = f"commission {outcome.key!r} has been rejected{why}: hold another key"
+        text = f"commission {outcome.key!r} was rejected{why}: hold another key"
         raise DecisionConflict(outcome.key, text)

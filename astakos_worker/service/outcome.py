@@ -1,7 +1,4 @@
-"""How a commission stands, as its callers see it: from a ledger's entry to values and errors.
-
-Pure.
-"""
+"""How a commission stands: from the ledger's entry to a caller's value or error. Pure."""
 
 from dataclasses import dataclass
 
@@ -15,7 +12,13 @@ from astakosclient.errors import AstakosClientException, NotFound
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a commission stands. `decision` is "accept", "reject" or None."""
+    """How a commission stands.
+
+    `state` is one of "awaited", "queued", "issuing", "pending", "settling" (open), "accepted",
+    "rejected", "refused", "cancelled", "vanished", "conflict", "unknown", "merged", "dead",
+    "discarded" (ended). `decision` is "accept", "reject" or None, and `reason` its text. `error`
+    is why an ended commission failed: `{"class": ..., "message": ..., ...}`.
+    """
 
     key: str
     state: str
@@ -26,7 +29,7 @@ class Outcome:
 
 
 def current(entry: Entry) -> Record:
-    """Return the record with what its write-once cell holds applied to it."""
+    """Return the record with the decision applied that its write-once cell holds."""
     if entry.cell is None:
         return entry.record
     try:
@@ -36,7 +39,7 @@ def current(entry: Entry) -> Record:
 
 
 def outcome_of(record: Record) -> Outcome:
-    """Return how a commission stands, by its record as `current` returns it."""
+    """Return the outcome of a record that `current` returned."""
     decision = record.decision
     return Outcome(
         shown(record.key),
@@ -49,7 +52,7 @@ def outcome_of(record: Record) -> Outcome:
 
 
 def through(entry: Entry) -> bool:
-    """Return whether there is nothing to wait for: closed, or pending and undecided."""
+    """Return whether a wait is over: the commission has ended, or is pending and undecided."""
     record = current(entry)
     if record.state in CLOSED:
         return True
@@ -57,7 +60,7 @@ def through(entry: Entry) -> bool:
 
 
 def check_verb(record: Record, verb: Verb) -> None:
-    """Raise if the decision that stands is the other one."""
+    """Raise `DecisionConflict` if the other decision was recorded."""
     decision = record.decision
     if decision is not None and decision.verb != verb:
         why = f" ({decision.reason})" if decision.reason else ""
@@ -66,20 +69,20 @@ def check_verb(record: Record, verb: Verb) -> None:
 
 
 def check_decision(record: Record, verb: Verb) -> None:
-    """Raise if the decision that stands is another, or if there is nothing left to accept."""
+    """Raise if the other decision was recorded, or if nothing is left that could be accepted."""
     check_verb(record, verb)
     if verb == "accept" or record.state not in {State.REFUSED, State.CANCELLED}:
         or_error(outcome_of(record))
 
 
 def or_error(outcome: Outcome) -> Outcome:
-    """Return the outcome, or raise what went wrong."""
+    """Return the outcome; raise the error of a commission that has failed."""
     match outcome.state:
         case State.REFUSED:
             raise AstakosClientException.from_dict(outcome.error or {})
         case State.UNKNOWN:
             raise NotFound(f"{outcome.key} is not pending in Astakos: resolved, or not ours")
         case State.VANISHED | State.CONFLICT | State.DEAD | State.DISCARDED:
-            why = (outcome.error or {}).get("message", "somebody else settled it")
+            why = (outcome.error or {}).get("message", "another program settled it")
             raise CommissionFailed(outcome.key, f"{outcome.key!r} is {outcome.state}: {why}")
     return outcome

@@ -1,7 +1,7 @@
-"""Waiting for a commission without asking all the time: one subscriber a process.
+"""Waits for commissions without polling all the time: one subscriber for each process and lane.
 
-Only records that somebody watches publish their changes. A message that is lost costs a slow
-poll's period, so the subscriber may die and come back as it likes.
+The ledger publishes the changes of a record only while a caller watches it. A slow poll stands
+behind: a lost message costs half a second, so the subscriber may fail and subscribe again.
 """
 
 import threading
@@ -17,30 +17,30 @@ import redis
 
 from astakos_worker.ledger.contract import Entry, Ledger
 
-#: Seconds between two looks at a record of which no change was heard.
+#: Seconds until a record is read again if no change of it was heard.
 _POLL = 0.5
-#: Seconds that a watch outlives the last look.
+#: Seconds for which the ledger goes on publishing changes after the last read.
 _WATCHED = 5.0
 
 
-#: Is told the key of a watched record that has changed, and the record if it came along.
+#: Takes the key of a watched record that has changed, and the record if the message had it.
 Heard = Callable[[str, Entry | None], None]
 
 
 class Listener(Protocol):
-    """Calls `heard` for each watched record that changes, until it is closed."""
+    """Calls `heard` for each watched record that changes."""
 
     def listen(self, lane: str, heard: Heard) -> None:
-        """Start hearing changes of a lane, once."""
+        """Start to listen to a lane; further calls for the same lane do nothing."""
 
 
 class Watcher:
-    """Waits for records of a ledger to be as somebody wants them."""
+    """Waits until records of a ledger meet conditions."""
 
     def __init__(self, ledger: Ledger, listener: Listener) -> None:
         self._ledger = ledger
         self._listener = listener
-        # By lane and key: two services may well give their commissions the same keys.
+        # By lane and key: two services may use the same keys.
         self._waiting: defaultdict[tuple[str, str], set[SimpleQueue[Entry | None]]]
         self._waiting = defaultdict(set)
         self._lock = threading.Lock()
@@ -48,7 +48,7 @@ class Watcher:
     def wait(
         self, lane: str, key: str, done: Callable[[Entry], bool], timeout: float
     ) -> tuple[Entry | None, bool]:
-        """Return the record once it is done, or as it is when the time is over; and which."""
+        """Return the record and whether it is done; after `timeout` seconds, as it is then."""
         self._listener.listen(lane, partial(self._heard, lane))
         end = time.monotonic() + timeout
         changes: SimpleQueue[Entry | None] = SimpleQueue()
@@ -82,22 +82,22 @@ class Watcher:
 
 
 def _is_later(news: Entry, seen: Entry) -> bool:
-    """Return whether a change is not one that was published before what has been seen."""
+    """Return whether a published change is at least as new as the record that was read."""
     return (news.version, news.cell is not None) >= (seen.version, seen.cell is not None)
 
 
 class Publishes(Protocol):
-    """Where watched records are published, and in which form."""
+    """Knows the channel on which watched records are published, and the form of a message."""
 
     def channel(self, lane: str) -> str:
-        """Return the name of a lane's channel."""
+        """Return the channel of a lane."""
 
     def read_change(self, message: str) -> tuple[str, Entry | None]:
-        """Return what a message says."""
+        """Return key and record of a message; `ValueError` for the form of another version."""
 
 
 class RedisListener:
-    """Hears changes over a subscription of its own connection, in one thread a lane."""
+    """Listens over a connection of its own, with one thread for each lane."""
 
     def __init__(self, server: "redis.Redis", ledger: Publishes) -> None:
         self._server = server
@@ -106,7 +106,7 @@ class RedisListener:
         self._lock = threading.Lock()
 
     def listen(self, lane: str, heard: Heard) -> None:
-        """Start hearing changes of a lane, once."""
+        """Start to listen to a lane; further calls for the same lane do nothing."""
         with self._lock:
             if lane in self._lanes:
                 return
@@ -115,7 +115,7 @@ class RedisListener:
         name = f"astakos-listener-{lane}"
         arguments = (lane, heard, subscribed)
         threading.Thread(target=self._hear, args=arguments, name=name, daemon=True).start()
-        subscribed.wait(_POLL)  # or the first change is found by a poll only
+        subscribed.wait(_POLL)  # else only a poll finds the first change
 
     def _hear(self, lane: str, heard: Heard, subscribed: threading.Event) -> None:
         while True:
@@ -128,9 +128,11 @@ class RedisListener:
                         if message is None:
                             continue
                         if message["type"] == "message":
-                            with suppress(ValueError):  # another version's words: a poll will do
+                            with suppress(
+                                ValueError
+                            ):  # a form of another version: the poll reads it
                                 heard(*self._ledger.read_change(message["data"]))
                         else:
                             subscribed.set()
             except (redis.RedisError, OSError):
-                time.sleep(_POLL)  # the waiting ones poll meanwhile
+                time.sleep(_POLL)  # callers poll meanwhile

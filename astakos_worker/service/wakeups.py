@@ -1,7 +1,7 @@
-"""Wake-ups: the Celery messages that say "there is work in the ledger", and no more.
+"""Wake-ups: Celery messages that say "there is work in the ledger", and nothing else.
 
-Losing one costs time, receiving two costs nothing; so sending one never raises and never keeps
-its caller. What was not sent is made good by the drive.
+A lost wake-up costs time, and a second one costs nothing. So sending never raises and never makes
+its caller wait. The workers' drive finds the work of a wake-up that was not sent.
 """
 
 import atexit
@@ -25,23 +25,23 @@ from astakos_worker.ledger.record import is_bare, shown
 
 log = structlog.get_logger(__name__)
 
-#: What publishing raises when the broker is away.
+#: The errors of publishing when the broker does not answer.
 BROKER_AWAY = (KombuError, redis.RedisError, OSError)
 
-#: Seconds without another try after one that failed: the drive rings meanwhile.
+#: Seconds without another try after a failed one. The drive wakes workers meanwhile.
 _PAUSE = 1.0
 
-#: Wake-ups that wait to be sent, at most or nearly so; one a lane would do.
+#: Wake-ups that may wait to be sent, about. One for each lane would be enough.
 _MOST = 1000
 
-#: Where Celery programs that name no queue of their own listen.
+#: The queue of Celery programs that name no queue.
 _CALLERS_QUEUE = "celery"
 
 
 def producer(settings: Settings) -> Celery:
-    """Return a Celery application that only sends, and gives up within the patience.
+    """Return a Celery application that only sends, and gives up after the patience.
 
-    Its result backend is off: the ledger knows what became of a commission.
+    It has no result backend: the ledger knows what became of a commission.
     """
     app = Celery("astakos_worker.producer", set_as_current=False)
     values = celery_values(settings)
@@ -69,10 +69,11 @@ class _Message:
 
 
 class Waker:
-    """Sends wake-ups through a Celery application, by a thread of its own.
+    """Sends wake-ups through a Celery application, in a thread of its own.
 
-    The ledger has what must happen, so nobody waits for the broker: not a request handler, nor a
-    carrier with records in hand. A process that ends sends what it still has, within its patience.
+    The work is in the ledger already, so no caller waits for the broker: neither a request handler
+    nor a carrier that has claimed records. At the end of the process the waiting wake-ups are sent,
+    for as long as the patience lasts.
     """
 
     def __init__(self, app: Celery, *, patience: float = 1.0) -> None:
@@ -91,11 +92,11 @@ class Waker:
         self._later(_Message(task, {"service": service, "key": key}, task_id))
 
     def wake_lane(self, service: str) -> None:
-        """Have a wake-up sent for whatever is due on a lane."""
+        """Have a wake-up sent for all that is due on a lane."""
         self._later(_Message(names.WAKE_DRIVE, {"service": service}))
 
     def flush(self) -> None:
-        """Wait until what was to be sent has been, but no longer than the patience."""
+        """Wait until all waiting wake-ups are sent, but no longer than the patience."""
         if not self._serving:
             return
         sent = threading.Event()
@@ -103,7 +104,7 @@ class Waker:
         sent.wait(self._patience)
 
     def send_callback(self, callback: str, payload: dict[str, Any]) -> bool:
-        """Hand a call-back, `task` or `task@queue`, to the broker."""
+        """Send a call-back, `task` or `task@queue`; return whether the broker has it."""
         task, _, place = callback.partition("@")
         message = _Message(task, {"commission": payload}, queue=place or _CALLERS_QUEUE)
         return self._send(message)
@@ -112,11 +113,11 @@ class Waker:
 
     @property
     def _serving(self) -> bool:
-        """Whether the thread is there: a fork does not take it along."""
+        """Whether the thread runs. After a fork the child has none."""
         return self._thread is not None and self._thread.is_alive()
 
     def _later(self, message: _Message) -> None:
-        if self._waiting.qsize() < _MOST:  # what is beyond is made good by the drive
+        if self._waiting.qsize() < _MOST:  # the drive finds the rest
             self._waiting.put(message)
         if not self._serving:
             self._start()
@@ -140,20 +141,19 @@ class Waker:
                 continue
             sent = False
             try:
-                # What Celery would find out for every message anew is a third of its cost: a
-                # producer, whether the queue was declared (its workers see to that), how the
-                # arguments are shown in Flower.
+                # A third of the cost of a message is what Celery would do again for each: acquire
+                # a producer, declare the queue (the workers do that), and format the arguments.
                 kept = kept or self._app.producer_pool.acquire(block=True)
                 shown = {"argsrepr": "()", "kwargsrepr": repr(message.kwargs)}
                 sent = self._send(message, producer=kept, declare=(), **shown)
-            except Exception:  # the thread goes on, whatever became of one wake-up
+            except Exception:  # the thread goes on after any error of one wake-up
                 log.exception("wake_up_not_sent", task=message.task)
-            if kept is not None and not sent:  # its connection may be broken
+            if kept is not None and not sent:  # the connection may be broken
                 kept.release()
                 kept = None
 
     def _send(self, message: _Message, **more: Any) -> bool:
-        """Send a message; False if the broker is away."""
+        """Send a message; False if the broker does not answer."""
         if time.monotonic() < self._quiet_until:
             return False
         try:

@@ -1,13 +1,12 @@
-"""An Astakos for the tests of a service, over HTTP or in memory: a pytest plugin.
+"""A pytest plugin: an Astakos for the tests of a service, over HTTP or in memory.
 
     pytest_plugins = ["astakos_worker.testing"]     # in the tests' top-level conftest.py
 
     def test_something(astakos_sandbox):
         client = AstakosClient(astakos_sandbox.token("cyclades"), astakos_sandbox.auth_url)
 
-One server, in a thread of the tests' own process, serves a whole run; each test that asks for it
-begins with the seed, whatever the one before did. `commissions_in_memory` needs no server at all.
-`docs/testing.md` tells more.
+One server in a thread of the tests' process serves the whole run. Each test that asks for it begins
+with the seed. `commissions_in_memory` needs no server. See `docs/testing.md`.
 """
 
 from __future__ import annotations
@@ -26,19 +25,19 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def astakos_sandbox_seed() -> Path | str | None:
-    """The world that each test begins with: a TOML file, its text, or None for the shipped one.
+    """Return the seed: a path of a TOML file, the text of one, or None for the shipped seed.
 
-    Override it in your `conftest.py`.
+    Override this fixture in your `conftest.py`.
     """
     return None
 
 
 @pytest.fixture(scope="session")
 def astakos_sandbox_server(astakos_sandbox_seed: Path | str | None) -> Iterator[SandboxServer]:
-    """The server itself, one for all tests of a run; a test asks for `astakos_sandbox`."""
-    # A plugin is imported by every run, the server only by one that uses it.
+    """Yield the server of the whole run. A test asks for `astakos_sandbox` instead."""
+    # Every run imports the plugin. Only a run that uses the server imports it.
     try:
-        from astakos_worker.sandbox.server import SandboxServer  # noqa: PLC0415 # see above
+        from astakos_worker.sandbox.server import SandboxServer  # noqa: PLC0415  # see above
     except ModuleNotFoundError as missing:
         pytest.fail(f"{missing.name} is not installed; install astakos-worker[sandbox]")
     with SandboxServer(astakos_sandbox_seed) as server:
@@ -47,9 +46,9 @@ def astakos_sandbox_server(astakos_sandbox_seed: Path | str | None) -> Iterator[
 
 @pytest.fixture
 def astakos_sandbox(astakos_sandbox_server: SandboxServer) -> SandboxServer:
-    """A sandbox as the seed says, without faults, costs, quirks or anything pending.
+    """Return a sandbox as the seed says: no faults, costs or quirks, and nothing pending.
 
-    `auth_url` and `token(name)` are what a client needs; `control` steers it.
+    A client needs its `auth_url` and `token(name)`; a test steers it by `control`.
     """
     astakos_sandbox_server.reset()
     return astakos_sandbox_server
@@ -57,10 +56,10 @@ def astakos_sandbox(astakos_sandbox_server: SandboxServer) -> SandboxServer:
 
 @pytest.fixture
 def commissions_in_memory() -> InMemoryCommissions:
-    """`Commissions` over a ledger and an Astakos in memory, in which everything may be had.
+    """Return `Commissions` over a ledger and an Astakos in memory, without limits.
 
-    `commissions_in_memory.astakos.set_limit(...)` puts an end to that.
+    `commissions_in_memory.astakos.set_limit(...)` sets one.
     """
-    from astakos_worker.service.commissions import Commissions  # noqa: PLC0415 # as above
+    from astakos_worker.service.commissions import Commissions  # noqa: PLC0415  # as above
 
     return Commissions.in_memory()

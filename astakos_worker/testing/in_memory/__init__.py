@@ -1,8 +1,7 @@
 """`Commissions` without broker and server, for the unit tests of services.
 
-The shipped engine works on the shipped ledger in memory, against the sandbox's own quota
-arithmetic; only the queue, the wire and the clock are left out. Loaded by nobody but who calls
-`Commissions.in_memory()`.
+The workers' engine runs on the ledger in memory, against the sandbox's quota arithmetic. Queue,
+wire and clock are left out. Only `Commissions.in_memory()` and tests load it.
 """
 
 from astakos_worker.testing.in_memory.astakos import InMemoryAstakos

@@ -1,7 +1,7 @@
-"""Astakos in the test's process: the calls that the engine makes, over the sandbox's quota book.
+"""Astakos in the test's process: the calls of the engine, over the sandbox's quota book.
 
-Whom it counts for need not be set up: a holding is there as soon as it is named. Its refusals are
-the errors that the client would have raised.
+A test sets up no users and projects: a holding exists as soon as it is named. A refusal is the
+error that the client would have raised.
 """
 
 import json
@@ -37,23 +37,22 @@ from astakosclient.errors import (
 )
 from astakosclient.quota_limits import quota_limit
 
-#: There is one component, so it does not matter which.
+#: The only component.
 _COMPONENT = "in-memory"
 
 T = TypeVar("T")
 
 
 class InMemoryAstakos:
-    """Holdings, pending commissions, and what goes wrong when a test wants it.
+    """Holdings, pending commissions, and the faults that a test asks for.
 
-    `limits` is `{resource: limit of each user in each project}`: what it does not name is no
-    resource, and a commission for it is not found, as a misspelt one would be. None: everything
-    may be had, without end.
+    `limits` is `{resource: limit of each user in each project}`. A name that is not in it is no
+    resource: a commission for it is not found, as for a misspelt one. None: no limits.
     """
 
     def __init__(self, clock: Clock, limits: Mapping[str, int] | None = None) -> None:
         self.away = False
-        """While true, nobody listens: requests are not sent, and are tried again later."""
+        """While true, no request can be sent; the workers try again later."""
         self._clock = clock
         self._book = QuotaBook()
         self._of_each = None if limits is None else dict(limits)
@@ -66,25 +65,27 @@ class InMemoryAstakos:
     def set_limit(
         self, resource: str, limit: int, *, project: str | None = None, user: str | None = None
     ) -> None:
-        """Set what a user may have in a project; without a user, what all of it may have.
+        """Set the limit of a user in a project; without a user, the limit of the whole project.
 
-        Without both, what each user may have in each project for which nothing else is set.
+        Without both, the limit of each user in each project that has no limit of its own.
+        Raises `BadValue` for a user without a project, and where `limits` is None for neither.
         """
         if user is not None and project is None:
-            raise BadValue("give the project as well: users have limits in projects only")
+            raise BadValue("give the project as well: a user has limits in projects only")
         with self._lock:
             if project is None:
                 if self._of_each is None:
-                    raise BadValue("there are no limits of each to change: give some to in_memory")
+                    raise BadValue("there are no limits to change: give some to in_memory()")
                 self._of_each[resource] = limit
             else:
                 self._single[_key(user, project, resource)] = limit
 
     def quota(self, user: str, project: str, resource: str) -> Figures:
-        """Return a user's figures in a project, as `get_quotas` would show them.
+        """Return a user's figures in a project, as the client's `get_quotas` does.
 
-        `usage` counts what is pending as taken; `usage - pending` is what was accepted, as long
-        as nothing is being released. The figures with the prefix `project_` are of all users.
+        `usage` includes pending commissions. While none of these gives back, `usage - pending` is
+        the sum of the accepted ones. The figures with the prefix `project_` are of all users.
+        Raises `BadValue` for a resource without a limit.
         """
         with self._lock:
             member = self._holding(_key(user, project, resource))
@@ -105,11 +106,11 @@ class InMemoryAstakos:
             return self._book.pending(_COMPONENT)
 
     def lose_answers(self, times: int = 1) -> None:
-        """Carry out the next so many issues and settles, and let nobody know."""
+        """Carry out the next `times` issues and settles, but lose their answers."""
         self._lost.extend(["answer"] * times)
 
     def lose_requests(self, times: int = 1) -> None:
-        """Lose the next so many issues and settles on their way; their senders cannot tell."""
+        """Lose the next `times` issues and settles before Astakos; no sender can tell."""
         self._lost.extend(["request"] * times)
 
     # --- For the engine -----------------------------------------------------------------------
@@ -123,7 +124,7 @@ class InMemoryAstakos:
         fresh: bool = False,
     ) -> int:
         """Issue a commission, two-phase; return its serial."""
-        del fresh  # there is no connection that could be stale
+        del fresh  # there is no connection
         wanted = [Provision(**provision) for provision in provisions]
 
         def issue() -> int:
@@ -149,7 +150,7 @@ class InMemoryAstakos:
     def resolve_commissions(
         self, accept_serials: Sequence[int], reject_serials: Sequence[int]
     ) -> Mapping[str, Any]:
-        """Accept and reject; return what became of each."""
+        """Accept and reject; return what became of each serial."""
 
         def resolve() -> Mapping[str, Any]:
             try:
@@ -192,7 +193,7 @@ class InMemoryAstakos:
     def _request(self, work: Callable[[], T], *, writes: bool = False) -> T:
         with self._lock:
             if self.away:
-                cause = ConnectionRefusedError("Astakos is away, as the test wants it")
+                cause = ConnectionRefusedError("the test says that Astakos is away")
                 raise ConnectionError(cause, outcome=Outcome.NOT_SENT)
             lost = self._lost.popleft() if writes and self._lost else None
             if lost == "request":
@@ -221,7 +222,7 @@ class InMemoryAstakos:
         self._know(key)
         if key not in self._book.holdings:
             known = ", ".join(sorted(self._of_each or ())) or "none"
-            raise BadValue(f"{key.resource!r} is no resource; those with a limit: {known}")
+            raise BadValue(f"{key.resource!r} has no limit; resources with one: {known}")
         return self._book.holdings[key]
 
 
@@ -232,7 +233,7 @@ def _key(user: str | None, project: str, resource: str) -> HoldingKey:
 
 
 def _lost() -> AstakosClientException:
-    cause = TimeoutError("no answer came, as the test wants it")
+    cause = TimeoutError("the test lost the answer")
     return ConnectionError(cause, outcome=Outcome.AMBIGUOUS)
 
 

@@ -1,8 +1,8 @@
-"""Time that stands still until somebody moves it, so that a test waits for nothing."""
+"""A clock that stands still until it is moved, so that no test waits."""
 
 
 class StandingClock:
-    """Seconds since the epoch, from a fixed beginning: no test depends on its day."""
+    """Seconds since the epoch, from a fixed start: no test depends on the day of its run."""
 
     def __init__(self, start: float = 1_900_000_000.0) -> None:
         self._at = start
@@ -12,5 +12,5 @@ class StandingClock:
         return self._at
 
     def move(self, to: float) -> None:
-        """Let it be so late; never earlier than it is."""
+        """Set the time; an earlier time than now changes nothing."""
         self._at = max(self._at, to)

@@ -1,4 +1,4 @@
-"""The ledger in memory, which can be away as a server can: a service has to live with that."""
+"""The ledger in memory, with an outage that a test switches on."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -10,12 +10,12 @@ from astakos_worker.testing.in_memory.clock import StandingClock
 
 
 class InMemoryLedger(MemoryLedger):
-    """While `away`, each call of a service raises, after the patience that it would have cost."""
+    """While `away`, each call of a service takes the patience, and then raises."""
 
     def __init__(self, clock: StandingClock, settings: Settings) -> None:
         super().__init__(
             clock,
-            # Every call is carried on the spot, so every call has to say that it is there.
+            # Each call is carried out at once, so each call needs a wake-up.
             wakeups=WakeupPolicy(coalesce=False),
             retention=settings.retention,
             bare_retention=settings.bare_retention,
@@ -47,4 +47,4 @@ class InMemoryLedger(MemoryLedger):
     def _answer(self) -> None:
         if self.away:
             self._time.move(self._time.now() + self._patience)
-            raise UnavailableError("the ledger is away, as the test wants it")
+            raise UnavailableError("the test says that the ledger is away")

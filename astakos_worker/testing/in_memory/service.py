@@ -1,4 +1,4 @@
-"""The face that services know, over connections in memory, with handles for the test beside it."""
+"""`Commissions` over connections in memory, and what a test steers beside it."""
 
 from collections.abc import Mapping
 
@@ -13,9 +13,9 @@ from astakos_worker.testing.in_memory.workers import InMemoryWorkers
 
 
 class InMemoryCommissions(Commissions):
-    """`Commissions` for unit tests; made by `Commissions.in_memory()`, where the rest is told.
+    """`Commissions` for unit tests; see `Commissions.in_memory()`, which makes it.
 
-    `astakos`, `workers` and `ledger` each have a switch `away`, and `astakos` what goes wrong.
+    `astakos`, `workers` and `ledger` each have a switch `away`; `astakos` has the faults.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class InMemoryCommissions(Commissions):
         service: str = "default",
         settings: Settings | None = None,
     ) -> None:
-        # A unit test must not depend on the environment that it happens to run in.
+        # A unit test must not depend on the environment of its run.
         settings = settings or Settings.model_construct()
         clock = self._clock = StandingClock()
         self.ledger = InMemoryLedger(clock, settings)
@@ -38,9 +38,9 @@ class InMemoryCommissions(Commissions):
 
     @property
     def now(self) -> float:
-        """What the time is here, in seconds since the epoch: it stands still between calls."""
+        """The time of this ledger, in seconds since the epoch. It stands still between calls."""
         return self._clock.now()
 
     def advance(self, seconds: float) -> None:
-        """Let time pass: what falls due is done, deadlines expire, the sweep comes by."""
+        """Let time pass: work that falls due is done, deadlines expire, sweeps run."""
         self.workers.advance(checked_seconds("seconds", seconds))

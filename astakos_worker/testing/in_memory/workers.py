@@ -1,7 +1,7 @@
-"""Carriers, drive and sweep of one lane, run by whoever rings, waits or lets time pass.
+"""Carriers, drive and sweep of one lane, run inside the calls of a test.
 
-There is no thread and no queue: a wake-up is carried out on the spot. Waiting lets the time pass
-that it takes, on a clock that nobody waits for.
+There is no thread and no queue: a wake-up is carried out at once. A call that waits moves the clock
+to the next due time, and takes no real time.
 """
 
 import itertools
@@ -23,7 +23,7 @@ from astakosclient.errors import AstakosClientException
 
 
 class InMemoryWorkers:
-    """Does what workers and beat do; also the waker and the watcher of the service's side."""
+    """Does the work of workers and beat; also the waker and the watcher of the service's calls."""
 
     def __init__(
         self,
@@ -34,11 +34,11 @@ class InMemoryWorkers:
         astakos: InMemoryAstakos,
     ) -> None:
         self.away = False
-        """While true, what is asked for is only recorded; `work()` or time does it later."""
+        """While true, calls are only recorded; after its end `work()` or time does the work."""
         self.told: list[tuple[str, dict[str, Any]]] = []
         """The call-backs that were sent: task and payload."""
         self.owner: Owner | None = None
-        """Asked by sweeps, as the one that `ASTAKOS_OWNER` names is; its errors come through."""
+        """The owner that sweeps ask, as with `ASTAKOS_OWNER`; a wrong answer raises in the test."""
         limits = limits_of(settings)
         self._lane = lane
         self._settings = settings
@@ -51,13 +51,13 @@ class InMemoryWorkers:
         self._sweep = Sweep(astakos, ledger, clock, limits, self._ring)
         self._next_sweep = clock.now() + settings.sweep
         self._names = (f"carrier-{n}" for n in itertools.count(1))
-        # One worker for all threads of a test: who waits for it finds its work done.
+        # One worker for all threads of a test: whoever waits for the lock finds it done.
         self._lock = threading.RLock()
         self._busy = self._rung = False
 
     def wake(self, task: str, service: str, key: str, version: int) -> None:
-        """Do at once what there is to do."""
-        del task, service, key, version  # it is due, so it is found
+        """Do at once all that is due."""
+        del task, service, key, version  # all that is due is found
         self.work()
 
     def work(self) -> None:
@@ -75,7 +75,7 @@ class InMemoryWorkers:
                 self._busy = False
 
     def sweep(self) -> dict[str, Any]:
-        """Sweep now, whenever the next sweep would be; return its report."""
+        """Sweep now; return the report."""
         with self._lock:
             self._sweep.ask = self._ask if self.owner else None
             report = self._sweep.sweep(self._lane, "sweeper").to_dict()
@@ -83,14 +83,14 @@ class InMemoryWorkers:
         return report
 
     def advance(self, seconds: float) -> None:
-        """Let so much time pass, and the work be done that falls due meanwhile."""
+        """Let `seconds` pass; work that falls due meanwhile is done."""
         with self._lock:
             self._pass(self._clock.now() + seconds, lambda: False)
 
     def wait(
         self, lane: str, key: str, done: Callable[[Entry], bool], timeout: float
     ) -> tuple[Entry | None, bool]:
-        """Return the record once it is done, or as it is when the time is over; and which."""
+        """Return the record and whether it is done; after `timeout` seconds, as it is then."""
 
         def look() -> Entry | None:
             return self._ledger.get(lane, [key]).get(key)
@@ -105,7 +105,7 @@ class InMemoryWorkers:
             return entry, entry is not None and done(entry)
 
     def _pass(self, end: float, over: Callable[[], bool]) -> None:
-        """Let time pass from one thing that falls due to the next."""
+        """Move the clock from one due time to the next, until `over` or the end."""
         while True:
             self._do_what_is_due()
             now = self._clock.now()
@@ -118,17 +118,17 @@ class InMemoryWorkers:
         if now >= self._next_sweep:
             self._next_sweep = now + self._settings.sweep
             if not (self.away or self._ledger.away) and self._may_find():
-                with suppress(AstakosClientException):  # the next one does what this one did not
+                with suppress(AstakosClientException):  # the next sweep does the rest
                     self.sweep()
         self.work()
 
     def _may_find(self) -> bool:
-        """Return whether a sweep has anything to do: a week of them that have not takes a while."""
+        """Return whether a sweep has work to do. A week of sweeps without work would take long."""
         held = {serial for serial, _ in self._ledger.held(self._lane, limit=10**9)}
         return held != set(self._astakos.pending) or bool(self._ledger.expired(self._lane))
 
     def _next(self) -> float:
-        """Return when there is something to do next; what is left over, the drive does."""
+        """Return the next due time; for work that is due now and not done, the next drive."""
         now = self._clock.now()
         due = self._ledger.next_due()
         if due is None:
@@ -141,11 +141,11 @@ class InMemoryWorkers:
         try:
             return checked(self.owner(commissions), len(commissions))
         except OwnerError as error:
-            # A sweep goes on without such an owner and reports it; its test is to see it.
+            # A sweep would go on and report the error; the test of an owner is to see it.
             raise ValueError(str(error)) from error
 
     def _ring(self, lane: str) -> None:
-        del lane  # there is one
+        del lane  # the only one
         self._rung = True
 
     def _send_callback(self, callback: str, payload: dict[str, Any]) -> bool:
@@ -154,5 +154,5 @@ class InMemoryWorkers:
 
 
 def _draw() -> float:
-    """Take no chances: a test that passes once passes always."""
+    """Return no random number: a test that passes once passes always."""
     return 0.5

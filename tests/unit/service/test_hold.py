@@ -88,7 +88,7 @@ def test_what_dies_on_the_way_never_enters_the_block(commissions, worker, playin
 def test_without_a_serial_in_time_it_is_rejected(commissions, worker):
     """F80."""
     entered = []
-    rejected = pytest.raises(OutcomeTimeout, match="it has been rejected, and nothing stays")
+    rejected = pytest.raises(OutcomeTimeout, match="it was rejected, and nothing stays")
     with rejected, commissions.hold(**VM, key="k", timeout=0.01):
         entered.append(True)
     assert entered == []

@@ -120,7 +120,7 @@ def test_a_misspelt_resource_is_tried_again_for_a_while_and_then_not_found(commi
 
 
 def test_asking_for_what_is_no_resource_names_those_there_are(commissions):
-    with pytest.raises(BadValue, match=r"'cyclades.wm' is no resource.*cyclades.ram, cyclades.vm"):
+    with pytest.raises(BadValue, match=r"'cyclades.wm' has no limit.*cyclades.ram, cyclades.vm"):
         commissions.astakos.quota("ada", "lab", "cyclades.wm")
 
 
