@@ -7,7 +7,7 @@ print(client.authenticate()["access"]["user"]["id"])
 """
 
 # The client
-# The shapes of answers
+# Types of answers
 from astakosclient.answer_types import (
     Application,
     CatalogEntry,
@@ -23,7 +23,7 @@ from astakosclient.client import AstakosClient
 from astakosclient.cookies import get_token_from_cookie
 from astakosclient.endpoints import parse_endpoints
 
-# What can go wrong
+# Errors
 from astakosclient.errors import (
     AstakosClientException,
     BadRequest,
@@ -41,7 +41,7 @@ from astakosclient.errors import (
     Unauthorized,
 )
 
-# What stands by itself
+# Functions
 from astakosclient.provisions import mk_provisions
 
 __all__ = [

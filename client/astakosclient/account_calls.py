@@ -1,4 +1,4 @@
-"""Calls about users and what they have: identity, catalogs, quotas, resources, services."""
+"""Calls about users: identity, names, quotas, resources, services, feedback."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ FORM_HEADERS = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 class AccountCalls(Caller):
-    """Identity, catalogs, quotas, resources, services, feedback."""
+    """The calls about users, one method each."""
 
     def authenticate(self, tenant_name: str | None = None) -> dict[str, Any]:
         """Return `{"access": {"token": ..., "user": ..., "serviceCatalog": [...]}}`.
 
-        `tenant_name`, if given, must be the user's own uuid. The reply holds the token.
+        Needs a user's token, which the reply holds too. If `tenant_name` is given, it must be
+        the user's own uuid; else Astakos answers `BadRequest`.
         """
         auth: dict[str, Any] = {"token": {"id": self.token}}
         if tenant_name is not None:
@@ -38,15 +39,16 @@ class AccountCalls(Caller):
         deadline = time.monotonic() + self._limits.total_timeout
         reply = self._ask_catalog(deadline, encoded({"auth": auth}))
         if self._catalog is None:
-            # Without an entry the login is good all the same; calls that need it will say so.
+            # The login is good without this entry. A call that needs the entry says so.
             with contextlib.suppress(NoEndpoints):
                 self._catalog = Endpoints.of(reply)
         return reply
 
     def get_endpoints(self, extra: bool = False) -> dict[str, Any]:
-        """Return the catalog, `{"access": {"serviceCatalog": [...]}}`; see `parse_endpoints`.
+        """Return the catalog, `{"access": {"serviceCatalog": [...]}}`, for `parse_endpoints`.
 
-        With `extra`, a catalog without an OAuth 2 endpoint is a `NoEndpoints`.
+        Raises `NoEndpoints` if the catalog has no account service; with `extra`, also if it has
+        no OAuth 2 service.
         """
         reply = self._ask_catalog(time.monotonic() + self._limits.total_timeout)
         self._catalog = found = Endpoints.of(reply)
@@ -55,9 +57,10 @@ class AccountCalls(Caller):
         return reply
 
     def validate_token(self, token_id: str, belongs_to: str | None = None) -> dict[str, Any]:
-        """Return whose the OAuth 2 access token is; unknown or expired: `NotFound`.
+        """Return the owner of an OAuth 2 access token: `{"access": {"token", "user"}}`.
 
-        With `belongs_to`, it must start with the token's scope.
+        Raises `NotFound` if the token is unknown or expired, or if `belongs_to` is given and
+        does not start with the token's scope.
         """
         part = quote(_given("token_id", token_id), safe="")
         request = HttpRequest(
@@ -74,10 +77,11 @@ class AccountCalls(Caller):
     def get_token(
         self, grant_type: str, client_id: str, client_secret: str, **body_params: str
     ) -> dict[str, Any]:
-        """Exchange an OAuth 2 code: `{"access_token", "token_type", "expires_in"}`.
+        """Exchange an OAuth 2 code for `{"access_token", "token_type", "expires_in"}` (seconds).
 
-        `body_params` are the form's other fields: `code`, `redirect_uri`. A code works once, so
-        nothing is sent twice. The user's own token is not sent along.
+        `body_params` are the other fields of the form: `code` and `redirect_uri`. A code works
+        once, so the request is never repeated. The token of this client is not sent along.
+        Raises `BadRequest` for every mistake in the form, `NoEndpoints` if there is no OAuth 2.
         """
         form = urlencode({"grant_type": grant_type, "client_id": client_id, **body_params})
         basic = base64.b64encode(f"{client_id}:{client_secret}".encode()).decode()
@@ -103,44 +107,51 @@ class AccountCalls(Caller):
         return reply
 
     def get_usernames(self, uuids: Iterable[str]) -> dict[str, str]:
-        """Return `{uuid: name}` of those that exist. With a user's token."""
+        """Return `{uuid: name}`; unknown uuids are left out. Needs a user's token."""
         return self._names(lambda: self.api_user_catalogs, uuids)
 
     def service_get_usernames(self, uuids: Iterable[str] | None) -> dict[str, str]:
-        """Return `{uuid: name}` of those that exist; None: of all. With a component's token."""
+        """Return `{uuid: name}`; unknown uuids are left out. Needs a component's token.
+
+        If `uuids` is None, the answer has all users.
+        """
         return self._names(lambda: self.api_service_user_catalogs, uuids)
 
     def get_username(self, uuid: str) -> str:
-        """Return the name of a user, or raise `NoUserName`. With a user's token."""
+        """Return the name of a user. Raises `NoUserName`. Needs a user's token."""
         return _name_in(self.get_usernames([_given("uuid", uuid)]), uuid)
 
     def service_get_username(self, uuid: str) -> str:
-        """Return the name of a user, or raise `NoUserName`. With a component's token."""
+        """Return the name of a user. Raises `NoUserName`. Needs a component's token."""
         return _name_in(self.service_get_usernames([_given("uuid", uuid)]), uuid)
 
     def get_uuids(self, display_names: Iterable[str]) -> dict[str, str]:
-        """Return `{name as given: uuid}` of those that exist. With a user's token."""
+        """Return `{name as given: uuid}`; unknown names are left out. Needs a user's token."""
         return self._uuids(lambda: self.api_user_catalogs, display_names)
 
     def service_get_uuids(
         self, uuids: Iterable[str] | None = None, *, display_names: Iterable[str] | None = None
     ) -> dict[str, str]:
-        """Return `{name as given: uuid}` of those that exist. With a component's token.
+        """Return `{name as given: uuid}`; unknown names are left out. Needs a component's token.
 
-        What is given are names. The user's document calls them `uuids`, the later package
-        `display_names`; either will do.
+        Give names, under either argument. The user's document calls it `uuids`, the later
+        package `display_names`.
         """
         names = display_names if uuids is None else uuids
         return self._uuids(lambda: self.api_service_user_catalogs, names)
 
     def get_uuid(self, display_name: str) -> str:
-        """Return the uuid of a user, in whatever case the name is, or raise `NoUUID`."""
+        """Return the uuid of a user. Raises `NoUUID`. Needs a user's token.
+
+        Upper and lower case in the name do not matter.
+        """
         return _uuid_in(self.get_uuids([_given("display_name", display_name)]), display_name)
 
     def service_get_uuid(self, uuid: str | None = None, *, display_name: str | None = None) -> str:
-        """Return the uuid of the user of that name, or raise `NoUUID`. With a component's token.
+        """Return the uuid of a user. Raises `NoUUID`. Needs a component's token.
 
-        The name is called `uuid` in the user's document, `display_name` in the later package.
+        Give the name, under either argument. The user's document calls it `uuid`, the later
+        package `display_name`.
         """
         name = _given("the name", display_name if uuid is None else uuid)
         return _uuid_in(self.service_get_uuids([name]), name)
@@ -159,15 +170,18 @@ class AccountCalls(Caller):
         return cast("dict[str, str]", reply[name])
 
     def get_services(self) -> list[dict[str, Any]]:
-        """Return the registered components, as the web interface lists them."""
+        """Return the registered components, as the web interface lists them: `[{"name", ...}]`.
+
+        Raises `NoEndpoints` if the catalog has no web interface.
+        """
         return cast("list[dict[str, Any]]", self._call("GET", lambda: self.api_get_services, list))
 
     def get_resources(self) -> dict[str, Resource]:
-        """Return `{resource: {"service", "description", "unit", ...}}`."""
+        """Return the resources: `{resource: {"service", "description", "unit", ...}}`."""
         return cast("dict[str, Resource]", self._call("GET", lambda: self.api_resources, dict))
 
     def get_quotas(self) -> dict[str, dict[str, Figures]]:
-        """Return the user's quotas, `{project: {resource: figures}}`."""
+        """Return the quotas of the user: `{project: {resource: figures}}`. Needs a user's token."""
         found = self._call("GET", lambda: self.api_quotas, dict)
         return cast("dict[str, dict[str, Figures]]", found)
 
@@ -179,9 +193,10 @@ class AccountCalls(Caller):
     ) -> dict[str, dict[str, dict[str, Figures]]]:
         """Return `{user: {project: {resource: figures}}}` for the component's resources.
 
-        One uuid or several narrow it down; none of the users known: `NotFound`. `project` is
-        the old name of `project_id`. Of no users or projects at all (an empty list), nothing is
-        asked, and the answer is empty.
+        Needs a component's token. `user` and `project_id` are a uuid or several uuids, and
+        narrow the answer down; `project` is an older name of `project_id`. An empty list of
+        either gives `{}`, without a request. Raises `NotFound` if `user` is given and nothing
+        is found.
         """
         wanted = project if project_id is None else project_id
         query = _query(user=user, project=wanted)
@@ -195,9 +210,10 @@ class AccountCalls(Caller):
         project_id: str | Iterable[str] | None = None,
         project: str | Iterable[str] | None = None,
     ) -> dict[str, dict[str, ProjectFigures]]:
-        """Return `{project: {resource: figures}}`, of all members together.
+        """Return `{project: {resource: figures}}`, the figures of all members together.
 
-        Arguments as for `service_get_quotas`; none of the projects known: `NotFound`.
+        Needs a component's token. Arguments as for `service_get_quotas`. Raises `NotFound` if
+        projects are given and none is found.
         """
         query = _query(project=project if project_id is None else project_id)
         if query is None:
@@ -206,13 +222,20 @@ class AccountCalls(Caller):
         return cast("dict[str, dict[str, ProjectFigures]]", found)
 
     def send_feedback(self, message: str, data: str) -> None:
-        """Send a message to the operators; `data` tells about the program it comes from."""
+        """Send a message to the operators of the cloud. Needs a user's token.
+
+        `data` describes the program that the message comes from.
+        """
         form = {"feedback_msg": _given("message", message), "feedback_data": _given("data", data)}
         content = urlencode(form).encode()
         self._call("POST", lambda: self.api_feedback, None, content, headers=FORM_HEADERS)
 
     def set_default_project(self, project_id: str) -> None:
-        """Make a project the one that the user's new things are charged to."""
+        """Make a project the user's default project. Needs a user's token.
+
+        Raises `NotFound` if there is no such project or membership, `Forbidden` if the
+        membership or the project is not active.
+        """
         self._call("POST", lambda: self.api_default_project, None, {"project_id": project_id})
 
 
@@ -234,7 +257,7 @@ def _listed(what: str, values: Iterable[str] | None) -> list[str] | None:
 
 
 def _query(**filters: str | Iterable[str] | None) -> str | None:
-    """Return a query with lists comma-joined, or None if one of them asks for nothing at all."""
+    """Return a query string with comma-joined lists, or None if a list is empty."""
     parts = []
     for name, value in filters.items():
         if value is None:

@@ -1,6 +1,6 @@
-"""Where each call goes: the URLs that discovery found and the paths below them.
+"""Where each call goes: the URLs of the catalog, and the path of each call below them.
 
-Reading any of these for the first time asks Astakos for its catalog.
+The first property that is read asks Astakos for its catalog.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from astakosclient.errors import NoEndpoints
 
 
 class Addresses(ABC):
-    """The URLs, their paths ("prefixes"), and the path of each call."""
+    """The URLs of the catalog, their paths ("prefixes"), and the path of each call."""
 
     @property
     @abstractmethod
     def _endpoints(self) -> Endpoints:
-        """What discovery found."""
+        """The URLs of the catalog."""
 
     @property
     def account_url(self) -> str:
@@ -102,7 +102,7 @@ class Addresses(ABC):
 
     @property
     def api_commissions_action(self) -> str:
-        """Path that settles many commissions."""
+        """Path for accepting and rejecting many commissions."""
         return f"{self.account_prefix}/commissions/action"
 
     @property

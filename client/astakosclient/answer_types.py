@@ -1,4 +1,4 @@
-"""The shapes of what Astakos answers, as types. What is documented as always there is required."""
+"""Types of what Astakos answers. A field that is documented as always there is required."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class CatalogEntry(TypedDict, total=False):
 
 
 class ProjectFigures(TypedDict):
-    """What all members of a project together have of one resource."""
+    """Limit, usage and pending quantity of one resource, of all members of a project together."""
 
     project_limit: int
     project_usage: int
@@ -23,7 +23,7 @@ class ProjectFigures(TypedDict):
 
 
 class Figures(ProjectFigures):
-    """What one member has of one resource, beside the project's figures."""
+    """The same three figures of one member, beside those of the project."""
 
     limit: int
     usage: int
@@ -31,7 +31,7 @@ class Figures(ProjectFigures):
 
 
 class Resource(TypedDict):
-    """A resource as registered; `unit` is `"bytes"` or None."""
+    """A registered resource; `unit` is `"bytes"`, or None for a count."""
 
     service: str
     description: str
@@ -41,9 +41,11 @@ class Resource(TypedDict):
 
 
 class Provision(TypedDict):
-    """One counter to change: `holder` is `user:<uuid>` or `project:<uuid>`; `source` is
-    `project:<uuid>`, or None where a project is the holder; `quantity` is signed.
-    """  # noqa: D205 - the shape is the summary
+    """A change of one holding.
+
+    `holder` is `user:<uuid>` or `project:<uuid>`. `source` is `project:<uuid>`, or None if the
+    holder is a project. `quantity` is more than 0 to allocate, less than 0 to release.
+    """
 
     holder: str
     source: str | None
@@ -52,7 +54,7 @@ class Provision(TypedDict):
 
 
 class Commission(TypedDict):
-    """A pending commission; its provisions are merged, in no particular order."""
+    """A pending commission. Its provisions are merged, and in no order."""
 
     serial: int
     issue_time: str
@@ -61,7 +63,7 @@ class Commission(TypedDict):
 
 
 class Resolution(TypedDict):
-    """What became of a batch; `failed` holds pairs of a serial and its fault."""
+    """The answer to accepting and rejecting many; `failed` has pairs `[serial, fault]`."""
 
     accepted: list[int]
     rejected: list[int]
@@ -69,13 +71,13 @@ class Resolution(TypedDict):
 
 
 class Application(TypedDict):
-    """Where an application for a project was filed."""
+    """A new application: `id` is the uuid of its project, `application` its own number."""
 
     id: str
     application: int
 
 
 class MembershipId(TypedDict):
-    """The membership that a join or an enrolment led to."""
+    """The number of the membership that a join or an enrolment made."""
 
     id: int

@@ -1,7 +1,10 @@
-"""What every call of the API shares: whose token, which host, how long, and discovery.
+"""The part that all calls share: token, host, deadline and discovery.
 
-Nothing is opened before the first call. The catalog is asked for once for an instance, by
-whichever thread comes first. All that one call does, discovery included, ends by one deadline.
+Nothing is opened before the first call. The first call asks Astakos for its catalog, once for a
+client. Everything that one call does, discovery included, ends by one deadline.
+
+A call whose discovery failed was *not sent*, whatever happened to the discovery. That is decided
+here, in `_discovered`. For the request itself, `transport.py` decides.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ _HIDDEN = {"x-auth-token", "authorization", "proxy-authorization", "cookie"}
 
 
 class _Process:
-    """What must not be shared with a forked child: sockets, and locks that it may find held."""
+    """What a forked child must not share: sockets, and locks that may be held at the fork."""
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
@@ -44,7 +47,7 @@ class _Process:
 
 
 class Caller(Addresses):
-    """One token at one Astakos. All methods may be called from many threads at once."""
+    """The base of all calls: one token at one Astakos."""
 
     def __init__(
         self,
@@ -75,7 +78,7 @@ class Caller(Addresses):
 
     @property
     def token(self) -> str:
-        """The token; another may be set, and the next call uses it."""
+        """The token. Set another one, and the next call uses it."""
         return self._headers["X-Auth-Token"]
 
     @token.setter
@@ -86,7 +89,7 @@ class Caller(Addresses):
 
     @property
     def log_request(self) -> dict[str, Any]:
-        """This thread's last request: method, path, headers, body; without its secrets."""
+        """The last request of this thread: method, path, headers, body, without secrets."""
         request, _ = self._transport.last
         if request is None:
             return {}
@@ -103,7 +106,7 @@ class Caller(Addresses):
 
     @property
     def log_response(self) -> dict[str, Any]:
-        """The reply to `log_request`: status, message, data; empty if none came."""
+        """The reply to `log_request`: status, message, data; or `{}` if none came."""
         request, reply = self._transport.last
         if request is None or reply is None:
             return {}
@@ -115,7 +118,7 @@ class Caller(Addresses):
         }
 
     def close(self) -> None:
-        """Close the idle connections. The client stays usable, and opens others."""
+        """Close the idle connections. The client can still be used, and opens new ones."""
         process = self._processes.pop(os.getpid(), None)
         if process is not None:
             process.transport.close()
@@ -127,7 +130,8 @@ class Caller(Addresses):
         if process is None:
             made = _Process(Transport(self._identity, self._limits, self._verify, self._logger))
             process = self._processes.setdefault(pid, made)
-            # After a fork the parent's sockets are closed here, and stay open there.
+            # In a forked child: its copies of the parent's sockets are closed. The parent's own
+            # sockets stay open.
             for other in [one for one in self._processes if one != pid]:
                 self._processes.pop(other, None)
         return process
@@ -145,14 +149,14 @@ class Caller(Addresses):
             return self._catalog
         lock = self._process.discovery
         if not lock.acquire(timeout=max(deadline - time.monotonic(), 0)):
-            late = TimeoutError("another thread is still waiting for the catalog")
+            late = TimeoutError("another thread is still asking for the catalog")
             raise ConnectionError(late, outcome=Outcome.NOT_SENT)
         try:
             if self._catalog is None:
                 self._catalog = Endpoints.of(self._ask_catalog(deadline))
             return self._catalog
         except AstakosClientException as error:
-            # Whatever became of discovery, the call that wanted it was never sent.
+            # Whatever happened to the discovery, the call itself was never sent.
             error.outcome = Outcome.NOT_SENT
             raise
         finally:
@@ -182,7 +186,7 @@ class Caller(Addresses):
         headers: Mapping[str, str] | None = None,
         **about: Unpack[_About],
     ) -> Any:
-        """Send one request and return its answer. `where` is asked once there is a catalog."""
+        """Send one request and return its answer. `where` is called once there is a catalog."""
         headers = headers or {}
         content: bytes | None
         if body is None or isinstance(body, bytes):
@@ -197,7 +201,7 @@ class Caller(Addresses):
 
 
 class _About(TypedDict, total=False):
-    """The rest of what a `HttpRequest` can say."""
+    """Further fields of an `HttpRequest`."""
 
     safe: bool
     fresh: bool
@@ -207,7 +211,10 @@ class _About(TypedDict, total=False):
 
 
 def _text(value: object, what: str, *, shown: bool = True) -> str:
-    """Return a header's value, or `BadValue`; http.client would name a bad token in its error."""
+    """Return the text of a header, or raise `BadValue`.
+
+    The error of http.client would show a bad token, so it is looked at here.
+    """
     if not isinstance(value, str) or not value.isprintable() or not value.isascii():
         named = f" {value!r}" if shown else ""
         raise BadValue(f"{what}{named} must be of printable ASCII characters")

@@ -1,4 +1,4 @@
-"""The client as its users meet it: what it is made of, checked; one method for each API call."""
+"""The class that users of this package make: its settings, checked, and all its calls."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
 
 class AstakosClient(AccountCalls, CommissionCalls, ProjectCalls):
-    """A client of one Astakos, for one token. Many threads may use it at once, and forked children.
+    """A client of one Astakos, for one token.
 
-    Making one sends nothing and opens nothing.
+    Many threads may use one client at once; a forked child may use it too. Nothing is sent or
+    opened before the first call. Every call may raise `ConnectionError`, `LocalError`,
+    `InvalidResponse`, `Unauthorized` and `AstakosClientException`; further errors stand with
+    the call.
 
     Args:
         token: a user's token, or a component's.
@@ -35,12 +38,12 @@ class AstakosClient(AccountCalls, CommissionCalls, ProjectCalls):
         total_timeout: seconds for one call with its discovery, retries and pauses.
         fresh_within: a call with `fresh=True` uses a kept connection only if it was used within
             this many seconds. Choose less than the keep-alive time of the server.
-        verify: True; or the path of a file or folder of authorities to trust; or False, which
-            checks no certificate.
+        verify: True, or the path of a file or folder of certificate authorities to trust, or
+            False, which checks no certificate.
 
     Raises:
         BadValue: an argument cannot be right.
-        LocalError: `verify` names a path where there is nothing.
+        LocalError: there is no file or folder at the path in `verify`.
 
     """
 

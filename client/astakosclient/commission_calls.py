@@ -1,7 +1,7 @@
-"""Calls about commissions: issue, look, accept, reject. With a component's token.
+"""Calls about commissions: issue, look, accept, reject. All need a component's token.
 
-An issue is never sent twice unless it is certain that the first did not leave: Astakos has no
-idempotency, and a second request is a second commission.
+An issue is sent a second time only if it is certain that no byte of the first request left:
+Astakos has no idempotency key, so a second request is a second commission.
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 
 
 class CommissionCalls(Caller):
-    """Commissions, one method for each call."""
+    """The calls about commissions, one method each.
+
+    A `Provision` is `{"holder", "source", "resource", "quantity"}`. A quantity is an integer in
+    the unit of the resource: more than 0 allocates, less than 0 releases.
+    """
 
     def issue_provisions(
         self,
@@ -41,11 +45,14 @@ class CommissionCalls(Caller):
         *,
         fresh: bool = False,
     ) -> int:
-        """Issue a commission of the provisions exactly as they are given; return its serial.
+        """Issue a commission with exactly these provisions; return its serial.
 
-        `fresh` asks for a connection that is new or was used just now, so that an idle one that
-        the server is about to close does not leave the outcome in doubt (F74).
-        Errors: `QuotaLimit`; `NotFound` where a provision names no holding; any other.
+        `name` has at most 4,096 characters. `force` exceeds limits. `auto_accept` accepts the
+        commission at once. `fresh` asks for a connection that is new or was used a moment ago
+        (`fresh_within`): a server may close an idle one just when the issue is sent, and then
+        nobody knows whether Astakos has read the issue.
+
+        Raises `BadValue`; `QuotaLimit`; `NotFound` if a provision names no holding.
         """
         body = commission_body(provisions, name, force, auto_accept)
         reply: dict[str, Any] = self._call(
@@ -68,7 +75,11 @@ class CommissionCalls(Caller):
         force: bool = False,
         auto_accept: bool = False,
     ) -> int:
-        """Issue `{(user, project, resource): q}` and `{(project, resource): q}` as they are."""
+        """Issue `{(user, project, resource): quantity}` and `{(project, resource): quantity}`.
+
+        Nothing is added to them. Returns the serial. Other arguments and errors: see
+        `issue_provisions`.
+        """
         provisions = generic_provisions(user_provisions, project_provisions)
         return self.issue_provisions(provisions, name, force, auto_accept)
 
@@ -124,10 +135,13 @@ class CommissionCalls(Caller):
         force: object = False,
         auto_accept: object = False,
     ) -> int:
-        """Charge a user and a project alike, for each resource; return the serial.
+        """Charge a user and a project with the same quantities; return the serial.
 
-        Either `(holder, source, {resource: q}, ...)` or `(holder, {(source, resource): q}, ...)`,
-        the rest being `name`, `force`, `auto_accept` in this order; anything mixed: `BadValue`.
+        Call it as `(holder, source, {resource: quantity}, ...)` or as
+        `(holder, {(source, resource): quantity}, ...)`. In both, `name`, `force` and
+        `auto_accept` follow. `holder` is the uuid of a user, `source` the uuid of a project.
+        A mixture of the two raises `BadValue`. Other arguments and errors: see
+        `issue_provisions`.
         """
         one = one_commission(holder, source, provisions, (name, force, auto_accept))
         return self.issue_provisions(
@@ -145,22 +159,29 @@ class CommissionCalls(Caller):
         force: bool = False,
         auto_accept: bool = False,
     ) -> int:
-        """Move `{(from_project, to_project, resource): q}` of a user's; return the serial."""
+        """Move usage of a user from one project to another; return the serial.
+
+        `provisions` is `{(from_project, to_project, resource): quantity}`. Other arguments and
+        errors: see `issue_provisions`.
+        """
         moved = reassignment_provisions(holder, provisions)
         return self.issue_provisions(moved, name, force, auto_accept)
 
     @staticmethod
     def mk_provisions(holder: str, source: str, resource: str, quantity: int) -> list[Provision]:
-        """Return the two provisions that charge a user and a project alike."""
+        """Return two provisions: one charges a user, one a project, with the same quantity."""
         return mk_provisions(holder, source, resource, quantity)
 
     def get_pending_commissions(self) -> list[int]:
-        """Return the serials of the component's pending commissions, in no order."""
+        """Return the serials of all pending commissions of the component, in no order."""
         pending = self._call("GET", lambda: self.api_commissions, list, flaw=_no_serials)
         return cast("list[int]", pending)
 
     def get_commission_info(self, serial: int) -> Commission:
-        """Return a pending commission; resolved, unknown or another component's: `NotFound`."""
+        """Return a pending commission: `{"serial", "issue_time", "name", "provisions"}`.
+
+        Raises `NotFound` if the commission is resolved, unknown, or of another component.
+        """
         path = _path_of(serial)
         info = self._call(
             "GET", lambda: f"{self.api_commissions}{path}", dict, bare_404=True, flaw=_no_name
@@ -168,7 +189,10 @@ class CommissionCalls(Caller):
         return cast("Commission", info)
 
     def commission_action(self, serial: int, action: Literal["accept", "reject"]) -> None:
-        """Accept or reject; resolved before, unknown or another component's: `NotFound`."""
+        """Accept or reject a pending commission.
+
+        Raises `NotFound` if the commission is resolved, unknown, or of another component.
+        """
         if action not in ("accept", "reject"):
             raise BadValue(f"an action is 'accept' or 'reject', not {action!r}")
         path = _path_of(serial)
@@ -191,10 +215,11 @@ class CommissionCalls(Caller):
     def resolve_commissions(
         self, accept_serials: Iterable[int], reject_serials: Iterable[int]
     ) -> Resolution:
-        """Settle many at once: `{"accepted": [...], "rejected": [...], "failed": [...]}`.
+        """Accept and reject many; return `{"accepted": [...], "rejected": [...], "failed": [...]}`.
 
-        `failed` holds pairs of a serial and its fault: those not found, then those that were in
-        both lists. A serial that is given twice in one list is sent once.
+        `failed` has pairs `[serial, fault]`: serials that were not found, and serials that are
+        in both lists. A serial that is twice in one list is sent once. Raises `BadValue` if a
+        list has something other than integers from 1 to 2**53 - 1.
         """
         body = {
             "accept": serials(accept_serials, "accept_serials"),
@@ -206,15 +231,16 @@ class CommissionCalls(Caller):
         return cast("Resolution", reply)
 
     def recover_commission(self, tag: str | Callable[[str], bool]) -> list[Commission]:
-        """Return the pending commissions whose name contains `tag`, or of whose name it is true.
+        """Return the pending commissions whose name contains `tag`, or for whose name it is true.
 
-        For the caller whose issue ended in doubt, and who put a marker of its own into the name:
-        an empty list says that there is none *now* - Astakos may still be at it - and more than
-        one that it was sent more than once. Looks at every pending commission, a request each.
-        Of no use for commissions that were accepted as they were issued.
+        Use it after an issue whose outcome is ambiguous, with a text in the name that no other
+        commission has. An empty list means that there is none *now*; Astakos may still be at
+        work. Two commissions mean that the issue arrived twice. One request is made for every
+        pending commission, each with a deadline of its own. A commission that was issued with
+        `auto_accept` is never found.
         """
         if not tag:
-            raise BadValue("a tag must say something")
+            raise BadValue("tag must be a text or a function, and not empty")
         found = []
         for pending in sorted(self.get_pending_commissions(), reverse=True):
             try:

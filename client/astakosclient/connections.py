@@ -85,7 +85,8 @@ UPSTREAM: Final[dict[str, str]] = {
 
 #: Linux has it; elsewhere the kernel's own limits (about 100 s) stand.
 _USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)
-_RESET, _CLOSE = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)  # values of SO_LINGER
+#: Values of SO_LINGER: on close, throw unsent bytes away and send a reset; or send all, then FIN.
+_RESET, _CLOSE = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
 
 #: Errors of a system call that this machine causes by itself: no file descriptor, memory, port,
 #: interface or route, or no permission. No byte has left the machine.
@@ -215,7 +216,7 @@ class _Timed(_Either):
         return content
 
     def _begin_answer(self, exchange: Exchange) -> None:
-        # The peer has read the request; from here on a close is a close.
+        # The peer answers, so it has read the request. A close need not be a reset any more.
         exchange.answered = True
         self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _CLOSE)
 
@@ -372,12 +373,12 @@ class TimedAdapter(HTTPAdapter):
         super().__init__(pool_connections=1, pool_maxsize=size, pool_block=keep)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools that this adapter is about."""
+        """Make pools of timed connections."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = dict(_POOLS)
 
     def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
-        """Make the same pools for a proxy. SOCKS would bring connections of its own: refused."""
+        """Make the same pools for a proxy. SOCKS is refused: it has connections of its own."""
         if proxy.lower().startswith("socks"):
             raise OSError("SOCKS proxies are not supported")
         if proxy.lower().startswith("https"):
@@ -389,7 +390,7 @@ class TimedAdapter(HTTPAdapter):
     def build_connection_pool_key_attributes(
         self, request: PreparedRequest, verify: Any, cert: Any = None
     ) -> Any:
-        """Give TLS our one context; by itself `requests` loads the authorities each time."""
+        """Use one context of TLS for all; requests would load the authorities each time."""
         host, tls = super().build_connection_pool_key_attributes(request, verify, cert)
         return host, ({"ssl_context": self._tls()} if host["scheme"] == "https" else tls)
 
@@ -405,7 +406,7 @@ class TimedAdapter(HTTPAdapter):
         if not isinstance(pool, _TimedPool):
             raise TypeError(f"{type(pool).__name__} keeps no deadlines")
         if pool.proxy is not None and pool.proxy.host:
-            pool.proxy.host.encode("idna")  # what no resolver takes is found out here
+            pool.proxy.host.encode("idna")  # UnicodeError here, and not in each getaddrinfo
         return pool
 
     def _tls(self) -> ssl.SSLContext:

@@ -1,4 +1,4 @@
-"""The user's token out of the cookie that Astakos leaves with a browser. Pure."""
+"""Reads a user's token from the cookie that Astakos sets in a browser. Pure."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ if TYPE_CHECKING:
 
 
 class _WithCookies(Protocol):
-    """A Django request, as far as it matters here."""
+    """The part of a Django request that is read here."""
 
     @property
     def COOKIES(self) -> Mapping[str, str]: ...  # noqa: N802 - Django's name
 
 
 def get_token_from_cookie(request: _WithCookies, cookie_name: str) -> str | None:
-    """Return the token in the cookie of that name, or None where there is none to be had.
+    """Return the token in the cookie `cookie_name` of a Django request, or None.
 
-    The value is the URL-quoted `<uuid>|<token>`; the token may hold further bars.
+    The value of the cookie is `<uuid>|<token>`, URL-quoted. The token may contain bars itself.
+    Raises nothing.
     """
     get = getattr(getattr(request, "COOKIES", None), "get", None)
     value = get(cookie_name) if get is not None else None

@@ -1,7 +1,8 @@
-"""What a reply means: an answer, or which error with which outcome. Pure.
+"""From a reply to an answer, or to an error with its outcome. Pure.
 
-The one place that makes errors of status codes. A class follows from the status alone, as in the
-user's document; the outcome only from Astakos' own words: a proxy's page is never a verdict.
+Status codes are read here and nowhere else. The class of an error follows from the status alone,
+as the user's document has it. The outcome is *refused* only if the body is Astakos' own: the page
+of a proxy is no verdict, so its outcome is *ambiguous*.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from astakosclient.http_messages import HttpReply, HttpRequest
 
 _CLASSES = {400: BadRequest, 401: Unauthorized, 403: Forbidden, 404: NotFound}
-# Astakos' own name for each refusal. A proxy's page, or another API's, does not say this.
+# The key of the fault in Astakos' own body. A page of a proxy, or of another API, has no such key.
 _FAULTS = {
     400: "badRequest",
     401: "unauthorized",
@@ -44,7 +45,11 @@ def _refuse_constant(name: str) -> None:
 
 
 def decoded(request: HttpRequest, reply: HttpReply) -> Any:
-    """Return what a 2xx reply says, of the expected shape; None where nothing is expected."""
+    """Return the JSON of a 2xx reply, checked; None if the request expects nothing.
+
+    Raises `InvalidResponse` if the body is not JSON, `AstakosClientException` if the JSON is not
+    what the request expects. Both are ambiguous.
+    """
     text = reply.body.decode("utf-8", "replace")
     said, garbled = None, None
     if reply.body:
@@ -68,7 +73,7 @@ def decoded(request: HttpRequest, reply: HttpReply) -> Any:
 
 
 def _object_in(text: str) -> dict[str, Any]:
-    """Return the JSON object that a body is, or an empty one."""
+    """Return the JSON object in a body, or an empty one."""
     if not text.lstrip().startswith("{"):
         return {}
     try:
@@ -79,7 +84,7 @@ def _object_in(text: str) -> dict[str, Any]:
 
 
 def fault_of(reply: HttpReply, text: str) -> Mapping[str, Any] | None:
-    """Return the fault in a body that is Astakos' own, else None (the protocol, section 3.1)."""
+    """Return the fault if the body is Astakos' own, else None (the protocol, section 3.1)."""
     name = _FAULTS.get(reply.status)
     if name is None:
         return None
@@ -89,14 +94,18 @@ def fault_of(reply: HttpReply, text: str) -> Mapping[str, Any] | None:
 
 
 def _is_refusal_without_fault(request: HttpRequest, reply: HttpReply, text: str) -> bool:
-    """Tell what two kinds of calls answer in place of a fault (sections 3.1 and 3.15)."""
+    """Return whether this is a refusal that has no fault in its body.
+
+    There are two: the empty 404 of a single commission (section 3.1 of the protocol), and the
+    400 of OAuth 2 (section 3.15).
+    """
     if request.bare_404 and reply.status == 404:
         return reply.ended and not reply.body
     return request.oauth and reply.status == 400 and isinstance(_object_in(text).get("error"), str)
 
 
 def error_of(request: HttpRequest, reply: HttpReply) -> AstakosClientException:
-    """Return the error that a reply outside 2xx is."""
+    """Return the error for a reply whose status is not 2xx."""
     text = reply.body.decode("utf-8", "replace")
     fault = fault_of(reply, text)
     refused = fault is not None or _is_refusal_without_fault(request, reply, text)
@@ -116,6 +125,6 @@ def error_of(request: HttpRequest, reply: HttpReply) -> AstakosClientException:
 
 
 def _one_line(said: object) -> str:
-    """Return a text of Astakos' as one line that a terminal and a log can show."""
+    """Return a text from the network as one line, safe for a terminal and a log."""
     words = " ".join(said.split()) if isinstance(said, str) else ""
     return "".join(one if one.isprintable() else "?" for one in words)

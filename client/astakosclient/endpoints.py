@@ -1,7 +1,7 @@
-"""Where the parts of an Astakos are: what a catalog says, read without touching it. Pure.
+"""Reads the URL that a client is given, and the URLs of a catalog. Pure.
 
-Only the *paths* of the catalog's URLs count. Every request goes to the scheme and host of the
-authentication URL, whatever host the catalog names (the protocol, section 2).
+Of the URLs of a catalog only the paths are used. Every request goes to the scheme and host of
+`auth_url`, whatever host the catalog names (the protocol, section 2).
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ def identity_url(auth_url: object) -> SplitResult:
         raise BadValue("auth_url must be scheme, host and path alone")
     if port == 0:
         raise BadValue("auth_url has the port 0; a port is a number from 1 to 65535")
-    try:  # the libraries below refuse some more hosts
+    try:  # requests refuses some hosts that Python accepts
         requests.Request("GET", url.geturl()).prepare()
     except RequestException as error:
         raise BadValue(f"auth_url is not a URL: {error}") from None
-    if "\\" in url.netloc:  # which they read as a slash, and would ask another host
+    if "\\" in url.netloc:  # urllib3 reads it as a slash, and would ask another host
         raise BadValue("auth_url has a backslash in the name of its host")
     return url._replace(path=url.path.rstrip("/") or IDENTITY)
 
@@ -63,11 +63,11 @@ def parse_endpoints(
     ep_region: str | None = None,
     ep_version_id: str | None = None,
 ) -> list[CatalogEntry]:
-    """Return the catalog entries of `endpoints` that match all of the given criteria.
+    """Return the entries of a catalog that match all of the given criteria.
 
-    `endpoints` is the whole reply of `get_endpoints` or `authenticate` and is left as it is.
-    Name and type choose entries; region and version choose among the endpoints of an entry, and
-    an entry that keeps none is left out. No match, or no catalog: `NoEndpoints`.
+    `endpoints` is a whole reply of `get_endpoints` or `authenticate`, and is not changed. Name
+    and type choose entries. Region and version choose endpoints within an entry; an entry
+    without any such endpoint is left out. Raises `NoEndpoints` if nothing matches.
     """
     nothing = NoEndpoints(ep_name, ep_type, ep_region, ep_version_id)
     try:
@@ -100,7 +100,7 @@ def _placed(entry: CatalogEntry, region: str | None, version: str | None) -> lis
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """The URLs that a catalog gives for account calls, the web interface and OAuth 2."""
+    """The URLs of the account service, the web interface and OAuth 2 in a catalog."""
 
     account: str
     ui: str | None
@@ -108,7 +108,7 @@ class Endpoints:
 
     @classmethod
     def of(cls, reply: Mapping[str, Any]) -> Endpoints:
-        """Read the reply of a tokens call; no `astakos_account` v1.0 in it: `NoEndpoints`."""
+        """Read the reply of a tokens call. Raises `NoEndpoints` without `astakos_account` v1.0."""
         name, version = ACCOUNT
         account = parse_endpoints(reply, ep_name=name, ep_version_id=version)[0]["endpoints"][0]
         public = _usable(account.get("publicURL"))
@@ -117,12 +117,12 @@ class Endpoints:
         try:
             oauth2 = parse_endpoints(reply, ep_name=OAUTH2)[0]["endpoints"][0]["publicURL"]
         except (NoEndpoints, LookupError, TypeError):
-            oauth2 = None  # an older server; missed only by those who ask for it
+            oauth2 = None  # an older server; only a call that needs OAuth 2 fails
         return cls(account=public, ui=_usable(account.get("SNF:uiURL")), oauth2=_usable(oauth2))
 
 
 def _usable(url: object) -> str | None:
-    """Return a URL of the catalog if a request can be made of it, else None."""
+    """Return a URL of the catalog if a request can be sent to it, else None."""
     if not isinstance(url, str):
         return None
     try:
@@ -133,5 +133,5 @@ def _usable(url: object) -> str | None:
 
 
 def path_of(url: str) -> str:
-    """Return the path of a catalog's URL, without a slash at its end."""
+    """Return the path of a URL, without a slash at its end."""
     return urlsplit(url).path.rstrip("/")

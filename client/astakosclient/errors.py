@@ -1,8 +1,8 @@
-"""The one tree of errors that this client raises, and what each says about the request.
+"""The errors of this client, in one tree.
 
-Two questions matter to a caller. *What went wrong* is the class, as the user's document
-names it. *Did Astakos do it?* is `outcome`, and is never to be guessed from a status code.
-No error holds a token; every one survives pickling, copying and a round trip through JSON.
+A caller asks two questions. *What went wrong?* The class says it, with the names of the user's
+document. *Did Astakos do it?* `outcome` says it; a status code does not. No error has a token in
+it. Every error can be pickled, copied, and written as JSON and read back.
 """
 
 from __future__ import annotations
@@ -14,27 +14,32 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_SHOWN = 500  # an HTML page has no place in a log line; `response` has all of it
+_SHOWN = 500  # characters of a message: a log line needs no HTML page; `response` has all of it
 
 
 class Outcome(enum.Enum):
-    """What a failed call did on the other side."""
+    """Whether Astakos may have done what a failed call asked for."""
 
     NOT_SENT = "not_sent"
-    """No byte of the request left: the name did not resolve, nobody listened, no connection."""
+    """No byte of the request left: the name did not resolve, say, or the port was closed."""
     REFUSED = "refused"
-    """Astakos itself answered and did nothing, or the call was refused before any traffic."""
+    """Astakos itself answered and did nothing; or the client refused the arguments."""
     AMBIGUOUS = "ambiguous"
-    """Anything else: it may or may not have been done."""
+    """Anything else. Astakos may have done it, or not, or may still do it."""
 
 
 class AstakosClientException(Exception):  # noqa: N818 - the user's document fixes the names
-    """Raised in case of an error; all others derive from it.
+    """Raised for any failure that has no class of its own; all other errors derive from it.
 
-    `message` is a line, `details` what more is known (for 400, 401, 403 and 404 the raw body),
-    `status` the HTTP status (500 where there was none), `response` the raw body if one came,
-    `errobject` the cause below, `outcome` what became of the request.
-    A `status` that a class has wins over the argument.
+    Attributes:
+        message: one line.
+        details: more about it; for 400, 401, 403 and 404 the raw body.
+        status: the HTTP status; 500 if there was no answer. The status of a class, if it has
+            one, wins over the argument.
+        response: the raw body, or None if no answer came.
+        errobject: the exception that caused a `ConnectionError`, or None.
+        outcome: whether Astakos may have done it, an `Outcome`.
+
     """
 
     status: int
@@ -67,12 +72,12 @@ class AstakosClientException(Exception):  # noqa: N818 - the user's document fix
         return f"<{type(self).__name__} {self.status} ({self.outcome.value}): {self}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Constructors of the tree differ, so a copy is made from the fields and not by a call.
+        # The constructors of the tree differ, so a copy is made from the fields.
         state = {**self.__dict__, "errobject": plain_cause(self.errobject)}
         return _rebuild, (type(self), self.args, state)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return `{"class": name, field: value}`, fit for JSON; see `from_dict`."""
+        """Return the error as `{"class": name, field: value}`, for JSON and `from_dict`."""
         cause = plain_cause(self.errobject)
         return {
             "class": type(self).__name__,
@@ -87,7 +92,7 @@ class AstakosClientException(Exception):  # noqa: N818 - the user's document fix
 
     @staticmethod
     def from_dict(saved: Mapping[str, Any]) -> AstakosClientException:
-        """Return the error that `to_dict` described; an unknown class becomes the base one."""
+        """Return the error that `to_dict` wrote. A class that is unknown becomes the base class."""
         known = {one.__name__: one for one in _tree(AstakosClientException)}
         kind = known.get(saved.get("class", ""), AstakosClientException)
         state = {
@@ -124,13 +129,13 @@ def _tree(root: type[AstakosClientException]) -> Iterator[type[AstakosClientExce
 
 
 def plain_cause(error: BaseException | None) -> BaseException | None:
-    """Return `error` as the nearest built-in exception, which can be pickled and written."""
+    """Return `error` as its nearest built-in class, which can be pickled and written as JSON."""
     if error is None:
         return None
     kind = next(one for one in type(error).__mro__ if one.__module__ == "builtins")
     scalars = all(arg is None or isinstance(arg, str | int | float) for arg in error.args)
     plain = _made(kind, error.args) if scalars else None
-    # Some, of ssl say, tell the same arguments in other words than their base does.
+    # Some classes, those of ssl for example, show their arguments differently from their base.
     return plain if str(plain) == str(error) else _made(kind, (str(error),))
 
 
@@ -146,20 +151,20 @@ def _cause_from(saved: Mapping[str, Any] | None) -> BaseException | None:
 def _made(kind: type, args: tuple[Any, ...]) -> BaseException:
     try:
         made = kind(*args)
-    except TypeError:  # a few, UnicodeDecodeError say, insist on arguments of their own
+    except TypeError:  # a few, UnicodeDecodeError for example, need other arguments
         made = None
     return made if isinstance(made, BaseException) else OSError(*map(str, args))
 
 
-class ConnectionError(AstakosClientException):  # noqa: A001 - so named for its users' sake
-    """Raised when no usable answer came over the wire; `errobject` is the cause."""
+class ConnectionError(AstakosClientException):  # noqa: A001 - the old client has this name
+    """Raised when no usable answer came; `errobject` is the cause."""
 
     def __init__(self, errobject: BaseException, *, outcome: Outcome | None = None) -> None:
         super().__init__(str(errobject), errobject=errobject, outcome=outcome)
 
     @property
     def ambiguous(self) -> bool:
-        """Whether Astakos may have carried the request out all the same."""
+        """Whether Astakos may have done it all the same."""
         return self.outcome is Outcome.AMBIGUOUS
 
 
@@ -192,11 +197,11 @@ class BadValue(AstakosClientException):
 
 
 class InvalidResponse(AstakosClientException):
-    """Raised when a reply cannot be decoded; `response` is the raw body."""
+    """Raised when a reply is not JSON; `response` is the raw body."""
 
 
 class BadRequest(AstakosClientException):
-    """Raised when Astakos finds the request malformed."""
+    """Raised when Astakos says that the request is malformed."""
 
     status = 400
 
@@ -208,13 +213,13 @@ class Unauthorized(AstakosClientException):
 
 
 class Forbidden(AstakosClientException):
-    """Raised when the token is good and this is not allowed to its owner."""
+    """Raised when the token is good, and its owner is not allowed to do this."""
 
     status = 403
 
 
 class NotFound(AstakosClientException):
-    """Raised when there is no such thing, or none that the caller may see."""
+    """Raised when the thing does not exist, or the owner of the token may not see it."""
 
     status = 404
 
@@ -223,11 +228,16 @@ Case = Literal["member", "project", "release"]
 
 
 class QuotaLimit(AstakosClientException):
-    """Raised when a commission is refused for want of quota, or of usage to release.
+    """Raised when a commission is refused: a limit would be exceeded, or too much be released.
 
-    `case` is `"member"` (the member's limit), `"project"` (the project's) or `"release"` (more
-    would be given back than is in use). It, `holder`, `source`, `resource`, `limit`, `usage`
-    and `quantity` (merged, signed) are None where Astakos named no provision that was sent.
+    Attributes:
+        case: `"member"` (the limit of the user in the project), `"project"` (the limit of the
+            project) or `"release"` (more would be released than is in use).
+        holder: of the provision that was refused, as `resource` and `source`.
+        limit: of the holding, in the unit of the resource; as `usage`.
+        quantity: of the provision, after provisions for one holding were summed.
+
+    All of them are None if Astakos named no provision that was sent.
     """
 
     status = 413
@@ -261,7 +271,7 @@ class QuotaLimit(AstakosClientException):
 
 
 class NoUserName(AstakosClientException):
-    """Raised when no user has the uuid that was asked for."""
+    """Raised when no user has the `uuid`."""
 
     status = 404
     implied = Outcome.REFUSED
@@ -273,7 +283,7 @@ class NoUserName(AstakosClientException):
 
 
 class NoUUID(AstakosClientException):
-    """Raised when no user has the name that was asked for."""
+    """Raised when no user has the `display_name`."""
 
     status = 404
     implied = Outcome.REFUSED
@@ -285,7 +295,7 @@ class NoUUID(AstakosClientException):
 
 
 class NoEndpoints(AstakosClientException):
-    """Raised when no endpoint of the catalog matches all of the given criteria."""
+    """Raised when no endpoint of the catalog matches all of the criteria, which it holds."""
 
     status = 404
     implied = Outcome.REFUSED
@@ -300,7 +310,8 @@ class NoEndpoints(AstakosClientException):
     ) -> None:
         criteria = {"name": ep_name, "type": ep_type, "region": ep_region, "version": ep_version_id}
         given = ", ".join(f"{what} {value!r}" for what, value in criteria.items() if value)
-        super().__init__(f"the catalog has no endpoint with {given or 'anything to offer'}")
+        what = f"no endpoint with {given}" if given else "no endpoints"
+        super().__init__(f"the catalog has {what}")
         self.ep_name = ep_name
         self.ep_type = ep_type
         self.ep_region = ep_region

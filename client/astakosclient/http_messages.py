@@ -1,4 +1,4 @@
-"""What the transport is given and what it gets: requests, replies, limits. Only data."""
+"""Requests, replies and the limits of calls, as the transport knows them. Only data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OverLimit = Callable[[str, str, Mapping[str, Any] | None, Outcome], AstakosClien
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One call of the API, by what the transport must know of it."""
+    """One request, with what the transport must know about it."""
 
     method: str
     path: str = field(repr=False)
@@ -21,24 +21,24 @@ class HttpRequest:
     body: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     safe: bool = False
-    """Whether it may be sent again whatever became of it."""
+    """Whether it may be sent again, whatever happened to the first one."""
     fresh: bool = False
-    """Whether it needs a connection that is new or was used just now (F74)."""
+    """Whether it needs a connection that is new or was used a moment ago (F74)."""
     bare_404: bool = False
-    """Whether a 404 without a body is Astakos' own (the protocol, section 3.1)."""
+    """Whether Astakos answers a 404 without a body (the protocol, section 3.1)."""
     oauth: bool = False
-    """Whether a 400 is told as OAuth 2 tells it (the protocol, section 3.15)."""
+    """Whether a 400 has the body of OAuth 2 (the protocol, section 3.15)."""
     flaw: Callable[[Any], str | None] | None = field(default=None, repr=False)
-    """Says what is wrong with a decoded answer, if anything is."""
+    """Returns what is wrong with a decoded answer, or None."""
     over_limit: OverLimit | None = field(default=None, repr=False)
-    """Makes the error of a 413."""
+    """Returns the error for a 413."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """What must be in no error or log, beside the token."""
+    """Texts, beside the token, that must not appear in an error or a log."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """An answer that arrived whole; `ended` says that its length was announced and came."""
+    """An answer that arrived whole. `ended`: its length was announced, and all of it came."""
 
     status: int
     reason: str
@@ -48,7 +48,7 @@ class HttpReply:
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """Seconds and counts that bound each call."""
+    """The limits of each call: times in seconds, attempts and connections in numbers."""
 
     connect_timeout: float = 3.0
     total_timeout: float = 15.0

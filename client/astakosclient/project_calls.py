@@ -1,6 +1,7 @@
-"""Calls about projects, applications and memberships. With a user's token.
+"""Calls about projects, applications and memberships. All need a user's token.
 
-None of them is sent again after a lost answer: that would apply, or join, twice.
+A call that changes something is never repeated after a lost answer: a second application, or a
+second join, would be the result.
 """
 
 from __future__ import annotations
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 
 
 class ProjectCalls(Caller):
-    """Projects, applications and memberships, one method for each call."""
+    """The calls about projects, one method each.
+
+    A status 409 is an `AstakosClientException` with `status` 409: the project, application or
+    membership exists, and its state does not allow the change.
+    """
 
     def get_projects(
         self,
@@ -27,39 +32,55 @@ class ProjectCalls(Caller):
         owner: str | None = None,
         mode: str | None = None,
     ) -> list[dict[str, Any]]:
-        """Return the projects that the user may see, filtered.
+        """Return the projects that the user may see.
 
-        `mode` is `default`, `related`, `member` or `active`; `owner` a uuid.
+        `name`, `state` and `owner` (a uuid) narrow the answer down. `mode` is `"default"`,
+        `"related"`, `"member"` or `"active"`. Raises `BadRequest` for an unknown state or mode.
         """
         query = _query(name=name, state=state, owner=owner, mode=mode)
         found = self._call("GET", lambda: f"{self.api_projects}{query}", list)
         return cast("list[dict[str, Any]]", found)
 
     def get_project(self, project_id: str) -> dict[str, Any]:
-        """Return a project; `NotFound`, or `Forbidden` where the user may not see it."""
+        """Return a project. Raises `NotFound`, or `Forbidden` if the user may not see it."""
         part = _part(project_id)
         found = self._call("GET", lambda: f"{self.api_projects}/{part}", dict)
         return cast("dict[str, Any]", found)
 
     def create_project(self, specs: Mapping[str, Any]) -> Application:
-        """Apply for a project; `specs` needs `name` and `end_date` (with a time zone)."""
+        """Apply for a project; return `{"id": uuid, "application": number}`.
+
+        `specs` needs `name` (shaped like a domain) and `end_date` (ISO 8601, with a time zone).
+        Raises `BadRequest` for a wrong field, 409 if the user has too many pending applications.
+        """
         applied = self._call("POST", lambda: self.api_projects, dict, dict(specs))
         return cast("Application", applied)
 
     def modify_project(self, project_id: str, specs: Mapping[str, Any]) -> Application:
-        """Apply for a change of a project; `specs` holds the fields to change, no others."""
+        """Apply for a change of a project; return `{"id": uuid, "application": number}`.
+
+        `specs` has the fields to change, and no others. Raises `BadRequest`, `NotFound`,
+        `Forbidden`, 409.
+        """
         part = _part(project_id)
         applied = self._call("PUT", lambda: f"{self.api_projects}/{part}", dict, dict(specs))
         return cast("Application", applied)
 
     def project_action(self, project_id: str, action: str, reason: str = "") -> None:
-        """Do `suspend`, `unsuspend`, `terminate` or `reinstate` to a project."""
+        """Change the state of a project: `suspend`, `unsuspend`, `terminate` or `reinstate`.
+
+        Needs the token of an administrator. Raises `NotFound`, `Forbidden`, `BadRequest`, 409.
+        """
         self._project_action(project_id, {action: {"reason": reason}})
 
     def application_action(
         self, project_id: str, app_id: int, action: str, reason: str = ""
     ) -> None:
-        """Do `approve`, `deny`, `cancel` or `dismiss` to an application of a project."""
+        """Decide about an application: `approve`, `deny`, `cancel` or `dismiss`.
+
+        `approve` and `deny` need the token of an administrator. Raises `NotFound`,
+        `Forbidden`, `BadRequest`, 409.
+        """
         self._project_action(project_id, {action: {"app_id": app_id, "reason": reason}})
 
     def _project_action(self, project_id: str, body: object) -> None:
@@ -69,39 +90,50 @@ class ProjectCalls(Caller):
     def get_memberships(
         self, project_id: str | None = None, project: str | None = None
     ) -> list[dict[str, Any]]:
-        """Return the user's memberships and those of the user's projects, or of one project.
+        """Return the memberships of the user, and those in projects that the user owns.
 
-        `project` is the old name of `project_id`.
+        With `project_id`, only those in that project. `project` is its older name.
         """
         query = _query(project=project if project_id is None else project_id)
         found = self._call("GET", lambda: f"{self.api_memberships}{query}", list)
         return cast("list[dict[str, Any]]", found)
 
     def get_membership(self, memb_id: int) -> dict[str, Any]:
-        """Return a membership; `NotFound`, or `Forbidden` where the user may not see it."""
+        """Return a membership. Raises `NotFound`, or `Forbidden` if the user may not see it."""
         part = _part(memb_id)
         found = self._call("GET", lambda: f"{self.api_memberships}/{part}", dict)
         return cast("dict[str, Any]", found)
 
     def membership_action(self, memb_id: int, action: str, reason: str = "") -> None:
-        """Do `accept`, `reject`, `cancel`, `leave` or `remove` to a membership."""
+        """Change a membership: `accept`, `reject`, `cancel`, `leave` or `remove`.
+
+        Raises `NotFound`, `Forbidden`, `BadRequest`, 409.
+        """
         part = _part(memb_id)
         path = f"/{part}/action"
         self._call("POST", lambda: f"{self.api_memberships}{path}", None, {action: reason})
 
     def join_project(self, project_id: str) -> MembershipId:
-        """Ask to join a project: `{"id": membership}`; at once or later, by its policy."""
+        """Ask to join a project; return `{"id": number of the membership}`.
+
+        The policy of the project decides whether the membership is accepted at once. Raises
+        `NotFound`, 409.
+        """
         body = {"join": {"project": project_id}}
         return cast("MembershipId", self._call("POST", lambda: self.api_memberships, dict, body))
 
     def enroll_member(self, project_id: str, email: str) -> MembershipId:
-        """Make a user a member of a project: `{"id": membership}`."""
+        """Make a user a member of a project; return `{"id": number of the membership}`.
+
+        Needs the token of the project's owner, or of an administrator. Raises `Forbidden`; 409,
+        also for an unknown e-mail address or project.
+        """
         body = {"enroll": {"project": project_id, "user": email}}
         return cast("MembershipId", self._call("POST", lambda: self.api_memberships, dict, body))
 
 
 def _part(given: str | int) -> str:
-    """Return an id as a part of a path, whatever characters it has."""
+    """Return an id, quoted, as a part of a path."""
     if type(given) not in (str, int) or given == "":
         raise BadValue(f"an id must be a string or a number, not {given!r}")
     return quote(str(given), safe="")

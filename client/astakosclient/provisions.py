@@ -1,7 +1,7 @@
-"""Provisions and the bodies of issue requests: from a caller's arguments to JSON. Pure.
+"""Provisions, serials, and the bodies of requests about commissions. Pure.
 
-Whatever cannot be right is refused here with `BadValue`, before there is any traffic. Astakos
-would answer some of it with a 500, after which nobody knows what became of the request.
+An argument that cannot be right raises `BadValue` here, before anything is sent. Astakos would
+answer some of them with a 500, and then nobody knows what became of the request.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LARGEST = 2**63 - 1
 
 
 def member_provision(holder: str, source: str, resource: str, quantity: int) -> Provision:
-    """Return what `holder`, a user, takes from the project `source`."""
+    """Return the provision for what the user `holder` takes from the project `source`."""
     return {
         "holder": f"user:{holder}",
         "source": f"project:{source}",
@@ -29,7 +29,7 @@ def member_provision(holder: str, source: str, resource: str, quantity: int) -> 
 
 
 def project_provision(project: str, resource: str, quantity: int) -> Provision:
-    """Return what all of a project's members together take."""
+    """Return the provision for what all members of a project together take."""
     return {
         "holder": f"project:{project}",
         "source": None,
@@ -39,7 +39,11 @@ def project_provision(project: str, resource: str, quantity: int) -> Provision:
 
 
 def mk_provisions(holder: str, source: str, resource: str, quantity: int) -> list[Provision]:
-    """Return the pair that charges the user `holder` and the project `source` alike."""
+    """Return two provisions: one charges the user `holder`, one the project `source`.
+
+    `holder` and `source` are uuids; `quantity` is an integer in the unit of the resource, less
+    than 0 to release. Raises `BadValue` if a uuid or the resource is not a non-empty string.
+    """
     _strings("mk_provisions", holder, source, resource)
     return [
         member_provision(holder, source, resource, quantity),
@@ -55,7 +59,10 @@ def _strings(what: str, *parts: object) -> None:
 def _keyed(
     provisions: object, arity: int, shape: str, make: Callable[..., Iterable[Provision]]
 ) -> list[Provision]:
-    """Return what `make` makes of each key and quantity of a mapping with keys of `shape`."""
+    """Return the provisions that `make` returns for each key and quantity of a mapping.
+
+    Each key must be a tuple of `arity` strings; `shape` describes it in an error.
+    """
     if not isinstance(provisions, Mapping):
         raise BadValue(f"provisions must be a dict {{{shape}: quantity}}, not {provisions!r}")
     made: list[Provision] = []
@@ -68,7 +75,7 @@ def _keyed(
 
 
 def generic_provisions(user_provisions: object, project_provisions: object) -> list[Provision]:
-    """Return both dicts as they are given, with nothing paired."""
+    """Return one provision for each key of both dicts, and no others."""
     return [
         *_keyed(
             user_provisions,
@@ -86,7 +93,7 @@ def generic_provisions(user_provisions: object, project_provisions: object) -> l
 
 
 def reassignment_provisions(holder: object, provisions: object) -> list[Provision]:
-    """Return what moves each quantity from one project to another: four provisions a key."""
+    """Return the provisions that move each quantity between two projects: four for each key."""
     _strings("holder", holder)
 
     def move(old: str, new: str, resource: str, quantity: int) -> list[Provision]:
@@ -99,7 +106,7 @@ def reassignment_provisions(holder: object, provisions: object) -> list[Provisio
 
 
 class OneCommission(NamedTuple):
-    """The arguments of `issue_one_commission`, whichever form they came in."""
+    """The arguments of `issue_one_commission`, in one form."""
 
     provisions: list[Provision]
     name: object
@@ -110,11 +117,12 @@ class OneCommission(NamedTuple):
 def one_commission(
     holder: object, source: object, provisions: object, options: tuple[object, object, object]
 ) -> OneCommission:
-    """Tell the two forms of `issue_one_commission` apart (the protocol, section 4.5).
+    """Return the arguments of `issue_one_commission`, which has two forms.
 
-    `(holder, source, {resource: q}, name, force, auto_accept)` is the user's document's;
-    `(holder, {(source, resource): q}, name, force, auto_accept)` the later one. By position, the
-    later one's arguments arrive one place early, and are put right here.
+    The user's document has `(holder, source, {resource: q}, name, force, auto_accept)`; the
+    later package has `(holder, {(source, resource): q}, name, force, auto_accept)` (the
+    protocol, section 4.5). In the second form, arguments given by position arrive one place too
+    early, and are moved here.
     """
     if holder is None:
         raise BadValue("holder must be a user's uuid, not None")
@@ -142,10 +150,11 @@ def one_commission(
 def _one_place_early(
     first: object, second: object, third: object, fourth: object
 ) -> tuple[object, object, object]:
-    """Return name, force and auto_accept, given the slots that they slipped into.
+    """Return name, force and auto_accept from the values of four parameters.
 
-    The slots are those of provisions, name, force and auto_accept. Arguments given by keyword
-    are in the right one, so a name in the second slot is a name, and a boolean is `force`.
+    The parameters are provisions, name, force and auto_accept. An argument given by keyword is
+    in its own parameter; one given by position is one too early. So a text in the second
+    parameter is the name, and a boolean there is `force`.
     """
     if first is None:
         return second, third, fourth
@@ -159,7 +168,7 @@ def _one_place_early(
 def commission_body(
     provisions: Sequence[Provision], name: object, force: object, auto_accept: object
 ) -> dict[str, Any]:
-    """Return the body of an issue request, with everything in it checked."""
+    """Return the body of an issue request, after checking all of it."""
     if isinstance(provisions, str | Mapping) or not isinstance(provisions, Sequence):
         raise BadValue(f"provisions must be a list of provisions, not {provisions!r}")
     for flag, value in (("force", force), ("auto_accept", auto_accept)):
@@ -177,7 +186,7 @@ def _name(name: object) -> str:
     if not isinstance(name, str):
         raise BadValue(f"name must be a string, not {name!r}")
     if len(name) > LONGEST_NAME:
-        raise BadValue(f"name has {len(name)} characters; {LONGEST_NAME} is the most")
+        raise BadValue(f"name has {len(name)} characters; it may have {LONGEST_NAME}")
     if "\0" in name:
         raise BadValue("name must not contain a NUL character")
     return name
@@ -212,7 +221,7 @@ def _checked(provision: object) -> dict[str, Any]:
 
 
 def merged(provisions: Iterable[Provision]) -> list[Provision]:
-    """Return the provisions as Astakos sees them: one for each counter, quantities summed."""
+    """Return the provisions as Astakos merges them: one for each holding, quantities summed."""
     sums: dict[tuple[str, str | None, str], int] = {}
     for one in provisions:
         key = (one["holder"], one["source"], one["resource"])
@@ -223,19 +232,20 @@ def merged(provisions: Iterable[Provision]) -> list[Provision]:
     ]
 
 
-#: From here on a serial is not believed: Redis scripts and JSON in JavaScript would round it.
+#: No serial is this large. A script in Redis keeps numbers as floats, and would round it.
 SERIALS_END = 2**53
 
 
 def is_serial(said: object) -> bool:
-    """Return whether what Astakos said can be a serial: an integer from 1 to 2**53 - 1."""
+    """Return whether a value of a reply can be a serial: an integer from 1 to 2**53 - 1."""
     return type(said) is int and 0 < said < SERIALS_END
 
 
 def serials(given: object, what: str) -> list[int]:
-    """Return serials to send, each once and in order; a boolean or a text: `BadValue`.
+    """Return the serials to send, each once, in order.
 
-    Astakos reads `true` as 1, and would settle the commission of somebody else.
+    Raises `BadValue` for a boolean or a text: Astakos reads `true` as 1, and would resolve the
+    commission of somebody else.
     """
     if given is None or isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
         raise BadValue(f"{what} must be a list of serials, not {given!r}")
@@ -247,7 +257,7 @@ def serials(given: object, what: str) -> list[int]:
 
 
 def serial(given: object) -> int:
-    """Return a serial as an integer. A text of digits will do, as in the old client."""
+    """Return a serial as an integer. A text of digits is accepted, as in the old client."""
     if isinstance(given, str) and given.isascii() and given.isdigit() and len(given) < 20:
         given = int(given)
     good = isinstance(given, int) and not isinstance(given, bool) and is_serial(int(given))

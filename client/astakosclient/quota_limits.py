@@ -1,8 +1,9 @@
-"""From a 413 on an issue to a `QuotaLimit` that says in words what was short. Pure.
+"""From a 413 on an issue to a `QuotaLimit` that says which limit, and by how much. Pure.
 
-The figures that Astakos adds to a refusal may belong to somebody else's request (the protocol,
-section 10.1): status and message were right every time, `data` in half of the cases was not. So
-it is believed only where it names a provision that was sent, and where its sums add up.
+The figures in a refusal may belong to the request of somebody else (the protocol, section 10.1):
+with fourteen clients at once, in more than half of the answers. Status and message were right
+every time. So the figures are used only if they name a provision that was sent, and if they do
+not fit the limit.
 """
 
 from __future__ import annotations
@@ -42,7 +43,11 @@ def quota_limit(
     fault: Mapping[str, Any] | None,
     outcome: Outcome,
 ) -> QuotaLimit:
-    """Return the refusal of `sent`; `fault` is what Astakos says in the body, if it does."""
+    """Return the error for a refusal of the provisions `sent`.
+
+    `reason` is the phrase of the status, `response` the raw body, `fault` the fault in the body
+    (None if the body is not Astakos' own), `outcome` what that means for the request.
+    """
     if fault is None:
         return QuotaLimit(reason, "", response=response, outcome=outcome)
     trusted = _trusted(sent, fault.get("data"))
@@ -55,7 +60,7 @@ def quota_limit(
         )
     case, provision, limit, usage = trusted
     label = LABELS.get(provision["resource"], provision["resource"])
-    # Over a limit that was lowered, nothing is available; a negative number helps nobody.
+    # The limit may have been lowered below the usage. Then nothing is available, not "-3".
     available = usage if case == "release" else max(limit - usage, 0)
     requested = abs(provision["quantity"])
     return QuotaLimit(

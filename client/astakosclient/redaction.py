@@ -1,4 +1,4 @@
-"""Tokens and passwords kept out of whatever a person or a log may see."""
+"""Keeps tokens and passwords out of errors and logs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def redacted(text: str, secrets: Sequence[str]) -> str:
-    """Return `text` without the secrets. Shorter ones than 8 characters are words, not secrets."""
+    """Return `text` with `***` in place of each secret.
+
+    A secret of fewer than 8 characters is left: it would be found within ordinary words.
+    """
     for secret in secrets:
         if len(secret) >= 8 and secret in text:
             text = text.replace(secret, "***")
@@ -21,9 +24,10 @@ def redacted(text: str, secrets: Sequence[str]) -> str:
 
 
 class _HideSecrets(logging.Filter):
-    """urllib3 logs paths when it debugs, and one path of the protocol holds a token.
+    """Redacts the log lines of urllib3.
 
-    It also logs answers whose headers make no sense, and a peer may repeat what it was sent.
+    urllib3 logs paths at level DEBUG, and one path of the protocol holds a token. It also logs
+    answers with broken headers, and a peer may have put what it was sent into such an answer.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -44,6 +48,6 @@ _hide_secrets = _HideSecrets()
 
 
 def hide_secrets_of_urllib3() -> None:
-    """Keep secrets out of urllib3's own logs. Doing it twice does no harm."""
+    """Keep secrets out of the logs of urllib3. A second call changes nothing."""
     for name in ("urllib3.connectionpool", "urllib3.connection"):
         logging.getLogger(name).addFilter(_hide_secrets)

@@ -1,9 +1,11 @@
-"""From a request to its answer or its error: attempts, deadlines, redaction.
+"""From a request to its answer or its error: attempts, deadline, outcome, redaction.
 
-One request is one attempt on the wire, unless it is certain that a second can do no harm: reads
-(and what is a read in all but its method) after a lost connection or a 502, 503 or 504, anything
-else only where no byte of it was sent (the protocol, section 4.3). All attempts, and the pauses
-between them, fit into one deadline.
+A request is sent once, unless a second attempt can do no harm. A read may be repeated after a
+lost connection, or a 502, 503 or 504. Any other request is repeated only if no byte of it was
+sent (the protocol, section 4.3). All attempts, and the pauses between them, end by one deadline.
+
+Whether a request was *sent* is decided here, in `_exchange`, by what the sockets of
+`connections.py` have noted. No exception is asked, because none says it for certain.
 """
 
 from __future__ import annotations
@@ -39,15 +41,15 @@ if TYPE_CHECKING:
 
     from urllib3.connectionpool import HTTPConnectionPool
 
-# What urllib3 raises for a connection that failed, and for some answers that are no HTTP.
+# Raised for a connection that failed, and for some answers that are not HTTP.
 _BROKEN = (HTTPError, RequestException, OSError)
-# What Python makes of lengths that no answer has. Before an answer they are our own mistakes.
+# Raised for an answer with an impossible length. Before an answer, they are mistakes of ours.
 _ABSURD = (ArithmeticError, MemoryError, ValueError)
 _PASSING = frozenset({502, 503, 504})
 
 
 def encoded(body: object) -> bytes:
-    """Return `body` as JSON in UTF-8; what JSON cannot say: `BadValue`."""
+    """Return `body` as JSON in UTF-8. Raises `BadValue` if JSON cannot express it."""
     try:
         return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
@@ -55,7 +57,10 @@ def encoded(body: object) -> bytes:
 
 
 class Transport:
-    """Carries requests to one host. Safe from many threads; made anew after a fork."""
+    """Carries requests to one host, for many threads. A forked child makes its own.
+
+    Raises `LocalError` when it is made, if this machine cannot prepare a connection.
+    """
 
     def __init__(
         self, base: SplitResult, limits: CallLimits, verify: bool | str, logger: logging.Logger
@@ -91,7 +96,7 @@ class Transport:
 
     @property
     def last(self) -> tuple[HttpRequest | None, HttpReply | None]:
-        """This thread's last request, and its reply if one came."""
+        """The last request of this thread, and its reply if one came."""
         return getattr(self._last, "pair", (None, None))
 
     def close(self) -> None:
@@ -99,7 +104,7 @@ class Transport:
         self._adapter.close()
 
     def call(self, request: HttpRequest, headers: Mapping[str, str], deadline: float) -> Any:
-        """Return what Astakos answers, or raise; by `deadline` (of the monotonic clock)."""
+        """Return the answer of Astakos, or raise, by `deadline` (seconds, monotonic clock)."""
         secrets = (headers.get("X-Auth-Token", ""), *request.secrets)
         pauses = 0
         while True:
@@ -144,7 +149,7 @@ class Transport:
                 return decoded(request, reply)
             raise error_of(request, reply)
         except AstakosClientException as error:
-            # Astakos may repeat what it was sent, and a tokens reply holds the token.
+            # Astakos may repeat what it was sent, and the reply to `tokens` has the token.
             error.response = redacted(error.response or "", secrets)
             error.details = redacted(error.details, secrets)
             error.message = redacted(error.message, secrets)
@@ -174,7 +179,7 @@ class Transport:
                 raise
             cause = _cause(error, exchange, self.limits)
             sent = exchange.sent or sent_before
-        # Raised here and not above: the error of urllib3 holds what the peer has sent.
+        # Raised here and not above: the error of urllib3 has what the peer has sent.
         if sent:
             raise ConnectionError(cause, outcome=Outcome.AMBIGUOUS) from cause
         if is_of_this_machine(cause):

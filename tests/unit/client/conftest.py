@@ -355,8 +355,8 @@ def mute_url():
 
 
 @pytest.fixture
-def tunnel(new_peer):
-    """A proxy that tunnels to whatever it is asked for with CONNECT."""
+def new_tunnel(new_peer):
+    """Start a proxy that tunnels to whatever it is asked for with CONNECT."""
 
     def answer_connect(request):
         if request.method != "CONNECT":
@@ -367,7 +367,8 @@ def tunnel(new_peer):
             with socket.create_connection((host.hostname, host.port)) as far:
                 sock.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
                 while True:
-                    for ready in select.select([sock, far], [], [], 30)[0]:
+                    decoded = isinstance(sock, ssl.SSLSocket) and sock.pending()
+                    for ready in [sock] if decoded else select.select([sock, far], [], [], 30)[0]:
                         content = ready.recv(65536)
                         if not content:
                             return False
@@ -376,6 +377,10 @@ def tunnel(new_peer):
         return pump
 
     answer_connect.wants_request = True
-    proxy = new_peer()
-    proxy.answers(answer_connect)
-    return proxy
+
+    def start(**options):
+        proxy = new_peer(**options)
+        proxy.answers(answer_connect)
+        return proxy
+
+    return start

@@ -394,14 +394,26 @@ def test_no_proxy_is_honoured(peer, client_of, dead_url, monkeypatch):
     assert client_of(peer).get_resources() == {}
 
 
-def test_tls_goes_through_a_tunnel_of_the_proxy(
-    new_peer, tunnel, client_of, authorities, monkeypatch
+@pytest.mark.parametrize("tls", [False, True])
+def test_tls_goes_through_a_tunnel_of_the_proxy(  # noqa: PLR0917 # fixtures
+    new_peer, new_tunnel, answer, client_of, authorities, monkeypatch, tls
 ):
+    """And through one that is spoken to by TLS itself, where each exchange keeps its deadline."""
+    tunnel = new_tunnel(tls=tls)
     monkeypatch.setenv("https_proxy", tunnel.url)
     peer = new_peer(tls=True)
     client = client_of(peer, verify=authorities, use_pool=True)
     assert client.get_resources() == {}
-    assert [one.method for one in tunnel.got] == ["CONNECT"]
+    peer.answers(answer.json({"serial": 57}, 201), answer.cut, answer.hang)
+    assert client.issue_provisions([{**HOLDING, "resource": "r" * 500_000}]) == 57
+    with pytest.raises(ConnectionError) as caught:
+        client.issue_provisions([HOLDING])
+    assert caught.value.outcome is Outcome.AMBIGUOUS
+    client._limits = dataclasses.replace(client._limits, total_timeout=2)
+    with pytest.raises(ConnectionError, match="no whole answer") as caught:
+        client.issue_provisions([HOLDING])
+    assert caught.value.outcome is Outcome.AMBIGUOUS
+    assert {one.method for one in tunnel.got} == {"CONNECT"}
     assert "x-auth-token" not in tunnel.got[0].headers
 
 

@@ -182,7 +182,7 @@ def test_bug_1_every_single_criterion_is_in_the_message():
         message = str(NoEndpoints(**{criterion: "this one"}))
         assert "this one" in message
         assert message.startswith("the catalog has no endpoint")
-    assert str(NoEndpoints()) == "the catalog has no endpoint with anything to offer"
+    assert str(NoEndpoints()) == "the catalog has no endpoints"
 
 
 def test_bug_8_authenticate_returns_every_version_of_the_account_service(client):
