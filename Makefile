@@ -7,48 +7,55 @@ BIN    := $(VENV)/bin
 JOBS   ?= 3
 READY  := $(VENV)/.ready
 
-.PHONY: help demo up test check format lint types bench simulate chaos clean
+.PHONY: help demo up quick unit test check format lint types bench simulate chaos clean
 
 help:  ## show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(READY)  ## run the main job from end to end on this machine, and prove its sums
+demo: $(READY)  ## a thousand commissions on this machine, from end to end, and the proof
 	@$(BIN)/astakos-worker demo
 
-up: $(READY)  ## the same stack, left running; Ctrl-C ends it
+up: $(READY)  ## the same stack, until Ctrl-C
 	@$(BIN)/astakos-worker up
 
+quick: format types unit  ## format, lint, types and the unit tests in under a minute: for every save
+
+unit: $(READY)  ## the unit tests that take no longer than two seconds each
+	$(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal -m 'not long' tests/unit
+
+# EVERYTHING=1: fail, rather than leave out the tests that lack a server.
 test: $(READY)  ## the whole test suite: make test JOBS=3
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder \
+	  $(if $(EVERYTHING),--leave-none-out)
 
 # FULL=1: everything, with plots; AUTH_URL=... TOKEN=...: against a real Astakos.
 bench: export ASTAKOS_TOKEN := $(or $(TOKEN),$(ASTAKOS_TOKEN))
-bench: $(READY)  ## against direct calls and plain Celery; make bench FULL=1 for everything
+bench: $(READY)  ## beside direct calls and plain Celery; make bench FULL=1 for everything
 	@$(BIN)/python -m bench $(if $(FULL),--full --plots docs) \
 	  $(if $(AUTH_URL),--auth-url '$(AUTH_URL)') $(if $(ONLY),--only $(ONLY))
 
-simulate: $(READY)  ## search the protocol for faults: N=1000000, or FAULTS=2 SCRIPT=issue
+simulate: $(READY)  ## search the protocol for faults: make simulate N=1000000, FAULTS=2 SCRIPT=issue
 	$(BIN)/python -m tests.simulation $(if $(N),--random $(N)) $(if $(FAULTS),--faults $(FAULTS)) \
 	  $(addprefix --script ,$(SCRIPT)) $(addprefix --case ,$(CASE))
 
-chaos: $(READY)  ## commissions under fire, and the proof: make chaos MINUTES=10 COMMISSIONS=5000 SEED=7
+chaos: $(READY)  ## kill, cut and pause a real stack, and the proof: make chaos MINUTES=10 SEED=7
 	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) \
 	  --commissions $(or $(COMMISSIONS),5000) --seed $(or $(SEED),1)
 
-check: lint types test  ## format, lint, types, tests
+check: lint types test  ## format, lint, types and the whole test suite: before you hand it in
 
-lint: $(READY)
+lint: $(READY)  ## the format and the linter, changing nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-types: $(READY)
+types: $(READY)  ## mypy, strict
 	$(BIN)/mypy
 
-format: $(READY)  ## format the code and mend what the linter can
+format: $(READY)  ## format the code, and fix what the linter can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean:  ## remove what was made here, the environment too
+clean:  ## remove what was made here, and the environment
 	rm -rf $(VENV) run build dist .mypy_cache .ruff_cache .hypothesis
 
 # Installed once; again only when what is to be installed has changed.

@@ -1,6 +1,6 @@
-"""In which order tests are given to the processes that run them, and which are left out.
+"""The order in which tests are given to the processes that run them, and which are left out.
 
-How they run beside each other, and what a test must not do therefore, is in `README.md`.
+`README.md` says how they run beside each other, and what a test must not do because of that.
 """
 
 import shutil
@@ -9,20 +9,35 @@ import pytest
 
 from tests.integration.cluster.postgres import postgres_runs
 
-#: What takes longest in one file comes first, and what fits into any gap comes last.
+#: The longest files come first, and the short ones that fit into any gap last.
 ORDER = ("test_live.py", "simulation", "chaos", "integration", "fuzz", "docs", "unit")
 
-#: What is there on some machines alone, by the marker of the tests that need it.
+#: Servers that not every machine has, by the marker of the tests that need them: a function that
+#: looks for the server, its name, and the server that the other tests run on.
 WANTED = {
     "redis_server": (
         lambda: shutil.which("redis-server"),
-        "a redis-server on the PATH",
+        "redis-server on the PATH",
         "the embedded Valkey",
     ),
-    "postgres_server": (postgres_runs, "a PostgreSQL on the PATH", "SQLite"),
+    "postgres_server": (postgres_runs, "PostgreSQL (initdb, pg_ctl) on the PATH", "SQLite"),
 }
 
 LEFT_OUT = pytest.StashKey[dict[str, int]]()
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--leave-none-out",
+        action="store_true",
+        help="fail where this machine lacks what a test wants, instead of leaving the test out",
+    )
+
+
+def pytest_configure(config):
+    lacking = [missing for found, missing, _ in WANTED.values() if not found()]
+    if config.getoption("--leave-none-out") and lacking:
+        raise pytest.UsageError(f"there is no {', and no '.join(lacking)}")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -42,7 +57,7 @@ def _rank(item):
 
 
 def pytest_sessionfinish(session):
-    """Tell the process that started this one, where there are several."""
+    """Report the number to the process that started this one, if there are several."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["left_out"] = session.config.stash.get(LEFT_OUT, {})
 
@@ -56,6 +71,6 @@ def pytest_terminal_summary(terminalreporter, config):
     for marker, number in config.stash.get(LEFT_OUT, {}).items():
         _, missing, others = WANTED[marker]
         terminalreporter.write_line(
-            f"left out, for want of {missing}: {number} (the others ran on {others})",
+            f"left out, because there is no {missing}: {number} (the others ran on {others})",
             yellow=True,
         )

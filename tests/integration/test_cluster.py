@@ -41,16 +41,27 @@ def test_a_broker_keeps_what_it_has_over_a_kill(cluster):
     assert result.get(timeout=30) == "x"
 
 
-def test_tests_that_need_redis_are_left_out_aloud_where_there_is_none(tmp_path):
-    """And nothing asks for Docker: there is none on this PATH, nor a daemon at that address."""
-    words = ["-q", "--numprocesses", "1", __file__, "-k", "comes_back_with_its_result"]
-    done = subprocess.run(
+def without_redis(path, *words):
+    """Run one test in a Python process that finds no program and no Docker daemon."""
+    words = ["-q", "--numprocesses", "1", __file__, "-k", "comes_back_with_its_result", *words]
+    return subprocess.run(
         [sys.executable, "-m", "pytest", *words],
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PATH": str(tmp_path), "DOCKER_HOST": "tcp://127.0.0.1:9"},
+        env={**os.environ, "PATH": str(path), "DOCKER_HOST": "tcp://127.0.0.1:9"},
     )
+
+
+def test_tests_that_need_redis_are_left_out_and_counted_where_there_is_none(tmp_path):
+    done = without_redis(tmp_path)
     assert done.returncode == 0, done.stdout
-    assert "left out, for want of a redis-server on the PATH: 1 " in done.stdout
+    assert "left out, because there is no redis-server on the PATH: 1 " in done.stdout
     assert "1 passed" in done.stdout
+
+
+def test_where_no_test_may_be_left_out_the_missing_server_is_an_error(tmp_path):
+    done = without_redis(tmp_path, "--leave-none-out")
+    assert done.returncode != 0
+    assert "there is no redis-server on the PATH" in done.stdout + done.stderr
+    assert "1 passed" not in done.stdout

