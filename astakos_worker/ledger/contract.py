@@ -113,7 +113,8 @@ class Claim:
     queue: Queue = "issue"
     why: Nothing = ""
     wakeup: bool = False  # more is due than the carriers awake can bear
-    trial: int = 0  # the lane comes out of its so-manieth rest: is Astakos back?
+    trial: int = 0  # the lane has rested so many times in a row: is Astakos back?
+    failures: int = 0  # requests of the lane that failed since the last one that succeeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ class Lane:
     awake: int = 0
     oldest_due: float = 0.0
     resting: float = 0.0  # the lane is left alone for so many seconds more
+    rests: int = 0  # it has rested so many times in a row
     reason: str = ""
     alarms: Mapping[str, str] = field(default_factory=dict)
 
@@ -218,10 +220,19 @@ class Ledger(Protocol):
         """Return the lanes that ever had a record, an alarm or a note."""
 
     def rest(self, lane: str, seconds: float, reason: str) -> None:
-        """Let nobody work on a lane for a while; then one carrier tries with one record."""
+        """Let nobody work on a lane for a while; then one carrier tries with one record.
+
+        That record is one that has not failed before, if such a record is due.
+        """
 
     def end_rest(self, lane: str) -> None:
-        """Say that Astakos answers again."""
+        """Let the lane be worked on again, and count its failures from none."""
+
+    def count_failure(self, lane: str) -> int:
+        """Count a request that failed; return how many failed since the last success."""
+
+    def forget_failures(self, lane: str) -> None:
+        """Count the failures of a lane from none: a request has succeeded."""
 
     def alarm(self, lane: str, name: str, text: str | None) -> None:
         """Raise an alarm for operators, or with None end it."""

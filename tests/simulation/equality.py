@@ -91,7 +91,7 @@ class Moment:
             self._future(at.promised),
             [who in awake and who for who in at.settlers],
             at.trier in awake and at.trier,
-            (at.until, at.level, at.sightings, leases),
+            (at.until, at.level, at.failures, at.sightings, leases),
         )
 
     def _oracle(self) -> object:

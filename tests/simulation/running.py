@@ -65,8 +65,8 @@ class Result:
     def __str__(self) -> str:
         return (
             f"{self.violation or 'no promise is broken'}\n"
-            f"repeat it: .venv/bin/python -m tests.simulation --replay {self.case} {str(self.schedule)!r}\n"
-            + "\n".join(map(str, self.trace))
+            "repeat it: .venv/bin/python -m tests.simulation "
+            f"--replay {self.case} {str(self.schedule)!r}\n" + "\n".join(map(str, self.trace))
         )
 
 

@@ -118,7 +118,13 @@ class SteppedLedger:
         self._writes("rest", lambda: self._ledger.rest(lane, seconds, reason))
 
     def end_rest(self, lane: str) -> None:
-        self._writes("rested", lambda: self._ledger.end_rest(lane))
+        self._writes("end rest", lambda: self._ledger.end_rest(lane))
+
+    def count_failure(self, lane: str) -> int:
+        return self._writes("count failure", lambda: self._ledger.count_failure(lane))
+
+    def forget_failures(self, lane: str) -> None:
+        self._writes("forget failures", lambda: self._ledger.forget_failures(lane))
 
     def alarm(self, lane: str, name: str, text: str | None) -> None:
         self._writes(f"alarm {name}: {text}", lambda: self._ledger.alarm(lane, name, text))

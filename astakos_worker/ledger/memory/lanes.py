@@ -101,6 +101,7 @@ class MemoryLanes:
                 awake=at.awake_now(now),
                 oldest_due=max(0.0, now - min(dues, default=now)),
                 resting=max(0.0, (at.until or now) - now),
+                rests=at.level,
                 reason=at.reason,
                 alarms=dict(at.alarms),
             )
@@ -131,10 +132,22 @@ class MemoryLanes:
                 at.until, at.reason = now + seconds, reason
 
     def end_rest(self, lane: str) -> None:
-        """Say that Astakos answers again."""
+        """Let the lane be worked on again, and count its failures from none."""
         with self._lock:
             at = self._at(lane)
-            at.until, at.reason, at.trier, at.level = None, "", None, 0
+            at.until, at.reason, at.trier, at.level, at.failures = None, "", None, 0, 0
+
+    def count_failure(self, lane: str) -> int:
+        """Count a request that failed; return how many failed since the last success."""
+        with self._lock:
+            at = self._at(lane)
+            at.failures += 1
+            return at.failures
+
+    def forget_failures(self, lane: str) -> None:
+        """Count the failures of a lane from none: a request has succeeded."""
+        with self._lock:
+            self._at(lane).failures = 0
 
     def alarm(self, lane: str, name: str, text: str | None) -> None:
         """Raise an alarm for operators, or with None end it."""

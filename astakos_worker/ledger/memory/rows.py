@@ -47,6 +47,7 @@ class MemoryLane:
         self.promised: dict[str, float] = {}
         self.until: float | None = None
         self.level = 0
+        self.failures = 0
         self.reason = ""
         self.settlers: list[str | None] = [None, None]
         self.trier: str | None = None

@@ -192,28 +192,22 @@ class MemoryLedger(MemoryLanes):
         at, now, me = self._at(asked.lane), self.clock.now(), asked.carrier
         self._notice(asked.lane, at.writes)
         at.promised.pop(self._answered(at, asked.wakeup_id), None)
-        issues, settles, trial = asked.issues, asked.settles, 0
+        trial = 0
         if at.until is not None:
             if at.until > now or (at.trier != me and at.is_awake(at.trier, now)):
                 at.awake.pop(me, None)
                 return Claim(why="resting")
-            at.trier, trial, issues, settles = me, at.level, 1, 1
+            at.trier, trial = me, at.level
         if at.awake_now(now) - at.is_awake(me, now) >= self._wakeups.carriers:
             at.awake.pop(me, None)
             return Claim(why="full")
 
         at.settlers = [None if who == me else who for who in at.settlers]
         taken = [at.is_awake(who, now) for who in at.settlers]
-        queue: Queue = "issue"
-        decided, keys, n = at.due("settle", now), at.due("issue", now), issues
-        may_settle = not any(taken) or (not all(taken) and len(decided) >= settles)
-        ripe = may_settle and self._is_ripe(at, decided, keys, settles, now - asked.settle_wait)
-        if at.distrust and not ripe:
-            keys = self._trusted(at, keys, now)
-        if decided and may_settle and (ripe or not keys):
-            queue, keys, n = "settle", decided, settles
+        queue, keys, n, wanted = self._chosen(at, asked, taken, now, trial=bool(trial))
+        if queue == "settle" and keys:
             at.settlers[taken.index(False)] = me
-        own = [asked.own] if n and asked.own in keys else []
+        own = [wanted] if n and wanted in keys else []
         keys = [key for key in keys if key not in own]
         entries = []
         for key in [*own, *self._together(at, keys, n - len(own))][:n]:
@@ -225,7 +219,31 @@ class MemoryLedger(MemoryLanes):
             at.awake.pop(me, None)
             return Claim(why="idle")
         at.awake[me] = now + self._wakeups.forgotten
-        return Claim(tuple(entries), queue, "", self._wakeup_for_anyone(at), trial)
+        more = self._wakeup_for_anyone(at)
+        return Claim(tuple(entries), queue, "", more, trial, at.failures)
+
+    def _chosen(
+        self, at: MemoryLane, asked: Asked, taken: list[bool], now: float, *, trial: bool
+    ) -> tuple[Queue, list[str], int, str | None]:
+        """Return the queue to take records from, its due keys, how many, and the first one."""
+        issues, settles = (1, 1) if trial else (asked.issues, asked.settles)
+        decided, waiting = at.due("settle", now), at.due("issue", now)
+        may_settle = not any(taken) or (not all(taken) and len(decided) >= settles)
+        if trial and may_settle and (first := self._untried(at, decided)):
+            return "settle", decided, 1, first
+        ripe = may_settle and self._is_ripe(at, decided, waiting, settles, now - asked.settle_wait)
+        if at.distrust and (trial or not ripe):
+            waiting = self._trusted(at, waiting, now)
+        if trial and (first := self._untried(at, waiting)):
+            return "issue", waiting, 1, first
+        if decided and may_settle and (ripe or not waiting):
+            return "settle", decided, settles, None if trial else asked.own
+        return "issue", waiting, issues, None if trial else asked.own
+
+    @staticmethod
+    def _untried(at: MemoryLane, keys: list[str]) -> str | None:
+        """Return the first of the most overdue records that have not failed."""
+        return next((key for key in keys[:_MOST_WIDE] if not at.rows[key].record.attempts), None)
 
     def _mark(self, asked: Asked, row: Row, now: float) -> bool:
         """Announce what who claims a record is about to send; False: nothing new."""

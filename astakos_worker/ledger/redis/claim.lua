@@ -1,7 +1,8 @@
 -- Lease what is most overdue on a lane to a carrier, or sign it off as awake: one step, so
 -- that nobody counts on a carrier that has just found nothing. What the carrier is about to send
 -- for them is announced by this. Returns
--- {why, now, ring, trial, queue, writes, {version, body, fence, cell, mark, lease, fresh}...}.
+-- {why, now, ring, trial, queue, writes, failures,
+--   {version, body, fence, cell, mark, lease, fresh}...}.
 
 local carrier, lease = ARGV[1], tonumber(ARGV[2])
 local issues, settles, settle_wait = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -23,7 +24,7 @@ end
 
 local function sign_off(why)
   redis.call('ZREM', AWAKE, carrier)
-  return {why, NOW, 0, 0, '', writes}
+  return {why, NOW, 0, 0, '', writes, 0}
 end
 
 local function awake(who)
@@ -32,13 +33,14 @@ end
 
 -- A lane that rested is tried by one carrier with one record.
 local trial = 0
-local till = redis.call('HGET', LANE, 'until')
+local lane = redis.call('HMGET', LANE, 'until', 'level', 'failures')
+local till, failures = lane[1], tonumber(lane[3] or 0)
 if till then
   if tonumber(till) > NOW then return sign_off('resting') end
   local trier = redis.call('GET', P .. 'trial')
   if trier ~= carrier and awake(trier) then return sign_off('resting') end
   redis.call('SET', P .. 'trial', carrier)
-  trial = tonumber(redis.call('HGET', LANE, 'level') or 1)
+  trial = tonumber(lane[2] or 1)
   issues, settles = 1, 1
 end
 
@@ -57,11 +59,11 @@ end
 local decided, waiting = due(SETTLE), due(ISSUE)
 local may_settle = seat and (alone or decided >= settles)
 
-local HEAD = 6
+local HEAD = 7
 local WIDE, MOST_WIDE = 8, 400  -- times as many are looked at as are taken, and at most so many
 local MOST = 2000  -- records that are passed over in one claim: the server has others to serve
 local skipped, marks = 0, 0
-local out = {'', NOW, 0, trial, '', writes}
+local out = {'', NOW, 0, trial, '', writes, failures}
 
 -- The n most overdue: the first with who else is of the same holder, then the next with its like.
 -- Astakos locks the rows of all holders that a request names. So what would have to wait for each
@@ -145,7 +147,27 @@ local function fill(queue, n)
   if queue == SETTLE then redis.call('SET', P .. 'settler:' .. seat, carrier) end
 end
 
-local ripe = may_settle and decided > 0
+-- The first of the most overdue records that have not failed, or nothing. The body leaves a zero
+-- out, so one with 'attempts' in it has failed; a quote in a caller's text has a backslash.
+local function untried(queue)
+  for _, key in ipairs(redis.call('ZRANGEBYSCORE', queue, '-inf', NOW, 'LIMIT', 0, MOST_WIDE)) do
+    local body = redis.call('HGET', record(key), 'body')
+    if body and not string.find(body, '"attempts":', 1, true) then return key end
+  end
+end
+
+if trial > 0 then
+  -- A record that fails each time must not keep the lane at rest: one that has not goes first.
+  own = may_settle and untried(SETTLE) or ''
+  if own ~= '' then
+    fill(SETTLE, 1)
+  else
+    own = untried(ISSUE) or ''
+    if own ~= '' then fill(ISSUE, 1) end
+  end
+end
+
+local ripe = #out == HEAD and may_settle and decided > 0
 if ripe and waiting > 0 and decided < settles then
   local oldest = redis.call('ZRANGE', SETTLE, 0, 0, 'WITHSCORES')
   ripe = NOW - tonumber(oldest[2]) >= settle_wait

@@ -46,6 +46,7 @@ class RedisLanes(Scripts):
             awake=awake,
             oldest_due=max(0.0, (now - oldest) / 1000),
             resting=max(0.0, (float(rest.get("until", 0)) - now) / 1000),
+            rests=int(rest.get("level", 0)),
             reason=rest.get("reason", ""),
             alarms=alarms,
         )
@@ -54,11 +55,21 @@ class RedisLanes(Scripts):
 
     def rest(self, lane: str, seconds: float, reason: str) -> None:
         """Let nobody work on a lane for a while; then one carrier tries with one record."""
-        self._run([("rest", self._lane_prefix(lane), [ms(seconds), reason])])
+        self._run([("rest", self._lane_prefix(lane), ["rest", ms(seconds), reason])])
 
     def end_rest(self, lane: str) -> None:
-        """Say that Astakos answers again."""
-        self._run([("rest", self._lane_prefix(lane), [""])])
+        """Let the lane be worked on again, and count its failures from none."""
+        self._run([("rest", self._lane_prefix(lane), ["resume"])])
+
+    def count_failure(self, lane: str) -> int:
+        """Count a request that failed; return how many failed since the last success."""
+        [(now, failures)] = self._run([("rest", self._lane_prefix(lane), ["failed"])])
+        self.clock.saw(now)
+        return int(failures)
+
+    def forget_failures(self, lane: str) -> None:
+        """Count the failures of a lane from none: a request has succeeded."""
+        self._run([("rest", self._lane_prefix(lane), ["worked"])])
 
     def alarm(self, lane: str, name: str, text: str | None) -> None:
         """Raise an alarm for operators, or with None end it."""

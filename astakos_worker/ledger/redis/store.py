@@ -78,11 +78,12 @@ class RedisLedger(RedisLanes, RedisSightings):
         together = _together(writes)
         *replies, reply = self._run([*(self._cas_call(some) for some in together), claim])
         verdicts = self._verdicts(together, replies)
-        why, now, wakeup, trial, queue, told, *rows = reply
+        why, now, wakeup, trial, queue, told, failures, *rows = reply
         self.clock.saw(now)
         self.remember_writes(asked.lane, told)
         entries = tuple(e for row in rows if (e := self._entry(row)) is not None)
-        return Claim(entries, queue or "issue", why, bool(wakeup), trial), verdicts
+        claimed = Claim(entries, queue or "issue", why, bool(wakeup), trial, failures)
+        return claimed, verdicts
 
     def sign_off(self, lane: str, carrier: str) -> bool:
         """Say that a carrier goes; True: it is to wakeup, since more is due."""

@@ -100,6 +100,8 @@ CALLS = {
     "lane": lambda place: place.ledger.lane(LANE),
     "rest": lambda place: place.ledger.rest(LANE, 1, "x"),
     "rested": lambda place: place.ledger.end_rest(LANE),
+    "count_failure": lambda place: place.ledger.count_failure(LANE),
+    "forget_failures": lambda place: place.ledger.forget_failures(LANE),
     "alarm": lambda place: place.ledger.alarm(LANE, "x", "y"),
     "hold": lambda place: place.ledger.take_lease("x", "y", 1),
     "release": lambda place: place.ledger.release_lease("x", "y"),

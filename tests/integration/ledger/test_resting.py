@@ -3,6 +3,7 @@
 import pytest
 
 from astakos_worker.ledger.contract import Write
+from astakos_worker.ledger.events import Postponed
 from tests.integration.ledger.places import LANE, LONG, SOON, carriers
 
 
@@ -139,6 +140,56 @@ def test_an_answer_ends_the_trial(place):
     assert (lane(place).resting, lane(place).reason) == (0.0, "")
     rest_is_over(place)
     assert place.claim("trier").trial == 1  # counted from the beginning again
+
+
+@pytest.mark.parametrize("kind", ["to issue", "to settle"])
+def test_a_trial_takes_a_record_that_has_not_failed_before_one_that_has(place, kind):
+    """F85: a record that fails each time would keep the lane at rest for ever."""
+    settles = kind == "to settle"
+    for n, key in enumerate(["bad-1", "bad-2", "good", "later"]):
+        place.put(key, serial=n + 1 if settles else None)
+        if settles:
+            place.decide(key)
+    for key in ("bad-1", "bad-2"):
+        [entry] = place.claim(own=key, issues=1, settles=1).entries
+        assert entry.record.key == key
+        failed = Postponed(place.now() - 1, {"class": "InternalError"})
+        assert place.write(entry, failed, fence=entry.fence).done
+    rest_is_over(place)
+    assert place.claimed("trier", own="bad-1") == ["good"]
+    assert place.claimed("trier", own="bad-1") == ["later"]
+    assert place.claimed("trier", own="bad-1")[0].startswith("bad")
+
+
+def test_a_trial_takes_one_that_failed_when_there_is_no_other(place):
+    place.put("bad")
+    [entry] = place.claim(issues=1).entries
+    assert place.write(entry, Postponed(place.now() - 1), fence=entry.fence).done
+    rest_is_over(place)
+    assert place.claimed("trier") == ["bad"]
+
+
+def test_failures_are_counted_over_all_carriers_until_one_request_succeeds(place):
+    """A lone commission fails once in each carry: counted by the carry, it would never rest."""
+    place.put("a"), place.put("b")
+    assert place.claim("first", issues=1).failures == 0
+    assert [place.ledger.count_failure(LANE) for _ in range(2)] == [1, 2]
+    assert place.claim("second", issues=1).failures == 2
+    place.ledger.forget_failures(LANE)
+    assert place.ledger.count_failure(LANE) == 1
+    place.ledger.rest(LANE, SOON, "Astakos is away")
+    assert place.ledger.count_failure(LANE) == 2
+    place.ledger.end_rest(LANE)
+    assert place.ledger.count_failure(LANE) == 1
+
+
+def test_a_lane_says_how_often_it_has_rested_in_a_row(place):
+    assert lane(place).rests == 0
+    for rests in (1, 2):
+        rest_is_over(place)
+        assert lane(place).rests == rests
+    place.ledger.end_rest(LANE)
+    assert lane(place).rests == 0
 
 
 def test_lanes_rest_by_themselves(place):

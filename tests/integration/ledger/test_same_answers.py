@@ -238,6 +238,13 @@ class Stores(RuleBasedStateMachine):
     def end_rest(self):
         self.ask(lambda store: store.end_rest(LANE))
 
+    @rule(worked=st.booleans())
+    def count_requests(self, worked):
+        if worked:
+            self.ask(lambda store: store.forget_failures(LANE))
+        else:
+            self.ask(lambda store: store.count_failure(LANE))
+
     @rule(holder=st.sampled_from("xy"), lease=durations, back=st.booleans())
     def hold(self, holder, lease, back):
         if back:
