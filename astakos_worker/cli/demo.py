@@ -80,8 +80,8 @@ def command(  # noqa: PLR0917 # click calls it by name
     A pretend service fires commissions on a stack of its own, a worker is killed, orphans and
     foreign commissions are made behind its back; then Astakos' own books must add up.
     """
-    _print_whatever()
-    where = _directory(directory)
+    tolerate_plain_terminals()
+    where = empty_directory(directory, "astakos-demo-")
     options = Options(
         directory=where,
         commissions=commissions,
@@ -93,7 +93,7 @@ def command(  # noqa: PLR0917 # click calls it by name
     )
     console = Console(stderr=is_json, highlight=False)
     is_live = console.is_terminal and not is_plain and "NO_COLOR" not in os.environ
-    _scrub()
+    forget_our_variables()
     proven = False
     try:
         with interrupt_once():
@@ -148,32 +148,35 @@ def _keep(demonstration: Demonstration, console: Console) -> None:
         threading.Event().wait()
 
 
-def _directory(given: Path | None) -> Path:
-    """Return a directory in which nothing is from an earlier run, whose sums would not add up."""
+def empty_directory(given: Path | None, prefix: str) -> Path:
+    """Return the given directory, or a new temporary one.
+
+    A directory that has files is refused: with an earlier run's commissions the sums are wrong.
+    """
     if given is None:
-        return Path(tempfile.mkdtemp(prefix="astakos-demo-"))
+        return Path(tempfile.mkdtemp(prefix=prefix))
     if given.exists() and any(given.iterdir()):
         raise click.ClickException(f"{given} is not empty; give an empty directory or a new one")
     given.mkdir(parents=True, exist_ok=True)
     return given.absolute()
 
 
-def _print_whatever() -> None:
-    """Let a terminal of few letters show a question mark rather than end us."""
+def tolerate_plain_terminals() -> None:
+    """Print a question mark for a character that the terminal does not have."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
-def _scrub() -> None:
-    """Forget what the shell names: another broker's workers would take what is ours."""
+def forget_our_variables() -> None:
+    """Remove `ASTAKOS_*` from the environment: another broker's workers would take our work."""
     for name in list(os.environ):
         if name.upper().startswith("ASTAKOS_"):
             del os.environ[name]
 
 
 def _log_to(path: Path) -> None:
-    """Have everything that this process logs in a file: a line on the screen would break it."""
+    """Send what this process logs to a file: a line on the screen would spoil the view."""
     logging.basicConfig(
         filename=path, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )

@@ -1,5 +1,7 @@
-"""The demonstration: a pretend service on a local stack, trouble behind its back, and a proof.
+"""The demonstration: a pretend service on a local stack, faults behind its back, and a proof.
 
-`plan.py` says what the service will do, `service.py` does it, `mischief.py` goes behind its back,
-`proof.py` judges the outcome from Astakos' own books, and `course.py` is the order of it all.
+Runs in `make demo`; chaos runs use the same parts. `plan.py` says what the service will do,
+`pretend_service.py` does it, `direct_commissions.py` makes commissions behind its back, `proof.py`
+compares the outcome with Astakos' own figures, `run.py` has the order of the phases. Must never be
+imported by services or workers.
 """

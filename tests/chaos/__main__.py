@@ -1,22 +1,25 @@
-"""`python -m tests.chaos`: thousands of commissions on a real stack under fire, and the proof.
+"""`python -m tests.chaos`: thousands of commissions on a real stack full of faults, and the proof.
 
 Status 0: proven; 1: something differs; 130: interrupted.
 """
 
 import contextlib
-import io
 import json
 import logging
 import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.text import Text
 
+from astakos_worker.cli.demo import (
+    empty_directory,
+    forget_our_variables,
+    tolerate_plain_terminals,
+)
 from astakos_worker.cli.interrupts import interrupt_once
 from astakos_worker.configuration.logs import configure_logs
 from astakos_worker.demo.lines import show_lines
@@ -43,7 +46,7 @@ _INTERRUPTED = 130
     show_default=True,
     help="How many the pretend service issues.",
 )
-@click.option("--seed", default=1, show_default=True, help="Of the plan and of the storm.")
+@click.option("--seed", default=1, show_default=True, help="Of the calls and of the faults.")
 @click.option(
     "--producers",
     type=click.IntRange(1, 8),
@@ -80,15 +83,15 @@ def main(  # noqa: PLR0917 # click calls it by name
 ) -> None:
     """Fire commissions into a stack whose parts are killed, paused, cut off and made to err.
 
-    Afterwards Astakos' own books must add up to the last counter, as in the demonstration, and
-    every caller must have been told what is so. The same seed gives the same plan and the same
-    storm; what meets what is up to the machine.
+    Afterwards Astakos' own figures must add up to the last counter, as in the demonstration, and
+    every caller must have been told the truth. The same seed gives the same calls and the same
+    faults at the same seconds; which request meets which fault depends on the machine.
     """
-    where = _directory(directory)
+    where = empty_directory(directory, "astakos-chaos-")
     options = Options(where, 60 * minutes, commissions, seed, producers, threads)
     console = Console(stderr=is_json, highlight=False)
     is_live = console.is_terminal and not is_plain and "NO_COLOR" not in os.environ
-    _scrub()
+    forget_our_variables()
     logging.basicConfig(filename=where / "service.log", level=logging.INFO)
     configure_logs()
     proven = False
@@ -102,7 +105,8 @@ def main(  # noqa: PLR0917 # click calls it by name
         if proven and directory is None:
             shutil.rmtree(where)
         else:
-            console.print(Text(f"Seed {seed}; data and logs are in {where}"), soft_wrap=True)
+            console.print(Text(f"Data and logs are in {where}"), soft_wrap=True)
+            console.print(Text(f"Repeat it: {command_of(options)}"), soft_wrap=True)
     sys.exit(not proven)
 
 
@@ -123,25 +127,15 @@ def _run(options: Options, console: Console, *, is_live: bool, is_json: bool) ->
     return outcome.result.proven
 
 
-def _directory(given: Path | None) -> Path:
-    """Return a directory in which nothing is from an earlier run, whose sums would not add up."""
-    if given is None:
-        return Path(tempfile.mkdtemp(prefix="astakos-chaos-"))
-    if given.exists() and any(given.iterdir()):
-        raise click.ClickException(f"{given} is not empty; give an empty directory or a new one")
-    given.mkdir(parents=True, exist_ok=True)
-    return given.absolute()
-
-
-def _scrub() -> None:
-    """Forget what the shell names: another broker's workers would take what is ours."""
-    for name in list(os.environ):
-        if name.upper().startswith("ASTAKOS_"):
-            del os.environ[name]
+def command_of(options: Options) -> str:
+    """Return the one command that repeats a run: the same calls, and the same faults in time."""
+    return (
+        f".venv/bin/python -m tests.chaos --minutes {options.seconds / 60:g} "
+        f"--commissions {options.commissions} --seed {options.seed} "
+        f"--producers {options.producers} --threads {options.threads}"
+    )
 
 
 if __name__ == "__main__":
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal of few letters
+    tolerate_plain_terminals()
     main()

@@ -14,6 +14,8 @@ import psutil
 import pytest
 
 from tests.chaos import fault_timetable
+from tests.chaos.__main__ import command_of, main
+from tests.chaos.run import Options
 
 CHAOS = [sys.executable, "-m", "tests.chaos", "--json"]
 SHORT = ["--minutes", "0.4", "--commissions", "250"]
@@ -47,7 +49,19 @@ def holds(path, text):
     return path.is_file() and text.encode() in path.read_bytes()
 
 
-def test_interrupted_it_ends_everything_and_names_seed_and_directory(tmp_path):
+def test_the_command_that_repeats_a_run_means_the_same_run(tmp_path):
+    options = Options(tmp_path, 90.0, 750, 12, 3, 5)
+    _, words = command_of(options).split("tests.chaos ")
+    read = main.make_context("chaos", words.split()).params
+    again = Options(
+        tmp_path,
+        60 * read["minutes"],
+        *(read[name] for name in ("commissions", "seed", "producers", "threads")),
+    )
+    assert again == options
+
+
+def test_interrupted_it_ends_everything_and_says_how_to_repeat_it(tmp_path):
     words = [*CHAOS, *SHORT, "--seed", "11", "--directory", str(tmp_path)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(words, **pipes, env={**os.environ, "ASTAKOS_TIMES": "x"}) as running:
@@ -62,6 +76,7 @@ def test_interrupted_it_ends_everything_and_names_seed_and_directory(tmp_path):
         assert running.wait() == 130, said
     assert printed == ""
     assert "Interrupted; everything is ended." in said
-    assert f"Seed 11; data and logs are in {tmp_path}" in said
+    assert f"Data and logs are in {tmp_path}" in said
+    assert "Repeat it: .venv/bin/python -m tests.chaos --minutes 0.4 --commissions 250" in said
     _, alive = psutil.wait_procs(children, timeout=30)
     assert alive == []
