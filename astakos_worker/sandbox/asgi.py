@@ -4,13 +4,11 @@ Plain ASGI without a framework: the protocol fixes an order of checks that frame
 the sandbox has to cost little CPU beside the services that are measured against it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import re
 import time
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from astakos_worker.sandbox.control import PREFIX
 from astakos_worker.sandbox.control.serving import serve_control
@@ -18,12 +16,9 @@ from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.exchange import Exchange
 from astakos_worker.sandbox.fault_effects import FaultInjector, page
 from astakos_worker.sandbox.http_messages import ApiRequest, reply_fault
-from astakos_worker.sandbox.reply_sender import ReplySender
+from astakos_worker.sandbox.reply_sender import Receive, ReplySender, Scope, Send
 from astakos_worker.sandbox.routes import NoSuchPageError, find_route
-
-if TYPE_CHECKING:
-    from astakos_worker.sandbox.reply_sender import Receive, Scope, Send
-    from astakos_worker.sandbox.sandbox import Sandbox
+from astakos_worker.sandbox.sandbox import Sandbox
 
 _TOKEN_IN_PATH: Final = re.compile(r"/tokens/.+", re.DOTALL)
 

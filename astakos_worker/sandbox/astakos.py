@@ -4,20 +4,15 @@ Each change of a commission passes here, so that the audit and the state file mi
 that wants an Astakos in its own process, without sockets, uses this.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from astakos_worker.sandbox.audit import Audit, Event
+from astakos_worker.sandbox.database import Database
 from astakos_worker.sandbox.http_messages import iso_time
 from astakos_worker.sandbox.quirks import Quirk
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from astakos_worker.sandbox.database import Database
-    from astakos_worker.sandbox.quota import Commission, Provision, Resolution
+from astakos_worker.sandbox.quota import Commission, Provision, Resolution
 
 # How far east of Greenwich the server with the quirk stands.
 _LOCAL: Final = timedelta(hours=2)
@@ -57,10 +52,10 @@ class Recorder:
     ) -> None:
         """Keep that commissions were resolved."""
 
-    def changed(self, astakos: Astakos, settled: Sequence[Commission] = ()) -> None:
+    def changed(self, astakos: "Astakos", settled: Sequence[Commission] = ()) -> None:
         """Keep another change; `settled` were issued and accepted as a part of it."""
 
-    def rewrite(self, astakos: Astakos) -> None:
+    def rewrite(self, astakos: "Astakos") -> None:
         """Keep that everything changed, the audit included."""
 
 

@@ -4,16 +4,12 @@ The journal is what lets a test say "one request per key, nothing issued twice".
 that a sandbox that runs for weeks does not grow for ever, and says how much it has forgotten.
 """
 
-from __future__ import annotations
-
 from collections import Counter, deque
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from astakos_worker.sandbox.quota import Commission
+from astakos_worker.sandbox.quota import Commission
 
 LONGEST_JOURNAL: Final = 500_000
 MOST_FEEDBACK: Final = 1_000

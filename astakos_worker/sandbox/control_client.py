@@ -3,17 +3,13 @@
 Errors are `ControlError`, with the sandbox's own words about what to do.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypedDict, TypeVar
 
 import requests
 
 from astakos_worker.sandbox.control import PREFIX
 from astakos_worker.sandbox.errors import ControlError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 T = TypeVar("T")
 

@@ -5,20 +5,19 @@ user or a project go one after another while others pass (the protocol, section 
 model nothing waits.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import time
 from collections import deque
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Final, Self
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Annotated, Final, Self
+
+import msgspec
 
 from astakos_worker.sandbox.api.calls import Load, WorkKind
 from astakos_worker.sandbox.errors import FaultRuleError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from astakos_worker.sandbox.input_tables import read_dataclass
 
 # After a pause of this machine the servers do not work off more than this at once.
 _LONGEST_CATCH_UP: Final = 0.1
@@ -26,38 +25,27 @@ _LONGEST_CATCH_UP: Final = 0.1
 _ROUNDS: Final = 300
 
 
+_Milliseconds = Annotated[float, msgspec.Meta(ge=0)]
+
+
 @dataclass(frozen=True, slots=True)
 class CostModel:
     """Milliseconds of work, and who may do it at the same time."""
 
-    read_ms: float = 0.0
-    issue_ms: float = 0.0
+    read_ms: _Milliseconds = 0.0
+    issue_ms: _Milliseconds = 0.0
     # What accepting in the same request adds.
-    auto_accept_ms: float = 0.0
-    resolve_ms: float = 0.0
-    serial_ms: float = 0.0
-    servers: int = 1
+    auto_accept_ms: _Milliseconds = 0.0
+    resolve_ms: _Milliseconds = 0.0
+    serial_ms: _Milliseconds = 0.0
+    servers: Annotated[int, msgspec.Meta(ge=1)] = 1
     # Burn CPU instead of waiting: a thread for each server that is at work.
     burn: bool = False
 
     @classmethod
     def of(cls, values: Mapping[str, object]) -> Self:
-        """A model from a JSON object."""
-        known = {field.name: field.type for field in fields(cls)}
-        for name, value in values.items():
-            wanted = known.get(name)
-            if wanted is None:
-                raise FaultRuleError(
-                    f"a cost model has no {name!r}; it has: {', '.join(sorted(known))}"
-                )
-            fits = {
-                "bool": isinstance(value, bool),
-                "int": type(value) is int and value >= 1,
-                "float": type(value) in {int, float} and value >= 0,  # type: ignore[operator]
-            }
-            if not fits[str(wanted)]:
-                raise FaultRuleError(f"the cost model's {name} cannot be {value!r}")
-        return cls(**values)  # type: ignore[arg-type] # checked just above
+        """Return a model from a JSON object; raises `FaultRuleError`."""
+        return read_dataclass(cls, values, FaultRuleError, "a cost model")
 
     def seconds(self, load: Load) -> float:
         """How long a server works on it."""

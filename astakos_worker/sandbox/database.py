@@ -4,9 +4,9 @@ The database sets the limits of holdings (the protocol, section 1.4) and leaves 
 quota book changes usage. Nothing here knows HTTP or files.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final
 
 from astakos_worker.sandbox.errors import NameTakenError, UnknownNameError
 from astakos_worker.sandbox.oauth import OAuthBook
@@ -27,11 +27,6 @@ from astakos_worker.sandbox.rows import (
     Service,
     User,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-
 
 PENDING_APP: Final = "astakos.pending_app"
 

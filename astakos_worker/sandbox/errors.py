@@ -4,12 +4,7 @@ Three branches: what a person did wrong when starting or steering the sandbox, w
 arithmetic refuses, and what an HTTP request is answered instead of a result.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from collections.abc import Mapping
 
 
 class SandboxError(Exception):

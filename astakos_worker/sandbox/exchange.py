@@ -1,19 +1,15 @@
 """One request and all that serves it; the work that the request asks for."""
 
-from __future__ import annotations
-
 import logging
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from astakos_worker.sandbox.api.calls import AnyEndpoint
+from astakos_worker.sandbox.astakos import Astakos
 from astakos_worker.sandbox.errors import ApiFaultError, InternalFailureError, OAuthFaultError
 from astakos_worker.sandbox.http_messages import ApiRequest, Reply, reply_fault, reply_oauth
 from astakos_worker.sandbox.quirks import Quirk
-
-if TYPE_CHECKING:
-    from astakos_worker.sandbox.api.calls import AnyEndpoint
-    from astakos_worker.sandbox.astakos import Astakos
-    from astakos_worker.sandbox.reply_sender import ReplySender
-    from astakos_worker.sandbox.sandbox import Sandbox
+from astakos_worker.sandbox.reply_sender import ReplySender
+from astakos_worker.sandbox.sandbox import Sandbox
 
 _log: Final = logging.getLogger(__name__)
 

@@ -3,20 +3,16 @@
 `faults.py` decides which fault strikes. Here it is carried out.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from astakos_worker.sandbox.errors import ApiFaultError, InternalFailureError
+from astakos_worker.sandbox.exchange import Exchange
 from astakos_worker.sandbox.faults import BEFORE, Decision, Kind, Rule
 from astakos_worker.sandbox.http_messages import HTML_TYPE, Reply, reply_fault
 from astakos_worker.sandbox.quota import merge
-
-if TYPE_CHECKING:
-    from astakos_worker.sandbox.exchange import Exchange
-    from astakos_worker.sandbox.reply_sender import ReplySender
+from astakos_worker.sandbox.reply_sender import ReplySender
 
 # Neither UTF-8 nor JSON, at whatever place a reader begins.
 _GARBAGE: Final = b'\xff\xfe{"ser\x00'

@@ -5,22 +5,19 @@ elsewhere. Each rule draws from a random source of its own, so that adding a rul
 what another does.
 """
 
-from __future__ import annotations
-
-import difflib
 import random
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Final, Self
+from pathlib import Path
+from typing import Annotated, Final, Self
+
+import msgspec
 
 from astakos_worker.sandbox.errors import FaultRuleError
-from astakos_worker.sandbox.input_tables import Document
+from astakos_worker.sandbox.input_tables import Document, read_dataclass
 from astakos_worker.sandbox.routes import ROUTE_NAMES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
 
 class Kind(StrEnum):
@@ -81,6 +78,9 @@ _DEFAULT_STATUS: Final = {Kind.ERROR_BEFORE: 500, Kind.ERROR_AFTER: 500, Kind.PR
 _DEFAULT_SECONDS: Final = {Kind.GHOST: 1.0, Kind.TRICKLE: 1.0, Kind.OUTAGE: 1.0}
 
 
+_Seconds = Annotated[float, msgspec.Meta(ge=0)]
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One fault, and which requests it befalls.
@@ -92,15 +92,15 @@ class Rule:
 
     kind: Kind
     route: str = "*"
-    probability: float = 1.0
-    count: int | None = None
-    skip: int = 0
-    begin: float = 0.0
-    end: float | None = None
+    probability: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    count: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    skip: Annotated[int, msgspec.Meta(ge=0)] = 0
+    begin: _Seconds = 0.0
+    end: _Seconds | None = None
     # Seconds: how long a delay or outage is, when a ghost works, how far apart trickled bytes are.
-    seconds: float = 0.0
+    seconds: _Seconds = 0.0
     # Up to so many seconds more, at random.
-    spread: float = 0.0
+    spread: _Seconds = 0.0
     status: int = 0
     # Whether a 5xx comes as a proxy's page; None: a 500 does not, the others do.
     html: bool | None = None
@@ -108,13 +108,6 @@ class Rule:
     @classmethod
     def of(cls, values: Mapping[str, object]) -> Self:
         """A rule from a JSON object or a TOML table."""
-        known = {field.name for field in fields(cls)}
-        for name in values:
-            if name not in known:
-                close = difflib.get_close_matches(name, known, 1) or sorted(known)
-                raise FaultRuleError(
-                    f"a fault rule has no {name!r}; did you mean {' or '.join(close)}?"
-                )
         try:
             kind = Kind(str(values.get("kind")))
         except ValueError:
@@ -125,28 +118,14 @@ class Rule:
             "seconds": _DEFAULT_SECONDS.get(kind, 0.0),
             "status": _DEFAULT_STATUS.get(kind, 0),
         }
-        rule = cls(**{**defaults, **values, "kind": kind})  # type: ignore[arg-type] # next line
-        rule.check()
-        return rule
-
-    def check(self) -> None:
-        """Complain of values that make no sense."""
-        numbers = (self.probability, self.begin, self.seconds, self.spread, self.skip)
-        optional = (self.count, self.end)
-        if not all(_is_number(value) for value in numbers) or not all(
-            value is None or _is_number(value) for value in optional
-        ):
-            raise FaultRuleError(f"a fault rule of kind {self.kind} has a number below 0, or none")
-        if self.probability > 1:
-            raise FaultRuleError("the probability of a fault is between 0 and 1")
-        if self.kind in _DEFAULT_STATUS and not (
-            type(self.status) is int and 400 <= self.status <= 599
-        ):
-            raise FaultRuleError(f"the status of {self.kind} is between 400 and 599")
-        if not any(fnmatchcase(name, self.route) for name in ROUTE_NAMES):
+        rule = read_dataclass(cls, {**defaults, **values}, FaultRuleError, "a fault rule")
+        if kind in _DEFAULT_STATUS and not 400 <= rule.status <= 599:
+            raise FaultRuleError(f"the status of {kind} is between 400 and 599")
+        if not any(fnmatchcase(name, rule.route) for name in ROUTE_NAMES):
             raise FaultRuleError(
-                f"{self.route!r} matches no route; the routes are: {', '.join(ROUTE_NAMES)}"
+                f"{rule.route!r} matches no route; the routes are: {', '.join(ROUTE_NAMES)}"
             )
+        return rule
 
     def matches(self, route: str, elapsed: float) -> bool:
         """Whether a request that comes now is one that this rule is about."""
@@ -265,7 +244,3 @@ def parse_faults(text: str, source: str = "the faults") -> tuple[tuple[Rule, ...
         except FaultRuleError as cause:
             raise table.error("", str(cause)) from cause
     return tuple(rules), seed
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0

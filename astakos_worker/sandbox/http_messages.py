@@ -4,20 +4,16 @@ The bodies of faults, the headers of each reply and the spelling of times stand 
 (the protocol, section 3.1).
 """
 
-from __future__ import annotations
-
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from email.parser import BytesParser
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
 from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.quirks import Quirk
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from datetime import datetime
 
 JSON_TYPE: Final = "application/json; charset=UTF-8"
 HTML_TYPE: Final = "text/html; charset=UTF-8"

@@ -4,21 +4,18 @@ Each error names the place and the remedy. `tomllib` forgets where a value stood
 TOML table is found by counting the headers of the file.
 """
 
-from __future__ import annotations
-
 import difflib
 import re
 import tomllib
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, Self, TypeVar, get_type_hints
 
+import msgspec
+
+from astakos_worker.sandbox.errors import SandboxError
 from astakos_worker.sandbox.quota import INT64_MAX
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from astakos_worker.sandbox.errors import SandboxError
 
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -49,55 +46,22 @@ def parse_quantity(text: str) -> int | None:
     return None if match is None else int(match[1]) << _UNITS[match[2] or ""]
 
 
-class Document:
-    """A TOML text with its tables; `source` names the text in errors."""
+def read_dataclass(
+    kind: type[T], values: Mapping[str, object], error: type[SandboxError], what: str
+) -> T:
+    """Return a dataclass of these values, checked by the types of its fields.
 
-    def __init__(self, text: str, source: str, error: type[SandboxError]) -> None:
-        self._source = source
-        self._error = error
-        self._lines = text.splitlines()
-        try:
-            self._content = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as cause:
-            raise error(f"{source} is not valid TOML: {cause}") from cause
-
-    def only(self, *names: str) -> None:
-        """Raise an error if a key at the top is none of these names."""
-        for name in self._content:
-            if name not in names:
-                line = self._line_of(rf"\s*(\[+\s*)?{re.escape(name)}\b")
-                raise self._error(
-                    f"{self._source}, line {line}: {name!r} is unknown{_suggestion(name, names)}"
-                )
-
-    @property
-    def top(self) -> Table:
-        """The values outside all tables."""
-        return Table(self._content, self._error, f"{self._source}, line 1 (the top)")
-
-    def tables(self, name: str) -> Iterator[Table]:
-        """The tables of an array of tables."""
-        array = self._content.get(name, [])
-        if not isinstance(array, list):
-            raise self._error(
-                f"{self._source}, line {self._header(name, 1)}: write [[{name}]], with two "
-                f"brackets: there may be several of them"
-            )
-        for number, values in enumerate(array, 1):
-            line = self._header(name, number)
-            place = f"{self._source}, line {line} ([[{name}]] number {number})"
-            yield Table(values, self._error, place)
-
-    def _header(self, name: str, number: int) -> int:
-        return self._line_of(rf"\s*\[+\s*{re.escape(name)}\s*\]", number)
-
-    def _line_of(self, pattern: str, number: int = 1) -> int:
-        for index, line in enumerate(self._lines, 1):
-            if re.match(pattern, line):
-                number -= 1
-                if not number:
-                    return index
-        return 1
+    `what` names the thing in errors, such as "a cost model".
+    """
+    known = list(get_type_hints(kind))
+    for name in values:
+        if name not in known:
+            raise error(f"{what} has no {name!r}{_suggestion(name, known)}")
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as cause:
+        reason, _, name = str(cause).rstrip("`").partition(" - at `$.")
+        raise error(f"{what}: {name} cannot be {values.get(name)!r} ({reason})") from cause
 
 
 class Table:
@@ -216,11 +180,11 @@ class Table:
         self._read.extend(self._values)
         return dict(self._values)
 
-    def inner(self, key: str) -> Table:
+    def inner(self, key: str) -> Self:
         """Return a table inside this one, empty if it is not there."""
         return self._inside(self.get(key, dict, {}), key)
 
-    def inners(self, key: str) -> Iterator[Table]:
+    def inners(self, key: str) -> Iterator[Self]:
         """Return the tables of a list inside this one."""
         for number, values in enumerate(self.get(key, list, []), 1):
             yield self._inside(values, f"{key} number {number}")
@@ -231,13 +195,64 @@ class Table:
             if key not in self._read:
                 raise self.error(key, f"is unknown{_suggestion(key, self._read)}")
 
-    def _inside(self, values: Mapping[str, object], name: str) -> Table:
-        return Table(values, self._error, self._place and f"{self._place[:-1]}, {name})")
+    def _inside(self, values: Mapping[str, object], name: str) -> Self:
+        return type(self)(values, self._error, self._place and f"{self._place[:-1]}, {name})")
 
     def _one_of(self, key: str, kind: type[Choice], text: str) -> Choice:
         if text not in set(kind):
             raise self.error(key, f"must be one of: {', '.join(kind)}")
         return kind(text)
+
+
+class Document:
+    """A TOML text with its tables; `source` names the text in errors."""
+
+    def __init__(self, text: str, source: str, error: type[SandboxError]) -> None:
+        self._source = source
+        self._error = error
+        self._lines = text.splitlines()
+        try:
+            self._content = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as cause:
+            raise error(f"{source} is not valid TOML: {cause}") from cause
+
+    def only(self, *names: str) -> None:
+        """Raise an error if a key at the top is none of these names."""
+        for name in self._content:
+            if name not in names:
+                line = self._line_of(rf"\s*(\[+\s*)?{re.escape(name)}\b")
+                raise self._error(
+                    f"{self._source}, line {line}: {name!r} is unknown{_suggestion(name, names)}"
+                )
+
+    @property
+    def top(self) -> Table:
+        """The values outside all tables."""
+        return Table(self._content, self._error, f"{self._source}, line 1 (the top)")
+
+    def tables(self, name: str) -> Iterator[Table]:
+        """The tables of an array of tables."""
+        array = self._content.get(name, [])
+        if not isinstance(array, list):
+            raise self._error(
+                f"{self._source}, line {self._header(name, 1)}: write [[{name}]], with two "
+                f"brackets: there may be several of them"
+            )
+        for number, values in enumerate(array, 1):
+            line = self._header(name, number)
+            place = f"{self._source}, line {line} ([[{name}]] number {number})"
+            yield Table(values, self._error, place)
+
+    def _header(self, name: str, number: int) -> int:
+        return self._line_of(rf"\s*\[+\s*{re.escape(name)}\s*\]", number)
+
+    def _line_of(self, pattern: str, number: int = 1) -> int:
+        for index, line in enumerate(self._lines, 1):
+            if re.match(pattern, line):
+                number -= 1
+                if not number:
+                    return index
+        return 1
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:

@@ -4,8 +4,6 @@ Codes are used up by the first who presents them, right or wrong; tokens that ha
 dropped by whoever looks. No HTTP here (the protocol, section 3.15).
 """
 
-from __future__ import annotations
-
 import secrets
 from dataclasses import dataclass, field
 from datetime import (

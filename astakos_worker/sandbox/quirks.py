@@ -1,7 +1,5 @@
 """The accidents of the real server that can be switched on; all are off by default."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 

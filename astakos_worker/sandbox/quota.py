@@ -5,10 +5,10 @@ happens completely or raises and changes nothing. Nothing here locks: whoever sh
 threads serialises the calls.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from datetime import datetime
+from typing import Final, NamedTuple
 
 from astakos_worker.sandbox.errors import (
     InternalFailureError,
@@ -18,10 +18,6 @@ from astakos_worker.sandbox.errors import (
     NoQuantityError,
     UnknownNameError,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from datetime import datetime
 
 INT64_MAX: Final = 2**63 - 1
 LONGEST_NAME: Final = 4096

@@ -3,10 +3,9 @@
 To add a call, write a function in `api/` and a line here.
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
 
 from astakos_worker.sandbox.api import account_calls as account
 from astakos_worker.sandbox.api import commission_calls as commissions
@@ -25,13 +24,9 @@ from astakos_worker.sandbox.api.calls import (
     by_component,
     by_user,
 )
+from astakos_worker.sandbox.astakos import Astakos
 from astakos_worker.sandbox.errors import ApiFaultError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from astakos_worker.sandbox.astakos import Astakos
-    from astakos_worker.sandbox.http_messages import ApiRequest
+from astakos_worker.sandbox.http_messages import ApiRequest
 
 IDENTITY: Final = "/identity"
 ACCOUNT: Final = "/account"

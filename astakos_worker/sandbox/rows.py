@@ -3,8 +3,6 @@
 Values and their states, without rules: what follows from them is the world's business.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum

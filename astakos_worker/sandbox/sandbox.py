@@ -3,24 +3,18 @@
 The application serves it, the control interface steers it. It knows neither HTTP nor sockets.
 """
 
-from __future__ import annotations
-
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from astakos_worker.sandbox.astakos import Astakos, Recorder
 from astakos_worker.sandbox.cost import FREE, CostModel, Servers
 from astakos_worker.sandbox.errors import UnknownNameError
 from astakos_worker.sandbox.faults import FaultPlan, Kind, Rule
+from astakos_worker.sandbox.quirks import Quirk
 from astakos_worker.sandbox.seed import read_seed
 from astakos_worker.sandbox.snapshot import dump_database, load_database
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
-
-    from astakos_worker.sandbox.quirks import Quirk
-    from astakos_worker.sandbox.state_file import StateFile
+from astakos_worker.sandbox.state_file import StateFile
 
 
 class Sandbox:

@@ -5,14 +5,14 @@ One table can make twenty users. What the file leaves out is derived from names 
 `docs/sandbox.md` describes the format. The control interface adds rows through the same functions.
 """
 
-from __future__ import annotations
-
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from importlib import resources
-from typing import TYPE_CHECKING, Final, NamedTuple
+from pathlib import Path
+from typing import Final, NamedTuple
 from uuid import UUID, uuid5
 
 from astakos_worker.sandbox.database import Database
@@ -37,10 +37,6 @@ from astakos_worker.sandbox.rows import (
     Service,
     User,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 NEVER: Final = datetime(2099, 12, 31, tzinfo=UTC)
 LONG_AGO: Final = datetime(2001, 1, 1, tzinfo=UTC)

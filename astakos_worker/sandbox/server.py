@@ -6,13 +6,14 @@
 The socket listens before anything else happens, so whoever is told the address can connect.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import socket
 import threading
-from typing import TYPE_CHECKING, Any, Self, cast
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -21,17 +22,11 @@ from astakos_worker.sandbox.asgi import SandboxApp
 from astakos_worker.sandbox.control_client import ControlClient
 from astakos_worker.sandbox.cost import FREE, CostModel
 from astakos_worker.sandbox.errors import CannotListenError, SandboxError
+from astakos_worker.sandbox.faults import Rule
+from astakos_worker.sandbox.quirks import Quirk
 from astakos_worker.sandbox.reply_sender import TRANSPORT
 from astakos_worker.sandbox.sandbox import Sandbox
 from astakos_worker.sandbox.state_file import StateFile
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
-    from types import FrameType, TracebackType
-
-    from astakos_worker.sandbox.faults import Rule
-    from astakos_worker.sandbox.quirks import Quirk
 
 _BACKLOG = 2048
 # Seconds within which a sandbox starts or stops, or something is wrong.

@@ -7,30 +7,20 @@ the last moments, the death of the process loses nothing that was acknowledged.
 Faults, costs and snapshots are not in it: they belong to a run.
 """
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
 
 from astakos_worker.sandbox.astakos import Astakos, Clock, Recorder
-from astakos_worker.sandbox.audit import Event, JournalEntry
+from astakos_worker.sandbox.audit import JournalEntry
 from astakos_worker.sandbox.errors import SandboxError, StateFileError
-from astakos_worker.sandbox.quota import Provision
-from astakos_worker.sandbox.snapshot import (
-    dump_commission,
-    dump_database,
-    load_commission,
-    load_database,
-)
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
-
-    from astakos_worker.sandbox.quota import Commission
+from astakos_worker.sandbox.quota import Commission
+from astakos_worker.sandbox.snapshot import dump_database, load_database
 
 # When so many bytes have been added, the file is written afresh.
 _LONGEST_TAIL: Final = 128 << 20
@@ -73,8 +63,8 @@ class StateFile(Recorder):
     def rewrite(self, astakos: Astakos) -> None:
         """Write the whole afresh, the audit's journal included; the old file stays until then."""
         whole = {
-            "world": dump_database(astakos.database),
-            "journal": [list(entry) for entry in astakos.audit.journal],
+            "database": dump_database(astakos.database),
+            "journal": list(astakos.audit.journal),
             "last_sequence": astakos.audit.last_sequence,
             "ahead": astakos.clock.ahead,
         }
@@ -91,13 +81,13 @@ class StateFile(Recorder):
         self._tail = 0
 
     def issued(self, commission: Commission, *, auto_accept: bool) -> None:
-        """A commission was issued."""
-        self._add({"issued": dump_commission(commission), "auto_accept": auto_accept})
+        """Keep a commission that was issued."""
+        self._add({"issued": msgspec.to_builtins(commission), "auto_accept": auto_accept})
 
     def resolved(
         self, component: str, accepted: Iterable[Commission], rejected: Iterable[Commission]
     ) -> None:
-        """Commissions were resolved."""
+        """Keep the serials of commissions that were resolved."""
         self._add(
             {
                 "component": component,
@@ -107,11 +97,11 @@ class StateFile(Recorder):
         )
 
     def changed(self, astakos: Astakos, settled: Sequence[Commission] = ()) -> None:
-        """Something other than a commission changed: the world is kept whole."""
+        """Keep the whole database, since something other than a commission changed."""
         self._add(
             {
-                "world": dump_database(astakos.database),
-                "settled": [dump_commission(commission) for commission in settled],
+                "database": dump_database(astakos.database),
+                "settled": msgspec.to_builtins(settled),
                 "ahead": astakos.clock.ahead,
             }
         )
@@ -153,38 +143,31 @@ class StateFile(Recorder):
 
 
 def _replay(astakos: Astakos | None, record: dict[str, Any]) -> Astakos:
-    if "world" in record:
-        return _replay_whole(astakos, record)
+    """Return what there is after one more line of the file."""
+    if "database" in record:
+        database = load_database(record["database"])
+        astakos = astakos or Astakos(database)
+        astakos.database = database
+        if "journal" in record:
+            entries = msgspec.convert(record["journal"], list[JournalEntry])
+            astakos.audit.recall(entries, record["last_sequence"])
+        astakos.note_settled(msgspec.convert(record.get("settled", []), list[Commission]))
+        astakos.clock = Clock(record["ahead"])
+        return astakos
     if astakos is None:
         raise StateFileError("the first line must be the whole")
     if "issued" in record:
-        values = record["issued"]
-        book = astakos.database.book
-        book.next_serial = values["serial"]
-        # It fitted when it was issued; what the limits are by now does not matter.
+        commission = msgspec.convert(record["issued"], Commission)
+        astakos.database.book.next_serial = commission.serial
+        # There was room for it when it was issued; the limits may be lower by now.
         astakos.issue(
-            values["component"],
-            [Provision(*provision) for provision in values["provisions"]],
-            at=datetime.fromisoformat(values["issue_time"]),
-            name=values["name"],
+            commission.component,
+            commission.provisions,
+            at=commission.issue_time,
+            name=commission.name,
             force=True,
             auto_accept=record["auto_accept"],
         )
     else:
         astakos.resolve_many(record["component"], record["accepted"], record["rejected"])
-    return astakos
-
-
-def _replay_whole(astakos: Astakos | None, record: dict[str, Any]) -> Astakos:
-    database = load_database(record["world"])
-    if astakos is None:
-        astakos = Astakos(database)
-    astakos.database = database
-    if "journal" in record:
-        entries = [
-            JournalEntry(number, Event(event), *rest) for number, event, *rest in record["journal"]
-        ]
-        astakos.audit.recall(entries, record["last_sequence"])
-    astakos.note_settled([load_commission(values) for values in record.get("settled", [])])
-    astakos.clock = Clock(record["ahead"])
     return astakos

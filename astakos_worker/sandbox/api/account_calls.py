@@ -1,18 +1,11 @@
 """Users: catalogs of names and uuids, feedback, the default project (the protocol, 3.5 and 3.6)."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from astakos_worker.sandbox.api.calls import Call, Work, replies
 from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.http_messages import Reply, reply_json
-from astakos_worker.sandbox.rows import ProjectState
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from astakos_worker.sandbox.rows import Component, User
+from astakos_worker.sandbox.rows import Component, ProjectState, User
 
 
 @replies

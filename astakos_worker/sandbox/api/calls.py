@@ -5,23 +5,18 @@ that order). The result is a piece of work whose weight is known, so that the co
 it wait. Then the work is *performed* at once, without waiting for anything.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
+from astakos_worker.sandbox.astakos import Astakos
+from astakos_worker.sandbox.database import Database
 from astakos_worker.sandbox.errors import ApiFaultError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
-    from astakos_worker.sandbox.astakos import Astakos
-    from astakos_worker.sandbox.database import Database
-    from astakos_worker.sandbox.http_messages import ApiRequest, Reply
-    from astakos_worker.sandbox.quota import Provision
-    from astakos_worker.sandbox.rows import Component, User
+from astakos_worker.sandbox.http_messages import ApiRequest, Reply
+from astakos_worker.sandbox.quota import Provision
+from astakos_worker.sandbox.rows import Component, User
 
 Who = TypeVar("Who")
 

@@ -1,11 +1,9 @@
 """Commissions: list, issue, look at, resolve (the protocol, section 3.10)."""
 
-from __future__ import annotations
-
 import random
 from collections import Counter
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from astakos_worker.sandbox.api.calls import Call, Load, Work, WorkKind, replies
 from astakos_worker.sandbox.errors import (
@@ -17,13 +15,9 @@ from astakos_worker.sandbox.errors import (
 from astakos_worker.sandbox.http_messages import Reply, fault_body, fault_name, reply_json
 from astakos_worker.sandbox.quirks import Quirk
 from astakos_worker.sandbox.quota import Provision
+from astakos_worker.sandbox.rows import Component
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from astakos_worker.sandbox.rows import Component
-
-    ByComponent = Call[Component]
+ByComponent = Call[Component]
 
 
 @replies

@@ -1,20 +1,15 @@
 """Identity: discovery, authentication, versions, components (the protocol, 2, 3.3 and 3.6)."""
 
-from __future__ import annotations
-
 import json
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from astakos_worker.sandbox.api.calls import Call, Work, replies, valid_user
+from astakos_worker.sandbox.astakos import Astakos
+from astakos_worker.sandbox.database import Database
 from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.http_messages import Reply, reply_json
-from astakos_worker.sandbox.rows import ProjectState
-
-if TYPE_CHECKING:
-    from astakos_worker.sandbox.astakos import Astakos
-    from astakos_worker.sandbox.database import Database
-    from astakos_worker.sandbox.rows import Component, Service, User
+from astakos_worker.sandbox.rows import Component, ProjectState, Service, User
 
 _MEDIA_TYPES: Final = [
     {"base": f"application/{syntax}", "type": f"application/vnd.openstack.identity-v2.0+{syntax}"}

@@ -1,19 +1,13 @@
 """Memberships: list, look at, join, enroll, act (the protocol, section 3.14)."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from astakos_worker.sandbox.api.calls import Call, replies
 from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.http_messages import Reply, reply_json
 from astakos_worker.sandbox.projects import memberships
 from astakos_worker.sandbox.projects.memberships import MembershipAction
+from astakos_worker.sandbox.rows import Membership, User
 
-if TYPE_CHECKING:
-    from astakos_worker.sandbox.rows import Membership, User
-
-    ByUser = Call[User]
+ByUser = Call[User]
 
 
 @replies

@@ -4,26 +4,21 @@ The browser's side is small: a browser with the cookie of a user's token is logg
 protocol, sections 3.4 and 3.15).
 """
 
-from __future__ import annotations
-
 import binascii
 from base64 import b64decode
 from datetime import timedelta
 from hmac import compare_digest
 from http.cookies import CookieError, SimpleCookie
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import quote, unquote, urlencode
 
 from astakos_worker.sandbox.api.calls import Call, Work, replies, valid_user
 from astakos_worker.sandbox.api.identity_calls import describe_token, describe_user
 from astakos_worker.sandbox.errors import ApiFaultError, OAuthFaultError
 from astakos_worker.sandbox.http_messages import URLENCODED, Reply, reply_json, reply_oauth
-from astakos_worker.sandbox.oauth import TOKEN_SECONDS, is_below, normalized
+from astakos_worker.sandbox.oauth import TOKEN_SECONDS, OAuthClient, is_below, normalized
 from astakos_worker.sandbox.quirks import Quirk
-
-if TYPE_CHECKING:
-    from astakos_worker.sandbox.oauth import OAuthClient
-    from astakos_worker.sandbox.rows import User
+from astakos_worker.sandbox.rows import User
 
 # Synnefo's own name for it; the value is `<uuid>|<token>`, quoted.
 COOKIE: Final = "_pithos2_a"

@@ -1,10 +1,10 @@
 """Projects: list, look at, apply, modify, decide (the protocol, sections 3.11 to 3.13)."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from datetime import datetime
 
 from astakos_worker.sandbox.api.calls import Call, Work, replies
+from astakos_worker.sandbox.astakos import Astakos
 from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.http_messages import Reply, reply_json
 from astakos_worker.sandbox.projects import applications
@@ -17,16 +17,9 @@ from astakos_worker.sandbox.projects.visibility import (
     listed_projects,
     visible_project,
 )
-from astakos_worker.sandbox.rows import ProjectState
+from astakos_worker.sandbox.rows import Capacity, Project, ProjectApplication, ProjectState, User
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
-    from astakos_worker.sandbox.astakos import Astakos
-    from astakos_worker.sandbox.rows import Capacity, Project, ProjectApplication, User
-
-    ByUser = Call[User]
+ByUser = Call[User]
 
 
 @replies

@@ -1,24 +1,16 @@
 """Resources, and the three quota calls (the protocol, sections 3.7 to 3.9)."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Container, Iterable, Mapping
 
 from astakos_worker.sandbox.api.calls import Call, replies
+from astakos_worker.sandbox.database import Database
 from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.http_messages import Reply, reply_json
-from astakos_worker.sandbox.quota import member_holding, project_holding
-from astakos_worker.sandbox.rows import ProjectState
+from astakos_worker.sandbox.quota import Holding, member_holding, project_holding
+from astakos_worker.sandbox.rows import Component, Project, ProjectState, Resource, User
 
-if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
-
-    from astakos_worker.sandbox.database import Database
-    from astakos_worker.sandbox.quota import Holding
-    from astakos_worker.sandbox.rows import Component, Project, Resource, User
-
-    Figures = dict[str, int]
-    ByResource = dict[str, Figures]
+Figures = dict[str, int]
+ByResource = dict[str, Figures]
 
 
 @replies

@@ -3,18 +3,13 @@
 Each takes the keys of the seed's table of that kind, and a few shorter ones.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from astakos_worker.sandbox import seed
 from astakos_worker.sandbox.errors import ControlError
 from astakos_worker.sandbox.input_tables import Table
 from astakos_worker.sandbox.oauth import TOKEN_SECONDS
-
-if TYPE_CHECKING:
-    from astakos_worker.sandbox.sandbox import Sandbox
+from astakos_worker.sandbox.sandbox import Sandbox
 
 
 def add_user(sandbox: Sandbox, body: Table) -> object:

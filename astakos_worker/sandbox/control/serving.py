@@ -1,9 +1,8 @@
 """Serving the control interface: the table of controls, and their errors."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
 from astakos_worker.sandbox.control import PREFIX, add, change, view
 from astakos_worker.sandbox.errors import (
@@ -14,13 +13,9 @@ from astakos_worker.sandbox.errors import (
 )
 from astakos_worker.sandbox.http_messages import ApiRequest, Reply, reply_json
 from astakos_worker.sandbox.input_tables import Table
+from astakos_worker.sandbox.sandbox import Sandbox
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from astakos_worker.sandbox.sandbox import Sandbox
-
-    Control = Callable[[Sandbox, Table], object]
+Control = Callable[[Sandbox, Table], object]
 
 
 def serve_control(sandbox: Sandbox, request: ApiRequest) -> Reply:

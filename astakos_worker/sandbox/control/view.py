@@ -1,15 +1,9 @@
 """Controls that show what is in the sandbox: each answers one `GET` below `/_control/`."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from astakos_worker.sandbox.http_messages import iso_time
+from astakos_worker.sandbox.input_tables import Table
 from astakos_worker.sandbox.quota import INT64_MAX
-
-if TYPE_CHECKING:
-    from astakos_worker.sandbox.input_tables import Table
-    from astakos_worker.sandbox.sandbox import Sandbox
+from astakos_worker.sandbox.sandbox import Sandbox
 
 
 def show_holdings(sandbox: Sandbox, body: Table) -> object:

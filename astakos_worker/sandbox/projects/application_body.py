@@ -4,24 +4,20 @@ A wrong type is found before anything is known about the project, a value out of
 (the protocol, section 3.12). Both are a 400.
 """
 
-from __future__ import annotations
-
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
+from astakos_worker.sandbox.astakos import Astakos
 from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.input_tables import parse_quantity
 from astakos_worker.sandbox.quota import INT64_MAX
 from astakos_worker.sandbox.rows import ApplicationBody, Capacity, Policy
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+Body = Mapping[str, object]
 
-    from astakos_worker.sandbox.astakos import Astakos
-
-    Body = Mapping[str, object]
 
 Kind = TypeVar("Kind")
 

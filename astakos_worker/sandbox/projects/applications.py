@@ -5,25 +5,26 @@ commissions of the component `astakos`, as on the real server. Without that reso
 charged.
 """
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import uuid4
 
+from astakos_worker.sandbox.astakos import Astakos
+from astakos_worker.sandbox.database import Database
 from astakos_worker.sandbox.errors import ApiFaultError, QuotaRefusalError
 from astakos_worker.sandbox.projects.application_body import check_bounds, check_owner, complete
 from astakos_worker.sandbox.projects.visibility import find_project, is_in_charge
-from astakos_worker.sandbox.quota import Provision
-from astakos_worker.sandbox.rows import PROJECT_FIELDS, ApplicationState, Project, ProjectState
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from astakos_worker.sandbox.astakos import Astakos
-    from astakos_worker.sandbox.database import Database
-    from astakos_worker.sandbox.quota import Commission
-    from astakos_worker.sandbox.rows import ApplicationBody, ProjectApplication, User
+from astakos_worker.sandbox.quota import Commission, Provision
+from astakos_worker.sandbox.rows import (
+    PROJECT_FIELDS,
+    ApplicationBody,
+    ApplicationState,
+    Project,
+    ProjectApplication,
+    ProjectState,
+    User,
+)
 
 _COMPONENT: Final = "astakos"
 _FIXED_IN_SYSTEM_PROJECTS: Final = ("owner", "name", "homepage", "description")

@@ -1,18 +1,13 @@
 """Joining, enrolling, and the actions on a membership (the protocol, section 3.14)."""
 
-from __future__ import annotations
-
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from astakos_worker.sandbox.astakos import Astakos
+from astakos_worker.sandbox.database import Database
 from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.projects.visibility import find_project, is_in_charge
-from astakos_worker.sandbox.rows import MembershipState, Policy
-
-if TYPE_CHECKING:
-    from astakos_worker.sandbox.astakos import Astakos
-    from astakos_worker.sandbox.database import Database
-    from astakos_worker.sandbox.rows import Membership, Project, User
+from astakos_worker.sandbox.rows import Membership, MembershipState, Policy, Project, User
 
 
 class MembershipAction(StrEnum):

@@ -1,17 +1,12 @@
 """Suspending, terminating and bringing back projects (the protocol, section 3.13)."""
 
-from __future__ import annotations
-
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from astakos_worker.sandbox.astakos import Astakos
 from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.projects.visibility import find_project
-from astakos_worker.sandbox.rows import ProjectState
-
-if TYPE_CHECKING:
-    from astakos_worker.sandbox.astakos import Astakos
-    from astakos_worker.sandbox.rows import Project, User
+from astakos_worker.sandbox.rows import Project, ProjectState, User
 
 
 class ProjectAction(StrEnum):

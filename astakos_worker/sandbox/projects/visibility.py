@@ -1,18 +1,12 @@
 """Which project a name means, and who sees which projects (the protocol, section 3.11)."""
 
-from __future__ import annotations
-
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
+from astakos_worker.sandbox.astakos import Astakos
+from astakos_worker.sandbox.database import Database
 from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.quirks import Quirk
-from astakos_worker.sandbox.rows import ProjectState
-
-if TYPE_CHECKING:
-    from astakos_worker.sandbox.astakos import Astakos
-    from astakos_worker.sandbox.database import Database
-    from astakos_worker.sandbox.rows import Project, User
+from astakos_worker.sandbox.rows import Project, ProjectState, User
 
 
 class ListMode(StrEnum):

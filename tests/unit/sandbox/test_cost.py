@@ -126,7 +126,7 @@ def test_a_model_may_burn_cpu_instead_of_waiting():
 @pytest.mark.parametrize(
     ("values", "complaint"),
     [
-        ({"isue_ms": 1}, "no 'isue_ms'; it has: auto_accept_ms"),
+        ({"isue_ms": 1}, "no 'isue_ms'; did you mean 'issue_ms'"),
         ({"issue_ms": -1}, "issue_ms cannot be -1"),
         ({"issue_ms": "fast"}, "issue_ms cannot be 'fast'"),
         ({"servers": 0}, "servers cannot be 0"),

@@ -96,11 +96,11 @@ def test_a_500_is_astakos_own_and_others_come_from_a_proxy_unless_told_otherwise
     [
         ({}, "is no kind of fault; use one of: delay"),
         ({"kind": "explode"}, "'explode' is no kind"),
-        ({"kind": "cut-after", "rout": "x"}, "no 'rout'; did you mean route"),
+        ({"kind": "cut-after", "rout": "x"}, "no 'rout'; did you mean 'route'"),
         ({"kind": "cut-after", "route": "nowhere"}, "matches no route; the routes are"),
-        ({"kind": "cut-after", "probability": 1.5}, "between 0 and 1"),
-        ({"kind": "cut-after", "count": -1}, "below 0, or none"),
-        ({"kind": "cut-after", "skip": "2"}, "below 0, or none"),
+        ({"kind": "cut-after", "probability": 1.5}, "probability cannot be 1.5"),
+        ({"kind": "cut-after", "count": -1}, "count cannot be -1"),
+        ({"kind": "cut-after", "skip": "2"}, "skip cannot be '2'"),
         ({"kind": "error-after", "status": 200}, "between 400 and 599"),
     ],
 )
