@@ -72,9 +72,7 @@ class Database:
             raise UnknownNameError(f"there is no service {resource.service!r}")
         self.resources[resource.name] = resource
         for project in self.projects.values():
-            if project.state.is_initialized:
-                self._fill_capacities(project)
-                self.recompute(project)
+            self.recompute(project)
 
     def add_user(
         self, user: User, limits: dict[str, int], *, suspended: bool = False, at: datetime = FOUNDED
@@ -122,13 +120,7 @@ class Database:
         """Add a project; if it is initialized, it has holdings at once."""
         project.number = len(self.projects) + 1
         self.projects[project.uuid] = project
-        self.initialize(project)
-
-    def initialize(self, project: Project) -> None:
-        """Give a project that was approved its holdings; resources not mentioned: the default."""
-        if project.state.is_initialized:
-            self._fill_capacities(project)
-            self.recompute(project)
+        self.recompute(project)
 
     def add_application(
         self, project: Project, applicant: str, state: ApplicationState, body: ApplicationBody
@@ -161,26 +153,23 @@ class Database:
         self._projects_of.setdefault(row.user, {})[row.project] = row
 
     def recompute(self, project: Project) -> None:
-        """Set the limits of a project's holdings afresh (the protocol, section 1.4)."""
+        """Set the limits of all holdings of an initialized project (the protocol, section 1.4).
+
+        A resource that the project does not mention gets its default.
+        """
         if not project.state.is_initialized:
             return
-        active = project.state is ProjectState.ACTIVE
-        rows = [row for row in self._members.get(project.uuid, {}).values() if row.was_accepted]
-        for resource, capacity in project.capacities.items():
-            self.book.set_limit(
-                project_holding(project.uuid, resource), capacity.project if active else 0
-            )
-            for row in rows:
-                may_draw = active and row.state.is_actually_accepted
-                self.book.set_limit(
-                    member_holding(row.user, project.uuid, resource),
-                    capacity.member if may_draw else 0,
-                )
-
-    def _fill_capacities(self, project: Project) -> None:
         for name, resource in self.resources.items():
             limit = resource.system_default if project.is_system else resource.project_default
             project.capacities.setdefault(name, Capacity(limit, limit))
+        active = project.state is ProjectState.ACTIVE
+        rows = [row for row in self._members.get(project.uuid, {}).values() if row.was_accepted]
+        for name, capacity in project.capacities.items():
+            limit = capacity.project if active else 0
+            self.book.set_limit(project_holding(project.uuid, name), limit)
+            for row in rows:
+                limit = capacity.member if active and row.state.is_actually_accepted else 0
+                self.book.set_limit(member_holding(row.user, project.uuid, name), limit)
 
     # Finding
 

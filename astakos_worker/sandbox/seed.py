@@ -53,6 +53,19 @@ _OWN_SERVICES: Final[tuple[tuple[str, str, str, str, dict[str, str]], ...]] = (
 )
 
 
+# The token of a component or user for which the seed gives none begins so.
+_TOKEN: Final = "sandbox-token-of-"  # noqa: S105 # opens nothing but a sandbox
+# The flags of a `[[users]]` table: their fields, and their values if they are left out.
+_USER_FLAGS: Final = {
+    "active": ("is_active", True),
+    "email_verified": ("email_verified", True),
+    "signed_terms": ("has_signed_terms", True),
+    "moderated": ("is_moderated", True),
+    "rejected": ("is_rejected", False),
+    "admin": ("is_admin", False),
+}
+
+
 class Seed(NamedTuple):
     """What a seed says: the rows to start with, and the quirks that are on."""
 
@@ -115,11 +128,12 @@ def _build(document: Document) -> Seed:
     return Seed(database, document.top.choices("quirks", Quirk))
 
 
-def add_component(database: Database, table: Table) -> Component:
+def add_component(database: Database, table: Table, _: datetime = FOUNDED) -> Component:
     """Add the component of a `[[component]]` table."""
+    name = table.required("name", str)
     component = Component(
-        table.required("name", str),
-        table.required("token", str),
+        name,
+        table.get("token", str, f"{_TOKEN}{name}"),
         table.optional("url", str, None),
         LONG_AGO if table.get("expired", bool, default=False) else None,
         verbose_name=table.optional("verbose_name", str, None),
@@ -159,9 +173,9 @@ def _add_service(database: Database, table: Table) -> None:
         raise table.error("component", f"{cause}; add a [[component]] first") from cause
 
 
-def add_resource(database: Database, table: Table) -> Resource:
-    """Add the resource of a `[[resource]]` table."""
-    visible = table.get("api_visible", bool, default=True)
+def add_resource(database: Database, table: Table, _: datetime = FOUNDED) -> Resource:
+    """Add the resource of a `[[resource]]` table; `visible` sets both visibilities."""
+    visible = table.get("api_visible", bool, default=table.get("visible", bool, default=True))
     resource = Resource(
         name=table.required("name", str),
         service=table.required("service", str),
@@ -187,29 +201,19 @@ def add_users(database: Database, table: Table, at: datetime = FOUNDED) -> User:
 
     One table gives `count` users; `%d` in name, token, first and last name is the number, from 1.
     """
-    count = table.get("count", int, 1)
-    texts = {key: table.required(key, str) for key in ("name", "token")}
+    count, name = table.get("count", int, 1), table.required("name", str)
+    if count < 1:
+        raise table.error("count", "must be 1 or more")
+    texts = {"name": name, "token": table.get("token", str, f"{_TOKEN}{name}")}
     texts["first_name"] = table.get("first_name", str, "Sandbox")
     texts["last_name"] = table.get("last_name", str, "User")
     uuid = table.optional("uuid", str, None)
+    flags = {
+        field: table.get(key, bool, default=default)
+        for key, (field, default) in _USER_FLAGS.items()
+    }
     expired = table.get("token_expired", bool, default=False)
-    accepted = User(
-        uuid="",
-        username="",
-        email="",
-        first_name="",
-        last_name="",
-        token="",
-        default_project="",
-        token_expires=LONG_AGO if expired else NEVER,
-        is_active=table.get("active", bool, default=True),
-        email_verified=table.get("email_verified", bool, default=True),
-        has_signed_terms=table.get("signed_terms", bool, default=True),
-        groups=table.strings("groups"),
-        is_moderated=table.get("moderated", bool, default=True),
-        is_rejected=table.get("rejected", bool, default=False),
-        is_admin=table.get("admin", bool, default=False),
-    )
+    groups = table.strings("groups")
     state = table.choice("system_project", ProjectState.ACTIVE)
     if state not in {ProjectState.ACTIVE, ProjectState.SUSPENDED}:
         raise table.error("system_project", "must be one of: active, suspended")
@@ -220,12 +224,10 @@ def add_users(database: Database, table: Table, at: datetime = FOUNDED) -> User:
             raise table.error(key, f"needs a number such as %02d in it, to make {count} users")
     if uuid is not None and count > 1:
         raise table.error("uuid", f"cannot be the same for {count} users; leave it out")
-    user = accepted
     for number in range(1, count + 1):
         name, token, first, last = (_numbered(text, number) for text in texts.values())
         own = uuid or user_uuid(name)
-        user = replace(
-            accepted,
+        user = User(
             uuid=own,
             username=name.lower(),
             email=name,
@@ -233,6 +235,9 @@ def add_users(database: Database, table: Table, at: datetime = FOUNDED) -> User:
             last_name=last,
             token=token,
             default_project=own,
+            token_expires=LONG_AGO if expired else NEVER,
+            groups=groups,
+            **flags,
         )
         database.add_user(user, limits, suspended=state is ProjectState.SUSPENDED, at=at)
     return user
@@ -252,7 +257,7 @@ def add_project(database: Database, table: Table, at: datetime = FOUNDED) -> Pro
         state=table.choice("state", ProjectState.ACTIVE),
         is_system=False,
         owner=owner,
-        capacities=_capacities(database, table.inner("resources")),
+        capacities=_capacities(database, table),
         creation_date=at,
         end_date=table.moment("end_date", FAR_AWAY),
         homepage=table.get("homepage", str, ""),
@@ -298,10 +303,11 @@ _APPLICATION_OF: Final = {
 }
 
 
-def add_oauth_client(database: Database, table: Table) -> OAuthClient:
+def add_oauth_client(database: Database, table: Table, _: datetime = FOUNDED) -> OAuthClient:
     """Add the client of an `[[oauth_client]]` table."""
     identifier, secret = table.required("id", str), table.optional("secret", str, None)
-    redirect_uris = table.strings("redirect_uris")
+    usual = table.optional("redirect_uri", str, None)
+    redirect_uris = (*([usual] if usual else ()), *table.strings("redirect_uris"))
     trusted = table.get("trusted", bool, default=False)
     table.finish()
     if not redirect_uris:
@@ -353,10 +359,14 @@ def _limits(database: Database, table: Table) -> dict[str, int]:
 
 
 def _capacities(database: Database, table: Table) -> dict[str, Capacity]:
-    capacities = {}
-    for name in table.names():
-        _require_resource(database, table, name)
-        inner = table.inner(name)
+    """The capacities of `resources`, or of the shorter `limits` and `member_limits`."""
+    limits = _limits(database, table.inner("limits"))
+    of_members = {**limits, **_limits(database, table.inner("member_limits"))}
+    capacities = {name: Capacity(limit, of_members[name]) for name, limit in limits.items()}
+    resources = table.inner("resources")
+    for name in resources.names():
+        _require_resource(database, resources, name)
+        inner = resources.inner(name)
         capacities[name] = Capacity(inner.quantity("project", 0), inner.quantity("member", 0))
         inner.finish()
     return capacities

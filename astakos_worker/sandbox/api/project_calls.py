@@ -1,6 +1,6 @@
 """Projects: list, look at, apply, modify, decide (the protocol, sections 3.11 to 3.13)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from astakos_worker.sandbox.api.calls import Call, Work, replies
@@ -17,7 +17,14 @@ from astakos_worker.sandbox.projects.visibility import (
     listed_projects,
     visible_project,
 )
-from astakos_worker.sandbox.rows import Capacity, Project, ProjectApplication, ProjectState, User
+from astakos_worker.sandbox.rows import (
+    PROJECT_FIELDS,
+    Capacity,
+    Project,
+    ProjectApplication,
+    ProjectState,
+    User,
+)
 
 ByUser = Call[User]
 
@@ -91,20 +98,10 @@ def _submitted(application: ProjectApplication) -> Reply:
 
 def _describe(astakos: Astakos, caller: User, project: Project) -> dict[str, object]:
     """Return a project object; the latest application is for the owner and admins only."""
-    shown: dict[str, object] = {
+    shown = {
         "id": project.uuid,
-        "state": project.state,
-        "name": project.name,
-        "owner": project.owner,
-        "creation_date": astakos.time(project.creation_date),
-        "end_date": astakos.time(project.end_date),
-        "homepage": project.homepage,
-        "description": project.description,
-        "join_policy": project.join_policy,
-        "leave_policy": project.leave_policy,
-        "max_members": project.max_members,
-        "private": project.private,
         "system_project": project.is_system,
+        **_values(astakos, project, ("state", "creation_date", *PROJECT_FIELDS)),
         "resources": _visible_capacities(astakos, project.capacities),
     }
     if is_in_charge(caller, project):
@@ -117,23 +114,21 @@ def _describe(astakos: Astakos, caller: User, project: Project) -> dict[str, obj
 
 
 def _describe_application(astakos: Astakos, application: ProjectApplication) -> dict[str, object]:
-    body = application.body
     return {
         "id": application.id,
         "applicant": application.applicant,
         "state": application.state,
-        "name": body.name,
-        "owner": body.owner,
-        "homepage": body.homepage,
-        "description": body.description,
-        "comments": body.comments,
-        "start_date": _time_or_none(astakos, body.start_date),
-        "end_date": _time_or_none(astakos, body.end_date),
-        "join_policy": body.join_policy,
-        "leave_policy": body.leave_policy,
-        "max_members": body.max_members,
-        "private": body.private,
-        "resources": _visible_capacities(astakos, body.resources),
+        **_values(astakos, application.body, (*PROJECT_FIELDS, "comments", "start_date")),
+        "resources": _visible_capacities(astakos, application.body.resources),
+    }
+
+
+def _values(astakos: Astakos, row: object, names: Iterable[str]) -> dict[str, object]:
+    """Return fields of a row by name, with times as the API spells them."""
+    values = {name: getattr(row, name) for name in names}
+    return {
+        name: astakos.time(value) if isinstance(value, datetime) else value
+        for name, value in values.items()
     }
 
 
@@ -145,7 +140,3 @@ def _visible_capacities(
         for name, capacity in capacities.items()
         if astakos.database.resources[name].api_visible
     }
-
-
-def _time_or_none(astakos: Astakos, moment: datetime | None) -> str | None:
-    return None if moment is None else astakos.time(moment)

@@ -127,7 +127,7 @@ def decide(
     if action is ApplicationAction.APPROVE:
         _carry_out(project, application.body)
         project.state = ProjectState.ACTIVE
-        database.initialize(project)
+        database.recompute(project)
     elif action is not ApplicationAction.DENY and project.state is ProjectState.UNINITIALIZED:
         project.state = ProjectState.DELETED
     astakos.changed(*refund)

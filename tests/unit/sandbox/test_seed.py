@@ -126,7 +126,8 @@ def users(text):
         (BASE + '[[resource]]\nname = "cyclades.vm"\nservice = "compute"', "is a resource"),
         ('[[service]]\nname = "s"\ntype = "t"\ncomponent = "c"', "no component 'c'.*add a"),
         ('[[resource]]\nname = "r"\nservice = "s"', "no service 's'.*add a"),
-        ('[[component]]\nname = "c"', "'token': is missing; give it a string"),
+        ('[[component]]\ntoken = "c"', "'name': is missing; give it a string"),
+        (users("count = 0"), "'count': must be 1 or more"),
     ],
 )
 def test_a_mistake_in_a_seed_is_reported_with_its_place_and_its_remedy(seed, complaint):
