@@ -1,4 +1,4 @@
-"""What the sandbox saw: requests by route, how many at once, and every commission's events.
+"""Counts of requests by route, and the journal of the events of commissions.
 
 The journal is what lets a test say "one request per key, nothing issued twice". It is bounded, so
 that a sandbox that runs for weeks does not grow for ever, and says how much it has forgotten.
@@ -16,7 +16,7 @@ MOST_FEEDBACK: Final = 1_000
 
 
 class Event(StrEnum):
-    """What can happen to a commission."""
+    """The events of a commission."""
 
     ISSUED = "issued"
     ACCEPTED = "accepted"
@@ -34,7 +34,7 @@ class JournalEntry(NamedTuple):
 
 
 class Feedback(NamedTuple):
-    """What a user told the operators."""
+    """One message of a user to the operators."""
 
     user: str
     message: str
@@ -42,7 +42,7 @@ class Feedback(NamedTuple):
 
 
 class Audit:
-    """Counters of requests, the journal of commissions, and what users said."""
+    """Counters of requests, the journal of commissions, and the feedback of users."""
 
     def __init__(self, longest: int = LONGEST_JOURNAL) -> None:
         self.requests: Counter[tuple[str, str]] = Counter()
@@ -54,7 +54,7 @@ class Audit:
         self.feedback: deque[Feedback] = deque(maxlen=MOST_FEEDBACK)
 
     def add_feedback(self, user: str, message: str, data: str) -> None:
-        """Keep what a user said, for a test to look at."""
+        """Keep the feedback of a user, for a test to read."""
         self.feedback.append(Feedback(user, message, data))
 
     def enter(self, route: str) -> None:
@@ -64,7 +64,7 @@ class Audit:
             self.most_in_flight[name] = max(self.most_in_flight[name], self.in_flight[name])
 
     def leave(self, route: str, outcome: str) -> None:
-        """Count how a request ended: its status, or what became of its connection."""
+        """Count the outcome of a request: its status, or `cut` or `hung`."""
         for name in (route, "all"):
             self.in_flight[name] -= 1
         self.requests[route, outcome] += 1
@@ -93,5 +93,5 @@ class Audit:
 
     @property
     def forgotten(self) -> int:
-        """How many events have fallen out of the journal."""
+        """The number of events that the journal no longer holds."""
         return self.last_sequence - len(self.journal)

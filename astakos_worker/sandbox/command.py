@@ -32,19 +32,23 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     type=click.Choice(["none", "real"]),
     default="none",
     show_default=True,
-    help="How long work takes: no time, or as long as in a running Astakos.",
+    help="Time that work takes: none, or as much as in a running Astakos.",
 )
-@click.option("--delay", type=click.FloatRange(min=0), default=0.0, help="Seconds, every request.")
+@click.option(
+    "--delay", type=click.FloatRange(min=0), default=0.0, help="Seconds that each request waits."
+)
 @click.option("--faults", type=_FILE, help="TOML file of fault rules.")
 @click.option(
     "--quirk",
     "quirks",
     type=click.Choice([quirk.value for quirk in Quirk]),
     multiple=True,
-    help="An accident of the real server to switch on; give it as often as you like.",
+    help="A quirk of the real server to switch on; may be given several times.",
 )
 @click.option("--base-path", default="", help="A path before /identity and the others.")
-@click.option("--keep-alive", default=75, show_default=True, help="Seconds, idle connections.")
+@click.option(
+    "--keep-alive", default=75, show_default=True, help="Seconds that an idle connection is kept."
+)
 @click.option("--access-log/--no-access-log", default=True, help="A line for each request.")
 @click.option("--show-tokens", is_flag=True, help="Print the seed's (fake) tokens.")
 def command(  # noqa: PLR0917 # click calls it by name
@@ -61,14 +65,14 @@ def command(  # noqa: PLR0917 # click calls it by name
     access_log: bool,
     show_tokens: bool,
 ) -> None:
-    """Run a stand-in Astakos, to try things and to test against."""
+    """Run a stand-in Astakos, to try things with and to test against."""
     try:
         from astakos_worker.sandbox.cost import PRESETS  # noqa: PLC0415 # see below
         from astakos_worker.sandbox.errors import SandboxError  # noqa: PLC0415 # see below
         from astakos_worker.sandbox.faults import Rule, load_faults  # noqa: PLC0415 # see below
         from astakos_worker.sandbox.server import SandboxServer  # noqa: PLC0415 # see below
     except ModuleNotFoundError as missing:
-        # The server is an extra, which `--help` and the other commands do without.
+        # The server is an extra. `--help` and the other commands do not need it.
         raise click.ClickException(
             f"{missing.name} is not installed; install astakos-worker[sandbox]"
         ) from missing

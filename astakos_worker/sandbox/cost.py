@@ -1,4 +1,4 @@
-"""What work costs: milliseconds per request and per serial, on so many servers, under row locks.
+"""The cost of work: milliseconds per request and per serial, on several servers, with row locks.
 
 The real Astakos locks the holdings of every holder that a request names, so requests that share a
 user or a project go one after another while others pass (the protocol, section 10.9). Without a
@@ -19,9 +19,9 @@ from astakos_worker.sandbox.api.calls import Load, WorkKind
 from astakos_worker.sandbox.errors import FaultRuleError
 from astakos_worker.sandbox.input_tables import read_dataclass
 
-# After a pause of this machine the servers do not work off more than this at once.
+# Seconds. After a pause of this machine the servers catch up on no more than this at once.
 _LONGEST_CATCH_UP: Final = 0.1
-# Rounds of a hash that burn CPU for a tenth of a millisecond or so: how long they take is measured.
+# Rounds of a hash that burn about 0.1 ms of CPU. The time that they take is measured.
 _ROUNDS: Final = 300
 
 
@@ -30,11 +30,11 @@ _Milliseconds = Annotated[float, msgspec.Meta(ge=0)]
 
 @dataclass(frozen=True, slots=True)
 class CostModel:
-    """Milliseconds of work, and who may do it at the same time."""
+    """Milliseconds of work for each kind of request, and the number of servers."""
 
     read_ms: _Milliseconds = 0.0
     issue_ms: _Milliseconds = 0.0
-    # What accepting in the same request adds.
+    # Added if the same request also accepts.
     auto_accept_ms: _Milliseconds = 0.0
     resolve_ms: _Milliseconds = 0.0
     serial_ms: _Milliseconds = 0.0
@@ -48,7 +48,7 @@ class CostModel:
         return read_dataclass(cls, values, FaultRuleError, "a cost model")
 
     def seconds(self, load: Load) -> float:
-        """How long a server works on it."""
+        """Return the seconds that a server works on a request."""
         return {
             WorkKind.READ: self.read_ms,
             WorkKind.ISSUE: self.issue_ms,
@@ -58,18 +58,18 @@ class CostModel:
 
     @property
     def is_free(self) -> bool:
-        """Whether nothing costs anything."""
+        """Return whether all work is free."""
         return not any(
             (self.read_ms, self.issue_ms, self.auto_accept_ms, self.resolve_ms, self.serial_ms)
         )
 
     def describe(self) -> dict[str, object]:
-        """The model as JSON."""
+        """Return the model as JSON."""
         return asdict(self)
 
 
 FREE: Final = CostModel()
-# CPU of server and database as measured on a running Astakos (the protocol, section 10).
+# CPU of server and database, measured on a running Astakos (the protocol, section 10).
 REAL: Final = CostModel(
     read_ms=2.6, issue_ms=3.7, auto_accept_ms=3.6, resolve_ms=3.2, serial_ms=1.8
 )
@@ -78,7 +78,7 @@ PRESETS: Final = {"none": FREE, "real": REAL}
 
 @dataclass(eq=False, slots=True)
 class _Ticket:
-    """One request on its way through the servers."""
+    """One request that waits for a server, or is being worked on."""
 
     holders: frozenset[str]
     seconds: float
@@ -87,10 +87,10 @@ class _Ticket:
 
 
 class Servers:
-    """So many servers, and the row locks that they share; first come, first served.
+    """Several servers, and the row locks that they share; first come, first served.
 
-    A request that waits for a lock does not occupy a server. The end of one piece of work is the
-    beginning of the next, whenever the event loop gets round to it: timers that fire a little late
+    A request that waits for a lock does not occupy a server. The next piece of work begins, by the
+    books, at the planned end of the one before, even if the timer fires late. Late timers therefore
     do not add up.
     """
 
@@ -101,7 +101,7 @@ class Servers:
         self._waiting: deque[_Ticket] = deque()
 
     async def work(self, load: Load) -> None:
-        """Return when the work would have been done."""
+        """Return when the work of a request is done."""
         if self.model.is_free:
             return
         seconds = self.model.seconds(load)
@@ -122,7 +122,7 @@ class Servers:
                 self._free -= 1
                 ticket.ends = now + ticket.seconds
                 self._begin(ticket)
-            # Who waits for a row is before those who come for it later.
+            # A request that waits for a row comes before later requests for it.
             spoken_for |= ticket.holders
 
     def _begin(self, ticket: _Ticket) -> None:

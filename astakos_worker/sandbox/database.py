@@ -32,7 +32,7 @@ PENDING_APP: Final = "astakos.pending_app"
 
 
 class Database:
-    """Everything that Astakos knows, the quota book included."""
+    """All rows of Astakos, the quota book included."""
 
     def __init__(self) -> None:
         self.components: dict[str, Component] = {}
@@ -53,19 +53,19 @@ class Database:
     # Adding
 
     def add_component(self, component: Component) -> None:
-        """Add a component whose name and token are its own."""
+        """Add a component; raises `NameTakenError` if another has its name or token."""
         if component.name in self.components:
             raise NameTakenError(f"there is a component {component.name!r} already")
         self.change_token(component, component.token)
         self.components[component.name] = component
 
     def add_service(self, service: Service) -> None:
-        """Add a service of a component that is there."""
+        """Add a service; raises `UnknownNameError` if its component is not there."""
         self.component(service.component)
         self.services[service.name] = service
 
     def add_resource(self, resource: Resource) -> None:
-        """Register a resource; projects that are there get holdings for it at once."""
+        """Register a resource; all initialized projects get holdings for it at once."""
         if resource.name in self.resources:
             raise NameTakenError(f"there is a resource {resource.name!r} already")
         if resource.service not in self.services:
@@ -135,7 +135,7 @@ class Database:
     def set_membership(
         self, user: str, project: str, state: MembershipState, at: datetime = FOUNDED
     ) -> Membership:
-        """Put a user's membership into a state, making the row on first use."""
+        """Put a user's membership into a state; the first time the row is made."""
         row = self._members.get(project, {}).get(user)
         if row is None:
             row = Membership(len(self.memberships) + 1, user, project, state)
@@ -174,7 +174,7 @@ class Database:
     # Finding
 
     def component(self, name: str) -> Component:
-        """The component of that name."""
+        """Return the component of that name; raises `UnknownNameError`."""
         try:
             return self.components[name]
         except KeyError:
@@ -182,41 +182,41 @@ class Database:
             raise UnknownNameError(f"there is no component {name!r}; there is: {known}") from None
 
     def component_by_token(self, token: str) -> Component | None:
-        """The component that a token belongs to, unless it was revoked."""
+        """Return the component of a token, or None if there is none or it was revoked."""
         component = self._components_by_token.get(token)
         return None if component is None or component.is_revoked else component
 
     def user(self, uuid_or_name: str) -> User:
-        """The user of that uuid or name."""
+        """Return the user of that uuid or name; raises `UnknownNameError`."""
         found = self.users.get(uuid_or_name) or self.user_by_name(uuid_or_name)
         if found is None:
             raise UnknownNameError(f"there is no user {uuid_or_name!r}")
         return found
 
     def user_by_token(self, token: str) -> User | None:
-        """The user that a token belongs to, unless it was revoked."""
+        """Return the user of a token, or None if there is none or it was revoked."""
         user = self._users_by_token.get(token)
         return None if user is None or user.is_revoked else user
 
     def user_by_name(self, name: str) -> User | None:
-        """The user of that display name, in any spelling."""
+        """Return the user of that display name, upper or lower case, or None."""
         return self._users_by_name.get(name.lower())
 
     def memberships_of(self, user: str) -> Iterator[tuple[Project, Membership]]:
-        """The projects in which a user has a row, with that row."""
+        """Yield the projects in which a user has a membership, with the membership."""
         for uuid, row in self._projects_of.get(user, {}).items():
             yield self.projects[uuid], row
 
     def members_of(self, project: str) -> list[Membership]:
-        """The memberships of a project, in whatever state."""
+        """Return the memberships of a project, in all states."""
         return list(self._members.get(project, {}).values())
 
     def membership(self, user: str, project: str) -> Membership | None:
-        """A user's row in a project, if there ever was one."""
+        """Return a user's membership in a project, or None if there never was one."""
         return self._members.get(project, {}).get(user)
 
     def resources_of(self, component: str) -> list[Resource]:
-        """The resources that come from a component's services, visible or not."""
+        """Return the resources of a component's services, visible or not."""
         return [
             resource
             for resource in self.resources.values()

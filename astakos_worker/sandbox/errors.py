@@ -1,18 +1,18 @@
-"""The sandbox's errors: one tree, so that whoever embeds it can catch all of it.
+"""The errors of the sandbox: one tree, so that a test can catch all of them.
 
-Three branches: what a person did wrong when starting or steering the sandbox, what the quota
-arithmetic refuses, and what an HTTP request is answered instead of a result.
+Two kinds: mistakes of a person who starts or steers the sandbox, and faults, which answer an HTTP
+request instead of a result. What the quota arithmetic refuses is such a fault.
 """
 
 from collections.abc import Mapping
 
 
 class SandboxError(Exception):
-    """Base of everything that the sandbox raises on purpose."""
+    """Base of all errors that the sandbox raises on purpose."""
 
 
 class SeedError(SandboxError):
-    """Raised when a seed cannot be turned into a world; says where and what to do."""
+    """Raised when a seed cannot be read; names the place and the remedy."""
 
 
 class FaultRuleError(SandboxError):
@@ -24,19 +24,19 @@ class StateFileError(SandboxError):
 
 
 class CannotListenError(SandboxError):
-    """Raised when the address asked for cannot be listened on."""
+    """Raised when the server cannot listen on the address."""
 
 
 class ControlError(SandboxError):
-    """Raised by the control client when the sandbox refuses, or cannot be reached."""
+    """Raised when a control is refused, or the sandbox cannot be reached."""
 
 
 class UnknownNameError(SandboxError):
-    """Raised when a user, component, holding or snapshot is named that is not there."""
+    """Raised when a user, component, holding or snapshot is not there."""
 
 
 class NameTakenError(SandboxError):
-    """Raised when a name, uuid or token is to be given that somebody else has."""
+    """Raised when a name, uuid or token is already used."""
 
 
 class ApiFaultError(SandboxError):
@@ -64,7 +64,7 @@ class ApiFaultError(SandboxError):
 
 
 class InternalFailureError(ApiFaultError):
-    """Raised where the real server fails with an unexplained 500; nothing has changed then."""
+    """Raised where the real server fails with an unexplained 500; nothing has changed."""
 
     def __init__(self) -> None:
         super().__init__(500, "Unexpected error")
@@ -78,7 +78,7 @@ class NoCommissionError(ApiFaultError):
 
 
 class QuotaRefusalError(ApiFaultError):
-    """Raised when the arithmetic refuses an issue; nothing has changed then.
+    """Raised when the arithmetic refuses an issue; nothing has changed.
 
     `data` is what Astakos reports beside its message (the protocol, section 3.10).
     """
@@ -116,4 +116,4 @@ class NoQuantityError(QuotaRefusalError):
 
 
 class OAuthFaultError(SandboxError):
-    """Raised to answer an OAuth 2 request with its only kind of error."""
+    """Raised to answer an OAuth 2 request with the one kind of error that OAuth 2 has here."""

@@ -1,8 +1,8 @@
-"""Which fault befalls a request: a decision from rules, counts, time and seeded chance.
+"""Which fault strikes a request: decided by rules, counts, time and seeded chance.
 
-Pure: a plan is asked about each request in turn and answers with a value; what comes of it is done
-elsewhere. Each rule draws from a random source of its own, so that adding a rule does not change
-what another does.
+Pure: a plan is asked about each request in turn and returns a decision; `fault_effects.py` carries
+it out. Each rule has a random source of its own, so that a new rule does not change the hits of
+another.
 """
 
 import random
@@ -21,12 +21,12 @@ from astakos_worker.sandbox.routes import ROUTE_NAMES
 
 
 class Kind(StrEnum):
-    """What can go wrong. *Before* means that the work is not done, *after* that it is."""
+    """The kinds of faults. *Before*: the work is not done. *After*: the work is done."""
 
-    # Before the request is looked at.
+    # Before the work, which is then done.
     DELAY = "delay"
     RESTORE = "restore"
-    # In place of the work.
+    # Instead of the work.
     CUT_BEFORE = "cut-before"
     ERROR_BEFORE = "error-before"
     HANG_BEFORE = "hang-before"
@@ -37,7 +37,7 @@ class Kind(StrEnum):
     MAIL_FAILURE = "mail-failure"
     GHOST = "ghost"
     OUTAGE = "outage"
-    # After the work, in place of its answer.
+    # After the work, instead of its reply.
     DELAY_AFTER = "delay-after"
     CUT_AFTER = "cut-after"
     ERROR_AFTER = "error-after"
@@ -65,7 +65,7 @@ BEFORE: Final = frozenset(
     }
 )
 
-# Kinds that make sense on some routes only, and are confined to them.
+# Kinds that make sense on some routes only, and strike no others.
 ONLY_ON: Final[dict[Kind, tuple[str, ...]]] = {
     Kind.EMPTY_LIST: ("commissions.list",),
     Kind.NO_HOLDING: ("commissions.issue",),
@@ -83,10 +83,10 @@ _Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One fault, and which requests it befalls.
+    """One kind of fault, and the requests that it strikes.
 
     `route` is a route's name or a pattern (`commissions.*`). Of the requests that match, the first
-    `skip` are spared, then each is hit with `probability`, until `count` have been. `begin` and
+    `skip` are spared; then each is hit with `probability`, until `count` were hit. `begin` and
     `end` are seconds since the rules were set.
     """
 
@@ -97,17 +97,17 @@ class Rule:
     skip: Annotated[int, msgspec.Meta(ge=0)] = 0
     begin: _Seconds = 0.0
     end: _Seconds | None = None
-    # Seconds: how long a delay or outage is, when a ghost works, how far apart trickled bytes are.
+    # How long a delay or an outage is, when a ghost works, how far apart trickled bytes are.
     seconds: _Seconds = 0.0
-    # Up to so many seconds more, at random.
+    # A delay is longer by a random time up to this.
     spread: _Seconds = 0.0
     status: int = 0
-    # Whether a 5xx comes as a proxy's page; None: a 500 does not, the others do.
+    # Whether an error comes as a proxy's page; None: a 500 does not, the others do.
     html: bool | None = None
 
     @classmethod
     def of(cls, values: Mapping[str, object]) -> Self:
-        """A rule from a JSON object or a TOML table."""
+        """Return a rule from a JSON object or a TOML table; raises `FaultRuleError`."""
         try:
             kind = Kind(str(values.get("kind")))
         except ValueError:
@@ -128,7 +128,7 @@ class Rule:
         return rule
 
     def matches(self, route: str, elapsed: float) -> bool:
-        """Whether a request that comes now is one that this rule is about."""
+        """Return whether the rule is about this route, `elapsed` seconds after it was set."""
         only = ONLY_ON.get(self.kind)
         return (
             fnmatchcase(route, self.route)
@@ -139,13 +139,13 @@ class Rule:
 
     @property
     def sends_page(self) -> bool:
-        """Whether the error comes as an HTML page, as from a proxy."""
+        """Return whether the error comes as an HTML page, as from a proxy."""
         if self.html is not None:
             return self.html
         return self.kind is Kind.PROXY_PAGE or self.status > 500
 
     def describe(self) -> dict[str, object]:
-        """The rule as JSON, without what it leaves at its default."""
+        """Return the rule as JSON, without the values that are defaults."""
         return {
             field.name: value
             for field, value in zip(fields(self), asdict(self).values(), strict=True)
@@ -155,7 +155,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What befalls one request; `fault` None: it is served."""
+    """The delays and the fault of one request; `fault` None: it is served."""
 
     fault: Rule | None = None
     # Seconds before the work and after it.
@@ -168,7 +168,7 @@ UNHARMED: Final = Decision()
 
 @dataclass(slots=True)
 class _Tally:
-    """What has become of a rule so far."""
+    """The requests that a rule has seen, and those that it has hit."""
 
     random: random.Random
     seen: int = 0
@@ -189,11 +189,14 @@ class FaultPlan:
 
     @property
     def hits(self) -> list[int]:
-        """How often each rule has struck."""
+        """The number of hits of each rule."""
         return [tally.hits for tally in self._tallies]
 
     def decide(self, route: str, now: float) -> Decision:
-        """What befalls a request: all delays that strike, and the first other fault that does."""
+        """Return all delays that strike a request, and the first other fault that does.
+
+        `now` is in seconds, by the clock that the plan was made with.
+        """
         if not self.rules:
             return UNHARMED
         elapsed = now - self._since
@@ -222,7 +225,7 @@ class FaultPlan:
 
 
 def load_faults(path: Path) -> tuple[tuple[Rule, ...], int]:
-    """The rules of a file, and the seed of their chances."""
+    """Return the rules of a file, and the seed of their chances; raises `FaultRuleError`."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as cause:
@@ -233,7 +236,7 @@ def load_faults(path: Path) -> tuple[tuple[Rule, ...], int]:
 
 
 def parse_faults(text: str, source: str = "the faults") -> tuple[tuple[Rule, ...], int]:
-    """The rules of a text, and the seed of their chances; complaints name the line."""
+    """Return the rules of a text, and the seed of their chances; errors name the line."""
     document = Document(text, source, FaultRuleError)
     document.only("seed", "fault")
     seed = document.top.get("seed", int, 0)

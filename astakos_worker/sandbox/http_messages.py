@@ -47,7 +47,7 @@ class ApiRequest:
     headers: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
     base_url: str = ""
-    # What varies in the path: a serial, say.
+    # The variable part of the path, such as a serial.
     argument: str = ""
 
     @property
@@ -57,7 +57,7 @@ class ApiRequest:
 
     @property
     def token(self) -> str:
-        """The token: the first in the query that is not empty, else the one in the header."""
+        """The first token in the query that is not empty, else the token in the header."""
         for name, token in parse_qsl(self.query_string.decode("latin-1")):
             if name == "X-Auth-Token":
                 return token
@@ -123,7 +123,7 @@ def _parse_form(text: str) -> dict[str, str]:
 
 
 class Reply(NamedTuple):
-    """One answer, before it travels."""
+    """One reply, before it is sent."""
 
     status: int
     body: bytes = b""
@@ -133,12 +133,12 @@ class Reply(NamedTuple):
 
 
 def reply_json(content: object, status: int = 200) -> Reply:
-    """Answer with a JSON document."""
+    """Return a reply with a JSON document."""
     return Reply(status, json.dumps(content).encode())
 
 
 def reply_oauth(content: object, quirks: frozenset[Quirk], status: int = 200) -> Reply:
-    """Answer as the OAuth 2 endpoints do: JSON, whatever the label says (section 3.15)."""
+    """Return a reply of the OAuth 2 endpoints: JSON with any label (section 3.15)."""
     reply = reply_json(content, status)
     if Quirk.OAUTH_HTML in quirks:
         return reply._replace(content_type=HTML_TYPE)
@@ -148,7 +148,7 @@ def reply_oauth(content: object, quirks: frozenset[Quirk], status: int = 200) ->
 
 
 def reply_fault(fault: ApiFaultError) -> Reply:
-    """Answer with a fault in Astakos' own shape."""
+    """Return a reply with a fault in Astakos' own shape."""
     if fault.message is None:
         return Reply(fault.status)
     content = fault_body(fault.status, fault.message)
@@ -161,17 +161,17 @@ def reply_fault(fault: ApiFaultError) -> Reply:
 
 
 def fault_body(status: int, message: str) -> dict[str, object]:
-    """The inner part of a fault that every fault has."""
+    """Return the part that the inner objects of all faults have."""
     return {"code": status, "message": message}
 
 
 def fault_name(status: int) -> str:
-    """The key under which a fault of that status stands."""
+    """Return the key of a fault of that status."""
     return FAULT_NAMES.get(status, "internalServerError" if status >= 500 else "badRequest")
 
 
 def headers_of(reply: Reply) -> list[tuple[bytes, bytes]]:
-    """The headers that every answer of the API carries."""
+    """Return the headers that each reply of the API has."""
     headers = [
         (b"content-type", reply.content_type.encode()),
         (b"content-length", str(len(reply.body)).encode()),
@@ -186,5 +186,5 @@ def headers_of(reply: Reply) -> list[tuple[bytes, bytes]]:
 
 
 def iso_time(moment: datetime) -> str:
-    """A UTC time as the API spells it: microseconds unless they are zero, and `+00:00`."""
+    """Return a UTC time as the API spells it: microseconds unless zero, and `+00:00`."""
     return moment.isoformat()

@@ -1,7 +1,7 @@
 """OAuth 2 clients, codes and access tokens: the rows, and the few rules about them.
 
-Codes are used up by the first who presents them, right or wrong; tokens that have expired are
-dropped by whoever looks. No HTTP here (the protocol, section 3.15).
+A code is used up by the first client that presents it, right or wrong. An expired token is deleted
+by the next look-up. No HTTP here (the protocol, section 3.15).
 """
 
 import secrets
@@ -23,18 +23,18 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 @dataclass(slots=True)
 class OAuthClient:
-    """An application that asks for users' tokens; with a secret it is confidential."""
+    """An application that asks for users' tokens; one with a secret must show it."""
 
     id: str
     redirect_uris: tuple[str, ...]
     secret: str | None = field(default=None, repr=False)
-    # Whether users are sent on without being asked.
+    # Whether its users are sent on without a question.
     is_trusted: bool = False
 
 
 @dataclass(slots=True)
 class OAuthCode:
-    """What a user's browser carries to the application, to be changed into a token."""
+    """A code that the browser takes to the application, which exchanges it for a token."""
 
     code: str = field(repr=False)
     client: str
@@ -46,7 +46,7 @@ class OAuthCode:
 
 @dataclass(slots=True)
 class OAuthToken:
-    """What proves that a user let an application in."""
+    """An access token: the proof that a user let an application in."""
 
     token: str = field(repr=False)
     client: str
@@ -64,7 +64,7 @@ class OAuthBook:
         self.tokens: dict[str, OAuthToken] = {}
 
     def add_client(self, client: OAuthClient) -> None:
-        """Register an application under a name of its own."""
+        """Register an application; raises `NameTakenError`."""
         if client.id in self.clients:
             raise NameTakenError(f"there is an OAuth client {client.id!r} already")
         self.clients[client.id] = client
@@ -72,14 +72,14 @@ class OAuthBook:
     def add_code(
         self, client: str, user: str, redirect_uri: str, scope: str, now: datetime
     ) -> OAuthCode:
-        """Make a code for a user whom an application sent."""
+        """Make a code for a user that an application sent."""
         expires = now + timedelta(seconds=CODE_SECONDS)
         code = OAuthCode(secrets.token_urlsafe(24), client, user, redirect_uri, scope, expires)
         self.codes[code.code] = code
         return code
 
     def take_code(self, code: str, now: datetime) -> OAuthCode | None:
-        """Use a code up; None if there is none, or its time is over."""
+        """Use a code up and return it, or None if there is none or it has expired."""
         found = self.codes.pop(code, None)
         return found if found is not None and found.expires > now else None
 
@@ -94,7 +94,7 @@ class OAuthBook:
         return row
 
     def find_token(self, token: str, now: datetime) -> OAuthToken | None:
-        """The token, if it still holds; one that has expired is forgotten."""
+        """Return a token that has not expired, or None; an expired one is deleted."""
         found = self.tokens.get(token)
         if found is not None and found.expires <= now:
             del self.tokens[token]
@@ -103,7 +103,7 @@ class OAuthBook:
 
 
 def normalized(url: str) -> str:
-    """The URL in the one spelling in which redirections are compared; ValueError if it is none."""
+    """Return a URL in the spelling in which redirections are compared; raises `ValueError`."""
     parts = urlsplit(url)
     host, port = (parts.hostname or "").lower(), parts.port
     if not parts.scheme or not host:
@@ -117,10 +117,10 @@ def normalized(url: str) -> str:
 
 
 def is_below(url: str, registered: str) -> bool:
-    """Whether a URL is a registered one or a path below it; ValueError if it is no URL."""
+    """Return whether a URL is a registered one or a path below; raises `ValueError`."""
     wanted, base = normalized(url), normalized(registered)
     if wanted == base:
         return True
-    # `..` would climb out again in a browser.
+    # A browser would leave the path again with `..`.
     climbs = ".." in urlsplit(wanted).path.split("/")
     return not climbs and wanted.startswith(base.rstrip("/") + "/")

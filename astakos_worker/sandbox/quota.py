@@ -1,8 +1,8 @@
-"""Holdings and commissions: Astakos' exact arithmetic, with no HTTP, clock or file in sight.
+"""Holdings and commissions: the exact arithmetic of Astakos, without HTTP, clock or files.
 
-Every rule of the protocol's sections 1.7 and 1.8 stands here and nowhere else. Each call either
-happens completely or raises and changes nothing. Nothing here locks: whoever shares a book among
-threads serialises the calls.
+Each rule of the protocol's sections 1.7 and 1.8 stands here and nowhere else. A call either
+succeeds completely, or raises an error and changes nothing. Nothing here locks: threads that share
+a book must take turns.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ LONGEST_NAME: Final = 4096
 
 
 class HoldingKey(NamedTuple):
-    """What one counter row is unique by; `source` is None for a project's own holding."""
+    """The key of one counter row; `source` is None for a project's own holding."""
 
     holder: str
     source: str | None
@@ -32,7 +32,7 @@ class HoldingKey(NamedTuple):
 
 
 class Provision(NamedTuple):
-    """A signed quantity asked of one holding; above zero imports, below zero releases."""
+    """A signed quantity for one holding: above zero it imports, below zero it releases."""
 
     holder: str
     source: str | None
@@ -41,17 +41,21 @@ class Provision(NamedTuple):
 
     @property
     def key(self) -> HoldingKey:
-        """The holding that this provision draws on."""
+        """The key of the holding that this provision charges."""
         return HoldingKey(self.holder, self.source, self.resource)
 
     def describe(self) -> dict[str, str | int | None]:
-        """The provision as the API shows it."""
+        """Return the provision as the API shows it."""
         return self._asdict()
 
 
 @dataclass(slots=True)
 class Holding:
-    """One counter row: its limit, and usage seen by an optimist and by a pessimist."""
+    """One counter row: the limit, and the least and the most that is in use.
+
+    `usage_min` counts as if all pending imports were rejected and all pending releases accepted,
+    `usage_max` the other way round (the protocol, section 1.4).
+    """
 
     limit: int
     usage_min: int = 0
@@ -71,7 +75,7 @@ class Commission:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What became of a batch: the commissions resolved, and the serials that were not."""
+    """The result of a batch: the commissions resolved, and the serials that were not."""
 
     accepted: tuple[Commission, ...]
     rejected: tuple[Commission, ...]
@@ -80,7 +84,7 @@ class Resolution:
 
 
 def merge(provisions: Iterable[Provision]) -> tuple[Provision, ...]:
-    """Sum the quantities of each holding named, in the order of first appearance."""
+    """Sum the quantities of each holding, in the order of first appearance."""
     sums: dict[HoldingKey, int] = {}
     for provision in provisions:
         key = provision.key
@@ -108,7 +112,7 @@ class QuotaBook:
         self._serials: dict[str, dict[int, None]] = {}
 
     def set_limit(self, key: HoldingKey, limit: int) -> None:
-        """Set the limit of a holding, making it if it is not there; usage is never touched."""
+        """Set the limit of a holding, and make the holding if it is not there; usage stays."""
         holding = self.holdings.get(key)
         if holding is None:
             self.holdings[key] = Holding(limit)
@@ -116,7 +120,7 @@ class QuotaBook:
             holding.limit = limit
 
     def change_limit(self, key: HoldingKey, limit: int) -> None:
-        """Set the limit of a holding that must be there."""
+        """Set the limit of a holding; raises `UnknownNameError` if it is not there."""
         if key not in self.holdings:
             raise UnknownNameError(
                 f"there is no holding {tuple(key)}; GET /_control/holdings lists those there are"
@@ -161,7 +165,7 @@ class QuotaBook:
                     raise NoCapacityError({"limit": holding.limit, "usage": usage_max, **asked})
                 usage_max += quantity
             after.append((holding, usage_min, usage_max))
-        # The real server finds these out when it writes, that is, after the refusals.
+        # The real server notices these when it writes, after it has checked all provisions.
         if any(usage_max > INT64_MAX for _, _, usage_max in after) or not is_storable(name):
             raise InternalFailureError
         for holding, usage_min, usage_max in after:
@@ -179,18 +183,21 @@ class QuotaBook:
         self._serials.setdefault(commission.component, {})[commission.serial] = None
 
     def pending(self, component: str) -> list[int]:
-        """The serials that a component has pending, ascending."""
+        """Return the pending serials of a component, ascending."""
         return sorted(self._serials.get(component, ()))
 
     def find(self, component: str, serial: int) -> Commission:
-        """The pending commission of that serial, if it is the component's own."""
+        """Return the pending commission of that serial.
+
+        Raises `NoCommissionError` if it is not pending, or another component's.
+        """
         commission = self.commissions.get(serial)
         if commission is None or commission.component != component:
             raise NoCommissionError
         return commission
 
     def resolve(self, component: str, serial: int, *, accept: bool) -> Commission:
-        """Accept or reject one commission."""
+        """Accept or reject one commission; raises as `find` does, or `InternalFailureError`."""
         commission = self.find(component, serial)
         self._require_holdings((commission,))
         self._finish(commission, accept=accept)
@@ -223,7 +230,7 @@ class QuotaBook:
         return Resolution(tuple(chosen[True]), tuple(chosen[False]), tuple(not_found), conflicting)
 
     def holders(self, component: str, serials: Iterable[int]) -> frozenset[str]:
-        """The holders whose rows the real server locks while it resolves these serials."""
+        """Return the holders whose rows the real server locks while it resolves these serials."""
         own = self._serials.get(component, {})
         return frozenset(
             provision.holder
@@ -242,8 +249,8 @@ class QuotaBook:
         for provision in commission.provisions:
             holding = self.holdings[provision.key]
             quantity = provision.quantity
-            # What becomes certain moves the bound that was still holding back; what is taken
-            # back returns the bound that had moved at the issue.
+            # An import moved usage_max when it was issued, a release usage_min. Accepting moves
+            # the other counter after it. Rejecting moves the same counter back.
             if accept == (quantity >= 0):
                 holding.usage_min += quantity if accept else -quantity
             else:
@@ -253,7 +260,7 @@ class QuotaBook:
 
 
 def is_storable(name: str) -> bool:
-    """Whether the real server's database takes this commission name."""
+    """Return whether the real server's database can hold this name of a commission."""
     if len(name) > LONGEST_NAME or "\0" in name:
         return False
     try:

@@ -18,7 +18,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 TRANSPORT: Final = "astakos_worker.transport"
-# What becomes of a connection that gets no status, as the counters call it.
+# The outcomes of requests that get no status, as the counters name them.
 CUT: Final = "cut"
 HUNG: Final = "hung"
 
@@ -33,19 +33,19 @@ class ReplySender:
         self._closing = closing
 
     async def send(self, reply: Reply) -> str:
-        """Answer properly."""
+        """Send the whole reply."""
         await self._start(reply)
         await self._send({"type": "http.response.body", "body": reply.body})
         return str(reply.status)
 
     async def cut(self) -> str:
-        """Drop the connection without a word."""
+        """Drop the connection without a reply."""
         self._transport.abort()
         await self._gone()
         return CUT
 
     async def hang(self) -> str:
-        """Never answer, until the client gives up or the sandbox ends."""
+        """Send nothing until the client gives up or the sandbox ends."""
         gone = asyncio.ensure_future(self._gone())
         closing = asyncio.ensure_future(self._closing.wait())
         await asyncio.wait({gone, closing}, return_when=asyncio.FIRST_COMPLETED)
@@ -60,7 +60,7 @@ class ReplySender:
         await self._start(reply)
         half = reply.body[: len(reply.body) // 2]
         await self._send({"type": "http.response.body", "body": half, "more_body": True})
-        # Closing, unlike aborting, lets what was written arrive.
+        # After close(), unlike abort(), the bytes already written still arrive.
         self._transport.close()
         await self._gone()
         return CUT
@@ -76,7 +76,7 @@ class ReplySender:
         return str(reply.status)
 
     async def pause(self, seconds: float) -> None:
-        """Wait, but not for longer than the sandbox lives."""
+        """Wait, at most until the sandbox ends or is reset."""
         if seconds > 0:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), seconds)

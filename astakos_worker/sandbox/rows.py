@@ -1,6 +1,6 @@
 """The rows that Astakos keeps: users, components, services, resources, projects, memberships.
 
-Values and their states, without rules: what follows from them is the world's business.
+Values and states without rules: `database.py` and `projects/` hold the rules.
 """
 
 from dataclasses import dataclass, field
@@ -10,9 +10,9 @@ from typing import Final
 
 from astakos_worker.sandbox.quota import INT64_MAX
 
-# When everything that has no date of its own was made, so that a seed makes the same world always.
+# The creation date of all seeded rows: the same seed gives the same rows each time.
 FOUNDED: Final = datetime(2020, 1, 1, tzinfo=UTC)
-# What the API shows as the end of a project that is to have none.
+# The end date of a project that has none.
 FAR_AWAY: Final = datetime(2120, 1, 1, tzinfo=UTC)
 
 
@@ -27,12 +27,12 @@ class ProjectState(StrEnum):
 
     @property
     def is_initialized(self) -> bool:
-        """Whether the project was ever approved, and so has holdings."""
+        """Return whether the project was ever approved; only then it has holdings."""
         return self in {ProjectState.ACTIVE, ProjectState.SUSPENDED, ProjectState.TERMINATED}
 
     @property
     def is_alive(self) -> bool:
-        """Whether the project can be joined and left, and holds its name."""
+        """Return whether the project can be joined and left, and keeps its name."""
         return self in {ProjectState.ACTIVE, ProjectState.SUSPENDED}
 
 
@@ -48,7 +48,7 @@ class ApplicationState(StrEnum):
 
 
 class Policy(StrEnum):
-    """Who decides whether somebody joins or leaves: nobody, the owner, or nobody may."""
+    """Joining or leaving: at once, when the owner agrees, or never."""
 
     AUTO = "auto"
     MODERATED = "moderated"
@@ -68,17 +68,17 @@ class MembershipState(StrEnum):
 
     @property
     def is_actually_accepted(self) -> bool:
-        """Whether the member may draw on the project."""
+        """Return whether the member may take from the project."""
         return self in {MembershipState.ACCEPTED, MembershipState.LEAVE_REQUESTED}
 
     @property
     def is_any_accepted(self) -> bool:
-        """Whether the member counts as one, though perhaps suspended."""
+        """Return whether the member counts for the limit of members; suspended ones do."""
         return self.is_actually_accepted or self is MembershipState.SUSPENDED
 
     @property
     def is_associated(self) -> bool:
-        """Whether the user cannot ask to join (again)."""
+        """Return whether the user cannot ask to join, or to join again."""
         return self.is_any_accepted or self is MembershipState.REQUESTED
 
 
@@ -110,25 +110,25 @@ class User:
 
     @property
     def is_accepted(self) -> bool:
-        """Whether the account went all its way: verified, moderated, not rejected."""
+        """Return whether the account is verified, moderated and not rejected."""
         return self.email_verified and self.is_moderated and not self.is_rejected
 
     @property
     def full_name(self) -> str:
-        """First and last name, as the identity API shows it."""
+        """First and last name, as the identity API shows them."""
         return f"{self.first_name} {self.last_name}"
 
 
 @dataclass(slots=True)
 class Component:
-    """A service provider such as cyclades; its token is what services call Astakos with."""
+    """A service provider such as cyclades; services call Astakos with its token."""
 
     name: str
     token: str = field(repr=False)
     url: str | None = None
     token_expires: datetime | None = None
     is_revoked: bool = False
-    # How Synnefo's web pages show it; what is None or missing follows from name and order.
+    # How Synnefo's web pages show it. What is None follows from the name and the position.
     verbose_name: str | None = None
     order: int | None = None
     dashboard: dict[str, object] = field(default_factory=dict)
@@ -147,7 +147,7 @@ class Service:
 
 @dataclass(slots=True)
 class Resource:
-    """Something that is counted."""
+    """A kind of thing that is counted, such as virtual machines."""
 
     name: str
     service: str
@@ -161,7 +161,7 @@ class Resource:
 
 @dataclass(slots=True)
 class Capacity:
-    """How much of one resource a project has, and how much of it one member may take."""
+    """How much of one resource all members together may take, and how much each of them."""
 
     project: int
     member: int
@@ -169,7 +169,7 @@ class Capacity:
 
 @dataclass(slots=True)
 class Project:
-    """A source of quota; a system project's uuid is its only member's."""
+    """A source of quota. A system project has one member, and the uuid of that user."""
 
     uuid: str
     name: str
@@ -177,7 +177,7 @@ class Project:
     is_system: bool
     owner: str | None
     capacities: dict[str, Capacity]
-    # By this number the real server knows it inside; given when it is entered.
+    # The row number in the real server's database.
     number: int = 0
     creation_date: datetime = FOUNDED
     end_date: datetime = FAR_AWAY
@@ -187,12 +187,12 @@ class Project:
     leave_policy: Policy = Policy.AUTO
     max_members: int = INT64_MAX
     private: bool = False
-    # When it was last suspended or terminated, also if it is active again.
+    # When it was last suspended or terminated; kept when it is active again.
     deactivation_date: datetime | None = None
     last_application: int | None = None
 
 
-# What an application can change of a project, apart from the capacities.
+# The fields of a project that an application can change, apart from the capacities.
 PROJECT_FIELDS: Final = (
     "name",
     "owner",
@@ -237,12 +237,12 @@ class ProjectApplication:
 
 @dataclass(slots=True)
 class Membership:
-    """One user's standing in one project; the row is kept for ever."""
+    """The state of one user in one project; the row is never deleted."""
 
     id: int
     user: str
     project: str
     state: MembershipState
     was_accepted: bool = False
-    # When each state that it was ever in was last entered.
+    # When each state was last entered; states that it was never in are missing.
     since: dict[MembershipState, datetime] = field(default_factory=dict)

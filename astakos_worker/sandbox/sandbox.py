@@ -1,4 +1,4 @@
-"""One running sandbox: the stand-in Astakos, what goes wrong with it and what its work costs.
+"""One sandbox: the stand-in Astakos, its faults and the cost of its work.
 
 The application serves it, the control interface steers it. It knows neither HTTP nor sockets.
 """
@@ -18,7 +18,7 @@ from astakos_worker.sandbox.state_file import StateFile
 
 
 class Sandbox:
-    """A stand-in that misbehaves on request and can be put back to an earlier state."""
+    """A stand-in Astakos with faults, costs and snapshots."""
 
     def __init__(
         self,
@@ -37,53 +37,53 @@ class Sandbox:
         self.astakos = self._fresh(Recorder())
         self.faults = FaultPlan()
         self.servers = Servers()
-        # Whoever serves the sandbox from a socket says how to close it for a while.
+        # Set by the server, which can close its socket for some seconds.
         self.begin_outage: Callable[[float], None] | None = None
         self._calm_down()
 
     def keep_in(self, file: StateFile) -> None:
-        """Go on from what a state file holds, if anything, and keep there what happens."""
+        """Continue with the content of a state file, if any, and keep all changes there."""
         kept = file.read()
         if kept is not None:
             kept.quirks = self.astakos.quirks
             self.astakos = kept
         file.rewrite(self.astakos)
         self.astakos.recorder = file
-        # Now that there is what they are about: a rule may want to come back to it.
+        # A rule of kind `restore` goes back to the rows that are here now.
         self.set_faults(self.faults.rules, self.faults.seed)
 
     def set_faults(self, rules: Sequence[Rule], seed: int = 0) -> None:
-        """Put other rules in force; their counts and times begin now."""
+        """Replace the fault rules; counts and times of the new ones begin now."""
         self.faults = FaultPlan(rules, seed=seed, now=time.monotonic())
         if any(rule.kind is Kind.RESTORE for rule in rules):
             self._found_by_rules = dump_database(self.astakos.database)
 
     def restore_what_rules_found(self) -> None:
-        """Back to what there was when the fault rules were set, as a restored backup does."""
+        """Go back to the rows at the time when the fault rules were set, as a backup does."""
         self.astakos.database = load_database(self._found_by_rules)
         self.astakos.changed()
 
     def set_cost(self, model: CostModel) -> None:
-        """Change what work costs, for requests that come from now on."""
+        """Change the cost of work for requests that come from now on."""
         self.servers = Servers(model)
 
     def reset(self) -> None:
-        """Back to the seed, and to the faults and costs of the start; the audit is emptied."""
+        """Go back to the seed and to the faults, costs and quirks of the start; empty the audit."""
         recorder = self.astakos.recorder
-        # What is still under way belongs to the world that is gone, and must not be kept.
+        # Requests under way still change the old Astakos. The state file must not keep that.
         self.astakos.recorder = Recorder()
         self.astakos = self._fresh(recorder)
         recorder.rewrite(self.astakos)
         self._calm_down()
 
     def take_snapshot(self, name: str) -> None:
-        """Remember everything that Astakos knows, under a name."""
+        """Remember all rows under a name."""
         self._snapshots[name] = dump_database(self.astakos.database)
 
     def restore_snapshot(self, name: str) -> None:
-        """Forget what happened since a snapshot, as a restored backup does: serials come again.
+        """Go back to a snapshot, as after a restored backup: serials come again.
 
-        The audit is not Astakos' and goes on.
+        The audit is no part of Astakos and goes on. Raises `UnknownNameError`.
         """
         if name not in self._snapshots:
             known = ", ".join(sorted(self._snapshots)) or "none yet"

@@ -1,9 +1,9 @@
-"""The sandbox behind a socket: in the foreground, or in a thread of somebody else's process.
+"""The sandbox behind a socket: in the foreground, or in a thread of a test's process.
 
     with SandboxServer() as sandbox:
         client = AstakosClient(token, sandbox.auth_url)
 
-The socket listens before anything else happens, so whoever is told the address can connect.
+The socket listens before the address is known to anybody, so that each caller can connect.
 """
 
 import asyncio
@@ -29,23 +29,23 @@ from astakos_worker.sandbox.sandbox import Sandbox
 from astakos_worker.sandbox.state_file import StateFile
 
 _BACKLOG = 2048
-# Seconds within which a sandbox starts or stops, or something is wrong.
+# Seconds within which a sandbox must start or stop.
 _PATIENCE = 10.0
-# Longer than clients keep a connection idle; tests of stale connections set it shorter.
+# Seconds, longer than clients keep an idle connection. Tests of stale connections set less.
 KEEP_ALIVE = 75
 
 
 class _Protocol(HttpToolsProtocol):
-    """Hands the transport to the application, which has connections to cut."""
+    """Hands the transport to the application, which has to drop connections."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        # What an extension may hold is narrower in uvicorn's types than in ASGI.
+        # ASGI allows any value in an extension; uvicorn's types do not.
         self.scope["extensions"] = cast("Any", {TRANSPORT: self.transport})
 
 
 class _Server(uvicorn.Server):
-    """Ends quietly on a signal, says when it is ready, and can be away for a while."""
+    """A server that ends quietly on a signal, reports when it is ready, and can be away."""
 
     def __init__(
         self, config: uvicorn.Config, application: SandboxApp, listen: Callable[[], socket.socket]
@@ -59,7 +59,7 @@ class _Server(uvicorn.Server):
         self._outage: asyncio.Task[None] | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 # uvicorn's
-        # Not kept to be raised again afterwards: Ctrl-C is the proper way to end a sandbox.
+        # The signal is not raised again: Ctrl-C is the proper way to end a sandbox.
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -74,13 +74,13 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def begin_outage(self, seconds: float) -> None:
-        """Be away from the next turn of the loop on: who asked for it still gets an answer."""
+        """Refuse connections from the next turn of the loop on; this request is still answered."""
         if self._outage is not None:
             self._outage.cancel()
         self._outage = asyncio.get_running_loop().create_task(self._be_away(seconds))
 
     async def end_outage(self) -> None:
-        """Be back, if the server is away."""
+        """Listen again, if the server is away."""
         if self._outage is not None:
             self._outage.cancel()
             self._outage = None
@@ -91,17 +91,19 @@ class _Server(uvicorn.Server):
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):
-            # Closed, not aborted: what was written still arrives.
+            # After close(), unlike abort(), the bytes already written still arrive.
             connection.transport.close()
         await asyncio.sleep(seconds)
         await super().startup([self._listen()])
 
 
 class SandboxServer:
-    """A sandbox and its HTTP server; `port` 0 chooses a free one.
+    """A sandbox and its HTTP server; a context manager that serves in a thread.
 
-    `state` names a file that outlives the server. `keep_alive` is how many seconds an idle
-    connection is kept open.
+    `seed` is a path, the text of a seed, or None for the shipped one; `port` 0 chooses a free one;
+    `state` names a file that outlives the server; `cost`, `faults`, `fault_seed` and `quirks` hold
+    from the start and after each reset; `base_path` stands before all paths; `keep_alive` is how
+    many seconds an idle connection is kept open. Raises `SeedError`.
     """
 
     def __init__(
@@ -131,18 +133,18 @@ class SandboxServer:
 
     @property
     def port(self) -> int:
-        """The port that it listens on; known once it has started."""
+        """The port that the server listens on; known once it has started."""
         return self._port
 
     @property
     def url(self) -> str:
-        """Where the sandbox is, any site prefix included."""
+        """The URL of the sandbox, with the prefix of the site."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._port}{self._base_path}"
 
     @property
     def auth_url(self) -> str:
-        """What clients are configured with."""
+        """The URL that clients are configured with."""
         return f"{self.url}/identity/v2.0"
 
     @property
@@ -163,7 +165,10 @@ class SandboxServer:
         self.stop()
 
     def start(self) -> None:
-        """Serve in a thread; returns when requests are answered."""
+        """Serve in a thread; returns when requests are answered.
+
+        Raises `CannotListenError`, `StateFileError` or `SandboxError`.
+        """
         server, serve = self._prepare()
         self._server = server
         self._thread = threading.Thread(target=serve, name="astakos-sandbox", daemon=True)
@@ -173,7 +178,7 @@ class SandboxServer:
             raise SandboxError(f"the sandbox on {self.url} did not start; its log says why")
 
     def stop(self) -> None:
-        """End it, letting go of whatever waits; address and state file are kept for a restart."""
+        """Stop serving, and end all waiting requests; `start` uses address and state file again."""
         if self._thread is None or self._server is None:
             return
         self._server.should_exit = True
@@ -181,9 +186,10 @@ class SandboxServer:
         self._thread = None
 
     def reset(self) -> None:
-        """Back to the seed, and back if it is away; what waits is let go. Only of a running one.
+        """Go back to the seed, end an outage and all waiting requests.
 
-        What was under way belongs to the world that is gone, and cannot touch the new one.
+        Requests that are under way cannot change the new rows. Raises `SandboxError` if the server
+        does not run.
         """
         server = self._server
         if self._thread is None or server is None or server.loop is None:
@@ -196,7 +202,10 @@ class SandboxServer:
         self.sandbox.reset()
 
     def token(self, name: str) -> str:
-        """The token of a component, or of a user by name or uuid."""
+        """Return the token of a component, or of a user by name or uuid.
+
+        Raises `UnknownNameError`.
+        """
         database = self.sandbox.astakos.database
         if name in database.components:
             return database.components[name].token
@@ -209,7 +218,7 @@ class SandboxServer:
         serve()
 
     def _prepare(self) -> tuple[_Server, Callable[[], None]]:
-        """Take the address first: a sandbox that cannot have it must not touch the state."""
+        """Take the address first: a sandbox that cannot listen must not change the state file."""
         listener = self._listen()
         with contextlib.ExitStack() as on_failure:
             on_failure.callback(listener.close)
@@ -256,7 +265,7 @@ class SandboxServer:
             ws="none",
             lifespan="off",
             interface="asgi3",
-            # Logging is the business of whoever starts the sandbox; ours never shows a query.
+            # The caller sets up logging. The sandbox's own access log shows no query.
             log_config=None,
             access_log=False,
             proxy_headers=False,

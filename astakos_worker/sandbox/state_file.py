@@ -1,10 +1,10 @@
-"""A state file: what Astakos knows outlives the sandbox, `kill -9` included.
+"""A state file: the rows of Astakos outlive the sandbox, `kill -9` included.
 
-One JSON object a line, written before the answer is given: first the whole, then what happened
-since. A start reads it and writes it afresh. Nothing is synced to the disk: a power cut may lose
-the last moments, the death of the process loses nothing that was acknowledged.
+One JSON object a line, written before the reply is sent: first the whole database, then each
+change. A start reads the file and writes it again. Nothing is synced to the disk: a power cut may
+lose the last moments. The death of the process loses nothing that was acknowledged.
 
-Faults, costs and snapshots are not in it: they belong to a run.
+Faults, costs, quirks and snapshots are not in the file: they belong to a run.
 """
 
 import fcntl
@@ -22,7 +22,7 @@ from astakos_worker.sandbox.errors import SandboxError, StateFileError
 from astakos_worker.sandbox.quota import Commission
 from astakos_worker.sandbox.snapshot import dump_database, load_database
 
-# When so many bytes have been added, the file is written afresh.
+# Bytes. When changes have added so many, the file is written again.
 _LONGEST_TAIL: Final = 128 << 20
 
 
@@ -36,9 +36,9 @@ class StateFile(Recorder):
         self._lock = self._take_lock()
 
     def read(self) -> Astakos | None:
-        """What an earlier sandbox left, or None if there is nothing.
+        """Return what an earlier sandbox left, or None if there is nothing.
 
-        Raises `StateFileError` if it makes no sense, but for a last line that was cut short.
+        A last line that was cut short is left out. Raises `StateFileError` for other mistakes.
         """
         try:
             lines = self._path.read_bytes().splitlines(keepends=True)
@@ -49,7 +49,7 @@ class StateFile(Recorder):
         astakos: Astakos | None = None
         for number, line in enumerate(lines, 1):
             if number == len(lines) and not line.endswith(b"\n"):
-                # Cut short by the end of the process, hence never acknowledged.
+                # Cut short by the end of the process, so it was never acknowledged.
                 break
             try:
                 astakos = _replay(astakos, json.loads(line))
@@ -61,7 +61,7 @@ class StateFile(Recorder):
         return astakos
 
     def rewrite(self, astakos: Astakos) -> None:
-        """Write the whole afresh, the audit's journal included; the old file stays until then."""
+        """Write the whole again, with the journal; the old file stays until that is done."""
         whole = {
             "database": dump_database(astakos.database),
             "journal": list(astakos.audit.journal),
@@ -109,13 +109,13 @@ class StateFile(Recorder):
             self.rewrite(astakos)
 
     def close(self) -> None:
-        """Let another sandbox have the file."""
+        """Close the file, so that another sandbox can use it."""
         self._close_file()
         os.close(self._lock)
 
     def _add(self, record: dict[str, object]) -> None:
         line = json.dumps(record).encode() + b"\n"
-        # In one piece: a line is there or it is not, also when the process is killed.
+        # One write: after a `kill -9` a line is there completely or not at all.
         self._tail += os.write(self._file, line)
 
     def _close_file(self) -> None:
