@@ -6,18 +6,18 @@ import base64
 import contextlib
 import functools
 import time
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote, quote_plus, urlencode
+from urllib.parse import quote_plus
 
 from astakosclient.caller import Caller
 from astakosclient.endpoints import OAUTH2, Endpoints
-from astakosclient.errors import BadValue, NoEndpoints, NoUserName, NoUUID
+from astakosclient.errors import NoEndpoints, NoUserName, NoUUID
 from astakosclient.http_messages import HttpRequest
+from astakosclient.paths import form, part, query, text, texts
 from astakosclient.transport import encoded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from astakosclient.answer_types import Figures, ProjectFigures, Resource
 
@@ -62,13 +62,13 @@ class AccountCalls(Caller):
         Raises `NotFound` if the token is unknown or expired, or if `belongs_to` is given and
         does not start with the token's scope.
         """
-        part = quote(_given("token_id", token_id), safe="")
+        quoted = part("token_id", text("token_id", token_id, shown=False))
         request = HttpRequest(
             "GET",
-            f"{self._identity.path}/tokens/{part}{_query(belongsTo=belongs_to)}",
+            f"{self._identity.path}/tokens/{quoted}{query(belongsTo=belongs_to)}",
             dict,
             safe=True,
-            secrets=(token_id, part),
+            secrets=(token_id, quoted),
         )
         deadline = time.monotonic() + self._limits.total_timeout
         reply: dict[str, Any] = self._transport.call(request, self._headers, deadline)
@@ -83,7 +83,8 @@ class AccountCalls(Caller):
         once, so the request is never repeated. The token of this client is not sent along.
         Raises `BadRequest` for every mistake in the form, `NoEndpoints` if there is no OAuth 2.
         """
-        form = urlencode({"grant_type": grant_type, "client_id": client_id, **body_params})
+        content = form(grant_type=grant_type, client_id=client_id, **body_params)
+        text("client_secret", client_secret, shown=False)
         basic = base64.b64encode(f"{client_id}:{client_secret}".encode()).decode()
         deadline = time.monotonic() + self._limits.total_timeout
         self._discovered(deadline)
@@ -91,7 +92,7 @@ class AccountCalls(Caller):
             "POST",
             self.api_oauth2_token,
             dict,
-            form.encode(),
+            content,
             {**FORM_HEADERS, "Authorization": f"Basic {basic}"},
             oauth=True,
             secrets=(
@@ -119,11 +120,11 @@ class AccountCalls(Caller):
 
     def get_username(self, uuid: str) -> str:
         """Return the name of a user. Raises `NoUserName`. Needs a user's token."""
-        return _name_in(self.get_usernames([_given("uuid", uuid)]), uuid)
+        return _name_in(self.get_usernames([text("uuid", uuid)]), uuid)
 
     def service_get_username(self, uuid: str) -> str:
         """Return the name of a user. Raises `NoUserName`. Needs a component's token."""
-        return _name_in(self.service_get_usernames([_given("uuid", uuid)]), uuid)
+        return _name_in(self.service_get_usernames([text("uuid", uuid)]), uuid)
 
     def get_uuids(self, display_names: Iterable[str]) -> dict[str, str]:
         """Return `{name as given: uuid}`; unknown names are left out. Needs a user's token."""
@@ -145,7 +146,7 @@ class AccountCalls(Caller):
 
         Upper and lower case in the name do not matter.
         """
-        return _uuid_in(self.get_uuids([_given("display_name", display_name)]), display_name)
+        return _uuid_in(self.get_uuids([text("display_name", display_name)]), display_name)
 
     def service_get_uuid(self, uuid: str | None = None, *, display_name: str | None = None) -> str:
         """Return the uuid of a user. Raises `NoUUID`. Needs a component's token.
@@ -153,15 +154,15 @@ class AccountCalls(Caller):
         Give the name, under either argument. The user's document calls it `uuid`, the later
         package `display_name`.
         """
-        name = _given("the name", display_name if uuid is None else uuid)
+        name = text("the name", display_name if uuid is None else uuid)
         return _uuid_in(self.service_get_uuids([name]), name)
 
     def _names(self, where: Callable[[], str], uuids: Iterable[str] | None) -> dict[str, str]:
-        body = {"uuids": _listed("uuids", uuids)}
+        body = {"uuids": uuids if uuids is None else texts("uuids", uuids)}
         return self._catalog_of(where, body, "uuid_catalog")
 
     def _uuids(self, where: Callable[[], str], names: Iterable[str] | None) -> dict[str, str]:
-        body = {"displaynames": _listed("display_names", names)}
+        body = {"displaynames": names if names is None else texts("display_names", names)}
         return self._catalog_of(where, body, "displayname_catalog")
 
     def _catalog_of(self, where: Callable[[], str], body: object, name: str) -> dict[str, str]:
@@ -199,10 +200,10 @@ class AccountCalls(Caller):
         is found.
         """
         wanted = project if project_id is None else project_id
-        query = _query(user=user, project=wanted)
-        if query is None:
+        filters = query(user=user, project=wanted)
+        if filters is None:
             return {}
-        found = self._call("GET", lambda: f"{self.api_service_quotas}{query}", dict)
+        found = self._call("GET", lambda: f"{self.api_service_quotas}{filters}", dict)
         return cast("dict[str, dict[str, dict[str, Figures]]]", found)
 
     def service_get_project_quotas(
@@ -215,10 +216,10 @@ class AccountCalls(Caller):
         Needs a component's token. Arguments as for `service_get_quotas`. Raises `NotFound` if
         projects are given and none is found.
         """
-        query = _query(project=project if project_id is None else project_id)
-        if query is None:
+        filters = query(project=project if project_id is None else project_id)
+        if filters is None:
             return {}
-        found = self._call("GET", lambda: f"{self.api_service_project_quotas}{query}", dict)
+        found = self._call("GET", lambda: f"{self.api_service_project_quotas}{filters}", dict)
         return cast("dict[str, dict[str, ProjectFigures]]", found)
 
     def send_feedback(self, message: str, data: str) -> None:
@@ -226,8 +227,7 @@ class AccountCalls(Caller):
 
         `data` describes the program that the message comes from.
         """
-        form = {"feedback_msg": _given("message", message), "feedback_data": _given("data", data)}
-        content = urlencode(form).encode()
+        content = form(feedback_msg=message, feedback_data=data)
         self._call("POST", lambda: self.api_feedback, None, content, headers=FORM_HEADERS)
 
     def set_default_project(self, project_id: str) -> None:
@@ -237,36 +237,6 @@ class AccountCalls(Caller):
         membership or the project is not active.
         """
         self._call("POST", lambda: self.api_default_project, None, {"project_id": project_id})
-
-
-def _given(what: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise BadValue(f"{what} must be a string, not {value!r}")
-    return value
-
-
-def _listed(what: str, values: Iterable[str] | None) -> list[str] | None:
-    if values is None:
-        return None
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise BadValue(f"{what} must be a list of strings, not {values!r}")
-    listed = list(values)
-    if not all(isinstance(value, str) for value in listed):
-        raise BadValue(f"{what} must be a list of strings, not {listed!r}")
-    return listed
-
-
-def _query(**filters: str | Iterable[str] | None) -> str | None:
-    """Return a query string with comma-joined lists, or None if a list is empty."""
-    parts = []
-    for name, value in filters.items():
-        if value is None:
-            continue
-        values = [value] if isinstance(value, str) else _listed(name, value)
-        if not values:
-            return None
-        parts.append(f"{name}={quote(','.join(values), safe='')}")
-    return f"?{'&'.join(parts)}" if parts else ""
 
 
 def _lacks_catalog(name: str, reply: Mapping[str, Any]) -> str | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from astakosclient.account_calls import AccountCalls
 from astakosclient.commission_calls import CommissionCalls
@@ -14,8 +14,7 @@ from astakosclient.errors import BadValue, LocalError
 from astakosclient.http_messages import CallLimits
 from astakosclient.project_calls import ProjectCalls
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+_MOST = 1_000_000  # seconds, or connections: far beyond any use, and within what a socket takes
 
 
 class AstakosClient(AccountCalls, CommissionCalls, ProjectCalls):
@@ -36,8 +35,8 @@ class AstakosClient(AccountCalls, CommissionCalls, ProjectCalls):
         headers: headers for every request.
         connect_timeout: seconds for connecting, to all addresses of the host together.
         total_timeout: seconds for one call with its discovery, retries and pauses.
-        fresh_within: a call with `fresh=True` uses a kept connection only if it was used within
-            this many seconds. Choose less than the keep-alive time of the server.
+        fresh_within: seconds since its last use in which a kept connection serves a call with
+            `fresh=True`. Choose less than the keep-alive time of the server.
         verify: True, or the path of a file or folder of certificate authorities to trust, or
             False, which checks no certificate.
 
@@ -62,15 +61,15 @@ class AstakosClient(AccountCalls, CommissionCalls, ProjectCalls):
         fresh_within: float = 1.0,
         verify: bool | str = True,
     ) -> None:
-        if isinstance(verify, str | os.PathLike):
-            verify = os.fspath(verify)
-            if not Path(verify).exists():
-                raise LocalError(OSError(f"verify: there is no file or folder {verify}"))
+        if not isinstance(retry, int):
+            raise BadValue(f"retry must be an integer, not {retry!r}")
+        if headers is not None and not isinstance(headers, Mapping):
+            raise BadValue(f"headers must be a dict of strings, not {headers!r}")
         limits = CallLimits(
             connect_timeout=_positive("connect_timeout", connect_timeout),
             total_timeout=_positive("total_timeout", total_timeout),
             fresh_within=_positive("fresh_within", fresh_within),
-            retry=max(int(retry), 0),
+            retry=max(retry, 0),
             use_pool=bool(use_pool),
             pool_size=int(_positive("pool_size", pool_size)),
         )
@@ -78,13 +77,29 @@ class AstakosClient(AccountCalls, CommissionCalls, ProjectCalls):
             token,
             identity_url(auth_url),
             limits=limits,
-            verify=verify,
+            verify=_checked(verify),
             logger=logger or logging.getLogger("astakosclient"),
             headers=headers or {},
         )
 
 
 def _positive(what: str, value: float) -> float:
-    if isinstance(value, bool) or not value > 0:
-        raise BadValue(f"{what} must be more than 0, not {value!r}")
+    if type(value) not in {int, float} or not 0 < value <= _MOST:
+        raise BadValue(f"{what} must be a number more than 0, up to {_MOST}, not {value!r}")
     return value
+
+
+def _checked(verify: object) -> bool | str:
+    """Return `verify`; an empty text would switch verification off without a word."""
+    if isinstance(verify, bool):
+        return verify
+    if not isinstance(verify, str | os.PathLike) or not os.fspath(verify):
+        raise BadValue(f"verify must be True, False or a path, not {verify!r}")
+    path = str(os.fspath(verify))
+    try:
+        there = Path(path).exists()
+    except (OSError, ValueError) as error:
+        raise BadValue(f"verify is not a path: {error}") from None
+    if not there:
+        raise LocalError(OSError(f"verify: there is no file or folder {path}"))
+    return path

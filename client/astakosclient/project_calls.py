@@ -6,15 +6,14 @@ second join, would be the result.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote, urlencode
 
 from astakosclient.caller import Caller
 from astakosclient.errors import BadValue
+from astakosclient.paths import part, query, text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from astakosclient.answer_types import Application, MembershipId
 
 
@@ -37,14 +36,14 @@ class ProjectCalls(Caller):
         `name`, `state` and `owner` (a uuid) narrow the answer down. `mode` is `"default"`,
         `"related"`, `"member"` or `"active"`. Raises `BadRequest` for an unknown state or mode.
         """
-        query = _query(name=name, state=state, owner=owner, mode=mode)
-        found = self._call("GET", lambda: f"{self.api_projects}{query}", list)
+        filters = query(name=name, state=state, owner=owner, mode=mode)
+        found = self._call("GET", lambda: f"{self.api_projects}{filters or ''}", list)
         return cast("list[dict[str, Any]]", found)
 
     def get_project(self, project_id: str) -> dict[str, Any]:
         """Return a project. Raises `NotFound`, or `Forbidden` if the user may not see it."""
-        part = _part(project_id)
-        found = self._call("GET", lambda: f"{self.api_projects}/{part}", dict)
+        quoted = part("project_id", project_id)
+        found = self._call("GET", lambda: f"{self.api_projects}/{quoted}", dict)
         return cast("dict[str, Any]", found)
 
     def create_project(self, specs: Mapping[str, Any]) -> Application:
@@ -53,7 +52,7 @@ class ProjectCalls(Caller):
         `specs` needs `name` (shaped like a domain) and `end_date` (ISO 8601, with a time zone).
         Raises `BadRequest` for a wrong field, 409 if the user has too many pending applications.
         """
-        applied = self._call("POST", lambda: self.api_projects, dict, dict(specs))
+        applied = self._call("POST", lambda: self.api_projects, dict, _checked(specs))
         return cast("Application", applied)
 
     def modify_project(self, project_id: str, specs: Mapping[str, Any]) -> Application:
@@ -62,8 +61,8 @@ class ProjectCalls(Caller):
         `specs` has the fields to change, and no others. Raises `BadRequest`, `NotFound`,
         `Forbidden`, 409.
         """
-        part = _part(project_id)
-        applied = self._call("PUT", lambda: f"{self.api_projects}/{part}", dict, dict(specs))
+        quoted = part("project_id", project_id)
+        applied = self._call("PUT", lambda: f"{self.api_projects}/{quoted}", dict, _checked(specs))
         return cast("Application", applied)
 
     def project_action(self, project_id: str, action: str, reason: str = "") -> None:
@@ -71,7 +70,7 @@ class ProjectCalls(Caller):
 
         Needs the token of an administrator. Raises `NotFound`, `Forbidden`, `BadRequest`, 409.
         """
-        self._project_action(project_id, {action: {"reason": reason}})
+        self._project_action(project_id, {text("action", action): {"reason": reason}})
 
     def application_action(
         self, project_id: str, app_id: int, action: str, reason: str = ""
@@ -81,11 +80,13 @@ class ProjectCalls(Caller):
         `approve` and `deny` need the token of an administrator. Raises `NotFound`,
         `Forbidden`, `BadRequest`, 409.
         """
-        self._project_action(project_id, {action: {"app_id": app_id, "reason": reason}})
+        self._project_action(
+            project_id, {text("action", action): {"app_id": app_id, "reason": reason}}
+        )
 
     def _project_action(self, project_id: str, body: object) -> None:
-        part = _part(project_id)
-        self._call("POST", lambda: f"{self.api_projects}/{part}/action", None, body)
+        quoted = part("project_id", project_id)
+        self._call("POST", lambda: f"{self.api_projects}/{quoted}/action", None, body)
 
     def get_memberships(
         self, project_id: str | None = None, project: str | None = None
@@ -94,14 +95,14 @@ class ProjectCalls(Caller):
 
         With `project_id`, only those in that project. `project` is its older name.
         """
-        query = _query(project=project if project_id is None else project_id)
-        found = self._call("GET", lambda: f"{self.api_memberships}{query}", list)
+        filters = query(project=project if project_id is None else project_id)
+        found = self._call("GET", lambda: f"{self.api_memberships}{filters or ''}", list)
         return cast("list[dict[str, Any]]", found)
 
     def get_membership(self, memb_id: int) -> dict[str, Any]:
         """Return a membership. Raises `NotFound`, or `Forbidden` if the user may not see it."""
-        part = _part(memb_id)
-        found = self._call("GET", lambda: f"{self.api_memberships}/{part}", dict)
+        quoted = part("memb_id", memb_id)
+        found = self._call("GET", lambda: f"{self.api_memberships}/{quoted}", dict)
         return cast("dict[str, Any]", found)
 
     def membership_action(self, memb_id: int, action: str, reason: str = "") -> None:
@@ -109,9 +110,11 @@ class ProjectCalls(Caller):
 
         Raises `NotFound`, `Forbidden`, `BadRequest`, 409.
         """
-        part = _part(memb_id)
-        path = f"/{part}/action"
-        self._call("POST", lambda: f"{self.api_memberships}{path}", None, {action: reason})
+        quoted = part("memb_id", memb_id)
+        path = f"/{quoted}/action"
+        self._call(
+            "POST", lambda: f"{self.api_memberships}{path}", None, {text("action", action): reason}
+        )
 
     def join_project(self, project_id: str) -> MembershipId:
         """Ask to join a project; return `{"id": number of the membership}`.
@@ -132,13 +135,7 @@ class ProjectCalls(Caller):
         return cast("MembershipId", self._call("POST", lambda: self.api_memberships, dict, body))
 
 
-def _part(given: str | int) -> str:
-    """Return an id, quoted, as a part of a path."""
-    if type(given) not in (str, int) or given == "":
-        raise BadValue(f"an id must be a string or a number, not {given!r}")
-    return quote(str(given), safe="")
-
-
-def _query(**filters: str | None) -> str:
-    given = {name: value for name, value in filters.items() if value is not None}
-    return f"?{urlencode(given)}" if given else ""
+def _checked(specs: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(specs, Mapping):
+        raise BadValue(f"specs must be a dict of the fields of a project, not {specs!r}")
+    return dict(specs)

@@ -49,7 +49,7 @@ CALLS = [
         "get_projects",
         ("a name", "active", "u", "member"),
         "GET",
-        f"{A}/projects?name=a+name&state=active&owner=u&mode=member",
+        f"{A}/projects?name=a%20name&state=active&owner=u&mode=member",
         None,
         [],
     ),
