@@ -1,32 +1,19 @@
-"""Connections on which one exchange (a request and its answer) ends by its deadline.
+"""Connections, pools and the adapter: the parts of urllib3 and requests with timed sockets.
 
-The time-out of a socket starts again with every `recv`, so a peer that sends one byte a second
-could hold a request for ever. Here every operation on a socket gets the seconds that are left
-until the deadline of the current exchange: connecting, TLS, sending, headers and body alike. The
-same sockets note whether a byte of the request has left. No exception says that for certain.
-
-The kernel keeps to the deadline too (F104). What a program writes to a socket, the kernel sends
-later, and goes on sending after the program closed the socket or died. So, before each send, the
-socket gets a `TCP_USER_TIMEOUT` of the seconds that are left, and is set to be reset when it is
-closed. The kernel of a sender that is killed at second 3 of 15 throws the unsent bytes away at
-second 3; the kernel of a sender that is stopped (SIGSTOP) does so at about second 15.
-
-Resolving a name is the one step that cannot be cut short; the resolver has limits of its own.
+The libraries are taken as they are, but for the methods below. `UPSTREAM` lists what is overridden
+or relied upon, and the rule for each. Errors are the main concern: urllib3 treats an error by its
+class, swallows some, and frees places of the pool for others.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import os
 import socket
 import ssl
-import struct
 import sys
-import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
@@ -35,8 +22,10 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import EmptyPoolError, NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context
 
+from astakosclient.exchange import TimedSocket, TimedTLSSocket, current_exchange
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from requests import PreparedRequest
     from urllib3._base_connection import BaseHTTPConnection
@@ -83,11 +72,6 @@ UPSTREAM: Final[dict[str, str]] = {
     ),
 }
 
-#: Linux has it; elsewhere the kernel's own limits (about 100 s) stand.
-_USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)
-#: Values of SO_LINGER: on close, throw unsent bytes away and send a reset; or send all, then FIN.
-_RESET, _CLOSE = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
-
 #: Errors of a system call that this machine causes by itself: no file descriptor, memory, port,
 #: interface or route, or no permission. No byte has left the machine.
 _OF_THIS_MACHINE: Final = frozenset(
@@ -106,158 +90,13 @@ def is_of_this_machine(error: BaseException) -> bool:
     return own and not numbered_otherwise
 
 
-class Exchange:
-    """One attempt at one request: its limits, and what is known about it so far."""
-
-    __slots__ = (
-        "answered",
-        "connect_timeout",
-        "connected",
-        "deadline",
-        "keep",
-        "max_idle",
-        "reused",
-        "secrets",
-        "sent",
-        "sock",
-    )
-
-    def __init__(
-        self,
-        deadline: float,
-        connect_timeout: float,
-        *,
-        keep: bool,
-        max_idle: float | None,
-        secrets: Sequence[str],
-    ) -> None:
-        self.deadline = deadline
-        self.connect_timeout = connect_timeout
-        self.keep = keep
-        self.max_idle = max_idle
-        self.secrets = secrets
-        self.sock: object = None
-        self.connected = self.reused = self.sent = self.answered = False
-
-    def left(self) -> float:
-        """Return the seconds until the deadline, more than 0; after it: `TimeoutError`."""
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the deadline of the request has passed")
-        return left
-
-    def renew(self) -> None:
-        """Start again, on a new connection."""
-        self.max_idle, self.sock = -1.0, None
-        self.connected = self.reused = self.sent = self.answered = False
-
-    def abandon(self) -> None:
-        """Reset the connection, so that the kernel throws away what it has not sent (F104).
-
-        urllib3 closes the connection itself in most cases; then it is closed already.
-        """
-        sock = self.sock
-        if isinstance(sock, socket.socket) and sock.fileno() >= 0:
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            os.close(sock.detach())
-
-    def __enter__(self) -> Self:
-        _current.exchange = self
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        _current.exchange = None
-
-
-class _Current(threading.local):
-    """The exchange of each thread. TLS and proxies stack sockets, and all of them need it."""
-
-    exchange: Exchange | None = None
-
-
-_current = _Current()
-
-
-def current_exchange() -> Exchange | None:
-    """Return the exchange of this thread; None between two."""
-    return _current.exchange
-
-
-if TYPE_CHECKING:
-    _Either = socket.socket
-else:
-    _Either = object
-
-
-class _Timed(_Either):
-    """A socket whose operations end by the deadline. `sent` is set once it may be true."""
-
-    encrypted: ClassVar[bool]
-
-    def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        exchange = _current.exchange
-        if exchange is None:
-            return super().recv_into(*args, **kwargs)
-        self.settimeout(exchange.left())
-        count = super().recv_into(*args, **kwargs)
-        if count and not exchange.answered:
-            self._begin_answer(exchange)
-        return count
-
-    def recv(self, *args: Any, **kwargs: Any) -> bytes:
-        exchange = _current.exchange
-        if exchange is None:
-            return super().recv(*args, **kwargs)
-        self.settimeout(exchange.left())
-        content = super().recv(*args, **kwargs)
-        if content and not exchange.answered:
-            self._begin_answer(exchange)
-        return content
-
-    def _begin_answer(self, exchange: Exchange) -> None:
-        # The peer answers, so it has read the request. A close need not be a reset any more.
-        exchange.answered = True
-        self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _CLOSE)
-
-    def sendall(self, data: Any, flags: int = 0) -> None:
-        exchange = _current.exchange
-        if exchange is None:
-            super().sendall(data, flags)
-            return
-        self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        view = memoryview(data).cast("B")
-        while view:
-            left = exchange.left()
-            self.settimeout(left)
-            if _USER_TIMEOUT is not None:
-                self.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, max(int(left * 1000), 1))
-            # A failed send() on a plain socket has sent nothing; TLS may have sent a part.
-            exchange.sent = exchange.sent or self.encrypted
-            view = view[self.send(view, flags) :]
-            exchange.sent = True
-
-
-class _TimedSocket(_Timed, socket.socket):
-    encrypted = False
-
-
-class _TimedTLSSocket(_Timed, ssl.SSLSocket):
-    encrypted = True
-
-    def do_handshake(self, block: bool = False) -> None:
-        if _current.exchange is not None:
-            self.settimeout(_current.exchange.left())
-        super().do_handshake(block)
-
-
 class _TimedConnection(HTTPConnection):
     """A connection with timed sockets. All addresses of a host share one time-out."""
 
     rested_at = 0.0
 
     def _new_conn(self) -> socket.socket:
-        exchange = _current.exchange
+        exchange = current_exchange()
         if exchange is None:
             return super()._new_conn()
         try:
@@ -276,7 +115,7 @@ class _TimedConnection(HTTPConnection):
         failures: list[OSError] = []
         for place, (family, kind, proto, _, address) in enumerate(found):
             try:
-                sock = _TimedSocket(family, kind, proto)
+                sock = TimedSocket(family, kind, proto)
             except OSError as error:
                 failures.append(error)
                 continue
@@ -295,22 +134,23 @@ class _TimedConnection(HTTPConnection):
                 raise
             else:
                 return sock
-        # A machine without IPv6 has no route to that address; what the other one did counts.
+        # A machine without IPv6 has no route to that address. The failure of the other counts.
         failures.sort(key=is_of_this_machine, reverse=True)
         raise failures[-1] if failures else OSError(f"no address for {host}")
 
     def connect(self) -> None:
+        exchange = current_exchange()
         try:
             super().connect()
         except (OSError, UnicodeError) as error:
             raise NewConnectionError(self, str(error)) from error
         finally:
             # Whatever was sent so far went to a proxy, and was no part of the request.
-            if _current.exchange is not None:
-                _current.exchange.sent = _current.exchange.answered = False
-        if _current.exchange is not None:
-            _current.exchange.connected = True
-            _current.exchange.sock = _innermost(self.sock)
+            if exchange is not None:
+                exchange.sent = exchange.answered = False
+        if exchange is not None:
+            exchange.connected = True
+            exchange.sock = _innermost(self.sock)
 
 
 def _innermost(sock: object) -> object:
@@ -330,7 +170,7 @@ class _TimedPool(HTTPConnectionPool):
     ConnectionCls = _TimedConnection
 
     def _get_conn(self, timeout: float | None = None) -> BaseHTTPConnection:
-        exchange = _current.exchange
+        exchange = current_exchange()
         if exchange is None:
             return super()._get_conn(timeout)
         try:
@@ -349,7 +189,8 @@ class _TimedPool(HTTPConnectionPool):
         return conn
 
     def _put_conn(self, conn: BaseHTTPConnection | None) -> None:
-        if _current.exchange is None or _current.exchange.keep:
+        exchange = current_exchange()
+        if exchange is None or exchange.keep:
             if isinstance(conn, _TimedConnection):
                 conn.rested_at = time.monotonic()
             super()._put_conn(conn)
@@ -413,7 +254,7 @@ class TimedAdapter(HTTPAdapter):
         if self._context is None:
             required = ssl.CERT_REQUIRED if self._verify else ssl.CERT_NONE
             context = create_urllib3_context(cert_reqs=required)
-            context.sslsocket_class = _TimedTLSSocket
+            context.sslsocket_class = TimedTLSSocket
             if self._verify:
                 found = DEFAULT_CA_BUNDLE_PATH if self._verify is True else str(self._verify)
                 folder = Path(found).is_dir()

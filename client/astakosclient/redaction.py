@@ -6,7 +6,7 @@ import logging
 import traceback
 from typing import TYPE_CHECKING
 
-from astakosclient.connections import current_exchange
+from astakosclient.exchange import current_exchange
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ lost connection, or a 502, 503 or 504. Any other request is repeated only if no 
 sent (the protocol, section 4.3). All attempts, and the pauses between them, end by one deadline.
 
 Whether a request was *sent* is decided here, in `_exchange`, by what the sockets of
-`connections.py` have noted. No exception is asked, because none says it for certain.
+`exchange.py` have noted. No exception is asked, because none says it for certain.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import requests
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
-from astakosclient.connections import Exchange, TimedAdapter, is_of_this_machine
+from astakosclient.connections import TimedAdapter, is_of_this_machine
 from astakosclient.decoding import decoded, error_of
 from astakosclient.errors import (
     AstakosClientException,
@@ -32,6 +32,7 @@ from astakosclient.errors import (
     Outcome,
     plain_cause,
 )
+from astakosclient.exchange import Exchange
 from astakosclient.http_messages import CallLimits, HttpReply, HttpRequest
 from astakosclient.redaction import hide_secrets_of_urllib3, redacted
 

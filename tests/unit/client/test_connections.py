@@ -21,7 +21,7 @@ from astakosclient import (
     ConnectionError,  # noqa: A004 - the protocol's name
     Outcome,
 )
-from astakosclient.connections import Exchange, _TimedSocket
+from astakosclient.exchange import Exchange, TimedSocket
 
 HOLDING = {"holder": "user:u", "source": "project:p", "resource": "cyclades.vm", "quantity": 1}
 
@@ -194,7 +194,7 @@ def pair():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         near = socket.create_connection(listener.getsockname())
         far, _ = listener.accept()
-    with _TimedSocket(fileno=near.detach()) as timed, far:
+    with TimedSocket(fileno=near.detach()) as timed, far:
         yield timed, far
 
 
