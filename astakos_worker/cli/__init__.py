@@ -1,26 +1,26 @@
 """The operator's command: `astakos-worker`.
 
-Subcommands are modules beside this file, each with a `command`, and are imported when they are
-called: a worker's host need not have what only the sandbox needs. An error is one red line;
-`--debug` shows where it came from.
+Runs in an operator's shell. Each subcommand is a module beside this file, with a `command`. It is
+imported when it is called, so a worker's host needs no package that only the sandbox needs. An
+error is one red line; `--debug` shows the traceback. Nothing imports this folder.
 """
 
 import importlib
 import importlib.util
 import sys
+import traceback
 from typing import Any, NoReturn
 
 import click
 from kombu.exceptions import OperationalError
 from pydantic import ValidationError
-from rich.console import Console
-from rich.text import Text
 
+from astakos_worker.cli.terminal import Terminal, cell, paragraph, visible_usage_errors
 from astakos_worker.configuration.setting_errors import in_words
 from astakos_worker.ledger.contract import UnavailableError
 from astakos_worker.service.errors import Unavailable
 
-#: What each does, in the order in which a newcomer meets them.
+#: What each command does, in the order in which a newcomer meets them.
 COMMANDS = {
     "demo": "Run the main job from end to end on this machine, and prove its sums.",
     "up": "Run the whole stack on this machine until Ctrl-C.",
@@ -32,23 +32,28 @@ COMMANDS = {
     "reconcile": "Bring Astakos' pending commissions and the ledger together.",
     "health": "Say whether this host's workers consume; for compose and systemd.",
 }
-#: Packages that are not of the base installation, and the extra that brings them.
+#: Packages that the base installation does not have, and the extra that installs them.
 EXTRAS = {"uvicorn": "sandbox", "uvloop": "sandbox", "httptools": "sandbox"}
 _OURS = {"astakos_worker", "astakosclient"}
-#: An extra that covers whatever a command may miss.
+#: The extra that installs every package that a command may need.
 _ALL = "local"
 
 
 class Commands(click.Group):
     """A group whose commands are modules, imported when they are called."""
 
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Parse the command line."""
+        with visible_usage_errors():
+            return super().make_context(*args, **options)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the commands whose modules are there."""
+        """Return the commands whose modules are installed."""
         del ctx
         return [name for name in COMMANDS if importlib.util.find_spec(_module(name))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command; None if there is no such."""
+        """Import a command; None if there is no such command."""
         if cmd_name not in self.list_commands(ctx):
             return None
         module = importlib.import_module(_module(cmd_name))
@@ -63,15 +68,17 @@ class Commands(click.Group):
             formatter.write_dl([(name, COMMANDS[name]) for name in self.list_commands(ctx)])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; turn whatever it raises into one line for a person."""
+        """Run the command, and turn any error into one line for a person."""
         try:
-            return super().invoke(ctx)
+            with visible_usage_errors():
+                return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        # The outermost place: there is nobody else to tell what went wrong.
-        except Exception as error:
+        # The outermost place: no other code could report the error.
+        except Exception as error:  # noqa: BLE001
             if ctx.params["debug"]:
-                raise
+                _console().print(paragraph(traceback.format_exc()))
+                sys.exit(1)
             _explain(error)
 
 
@@ -80,42 +87,48 @@ class Commands(click.Group):
 @click.version_option(package_name="astakos-worker", prog_name="astakos-worker")
 def main(debug: bool) -> None:
     """Quota commissions of Synnefo services, carried out exactly once over Celery."""
-    del debug  # read from the context where errors are told
+    del debug  # `invoke` reads it from the context
 
 
 def _module(name: str) -> str:
     return "astakos_worker.sandbox.command" if name == "sandbox" else f"{__name__}.{name}"
 
 
+def _console() -> Terminal:
+    return Terminal(stderr=True, soft_wrap=True)
+
+
 def _explain(error: Exception) -> NoReturn:
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    """Print what went wrong and what to do about it, and end the process."""
+    console = _console()
     missing = (error.name or "").partition(".")[0] if isinstance(error, ImportError) else ""
     if missing and missing not in _OURS:
         extra = EXTRAS.get(missing, _ALL)
-        console.print(
-            Text(f"this command needs: pip install 'astakos-worker[{extra}]'", style="red")
-        )
-        console.print(Text(f"({missing} is not installed)"))
+        console.print(cell(f"this command needs: pip install 'astakos-worker[{extra}]'", "red"))
+        console.print(cell(f"({missing} is not installed)"))
         sys.exit(2)
-    # Settings that do not fit are told as the workers tell them.
-    text = in_words(error) if isinstance(error, ValidationError) else str(error)
-    if isinstance(error, Unavailable) and error.__cause__ is not None:
-        text = str(
-            error.__cause__
-        )  # what a service's call says of its commission is not asked here
-    elif isinstance(error, OperationalError):
-        text = f"the broker does not answer: {error}"
-    headline, _, rest = text.partition("\n")
-    rest = rest or _away(error)
-    if isinstance(error, KeyError):  # its text is the repr of its key
-        headline = str(error.args[0]) if error.args else ""
-    console.print(Text(headline or type(error).__name__, style="red"))
-    if rest:
-        console.print(Text(rest))
+    headline, _, rest = paragraph(_text(error)).partition("\n")
+    console.print(headline or type(error).__name__, style="red")
+    if rest := rest or _advice(error):
+        console.print(rest)
     sys.exit(1)
 
 
-def _away(error: Exception) -> str:
+def _text(error: Exception) -> str:
+    """Return what an error says to an operator."""
+    if isinstance(error, ValidationError):  # settings: in the words of the workers
+        return in_words(error)
+    if isinstance(error, Unavailable) and error.__cause__ is not None:
+        # A service's call adds a sentence about its commission. No operator asked for that one.
+        return str(error.__cause__)
+    if isinstance(error, OperationalError):
+        return f"the broker does not answer: {error}"
+    if isinstance(error, KeyError):  # its text is the repr of its key
+        return str(error.args[0]) if error.args else ""
+    return str(error)
+
+
+def _advice(error: Exception) -> str:
     """Return what to do about a server that does not answer; nothing for other errors."""
     if isinstance(error, (Unavailable, UnavailableError)):
         return "ASTAKOS_LEDGER_URL says where the ledger is; the same command again is safe"

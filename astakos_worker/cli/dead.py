@@ -1,19 +1,24 @@
-"""`astakos-worker dead`: what cannot go on without a person, and what that person may do."""
+"""`astakos-worker dead`: dead letters, and what a person may do about them."""
 
 import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
 
 import click
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from astakos_worker.cli.service_names import known_services
 from astakos_worker.cli.show import picture
-from astakos_worker.cli.terminal import report_console
+from astakos_worker.cli.terminal import (
+    cell,
+    complain,
+    confirm,
+    print_json,
+    report_console,
+    say,
+    timestamp,
+)
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.record_json import dump
 from astakos_worker.service.commissions import Commissions
@@ -38,9 +43,9 @@ _KEYS = click.argument("keys", nargs=-1)
 def command() -> None:
     """Dead letters: commissions that cannot go on without a person.
 
-    Such as one whose acceptance Astakos has answered with an error for longer than
-    ASTAKOS_REFUSAL_WINDOW, or a decision by name whose request never came. Look why, mend it, and
-    send it again; or discard it.
+    Examples: Astakos has answered an accept with an error for longer than ASTAKOS_REFUSAL_WINDOW;
+    a decision came by name, and its request never did. Find the reason, remove it, and send the
+    commission again; or discard it.
     """
 
 
@@ -49,7 +54,7 @@ def command() -> None:
 @_JSON
 @click.option("--limit", type=click.IntRange(min=1), default=500, show_default=True)
 def list_(service: str | None, as_json: bool, limit: int) -> None:
-    """List dead commissions, those that will be purged first in front.
+    """List dead commissions; those that are purged first come first.
 
     Exit status 1 if there are any.
     """
@@ -58,16 +63,16 @@ def list_(service: str | None, as_json: bool, limit: int) -> None:
     [name] = known_services(settings, ledger_of(settings), [name])
     letters = Commissions(name, settings=settings).dead.list(limit)
     if as_json:
-        _json([asdict(letter) for letter in letters])
+        print_json([asdict(letter) for letter in letters])
     elif letters:
         table = Table("key", "since", "serial", "decision", "reason", box=None)
         for one in letters:
             serial = "-" if one.serial is None else str(one.serial)
-            cells = (one.key, _time(one.since), serial, one.decision or "-", one.reason)
-            table.add_row(*map(Text, cells))
+            cells = (one.key, timestamp(one.since), serial, one.decision or "-", one.reason)
+            table.add_row(*map(cell, cells))
         report_console().print(table)
     else:
-        click.echo(f"nothing of {name} is dead")
+        say(f"{name} has no dead letters")
     sys.exit(1 if letters else 0)
 
 
@@ -90,15 +95,15 @@ def show(
             choices = commissions.dead.choices(which)
         except (NotDead, UnknownKey, NewerRecord) as error:
             failed = True
-            _told(error)
+            complain(error)
             continue
         if as_json:
-            _json({**json.loads(dump(record)), "version": version, **choices})
+            print_json({**json.loads(dump(record)), "version": version, **choices})
         else:
             console = report_console()
             console.print(picture(record))
             for name, what in choices.items():
-                console.print(Text(f"{name}: {what}", style="bold"))
+                console.print(cell(f"{name}: {what}", "bold"))
     sys.exit(1 if failed else 0)
 
 
@@ -118,11 +123,11 @@ def resend(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Send dead commissions on their way again.
+    """Send dead commissions again.
 
-    Each goes on where it was: with a serial its decision is sent again, without one it is issued,
-    and if an earlier request may have reached Astakos that is found out first. Exit status 1 if
-    one of them could not be sent again.
+    Each goes on where it was. With a serial, its decision is sent again. Without one, it is issued;
+    if an earlier request may have reached Astakos, the workers look for that one first. Exit status
+    1 if one of them could not be sent again.
     """
     dead = Commissions(service).dead
     which = _chosen(keys, serials, dead, everything=everything)
@@ -135,7 +140,7 @@ def resend(
 @_SERIAL
 @_ALL
 @_SERVICE
-@click.option("--reason", default="", help="Kept in the history, for who asks later.")
+@click.option("--reason", default="", help="Stored in the history.")
 @_YES
 @_JSON
 def discard(
@@ -148,40 +153,40 @@ def discard(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Give dead commissions up for good.
+    """Give up dead commissions for good.
 
-    What has a serial is rejected at Astakos, whatever had been decided, so that nothing stays
-    reserved; without a serial it is closed. Exit status 1 if one of them could not be discarded.
+    A commission with a serial is rejected at Astakos, whatever was decided, so nothing stays
+    reserved. One without a serial is closed. Exit status 1 if one of them could not be discarded.
     """
     dead = Commissions(service).dead
     which = _chosen(keys, serials, dead, everything=everything)
-    _sure(f"Give {len(which)} dead commissions up for good?", yes=yes)
+    _sure(f"Give up {len(which)} dead commissions for good?", yes=yes)
     _each(which, lambda one: dead.discard(one, reason), as_json=as_json)
 
 
-@command.command(short_help="List messages that nobody could read.")
-@click.option("--clear", is_flag=True, help="Forget them.")
+@command.command(short_help="List messages that no worker could read.")
+@click.option("--clear", is_flag=True, help="Delete the list.")
 @_JSON
 def messages(clear: bool, as_json: bool) -> None:
-    """List messages that no worker could make anything of; they are gone, and this is why.
+    """List messages that no worker could read, with the reason. The messages are gone.
 
-    Nothing of what was in them is kept.
+    Nothing of their contents is stored.
     """
     kept = dead_messages_of(Settings())
     if clear:
-        click.echo(f"forgot {kept.clear()}")
+        say(f"forgot {kept.clear()}")
         return
     listed = kept.list()
     if as_json:
-        _json([asdict(one) for one in listed])
+        print_json([asdict(one) for one in listed])
     elif listed:
         table = Table("when", "queue", "task", "id", "reason", box=None)
         for one in listed:
-            cells = (_time(one.at), one.queue, one.task, one.id, one.reason)
-            table.add_row(*(Text(cell or "-") for cell in cells))
+            cells = (timestamp(one.at), one.queue, one.task, one.id, one.reason)
+            table.add_row(*(cell(each or "-") for each in cells))
         report_console().print(table)
     else:
-        click.echo("no dead messages")
+        say("no dead messages")
 
 
 def _named(keys: tuple[str, ...], serials: tuple[int, ...]) -> list[str | int]:
@@ -202,7 +207,7 @@ def _chosen(
 
 def _sure(question: str, *, yes: bool) -> None:
     if not yes:
-        click.confirm(question, abort=True, err=True)
+        confirm(question)
 
 
 def _each(which: list[str | int], do: Callable[[str | int], Outcome], *, as_json: bool) -> None:
@@ -212,22 +217,10 @@ def _each(which: list[str | int], do: Callable[[str | int], Outcome], *, as_json
             outcome = do(one)
         except (NotDead, UnknownKey, NewerRecord) as error:
             failed = True
-            _told(error)
+            complain(error)
             continue
         if as_json:
-            _json(asdict(outcome))
+            print_json(asdict(outcome))
         else:
-            click.echo(f"{outcome.key} {outcome.state}")
+            say(f"{outcome.key} {outcome.state}")
     sys.exit(1 if failed else 0)
-
-
-def _told(error: Exception) -> None:
-    Console(stderr=True).print(Text(str(error), style="red"))
-
-
-def _json(value: object) -> None:
-    print(json.dumps(value))  # noqa: T201
-
-
-def _time(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -5,7 +5,6 @@ Status 0: proven; 1: something differs; 130: interrupted.
 
 import contextlib
 import io
-import json
 import logging
 import os
 import shutil
@@ -15,10 +14,9 @@ import threading
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.text import Text
 
 from astakos_worker.cli.interrupts import interrupt_once
+from astakos_worker.cli.terminal import Terminal, cell, print_json
 from astakos_worker.configuration.logs import configure_logs
 from astakos_worker.demo.lines import show_lines
 from astakos_worker.demo.plan import FEWEST
@@ -77,8 +75,8 @@ def command(  # noqa: PLR0917 # click calls it by name
 ) -> None:
     """Run the main job from end to end on this machine, and prove its sums.
 
-    A pretend service fires commissions on a stack of its own, a worker is killed, orphans and
-    foreign commissions are made behind its back; then Astakos' own books must add up.
+    A pretend service issues commissions on a stack of its own. A worker is killed, and orphans and
+    foreign commissions are made behind the service's back. Then Astakos' own figures must add up.
     """
     tolerate_plain_terminals()
     where = empty_directory(directory, "astakos-demo-")
@@ -91,7 +89,7 @@ def command(  # noqa: PLR0917 # click calls it by name
         kill=kill_what if kill else None,
         kill_at=kill_at,
     )
-    console = Console(stderr=is_json, highlight=False)
+    console = Terminal(stderr=is_json)
     is_live = console.is_terminal and not is_plain and "NO_COLOR" not in os.environ
     forget_our_variables()
     proven = False
@@ -99,18 +97,18 @@ def command(  # noqa: PLR0917 # click calls it by name
         with interrupt_once():
             proven = _demonstrate(options, console, is_live=is_live, keep=keep, is_json=is_json)
     except KeyboardInterrupt:
-        console.print(Text("Interrupted; everything is ended."))
+        console.print(cell("Interrupted; everything is ended."))
         sys.exit(_INTERRUPTED)
     finally:
         if proven and directory is None:
             shutil.rmtree(where)
         else:
-            console.print(Text(f"Data and logs are in {where}"), soft_wrap=True)
+            console.print(cell(f"Data and logs are in {where}"), soft_wrap=True)
     sys.exit(not proven)
 
 
 def _demonstrate(
-    options: Options, console: Console, *, is_live: bool, keep: bool, is_json: bool
+    options: Options, console: Terminal, *, is_live: bool, keep: bool, is_json: bool
 ) -> bool:
     _log_to(options.directory / "service.log")
     state = RunState()
@@ -129,15 +127,15 @@ def _demonstrate(
 
 
 def _show(
-    result: ProofResult, state: RunState, console: Console, options: Options, *, is_json: bool
+    result: ProofResult, state: RunState, console: Terminal, options: Options, *, is_json: bool
 ) -> None:
     show(result, console)
     if is_json:
         kept = None if result.proven else str(options.directory)
-        click.echo(json.dumps(summary(result, state.snapshot(), kept), indent=2))
+        print_json(summary(result, state.snapshot(), kept), indent=2)
 
 
-def _keep(demonstration: Demonstration, console: Console) -> None:
+def _keep(demonstration: Demonstration, console: Terminal) -> None:
     stack = demonstration.stack
     console.print(f"\nFlower: {stack.flower_url or 'off'}   sandbox: {stack.sandbox_url}")
     for name, value in sorted(stack.env.items()):

@@ -3,9 +3,8 @@
 import sys
 
 import click
-from rich.console import Console
-from rich.text import Text
 
+from astakos_worker.cli.terminal import say
 from astakos_worker.service.connect import ledger_of
 from astakos_worker.worker.health import alarms, examine
 
@@ -28,25 +27,24 @@ from astakos_worker.worker.health import alarms, examine
 def command(
     queue: str | None, host: str | None, workers: tuple[str, ...], timeout: float | None
 ) -> None:
-    """Say whether workers consume: a ping proves only that one is alive.
+    """Say whether workers consume. A ping proves less: only that a process is alive.
 
-    Exit status 0 if all that were asked for do, 1 otherwise. A worker whose threads are all at
-    work is healthy; it may take as long as a task before that shows. The lanes' alarms are told
-    as well and change no status: to start a worker again mends none of them.
+    Exit status 0 if all workers in question consume, 1 otherwise. A worker with all threads at work
+    is healthy; the answer may take as long as a task. The alarms of the lanes are printed too, and
+    do not change the status: to restart a worker ends none of them.
     """
-    # It reads the environment, which `--help` can do without.
+    # Imported here: it reads the environment, which `--help` does not need.
     from astakos_worker.app import app, settings  # noqa: PLC0415
 
     patience = timeout or settings.longest_task + 5
     findings = examine(app, host=host, queue=queue, workers=workers, patience=patience)
-    console = Console(soft_wrap=True, highlight=False)
     for finding in findings:
         style = "green" if finding.healthy else "red"
-        console.print(Text(f"{finding.worker} {finding.words}", style=style))
+        say(f"{finding.worker} {finding.words}", style)
     if not findings:
         which = f" that serves {queue}" if queue else ""
         where = f"host {host}" if host else "this host"
-        console.print(Text(f"no worker of {where}{which} answers", style="red"))
+        say(f"no worker of {where}{which} answers", "red")
     for line in alarms(ledger_of(settings)):
-        console.print(Text(line, style="yellow"))
+        say(line, "yellow")
     sys.exit(0 if findings and all(finding.healthy for finding in findings) else 1)

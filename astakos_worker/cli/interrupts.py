@@ -1,4 +1,4 @@
-"""Ending in good order when a person or a service manager asks for it."""
+"""Ctrl-C, and the signals of a service manager: a command ends in good order."""
 
 import contextlib
 import signal
@@ -7,16 +7,15 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-#: Seconds after which an interrupt that Python threw away comes again.
+#: Seconds until an interrupt that Python threw away is sent again.
 _AGAIN = 0.05
 
 
 @contextlib.contextmanager
 def interrupt_once() -> Iterator[None]:
-    """Have Ctrl-C, a service manager's SIGTERM and a closed terminal interrupt us, once.
+    """Raise `KeyboardInterrupt` in the block, once, for SIGINT, SIGTERM and SIGHUP.
 
-    A second one while everything is being ended would leave it half done; that takes seconds
-    at most.
+    A second signal is ignored: it would stop the clean-up half way, which takes a few seconds.
     """
     asked = threading.Event()
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -29,7 +28,7 @@ def interrupt_once() -> Iterator[None]:
     hook = sys.unraisablehook
 
     def thrown_away(ignored: Any) -> None:
-        """Interrupt once more: what comes while an object is finalised reaches nobody."""
+        """Interrupt again: Python drops an exception that is raised while an object is freed."""
         if ignored.exc_type is not KeyboardInterrupt:
             hook(ignored)
             return

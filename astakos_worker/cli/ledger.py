@@ -1,20 +1,18 @@
 """`astakos-worker ledger`: whether the ledger's server can be relied on, and what to do if not."""
 
-import json
 import sys
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.text import Text
 
+from astakos_worker.cli.terminal import complain, confirm, print_json, say
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.contract import LedgerError, UnavailableError
 from astakos_worker.ledger.redis.capacity import LIMIT
 from astakos_worker.ledger.redis.store import RedisLedger
 from astakos_worker.service.connect import ledger_of
 
-#: The alarm of a lane whose writes are gone; scripts raise it.
+#: The alarm of a lane that has lost writes; the Lua scripts raise it.
 _LOST = "lost-writes"
 
 
@@ -22,7 +20,7 @@ _LOST = "lost-writes"
 def command() -> None:
     """Whether the ledger's server can be relied on.
 
-    It must not evict keys, must have memory left, and must not forget what it has acknowledged.
+    It must not evict keys, must have memory left, and must keep every write it has acknowledged.
     """
 
 
@@ -36,12 +34,12 @@ def check(as_json: bool) -> None:
     ledger = ledger_of(Settings())
     facts: dict[str, Any] = {"memory": round(ledger.memory(), 3), "wrong": _wrong(ledger)}
     if as_json:
-        click.echo(json.dumps(facts))
+        print_json(facts)
     else:
         used = f"{facts['memory']:.0%} of maxmemory" if facts["memory"] else "no maxmemory is set"
-        click.echo(f"memory: {used}")
+        say(f"memory: {used}")
         for what in facts["wrong"]:
-            Console().print(Text(what, style="bold red"))
+            say(what, "bold red")
     sys.exit(1 if facts["wrong"] else 0)
 
 
@@ -51,22 +49,21 @@ def check(as_json: bool) -> None:
 def trust(service: str, yes: bool) -> None:
     """Let a service issue again after its ledger has lost writes.
 
-    Commissions that are still queued here may have been issued, and even settled, in what was
-    lost. The sweep has adopted those that Astakos still lists as pending; look at the others
-    (`astakos-worker show KEY`) and reject those that were done before you go on: the rest is
-    issued.
+    A commission that is still queued here may have been issued, and even settled, by a write that
+    was lost. The sweep has adopted those that Astakos still lists as pending. Look at the others
+    (`astakos-worker show KEY`), and reject those that were done: the workers issue the rest.
 
-    Exit status 1 if nothing was lost, or if you say no.
+    Exit status 1 if no writes were lost, or if you say no.
     """
     ledger = ledger_of(Settings())
     alarm = ledger.lane(service).alarms.get(_LOST)
     if alarm is None:
-        Console(stderr=True).print(Text(f"{service}: no writes were lost", style="red"))
+        complain(f"{service}: no writes were lost")
         sys.exit(1)
     if not yes:
-        click.confirm(f"Issue what {service} has queued?", abort=True, err=True)
+        confirm(f"Issue what {service} has queued?")
     ledger.trust(service)
-    click.echo(f"{service} issues again")
+    say(f"{service} issues again")
 
 
 def _wrong(ledger: RedisLedger) -> list[str]:

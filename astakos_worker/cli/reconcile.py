@@ -1,6 +1,5 @@
-"""`astakos-worker reconcile`: one sweep by hand; shows what it would do, `--fix` does it."""
+"""`astakos-worker reconcile`: one sweep by hand. It shows what it would do; `--fix` does it."""
 
-import json
 import os
 import re
 import socket
@@ -10,12 +9,11 @@ from contextlib import closing
 
 import click
 from click.core import ParameterSource
-from rich.text import Text
 
 from astakos_worker.cli.interrupts import interrupt_once
 from astakos_worker.cli.reconcile_report import ShownFindings, row, show_last, show_report
 from astakos_worker.cli.service_names import known_services
-from astakos_worker.cli.terminal import progress_bar, report_console
+from astakos_worker.cli.terminal import print_json, progress_bar, report_console, say
 from astakos_worker.cli.usage.command import command as usage
 from astakos_worker.configuration.logs import configure_logs
 from astakos_worker.configuration.settings import Settings
@@ -33,7 +31,7 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def _seconds(text: str) -> float:
-    """Return the seconds of a time such as `90`, `90s`, `10m`, `2h` or `1d`."""
+    """Return the seconds of a time: `90`, `90s`, `10m`, `2h` or `1d`."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
     if found is None:
         raise click.BadParameter(f"{text!r} is no time such as 90s, 10m, 2h or 1d")
@@ -48,7 +46,7 @@ def _seconds(text: str) -> float:
     help="A named service; may be given several times. ASTAKOS_SERVICE if left out.",
 )
 @click.option("--all-services", is_flag=True, help="All services whose tokens are configured.")
-@click.option("--fix", is_flag=True, help="Do it; without this it is only shown.")
+@click.option("--fix", is_flag=True, help="Do it; without this option it is only shown.")
 @click.option("--key", "keys", multiple=True, help="Only the commission of this key.")
 @click.option("--serial", "serials", multiple=True, type=click.IntRange(min=1), help="Or of this.")
 @click.option(
@@ -61,18 +59,18 @@ def _seconds(text: str) -> float:
 @click.option(
     "--list-is-right",
     is_flag=True,
-    help="Go on though Astakos lists far fewer commissions than the ledger holds. Make sure first "
-    "that the token is this service's.",
+    help="Go on although Astakos lists far fewer commissions than the ledger holds. First make "
+    "sure that the token belongs to this service.",
 )
 @click.option(
     "--however-many",
     is_flag=True,
-    help="Reject more in one go than ASTAKOS_BRAKE_SHARE allows.",
+    help="Reject more in one sweep than ASTAKOS_BRAKE_SHARE allows.",
 )
 @click.option(
     "--by-beat",
     is_flag=True,
-    help="Sweep nothing here: let the next sweep of beat pass what the two options above name. "
+    help="Sweep nothing here, but let the next sweep of beat go on as the two options above say. "
     "Needs no token.",
 )
 @click.option("--last", is_flag=True, help="What the last sweep did, and when. Needs no token.")
@@ -81,7 +79,7 @@ def _seconds(text: str) -> float:
     type=click.IntRange(min=0),
     default=100,
     show_default=True,
-    help="Rows that are printed; 0: all.",
+    help="How many rows are printed; 0: all.",
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="A line of JSON for each finding, and for the report."
@@ -103,15 +101,16 @@ def command(
     rows: int,
     as_json: bool,
 ) -> None:
-    """Bring Astakos' pending commissions and the ledger together, as beat does all the time.
+    """Compare Astakos' pending commissions with the ledger, as beat's sweep does every minute.
 
-    Shows for each commission what is to be done and why; --fix does it. What is foreign, young or
-    in somebody's hands is left alone. Interrupted, the next one goes on where it stopped.
+    Shows for each commission what should be done, and why; --fix does it. Foreign commissions,
+    young ones, and those that a worker holds are left alone. After an interruption the next sweep
+    goes on where this one stopped.
 
     Needs the service's token, as a worker does. Exit status 0 if nothing is left to do, 1 if
-    something is, or if the sweep stopped, 130 if interrupted.
+    something is left or the sweep stopped, 130 if interrupted.
     """
-    configure_logs()  # what is worth a warning goes to the standard error; the report says all
+    configure_logs()  # warnings go to standard error; the report has everything
     if context.invoked_subcommand:
         _no_options(context)
         return
@@ -152,7 +151,7 @@ def _sweep(
     rows: int,
     as_json: bool,
 ) -> None:
-    """Sweep one service, and show what was found; also what was found until it failed."""
+    """Sweep one service and print the findings, also those before a failure."""
     lane, kept = report.service, ShownFindings(rows)
     waker = Waker(producer(settings), patience=settings.patience)
     with (
@@ -178,7 +177,7 @@ def _sweep(
             with closing(findings):
                 for finding in findings:
                     if as_json:
-                        print(json.dumps(row(lane, finding)))  # noqa: T201
+                        print_json(row(lane, finding))
                     else:
                         kept.add(finding)
         except AstakosClientException as error:
@@ -190,7 +189,7 @@ def _sweep(
             bar.stop()
             if as_json:
                 told = {**report.to_dict(), "rows": None, "left": report.left}
-                print(json.dumps({"service": lane, "report": told}))  # noqa: T201
+                print_json({"service": lane, "report": told})
             else:
                 console = report_console()
                 kept.show(console, fix=report.fix)
@@ -198,17 +197,17 @@ def _sweep(
 
 
 def _last(settings: Settings, lanes: Sequence[str], *, as_json: bool) -> int:
-    """Show what the last sweeps did; 1 if one stopped, left something, or never was."""
+    """Print the last sweeps; return 1 if one stopped, left something to do, or never ran."""
     ledger, status = ledger_of(settings), 0
     for lane in known_services(settings, ledger, lanes):
         report = last_report(ledger, lane)
         status = max(status, int(report is None or bool(report.left or report.stopped)))
         if as_json:
             told = None if report is None else {**report.to_dict(), "left": report.left}
-            print(json.dumps({"service": lane, "report": told}))  # noqa: T201
+            print_json({"service": lane, "report": told})
         elif report is None:
             text = f"{lane}: no sweep yet. Does beat run, and a worker on astakos.sweep?"
-            report_console().print(Text(text, style="yellow"))
+            say(text, "yellow")
         else:
             show_last(report_console(), report, ledger.clock.now())
     return status
@@ -216,18 +215,18 @@ def _last(settings: Settings, lanes: Sequence[str], *, as_json: bool) -> int:
 
 def _let_beat(settings: Settings, lanes: Sequence[str], allow: frozenset[StopReason]) -> None:
     if not allow:
-        raise click.UsageError("--by-beat: say what may pass: --list-is-right, --however-many")
+        raise click.UsageError("--by-beat needs --list-is-right, --however-many, or both")
     ledger = ledger_of(settings)
     for lane in known_services(settings, ledger, lanes):
         for stop in sorted(allow):
             allow_once(ledger, lane, stop)
         said = " and ".join(sorted(allow))
-        report_console().print(f"{lane}: the next sweep of beat passes its {said} once")
+        say(f"{lane}: the next sweep of beat passes its {said} once")
 
 
 def _no_options(context: click.Context) -> None:
-    """Refuse options that stand before a subcommand, which would not know of them."""
+    """Refuse options before a subcommand: it would not see them."""
     for name in context.params:
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
             [option] = {each.opts[0] for each in context.command.params if each.name == name}
-            raise click.UsageError(f"put {option} behind {context.invoked_subcommand}")
+            raise click.UsageError(f"put {option} after {context.invoked_subcommand}")

@@ -1,17 +1,15 @@
-"""What a sweep found, as `reconcile` and `status` show it: some rows, all counts, and how it ended.
+"""The result of a sweep, as `reconcile` prints it: some rows, all counts, and how it ended.
 
-A hundred thousand findings must not scroll by, nor be kept: those that call for something are
-shown first, as many as are wanted.
+There may be a hundred thousand findings. Only the rows that are printed are kept in memory, and
+those that need an action come first.
 """
 
 from collections import Counter
 from typing import Any
 
-from rich.console import Console
 from rich.table import Column, Table
-from rich.text import Text
 
-from astakos_worker.cli.terminal import duration, timestamp
+from astakos_worker.cli.terminal import Terminal, cell, duration, timestamp
 from astakos_worker.engine.sweep.findings import Report, SweepFinding
 from astakos_worker.ledger.record import shown
 
@@ -19,7 +17,7 @@ _STYLES = {"conflict": "bold red", "vanished": "red", "reject": "yellow", "expir
 
 
 class ShownFindings:
-    """The findings that are shown: at most so many (0: all), what is to be done before the rest."""
+    """The findings that are printed: at most `rows` (0: all), those to be done before the rest."""
 
     def __init__(self, rows: int) -> None:
         self._rows = rows
@@ -28,26 +26,26 @@ class ShownFindings:
         self._at_rest: list[SweepFinding] = []
 
     def add(self, finding: SweepFinding) -> None:
-        """Keep a finding if it will be among those that are shown."""
+        """Keep a finding if it will be printed."""
         self._all += 1
         kept = self._at_rest if finding.at_rest else self._to_do
         if not self._rows or len(kept) < self._rows:
             kept.append(finding)
 
-    def show(self, console: Console, *, fix: bool) -> None:
-        """Print them as a table, and how many more there are."""
+    def show(self, console: Terminal, *, fix: bool) -> None:
+        """Print the findings as a table, and the number of those that are not printed."""
         found = [*self._to_do, *self._at_rest][: self._rows or None]
         if found:
-            key = Column("key", overflow="fold")  # one that is cut short finds nothing
+            key = Column("key", overflow="fold")  # a key that is cut short finds no commission
             table = Table("action", "serial", key, "age", "why", box=None)
             for finding in found:
                 undone = fix and not (finding.done or finding.at_rest)
                 table.add_row(
-                    Text(finding.action, style=_STYLES.get(finding.action, "")),
+                    cell(finding.action, _STYLES.get(finding.action, "")),
                     "-" if finding.serial is None else str(finding.serial),
-                    Text("-" if finding.key is None else shown(finding.key)),
+                    cell("-" if finding.key is None else shown(finding.key)),
                     duration(finding.age),
-                    Text(f"{finding.why} (not done)" if undone else finding.why),
+                    cell(f"{finding.why} (not done)" if undone else finding.why),
                 )
             console.print(table)
         if self._all > len(found):
@@ -67,8 +65,8 @@ def row(service: str, finding: SweepFinding) -> dict[str, Any]:
     }
 
 
-def show_report(console: Console, report: Report) -> None:
-    """Print what a sweep came to: the counts, what was left, why it stopped."""
+def show_report(console: Terminal, report: Report) -> None:
+    """Print the counts of a sweep, what is left to do, and why it stopped."""
     counts = _said(report.counts) or "nothing to do"
     note = ""
     if report.left and not report.fix:
@@ -80,15 +78,15 @@ def show_report(console: Console, report: Report) -> None:
         f"{counts}{note}"
     )
     if report.fix and report.left:
-        console.print(Text(f"Left to do: {_said(report.undone)}", style="yellow"))
+        console.print(cell(f"Left to do: {_said(report.undone)}", "yellow"))
     for name, text in sorted(report.alarms.items()):
-        console.print(Text(f"ALARM {name}: {text}", style="bold red"))
+        console.print(cell(f"ALARM {name}: {text}", "bold red"))
     if report.stopped:
-        console.print(Text(f"Stopped: {report.stopped}", style="bold red"))
+        console.print(cell(f"Stopped: {report.stopped}", "bold red"))
 
 
-def show_last(console: Console, report: Report, now: float) -> None:
-    """Print when the last sweep was, and what it came to."""
+def show_last(console: Terminal, report: Report, now: float) -> None:
+    """Print the time of the last sweep, and its result."""
     began = f"began {timestamp(report.started)} UTC, {duration(now - report.started)} ago"
     ended = "is under way, or died" if report.ended is None else f"took {report.seconds:.1f} s"
     console.print(f"{report.service}: the last sweep {began}, and {ended}")

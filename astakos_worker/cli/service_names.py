@@ -1,4 +1,4 @@
-"""Which services a command is about: a misspelt one is said to be, not shown as one at rest."""
+"""The services that a command is about. A misspelt name is an error, not a service at rest."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,10 @@ from astakos_worker.ledger.contract import Ledger
 
 
 def known_services(settings: Settings, ledger: Ledger, services: Sequence[str]) -> Sequence[str]:
-    """Return the services, if the ledger has heard of each, or the environment names it."""
+    """Return the services. Raises a usage error for one that neither knows.
+
+    A service is known if the ledger has a lane for it, or if the environment names it.
+    """
     if unheard := set(services) - {*settings.services, settings.service}:
         there = ledger.lanes()
         if wrong := sorted(unheard - set(there)):

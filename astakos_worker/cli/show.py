@@ -2,15 +2,12 @@
 
 import json
 import sys
-from datetime import UTC, datetime
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
-from astakos_worker.cli.terminal import report_console
+from astakos_worker.cli.terminal import cell, complain, print_json, report_console, timestamp
 from astakos_worker.ledger.record import Record, shown
 from astakos_worker.ledger.record_json import dump
 from astakos_worker.service.commissions import Commissions
@@ -41,24 +38,24 @@ def command(
             record, version = history(commissions, which)
         except (UnknownKey, NewerRecord) as error:
             missing = True
-            Console(stderr=True).print(Text(str(error), style="red"))
+            complain(error)
             continue
         if as_json:
-            print(json.dumps({**json.loads(dump(record)), "version": version}))  # noqa: T201
+            print_json({**json.loads(dump(record)), "version": version})
         else:
             console.print(picture(record))
     sys.exit(1 if missing else 0)
 
 
 def picture(record: Record) -> Table:
-    """Return a record as a person reads it: its facts, then its history."""
+    """Return a record for a person to read: its facts, then its history."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", justify="right")
     table.add_column(overflow="fold")
     for name, value in _facts(record):
-        table.add_row(name, Text(str(value)))
+        table.add_row(name, cell(value))
     for note in record.history:
-        table.add_row(Text(_time(note.at), style="dim"), Text(note.what))
+        table.add_row(cell(_time(note.at), "dim"), cell(note.what))
     return table
 
 
@@ -86,4 +83,4 @@ def _facts(record: Record) -> list[tuple[str, Any]]:
 
 
 def _time(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    return timestamp(at, milliseconds=True)

@@ -1,6 +1,5 @@
-"""`astakos-worker status`: how the lanes stand, and what alarms an operator."""
+"""`astakos-worker status`: the lanes, their work and their alarms."""
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,14 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from astakos_worker.cli.service_names import known_services
-from astakos_worker.cli.terminal import duration, report_console
+from astakos_worker.cli.terminal import cell, duration, print_json, report_console
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.engine.sweep.findings import Report
 from astakos_worker.engine.sweep.sweep import last_report
 from astakos_worker.ledger.contract import Lane, Ledger
 from astakos_worker.service.connect import ledger_of
 
-#: Alarms about single commissions, which no later answer can end.
+#: Alarms about single commissions: no later answer ends them, a person does.
 _FOR_A_PERSON = ("conflict", "vanished")
 
 
@@ -29,14 +28,14 @@ _FOR_A_PERSON = ("conflict", "vanished")
     "seen",
     multiple=True,
     type=click.Choice(_FOR_A_PERSON),
-    help="End an alarm that a person has seen to. The others end when what is wrong is over.",
+    help="End an alarm that a person has dealt with. The others end when their cause ends.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
 def command(services: tuple[str, ...], seen: tuple[str, ...], as_json: bool) -> None:
-    """Show each lane: what is due, open, held by Astakos, who is awake, its last sweep, its alarms.
+    """Show each lane: its work, its carriers, its last sweep, its alarms.
 
-    Exit status 1 while there is an alarm, or a dead letter: see `astakos-worker dead`. Of a sweep
-    `reconcile --last` tells more.
+    Exit status 1 while there is an alarm or a dead letter (see `astakos-worker dead`).
+    `astakos-worker reconcile --last` says more about the last sweep.
     """
     settings = Settings()
     ledger = ledger_of(settings)
@@ -47,7 +46,7 @@ def command(services: tuple[str, ...], seen: tuple[str, ...], as_json: bool) -> 
         lanes = [ledger.lane(lane.name) for lane in lanes]
     sweeps = {lane.name: last_report(ledger, lane.name) for lane in lanes}
     if as_json:
-        print(json.dumps([_told(lane, sweeps[lane.name]) for lane in lanes]))  # noqa: T201
+        print_json([_as_json(lane, sweeps[lane.name]) for lane in lanes])
     else:
         now = ledger.clock.now()
         console = report_console()
@@ -63,21 +62,21 @@ def command(services: tuple[str, ...], seen: tuple[str, ...], as_json: bool) -> 
                 f"{lane.oldest_due:.1f} s" if lane.due else "-",
                 str(lane.open),
                 str(lane.held),
-                Text(str(lane.dead), style="bold red" if lane.dead else ""),
+                cell(lane.dead, "bold red" if lane.dead else ""),
                 str(lane.awake),
                 _swept(sweeps[lane.name], now),
-                Text(rests, style="yellow" if lane.resting else ""),
+                cell(rests, "yellow" if lane.resting else ""),
             )
         console.print(table)
         for lane in lanes:
             for name, text in sorted(lane.alarms.items()):
-                console.print(Text(f"ALARM {lane.name} {name}: {text}", style="bold red"))
+                console.print(cell(f"ALARM {lane.name} {name}: {text}", "bold red"))
     sys.exit(1 if any(lane.alarms or lane.dead for lane in lanes) else 0)
 
 
 def _acknowledge(ledger: Ledger, lanes: Sequence[Lane], seen: Sequence[str]) -> None:
-    standing = {name for lane in lanes for name in lane.alarms}
-    if missing := sorted(set(seen) - standing):
+    raised = {name for lane in lanes for name in lane.alarms}
+    if missing := sorted(set(seen) - raised):
         raise click.UsageError(f"there is no alarm {', '.join(missing)}")
     for lane in lanes:
         for name in seen:
@@ -86,13 +85,13 @@ def _acknowledge(ledger: Ledger, lanes: Sequence[Lane], seen: Sequence[str]) -> 
 
 def _swept(report: Report | None, now: float) -> Text:
     if report is None:
-        return Text("never")
+        return cell("never")
     text = f"{duration(now - report.started)} ago"
     if report.stopped:
-        return Text(f"{text}, stopped", style="red")
-    return Text(f"{text}, {report.left} left" if report.left else text)
+        return cell(f"{text}, stopped", "red")
+    return cell(f"{text}, {report.left} left" if report.left else text)
 
 
-def _told(lane: Lane, report: Report | None) -> dict[str, Any]:
+def _as_json(lane: Lane, report: Report | None) -> dict[str, Any]:
     sweep = None if report is None else {**report.to_dict(), "rows": None, "left": report.left}
     return {**asdict(lane), "alarms": dict(lane.alarms), "sweep": sweep}

@@ -1,37 +1,125 @@
-"""How the operator's commands show times, tables and progress, to a person and to a pipe."""
+r"""All output of the operator's commands: what is printed can be read, and never acts.
 
+A name, a reason or a proxy's page may hold escape sequences, which would move the cursor, change
+the window's title or hide a line. `Terminal` prints each such character as its escape, as Python
+writes it: `\x1b[2J`, `\u202e`. So do `visible` and `print_json`. Commands print in no other way.
+"""
+
+import json
+import re
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
-from rich.console import Console
+import click
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.segment import Segment
+from rich.text import Text
 
-#: Columns where nobody's window decides: a line of a pipe must not be folded.
+#: Columns of a line that goes to a pipe: wide enough that no line is folded.
 _WIDE = 400
+#: Columns between the start of a line and its continuation.
+_INDENT = "  "
 
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60))
 
 
-def report_console() -> Console:
-    """Return what reports are printed on. NO_COLOR is heeded."""
-    return Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False)
+def visible(text: object) -> str:
+    r"""Return a text in which each character is printable; the others are shown as escapes.
+
+    Line breaks are escaped as well, so that a value cannot begin a line of its own:
+    `visible("a\nb\x1b[2J")` is `a\nb\x1b[2J`, in one line.
+    """
+    return _escaped(str(text))
+
+
+def cell(value: object, style: str = "") -> Text:
+    """Return a value from outside as a cell or a line of its own: visible, without markup."""
+    return Text(visible(value), style=style)
+
+
+def paragraph(text: str) -> str:
+    """Return a text of several lines: visible, each later line indented by two columns."""
+    first, *more = text.splitlines() or [""]
+    return "\n".join([visible(first), *(f"{_INDENT}{visible(line)}" for line in more)])
+
+
+class Terminal(Console):
+    """A console that shows control characters instead of sending them to the terminal.
+
+    `NO_COLOR` is respected. A text means what it says: there is no markup and no highlighting.
+    """
+
+    def __init__(self, *, stderr: bool = False, **options: Any) -> None:
+        defaults = {"highlight": False, "markup": False, "emoji": False}
+        super().__init__(stderr=stderr, **{**defaults, **options})
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Render to segments, as `Console.render`, and make their text visible.
+
+        Segments that only control the cursor are the console's own and stay as they are. A line
+        break in a segment is the layout's.
+        """
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else _escaped(text, keep="\n"), style, control)
+
+
+def report_console() -> Terminal:
+    """Return the console for reports, on standard output."""
+    return Terminal(width=None if sys.stdout.isatty() else _WIDE)
+
+
+def say(text: object, style: str = "") -> None:
+    """Print one line on standard output; long lines are not folded."""
+    Terminal(soft_wrap=True).print(cell(text, style))
+
+
+def complain(error: object) -> None:
+    """Print one red line on standard error."""
+    Terminal(stderr=True, soft_wrap=True).print(cell(error, "red"))
+
+
+def print_json(value: object, *, indent: int | None = None) -> None:
+    """Print a value as JSON in ASCII: no character of it can act on a terminal."""
+    # JSON escapes every control character but DEL.
+    click.echo(json.dumps(value, indent=indent).replace("\x7f", "\\u007f"))
+
+
+def confirm(question: str) -> None:
+    """Ask on standard error. Raises `click.Abort` unless the answer is yes."""
+    click.confirm(visible(question), abort=True, err=True)
+
+
+@contextmanager
+def visible_usage_errors() -> Iterator[None]:
+    """Make the messages of click's errors visible: they repeat what was typed, or a server said."""
+    try:
+        yield
+    except click.ClickException as error:
+        error.message = paragraph(error.message)  # type: ignore[misc]  # click's promise
+        raise
 
 
 def progress_bar() -> Progress:
-    """Return a bar on the terminal, gone when it is done; where there is no terminal, nothing."""
+    """Return a bar on standard error, removed at the end. Without a terminal it shows nothing."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=Terminal(stderr=True),
         transient=True,
         disable=not sys.stderr.isatty(),
     )
 
 
 def duration(seconds: float) -> str:
-    """Return a time as a person says it, in its largest unit and the next: `3 h 12 min`."""
+    """Return a time in its largest unit and the next one: `3 h 12 min`."""
     rest = round(seconds)
     for index, (unit, size) in enumerate(_UNITS):
         if rest >= size:
@@ -41,6 +129,22 @@ def duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else f"{rest} s"
 
 
-def timestamp(at: float) -> str:
-    """Return a moment, in UTC."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+def timestamp(at: float, *, milliseconds: bool = False) -> str:
+    """Return a moment (seconds since the epoch) in UTC: `2026-01-31 23:59:59`."""
+    text = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return text[:-3] if milliseconds else text[:-7]
+
+
+def _escaped(text: str, keep: str = "") -> str:
+    """Return a text with an escape for each character that is neither printable nor kept."""
+    if text.isprintable():
+        return text
+    return re.sub(
+        r"[\s\S]",
+        lambda one: (
+            one[0]
+            if one[0] in keep or one[0].isprintable()
+            else one[0].encode("unicode_escape").decode("ascii")
+        ),
+        text,
+    )

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 from kombu.utils.url import sanitize_url
-from rich.console import Console
 from rich.table import Table
 
 from astakos_worker.cli.interrupts import interrupt_once
+from astakos_worker.cli.terminal import Terminal
 from astakos_worker.local import LocalStack
 
 _PORT = click.IntRange(1, 65535)
@@ -25,7 +25,7 @@ _PORT = click.IntRange(1, 65535)
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("run"),
     show_default=True,
-    help="Where data, logs and the sandbox's token are kept, from one run to the next.",
+    help="For data, logs and the sandbox's token; the next run goes on with them.",
 )
 @click.option(
     "--workers",
@@ -48,12 +48,12 @@ def command(  # noqa: PLR0917 # click calls it by name
 ) -> None:
     """Run the whole stack on this machine until Ctrl-C.
 
-    Broker and ledger (an embedded Valkey), a stand-in Astakos, workers, beat and Flower, all on
-    loopback; each is started again if it dies. A broker or an Astakos that the environment
-    names is used instead: ASTAKOS_BROKER_URL, ASTAKOS_LEDGER_URL,
+    Broker and ledger (an embedded Valkey), a stand-in Astakos, workers, beat and Flower. All listen
+    on loopback, and each is started again if it dies. If the environment names a broker, a ledger
+    or an Astakos, that one is used: ASTAKOS_BROKER_URL, ASTAKOS_LEDGER_URL,
     ASTAKOS_SERVICES__DEFAULT__AUTH_URL and ..__TOKEN_FILE.
     """
-    console = Console(soft_wrap=True)
+    console = Terminal(soft_wrap=True)
     ports = {"broker": broker_port, "sandbox": sandbox_port, "flower": flower_port}
     stack = LocalStack(
         directory,
@@ -75,10 +75,10 @@ def command(  # noqa: PLR0917 # click calls it by name
             threading.Event().wait()
 
 
-def _export(console: Console, variables: Mapping[str, str]) -> None:
-    # What the environment names, perhaps with a password in it, the reader has.
+def _export(console: Terminal, variables: Mapping[str, str]) -> None:
+    # The reader has the variables that the environment sets; some hold a password.
     for name in sorted(variables.keys() - os.environ.keys()):
-        console.print(f"export {name}={shlex.quote(variables[name])}", highlight=False)
+        console.print(f"export {name}={shlex.quote(variables[name])}")
 
 
 def _addresses(stack: LocalStack) -> Table:

@@ -1,10 +1,11 @@
-"""The plain view: a line for whatever happens and for the progress, for logs and pipes."""
+"""The view for logs and pipes: a line for each message, and one for the progress now and then."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
+from astakos_worker.cli.terminal import visible
 from astakos_worker.demo.run_state import RunState, Snapshot
 
 _LOOK = 0.2
@@ -14,7 +15,7 @@ _EVERY = 2.0
 
 @contextmanager
 def show_lines(state: RunState, stream: IO[str]) -> Iterator[None]:
-    """Write lines until the end; what has happened until then is written in any case."""
+    """Write lines while the block runs. Every message until its end is written."""
     over = threading.Event()
     thread = threading.Thread(target=_write, args=(state, stream, over), name="view", daemon=True)
     thread.start()
@@ -36,7 +37,7 @@ def _write(state: RunState, stream: IO[str], over: threading.Event) -> None:
         new = snapshot.messages_so_far - seen
         seen = snapshot.messages_so_far
         happened = snapshot.messages[-new:] if new else ()
-        stream.writelines(f"{one.at:6.1f} s  {one.text}\n" for one in happened)
+        stream.writelines(f"{one.at:6.1f} s  {visible(one.text)}\n" for one in happened)
         if snapshot.seconds >= due and snapshot.phase != "start":
             due = snapshot.seconds + _EVERY
             stream.write(f"{snapshot.seconds:6.1f} s  {progress(snapshot)}\n")
@@ -46,7 +47,7 @@ def _write(state: RunState, stream: IO[str], over: threading.Event) -> None:
 
 
 def progress(snapshot: Snapshot) -> str:
-    """Return one line of how it goes."""
+    """Return the progress as one line."""
     ends = ", ".join(f"{count} {end}" for end, count in snapshot.ends.most_common())
     counts = snapshot.counts
     return (

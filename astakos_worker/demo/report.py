@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from astakos_worker.cli.terminal import Terminal, visible
 from astakos_worker.demo.plan import CPU, GIB, RAM, VM
 from astakos_worker.demo.proof import Check, Evidence, expected
 from astakos_worker.demo.run import ProofResult
@@ -76,7 +76,7 @@ def _accepted(evidence: Evidence) -> int:
     return sum(told.end == "accepted" for told in evidence.told)
 
 
-def show(result: ProofResult, console: Console) -> None:
+def show(result: ProofResult, console: Terminal) -> None:
     """Print the proof."""
     console.print(Text("What Astakos says each user has; ✓: as much as was accepted", "bold"))
     console.print(_table(rows(result)))
@@ -88,7 +88,7 @@ def show(result: ProofResult, console: Console) -> None:
         mark = Text("✗ ", "bold red") if wrong else Text("✓ ", "bold green")
         console.print(mark + Text(("not so: " if wrong else "") + check(result.evidence)))
         for text in wrong[:_SHOWN]:
-            console.print(Text(f"    {text}", "red"))
+            console.print(Text(f"    {visible(text)}", "red"))
         if len(wrong) > _SHOWN:
             console.print(Text(f"    and {len(wrong) - _SHOWN} more", "red"))
     killed = f", kill -9 of {' and '.join(result.killed)} included" if result.killed else ""

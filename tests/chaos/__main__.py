@@ -4,7 +4,6 @@ Status 0: proven; 1: something differs; 130: interrupted.
 """
 
 import contextlib
-import json
 import logging
 import os
 import shutil
@@ -12,7 +11,6 @@ import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.text import Text
 
 from astakos_worker.cli.demo import (
@@ -21,6 +19,7 @@ from astakos_worker.cli.demo import (
     tolerate_plain_terminals,
 )
 from astakos_worker.cli.interrupts import interrupt_once
+from astakos_worker.cli.terminal import Terminal, print_json
 from astakos_worker.configuration.logs import configure_logs
 from astakos_worker.demo.lines import show_lines
 from astakos_worker.demo.plan import FEWEST
@@ -89,7 +88,7 @@ def main(  # noqa: PLR0917 # click calls it by name
     """
     where = empty_directory(directory, "astakos-chaos-")
     options = Options(where, 60 * minutes, commissions, seed, producers, threads)
-    console = Console(stderr=is_json, highlight=False)
+    console = Terminal(stderr=is_json)
     is_live = console.is_terminal and not is_plain and "NO_COLOR" not in os.environ
     forget_our_variables()
     logging.basicConfig(filename=where / "service.log", level=logging.INFO)
@@ -110,7 +109,7 @@ def main(  # noqa: PLR0917 # click calls it by name
     sys.exit(not proven)
 
 
-def _run(options: Options, console: Console, *, is_live: bool, is_json: bool) -> bool:
+def _run(options: Options, console: Terminal, *, is_live: bool, is_json: bool) -> bool:
     state = CombinedState()
     chaos = Chaos(options, state)
     with contextlib.ExitStack() as shown:
@@ -123,7 +122,7 @@ def _run(options: Options, console: Console, *, is_live: bool, is_json: bool) ->
             show(outcome, console)
     if is_json:
         kept = None if outcome.result.proven else str(options.directory)
-        click.echo(json.dumps(summary(outcome, state.snapshot(), options, kept), indent=2))
+        print_json(summary(outcome, state.snapshot(), options, kept), indent=2)
     return outcome.result.proven
 
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from astakos_worker.cli.terminal import Terminal
 from astakos_worker.demo import report
 from astakos_worker.demo.run_state import Snapshot
 from tests.chaos.run import Options, Outcome
@@ -14,7 +14,7 @@ from tests.chaos.run import Options, Outcome
 _COLUMNS = 3
 
 
-def show(outcome: Outcome, console: Console) -> None:
+def show(outcome: Outcome, console: Terminal) -> None:
     """Print figures and proof."""
     figures = outcome.figures
     for title, counts in (

@@ -3,7 +3,6 @@
 Compares once, waits, looks closely at what differed, and only then, with `--fix`, repairs.
 """
 
-import json
 import secrets
 import sys
 import time
@@ -16,7 +15,7 @@ import click
 from celery.utils.imports import cwd_in_path, symbol_by_name
 
 from astakos_worker.cli.interrupts import interrupt_once
-from astakos_worker.cli.terminal import progress_bar, report_console
+from astakos_worker.cli.terminal import print_json, progress_bar, report_console
 from astakos_worker.cli.usage.repair import Repairer
 from astakos_worker.cli.usage.report import Comparison, show_comparison
 from astakos_worker.configuration.settings import Settings
@@ -133,7 +132,7 @@ def command(
             comparison.stopped = "interrupted: repairs that were not accepted yet are rejected"
             status = _INTERRUPTED
         if as_json:
-            print(json.dumps(comparison.to_dict()))  # noqa: T201
+            print_json(comparison.to_dict())
         else:
             show_comparison(report_console(), comparison, rows=rows, fix=fix)
         if status == _INTERRUPTED:

@@ -1,21 +1,20 @@
-"""What a comparison of usage found, and what became of it, as `reconcile usage` shows it."""
+"""The result of a comparison of usage, as `reconcile usage` prints it."""
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from rich.console import Console
 from rich.table import Column, Table
-from rich.text import Text
 
+from astakos_worker.cli.terminal import Terminal, cell
 from astakos_worker.cli.usage.repair import Repair
 from astakos_worker.engine.drift.compare import Agreement, DriftFinding
 
 
 @dataclass(slots=True)
 class Comparison:
-    """What a run found, and what became of it."""
+    """What a run found, and the repairs that it made."""
 
     service: str
     compared: int = 0
@@ -25,24 +24,24 @@ class Comparison:
 
     @property
     def counts(self) -> Counter[str]:
-        """How many of each verdict, and of these how many were repaired."""
+        """How many findings of each kind, and how many were repaired."""
         counts: Counter[str] = Counter(finding.agreement for finding in self.findings)
         counts["repaired"] = sum(repair.done for repair in self.repairs.values())
         return counts
 
     @property
     def left(self) -> int:
-        """How many differ still, or cannot be compared at all."""
+        """How many still differ, or cannot be compared at all."""
         counts = self.counts
         return counts[Agreement.DIFFERS] + counts[Agreement.UNKNOWN] - counts["repaired"]
 
     @property
     def differing(self) -> list[DriftFinding]:
-        """What both looks found to differ, by the same figures."""
+        """The holdings that differ by the same figures in both looks."""
         return [each for each in self.findings if each.agreement is Agreement.DIFFERS]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the whole comparison as JSON can hold it."""
+        """Return the whole comparison as a value for JSON."""
         return {
             "service": self.service,
             "compared": self.compared,
@@ -69,9 +68,9 @@ class Comparison:
             }
 
 
-def show_comparison(console: Console, comparison: Comparison, *, rows: int, fix: bool) -> None:
-    """Print what differs, as many rows as wanted, and what became of it."""
-    # On a narrow terminal a uuid is broken, but never cut short.
+def show_comparison(console: Terminal, comparison: Comparison, *, rows: int, fix: bool) -> None:
+    """Print what differs in at most `rows` rows (0: all), and the repairs."""
+    # On a narrow terminal a uuid is folded and never cut short.
     whose = [Column(name, overflow="fold") for name in ("project", "user", "resource")]
     why = Column("why", overflow="fold")
     table = Table(*whose, "own", "Astakos", "differs", why, box=None)
@@ -79,13 +78,13 @@ def show_comparison(console: Console, comparison: Comparison, *, rows: int, fix:
     for row in listed[: rows or None]:
         user = row["user"] or "(all members)"
         table.add_row(
-            row["project"],
-            "(the same)" if user == row["project"] else user,
-            row["resource"],
+            cell(row["project"]),
+            cell("(the same)" if user == row["project"] else user),
+            cell(row["resource"]),
             str(row["own"]),
             str(row["usage"]),
             f"{row['missing']:+d}",
-            Text(f"repaired by {row['key']}" if row["repaired"] else row["why"]),
+            cell(f"repaired by {row['key']}" if row["repaired"] else row["why"]),
         )
     if listed:
         console.print(table)
@@ -100,7 +99,7 @@ def show_comparison(console: Console, comparison: Comparison, *, rows: int, fix:
     console.print(f"{service}: {compared} holdings compared: {counts or 'all agree'}{done}")
     if not comparison.compared:
         console.print(
-            Text("The function counted nothing: name with --resource what is to be compared.")
+            "The function counted nothing: name the resources to be compared with --resource."
         )
     if comparison.stopped:
-        console.print(Text(f"Stopped: {comparison.stopped}", style="bold red"))
+        console.print(cell(f"Stopped: {comparison.stopped}", "bold red"))

@@ -126,7 +126,7 @@ def test_it_is_narrowed_to_what_is_old(cloud, asked):
         (["--serial", "0"], "--serial"),
         (["--by-beat"], "--list-is-right, --however-many"),
         (["--service", "a", "--all-services"], "either --service or --all-services"),
-        (["--fix", "usage"], "put --fix behind usage"),
+        (["--fix", "usage"], "put --fix after usage"),
     ],
 )
 def test_what_makes_no_sense_is_a_usage_error(environment, words, said):
