@@ -7,6 +7,7 @@ if it dies. Only workers and beat are told where the token is.
 """
 
 import os
+import secrets
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -28,6 +29,8 @@ _OURS = "ASTAKOS_"
 _SERVICES = "ASTAKOS_SERVICES"
 #: Those that the others use: started first, ended last.
 _SERVERS = ("broker", "sandbox")
+#: The variables by which Flower asks for a login.
+_HAS_LOGIN = {"FLOWER_BASIC_AUTH", "FLOWER_AUTH"}
 
 
 class LocalStack:
@@ -69,6 +72,7 @@ class LocalStack:
         self.auth_url = ""
         #: None if the environment names an Astakos.
         self.sandbox_url: str | None = None
+        #: With user name and password, unless the environment sets them.
         self.flower_url: str | None = None
         self._workers = {names.COMMISSIONS: workers, names.LOOKUPS: lookups, names.SWEEP: sweeps}
         self._wanted = {"flower": flower, "beat": beat}
@@ -205,12 +209,15 @@ class LocalStack:
 
     def _plan_flower(self) -> None:
         port = self._port("flower")
-        self.flower_url = f"http://{LOOPBACK}:{port}"
+        address = f"{LOOPBACK}:{port}"
         words = commands.flower(port, LOOPBACK, self.directory / "flower")
-        health = f"{self.flower_url}/healthcheck"
-        self._add("flower", words, lambda: http_answers("GET", health))
-        # It listens on loopback only, and its API is what tests and scripts ask.
-        self.processes["flower"].environment["FLOWER_UNAUTHENTICATED_API"] = "true"
+        self._add("flower", words, lambda: http_answers("GET", f"http://{address}/healthcheck"))
+        self.flower_url = f"http://{address}"
+        if not _HAS_LOGIN & self._environ.keys():
+            # Without a password any page in a browser here could send tasks through Flower's API.
+            login = f"local:{secrets.token_urlsafe(9)}"
+            self.flower_url = f"http://{login}@{address}"
+            self.processes["flower"].environment["FLOWER_BASIC_AUTH"] = login
 
     def _add(
         self, name: str, words: list[str], ready: Callable[[], bool], *, token: bool = False

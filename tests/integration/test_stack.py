@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -112,7 +113,33 @@ def test_broker_and_ledger_are_databases_of_one_server(stack):
     assert stack.broker_url.removesuffix("/0") == stack.ledger_url.removesuffix("/1")
 
 
-def test_flower_sees_all_workers_and_answers_without_a_password(stack):
+def test_a_page_of_another_site_can_order_nothing_through_flower(stack):
+    """What a browser sends for such a page: with the login if the operator has typed it before."""
+    url = urlsplit(stack.flower_url)
+    task = f"http://127.0.0.1:{url.port}/api/task/send-task/astakos.drive"
+    for site in ("http://evil.example", "null"):
+        for headers in ({"Origin": site}, {"Origin": site, "Sec-Fetch-Site": "cross-site"}):
+            plain = {**headers, "Content-Type": "text/plain"}
+            for login in (None, (url.username, url.password)):
+                answer = requests.post(
+                    task, data='{"args": []}', headers=plain, auth=login, timeout=9
+                )
+                assert answer.status_code in {401, 403}
+                assert "Access-Control-Allow-Origin" not in answer.headers
+    assert requests.get(f"http://127.0.0.1:{url.port}/tasks", timeout=9).status_code == 401
+
+
+def test_flowers_pages_and_api_answer_to_the_address_that_is_printed(stack):
+    for page in ("", "/workers", "/tasks", "/broker", "/api/tasks"):
+        assert requests.get(f"{stack.flower_url}{page}", timeout=30).ok, page
+    order = requests.post(f"{stack.flower_url}/api/worker/shutdown/nobody@nowhere", timeout=30)
+    assert (order.status_code, order.text) == (404, "Unknown worker 'nobody@nowhere'")
+    assert urlsplit(stack.flower_url).password not in " ".join(
+        word for process in all_of(stack) for word in process.cmdline()
+    )
+
+
+def test_flower_sees_all_workers(stack):
     def workers():
         answer = requests.get(f"{stack.flower_url}/api/workers?refresh=1", timeout=30)
         return {name.partition("@")[0] for name in answer.json()} if answer.ok else set()
@@ -214,7 +241,9 @@ def test_up_shows_the_addresses_and_ends_every_process(tmp_path, number):
         assert word in shown
     for name in ("AUTH_URL=http://", f"TOKEN_FILE={tmp_path}"):
         assert f"export ASTAKOS_SERVICES__DEFAULT__{name}" in shown
-    [flower] = re.findall(r"^Flower +(http://127\.0\.0\.1:\d+) *$", shown, re.MULTILINE)
+    [flower] = re.findall(
+        r"^Flower +(http://local:[\w-]+@127\.0\.0\.1:\d+) *$", shown, re.MULTILINE
+    )
     assert flower
 
 
