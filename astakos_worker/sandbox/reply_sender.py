@@ -83,11 +83,7 @@ class ReplySender:
 
     async def _start(self, reply: Reply) -> None:
         await self._send(
-            {
-                "type": "http.response.start",
-                "status": reply.status,
-                "headers": headers_of(reply),
-            }
+            {"type": "http.response.start", "status": reply.status, "headers": headers_of(reply)}
         )
 
     async def _gone(self) -> None:

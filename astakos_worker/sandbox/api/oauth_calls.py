@@ -98,11 +98,7 @@ def exchange_code(call: Call[None]) -> Work:
         expires = now + timedelta(seconds=TOKEN_SECONDS)
         token = oauth.add_token(code.client, code.user, code.scope, expires)
         call.astakos.changed()
-        content = {
-            "access_token": token.token,
-            "token_type": "Bearer",
-            "expires_in": TOKEN_SECONDS,
-        }
+        content = {"access_token": token.token, "token_type": "Bearer", "expires_in": TOKEN_SECONDS}
         return reply_oauth(content, call.astakos.quirks)
 
     return Work(perform)
