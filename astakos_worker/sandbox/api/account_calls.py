@@ -30,7 +30,7 @@ def _look_up(call: Call[User] | Call[Component], of_null: Iterable[str]) -> Repl
         uuids = of_null
     elif not isinstance(uuids, list | str | dict):
         raise ApiFaultError(400, "uuids must be a list", uncaught=True)
-    # The real server looks up each element of whatever has elements. Odd elements find nobody.
+    # The real server looks up each element of a list, string or object. Odd elements find nobody.
     strings = [uuid for uuid in uuids if isinstance(uuid, str)]
     # Of two spellings of one name only the last comes back, in that spelling.
     spellings = {name.lower(): name for name in names}

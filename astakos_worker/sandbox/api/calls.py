@@ -55,7 +55,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Who]):
-    """One request, and whoever asks: a user, a component, or None for a public call."""
+    """One request and its caller: a user, a component, or None for a public call."""
 
     astakos: Astakos
     request: ApiRequest

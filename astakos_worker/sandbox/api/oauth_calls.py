@@ -77,7 +77,7 @@ def authorize(call: Call[None]) -> Reply:
 
 
 def exchange_code(call: Call[None]) -> Work:
-    """`POST token`: a code becomes an access token, and is used up whatever comes of it."""
+    """`POST token`: exchange a code for an access token; a refused code is used up too."""
     if call.request.content_type != URLENCODED:
         raise OAuthFaultError(f"Content-Type must be {URLENCODED}")
     form = call.request.form()

@@ -166,7 +166,7 @@ def _charge_for(
 ) -> tuple[Commission, ...]:
     """Charge the applicant for one more, and give back the charge of the one replaced.
 
-    Raises a 409 if that is too much. An admin is charged whatever the limit.
+    Raises a 409 if that is too much. An admin is charged beyond the limit.
     """
     database = astakos.database
     provisions = [Provision(*key, 1) for key in database.pending_app_holdings(applicant.uuid)]

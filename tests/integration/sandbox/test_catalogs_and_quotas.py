@@ -104,15 +104,15 @@ def test_s24_pending_imports_are_in_use_and_pending_releases_still_are(call):
 
 
 def test_s25_a_suspended_project_shows_limits_of_zero_and_one_that_was_left_is_gone(call):
-    """The membership is moved in the sandbox's own world: the API has no call for it yet."""
-    world = call.server.sandbox.astakos.database
+    """The membership is moved in the sandbox's own rows: the API has no call for it yet."""
+    database = call.server.sandbox.astakos.database
     user, project = user_uuid("user03@example.org"), project_uuid("suspended.example.org")
     holding = {"holder": f"user:{user}", "source": f"project:{project}", "resource": "cyclades.vm"}
     call.serial({**holding, "quantity": 3}, force=True, auto_accept=True)
     quotas = call.account("GET", "quotas", "sandbox-token-of-user03").json()
     figures = quotas[project]["cyclades.vm"]
     assert (figures["limit"], figures["project_limit"], figures["usage"]) == (0, 0, 3)
-    world.set_membership(user, project, MembershipState.REMOVED)
+    database.set_membership(user, project, MembershipState.REMOVED)
     assert project not in call.account("GET", "quotas", "sandbox-token-of-user03").json()
     quotas = call.account("GET", f"service_quotas?user={user}").json()
     assert quotas[user][project]["cyclades.vm"]["limit"] == 0

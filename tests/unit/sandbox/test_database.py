@@ -1,4 +1,4 @@
-"""The world sets limits when projects and memberships change, and never touches usage."""
+"""The database sets limits when projects and memberships change, and never touches usage."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ WHOLE = project_holding(PROJECT, "cyclades.vm")
 
 
 @pytest.fixture
-def world():
-    """A world in which user05 has taken 3 of the 8 VMs that a member may take."""
-    world = load_seed()
+def database():
+    """Rows in which user05 has taken 3 of the 8 VMs that a member may take."""
+    database = load_seed()
     provisions = [Provision(*MEMBER, 3), Provision(*WHOLE, 3)]
-    world.book.issue("cyclades", provisions, at=datetime.now(UTC), auto_accept=True)
-    return world
+    database.book.issue("cyclades", provisions, at=datetime.now(UTC), auto_accept=True)
+    return database
 
 
 @pytest.mark.parametrize(
@@ -41,61 +41,61 @@ def world():
         (MembershipState.REMOVED, 0),
     ],
 )
-def test_a_member_s_limit_follows_the_membership_and_usage_stays(world, state, limit):
-    world.set_membership(USER, PROJECT, state)
-    assert world.book.holdings[MEMBER] == Holding(limit, 3, 3)
-    assert world.book.holdings[WHOLE] == Holding(10, 3, 3)
+def test_a_member_s_limit_follows_the_membership_and_usage_stays(database, state, limit):
+    database.set_membership(USER, PROJECT, state)
+    assert database.book.holdings[MEMBER] == Holding(limit, 3, 3)
+    assert database.book.holdings[WHOLE] == Holding(10, 3, 3)
 
 
-def test_a_membership_keeps_its_number_for_ever(world):
-    left = world.set_membership(USER, PROJECT, MembershipState.REMOVED).id
-    assert world.set_membership(USER, PROJECT, MembershipState.ACCEPTED).id == left
-    assert world.book.holdings[MEMBER].limit == 8
+def test_a_membership_keeps_its_number_for_ever(database):
+    left = database.set_membership(USER, PROJECT, MembershipState.REMOVED).id
+    assert database.set_membership(USER, PROJECT, MembershipState.ACCEPTED).id == left
+    assert database.book.holdings[MEMBER].limit == 8
 
 
 @pytest.mark.parametrize("state", [ProjectState.SUSPENDED, ProjectState.TERMINATED])
-def test_a_project_that_is_not_active_has_no_limits_left_until_it_is_again(world, state):
-    project = world.projects[PROJECT]
+def test_a_project_that_is_not_active_has_no_limits_left_until_it_is_again(database, state):
+    project = database.projects[PROJECT]
     project.state = state
-    world.recompute(project)
-    assert world.book.holdings[MEMBER] == Holding(0, 3, 3)
-    assert world.book.holdings[WHOLE] == Holding(0, 3, 3)
+    database.recompute(project)
+    assert database.book.holdings[MEMBER] == Holding(0, 3, 3)
+    assert database.book.holdings[WHOLE] == Holding(0, 3, 3)
     project.state = ProjectState.ACTIVE
-    world.recompute(project)
-    assert world.book.holdings[MEMBER] == Holding(8, 3, 3)
+    database.recompute(project)
+    assert database.book.holdings[MEMBER] == Holding(8, 3, 3)
 
 
-def test_who_only_asked_to_join_has_no_holding(world):
+def test_who_only_asked_to_join_has_no_holding(database):
     stranger = user_uuid("user15@example.org")
-    world.set_membership(stranger, PROJECT, MembershipState.REQUESTED)
-    assert member_holding(stranger, PROJECT, "cyclades.vm") not in world.book.holdings
+    database.set_membership(stranger, PROJECT, MembershipState.REQUESTED)
+    assert member_holding(stranger, PROJECT, "cyclades.vm") not in database.book.holdings
 
 
-def test_a_new_resource_is_in_every_project_at_once(world):
-    world.add_resource(Resource("cyclades.gpu", "cyclades_compute", system_default=4))
-    assert world.book.holdings[member_holding(USER, USER, "cyclades.gpu")].limit == 4
-    assert world.book.holdings[member_holding(USER, PROJECT, "cyclades.gpu")].limit == 0
+def test_a_new_resource_is_in_every_project_at_once(database):
+    database.add_resource(Resource("cyclades.gpu", "cyclades_compute", system_default=4))
+    assert database.book.holdings[member_holding(USER, USER, "cyclades.gpu")].limit == 4
+    assert database.book.holdings[member_holding(USER, PROJECT, "cyclades.gpu")].limit == 0
 
 
-def test_nothing_is_added_to_somebody_who_is_not_there(world):
+def test_nothing_is_added_to_somebody_who_is_not_there(database):
     with pytest.raises(UnknownNameError, match="no component 'nova'"):
-        world.add_service(Service("compute", "compute", "nova"))
+        database.add_service(Service("compute", "compute", "nova"))
     with pytest.raises(UnknownNameError, match="no service 'compute'"):
-        world.add_resource(Resource("nova.vm", "compute"))
+        database.add_resource(Resource("nova.vm", "compute"))
 
 
-def test_a_revoked_token_is_still_somebody_s(world):
+def test_a_revoked_token_is_still_somebody_s(database):
     """Nobody else can be given it, so that restoring it needs no second thought."""
-    world.component("pithos").is_revoked = True
+    database.component("pithos").is_revoked = True
     with pytest.raises(NameTakenError, match="has that token"):
-        world.add_component(Component("other", "sandbox-token-of-pithos"))
+        database.add_component(Component("other", "sandbox-token-of-pithos"))
 
 
-def test_no_token_is_in_a_repr(world):
-    client = world.oauth.clients["sandbox-client"]
+def test_no_token_is_in_a_repr(database):
+    client = database.oauth.clients["sandbox-client"]
     now = datetime.now(UTC)
-    code = world.oauth.add_code(client.id, USER, "https://client.example.org/back", "s", now)
-    token = world.oauth.add_token(client.id, USER, "s", now)
-    shown = repr([world.users[USER], world.component("pithos"), client, code, token])
+    code = database.oauth.add_code(client.id, USER, "https://client.example.org/back", "s", now)
+    token = database.oauth.add_token(client.id, USER, "s", now)
+    shown = repr([database.users[USER], database.component("pithos"), client, code, token])
     for secret in ("sandbox-token", "sandbox-secret", code.code, token.token):
         assert secret not in shown

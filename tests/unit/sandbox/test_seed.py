@@ -27,25 +27,27 @@ service = "compute"
 
 
 def test_the_shipped_seed_has_twenty_users_with_room_in_their_own_and_a_shared_project():
-    world = load_seed()
+    database = load_seed()
     shared = project_uuid("shared.example.org")
     for number in range(1, 21):
         user = user_uuid(f"user{number:02d}@example.org")
-        assert world.users[user].token == f"sandbox-token-of-user{number:02d}"
+        assert database.users[user].token == f"sandbox-token-of-user{number:02d}"
         for project in (user, shared):
-            assert world.book.holdings[member_holding(user, project, "cyclades.vm")].limit >= 1000
+            assert (
+                database.book.holdings[member_holding(user, project, "cyclades.vm")].limit >= 1000
+            )
 
 
 def test_the_shipped_seed_has_users_with_little_quota():
-    world = load_seed()
+    database = load_seed()
     tiny = user_uuid("tiny1@example.org")
-    assert world.book.holdings[member_holding(tiny, tiny, "cyclades.vm")].limit == 2
+    assert database.book.holdings[member_holding(tiny, tiny, "cyclades.vm")].limit == 2
 
 
 def test_the_shipped_seed_has_the_components_and_the_resources_of_synnefo():
-    world = load_seed()
-    assert set(world.components) == {"astakos", "cyclades", "pithos"}
-    assert set(world.resources) == {
+    database = load_seed()
+    assert set(database.components) == {"astakos", "cyclades", "pithos"}
+    assert set(database.resources) == {
         "cyclades.vm",
         "cyclades.cpu",
         "cyclades.ram",
@@ -57,29 +59,29 @@ def test_the_shipped_seed_has_the_components_and_the_resources_of_synnefo():
     }
 
 
-def test_a_seed_makes_the_same_world_each_time():
+def test_a_seed_gives_the_same_rows_each_time():
     assert set(load_seed().users) == set(load_seed().users)
     assert UUID(user_uuid("User01@Example.org")) == UUID(user_uuid("user01@example.org"))
 
 
 def test_a_system_project_has_the_uuid_of_its_user_and_the_defaults_of_the_resources():
-    world = load_seed(BASE + '[[users]]\nname = "A@x.org"\ntoken = "t"\n')
+    database = load_seed(BASE + '[[users]]\nname = "A@x.org"\ntoken = "t"\n')
     user = user_uuid("a@x.org")
-    assert world.projects[user].is_system
-    assert world.book.holdings[member_holding(user, user, "cyclades.vm")].limit == INT64_MAX
-    assert world.book.holdings[project_holding(user, "cyclades.vm")].limit == INT64_MAX
+    assert database.projects[user].is_system
+    assert database.book.holdings[member_holding(user, user, "cyclades.vm")].limit == INT64_MAX
+    assert database.book.holdings[project_holding(user, "cyclades.vm")].limit == INT64_MAX
 
 
 def test_a_suspended_project_has_holdings_of_limit_zero():
-    world = load_seed(
+    database = load_seed(
         BASE
         + '[[users]]\nname = "a@x.org"\ntoken = "t"\n'
         + '[[project]]\nname = "p.org"\nstate = "suspended"\nmembers = ["*"]\n'
         + '[project.resources]\n"cyclades.vm" = { project = 9, member = 3 }\n'
     )
     project, user = project_uuid("p.org"), user_uuid("a@x.org")
-    assert world.book.holdings[member_holding(user, project, "cyclades.vm")].limit == 0
-    assert world.book.holdings[project_holding(project, "cyclades.vm")].limit == 0
+    assert database.book.holdings[member_holding(user, project, "cyclades.vm")].limit == 0
+    assert database.book.holdings[project_holding(project, "cyclades.vm")].limit == 0
 
 
 @pytest.mark.parametrize(
@@ -149,9 +151,9 @@ token = "sandbox-token-of-mine"
 
 def test_astakos_itself_is_there_though_a_seed_does_not_say_so():
     """Without its account service no client would find anything."""
-    world = load_seed(ONE_COMPONENT)
-    assert world.components.keys() == {"mine", "astakos"}
-    assert world.services.keys() == {
+    database = load_seed(ONE_COMPONENT)
+    assert database.components.keys() == {"mine", "astakos"}
+    assert database.services.keys() == {
         "astakos_account",
         "astakos_identity",
         "astakos_oauth2",
@@ -170,10 +172,10 @@ name = "astakos_oauth2"
 type = "astakos_auth"
 component = "astakos"
 """
-    world = load_seed(other)
-    assert [component.token for component in world.components.values()] == ["another-token"]
-    assert world.services["astakos_oauth2"].endpoints == ()
-    assert len(world.services) == 4
+    database = load_seed(other)
+    assert [component.token for component in database.components.values()] == ["another-token"]
+    assert database.services["astakos_oauth2"].endpoints == ()
+    assert len(database.services) == 4
 
 
 def test_the_token_of_astakos_is_nobody_elses():
@@ -186,19 +188,19 @@ def test_the_token_of_astakos_is_nobody_elses():
     [("uninitialized", "pending", 1), ("deleted", "cancelled", 0), ("terminated", "approved", 0)],
 )
 def test_a_seeded_project_has_the_application_that_its_state_comes_from(state, application, charge):
-    world = load_seed(
+    database = load_seed(
         BASE
         + '[[resource]]\nname = "astakos.pending_app"\nservice = "astakos_account"\n'
         + '[[users]]\nname = "a@x.org"\ntoken = "t"\n'
         + f'[[project]]\nname = "p.org"\nowner = "a@x.org"\nstate = "{state}"\n'
     )
-    project, user = world.projects[project_uuid("p.org")], user_uuid("a@x.org")
-    assert world.applications[project.last_application].state == application
-    holding = world.book.holdings[member_holding(user, user, "astakos.pending_app")]
+    project, user = database.projects[project_uuid("p.org")], user_uuid("a@x.org")
+    assert database.applications[project.last_application].state == application
+    holding = database.book.holdings[member_holding(user, user, "astakos.pending_app")]
     assert (holding.usage_min, holding.usage_max) == (charge, charge)
 
 
 def test_a_project_without_an_owner_has_no_application():
-    world = load_seed(BASE + '[[project]]\nname = "p.org"\n')
-    assert world.projects[project_uuid("p.org")].last_application is None
-    assert world.applications == {}
+    database = load_seed(BASE + '[[project]]\nname = "p.org"\n')
+    assert database.projects[project_uuid("p.org")].last_application is None
+    assert database.applications == {}

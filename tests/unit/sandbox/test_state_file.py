@@ -137,19 +137,19 @@ def test_a_snapshot_brings_back_serials_and_the_file_follows(start):
 def test_projects_memberships_applications_and_oauth_survive(start):
     sandbox = start()
     astakos = sandbox.astakos
-    world = astakos.database
-    owner, admin = world.user("user01@example.org"), world.user("admin@example.org")
+    database = astakos.database
+    owner, admin = database.user("user01@example.org"), database.user("admin@example.org")
     specs = {"name": "lab.example.org", "end_date": "2090-01-31T10:00:00.5+00:00"}
     specs["resources"] = {"cyclades.vm": {"project_capacity": 9, "member_capacity": 3}}
     applied = applications.apply(astakos, owner, read_application(specs))
     applications.decide(astakos, admin, applied.project, applied.id, ApplicationAction.APPROVE)
     applications.modify(astakos, owner, applied.project, read_application({"private": True}))
-    memberships.join(astakos, world.user("user02@example.org"), applied.project)
+    memberships.join(astakos, database.user("user02@example.org"), applied.project)
     memberships.enroll(astakos, owner, applied.project, "user03@example.org")
     change_state(astakos, admin, applied.project, ProjectAction.SUSPEND)
     now = astakos.clock.now()
-    world.oauth.add_code("sandbox-client", USER, "https://client.example.org/back", "s", now)
-    world.oauth.add_token("sandbox-client", USER, "s", now)
+    database.oauth.add_code("sandbox-client", USER, "https://client.example.org/back", "s", now)
+    database.oauth.add_token("sandbox-client", USER, "s", now)
     astakos.clock.advance(3600)
     astakos.changed()
     before = everything(sandbox)
@@ -157,10 +157,10 @@ def test_projects_memberships_applications_and_oauth_survive(start):
     assert everything(after) == before
     assert after.astakos.clock.ahead == 3600
     # They are rows again, not what JSON made of them.
-    assert after.astakos.database.projects == world.projects
-    assert after.astakos.database.applications == world.applications
-    assert after.astakos.database.memberships == world.memberships
-    assert after.astakos.database.oauth.tokens == world.oauth.tokens
+    assert after.astakos.database.projects == database.projects
+    assert after.astakos.database.applications == database.applications
+    assert after.astakos.database.memberships == database.memberships
+    assert after.astakos.database.oauth.tokens == database.oauth.tokens
     # The charges of applications are commissions, and in the journal.
     assert list(after.astakos.audit.journal) == list(astakos.audit.journal)
     assert len(after.astakos.audit.journal) == 6
@@ -176,7 +176,7 @@ def test_a_last_line_that_was_cut_short_was_never_acknowledged(start, path):
 
 
 @pytest.mark.parametrize(
-    "damage", ["no JSON\n", "[]\n", "{}\n", '{"accepted": [7]}\n', '{"world": {"version": 99}}\n']
+    "damage", ["no JSON\n", "[]\n", "{}\n", '{"accepted": [7]}\n', '{"database": {"version": 99}}\n']
 )
 def test_a_file_that_makes_no_sense_is_refused_with_its_line(start, path, damage):
     start()
