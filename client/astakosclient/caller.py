@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from typing import Unpack
     from urllib.parse import SplitResult
 
-    from astakosclient.http_messages import CallLimits, OverLimit
+    from astakosclient.http_messages import CallLimits, HttpReply, OverLimit
 
 JSON_HEADERS = {"Content-Type": "application/json"}
 _HIDDEN = {"x-auth-token", "authorization", "proxy-authorization", "cookie"}
@@ -90,7 +90,7 @@ class Caller(Addresses):
     @property
     def log_request(self) -> dict[str, Any]:
         """The last request of this thread: method, path, headers, body, without secrets."""
-        request, _ = self._transport.last
+        request, _ = self._last
         if request is None:
             return {}
         secrets = (self.token, *request.secrets)
@@ -107,7 +107,7 @@ class Caller(Addresses):
     @property
     def log_response(self) -> dict[str, Any]:
         """The reply to `log_request`: status, message, data; or `{}` if none came."""
-        request, reply = self._transport.last
+        request, reply = self._last
         if request is None or reply is None:
             return {}
         text, secrets = reply.body.decode("utf-8", "replace"), (self.token, *request.secrets)
@@ -135,6 +135,11 @@ class Caller(Addresses):
             for other in [one for one in self._processes if one != pid]:
                 self._processes.pop(other, None)
         return process
+
+    @property
+    def _last(self) -> tuple[HttpRequest | None, HttpReply | None]:
+        process = self._processes.get(os.getpid())
+        return process.transport.last if process is not None else (None, None)
 
     @property
     def _transport(self) -> Transport:

@@ -153,17 +153,22 @@ class _Timed(_Either):
         if exchange is None:
             super().sendall(data, flags)
             return
-        self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        view = memoryview(data).cast("B")
+        view, waited = memoryview(data).cast("B"), False
         while view:
             left = exchange.left()
             self.settimeout(left)
-            if _USER_TIMEOUT is not None:
-                self.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, max(int(left * 1000), 1))
+            if waited or not exchange.sent:  # the headers, and a body in the same moment: once
+                self._limit_kernel(left)
             # A failed send() on a plain socket has sent nothing; TLS may have sent a part.
             exchange.sent = exchange.sent or self.encrypted
             view = view[self.send(view, flags) :]
-            exchange.sent = True
+            exchange.sent = waited = True
+
+    def _limit_kernel(self, left: float) -> None:
+        """Let the kernel try for `left` seconds, and reset on close (F104)."""
+        self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        if _USER_TIMEOUT is not None:
+            self.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, max(int(left * 1000), 1))
 
 
 class TimedSocket(_Timed, socket.socket):

@@ -34,6 +34,7 @@ def local_error_of(client):
     assert type(error) is LocalError
     assert (error.outcome, error.ambiguous, error.response) == (Outcome.NOT_SENT, False, None)
     assert isinstance(error.errobject, OSError)
+    assert client.log_response == {}
     return error
 
 
