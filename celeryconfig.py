@@ -13,9 +13,11 @@ from astakos_worker.configuration.settings import Settings
 
 settings: Settings = globals().get("settings") or Settings()
 
-# With Sentinels, Celery takes the master's name as an option and not in the URL.
-broker_url, _broker = for_celery(settings.broker_url)
-result_backend, _results = for_celery(settings.result_backend or settings.broker_url)
+# Celery takes the options of TLS and Sentinels apart from the URL.
+broker_url, broker_use_ssl, _broker = for_celery(settings.broker_url)
+result_backend, redis_backend_use_ssl, _results = for_celery(
+    settings.result_backend or settings.broker_url
+)
 
 # --- Delivery -------------------------------------------------------------------------------
 
@@ -25,8 +27,17 @@ task_reject_on_worker_lost = True
 # A prefetched message waits for its worker while others are idle; more of them gain nothing.
 worker_prefetch_multiplier = 1
 
+# Another Celery application may use the same database of the broker. kombu keeps the messages that
+# were delivered and not acknowledged under names that all applications share by default, and
+# restores all of them after its own time-out. Control messages and events have shared names too.
+control_exchange = names.control_exchange(settings.namespace)
+event_exchange = f"{control_exchange}.events"
+
 broker_transport_options = {
     **_broker,
+    "unacked_key": names.unacked_key(settings.namespace),
+    "unacked_index_key": f"{names.unacked_key(settings.namespace)}-index",
+    "unacked_mutex_key": f"{names.unacked_key(settings.namespace)}-mutex",
     # Longer than the longest task and its wait as a prefetched message, or the task runs twice.
     "visibility_timeout": settings.visibility_timeout,
     # By default the messages of a crashed worker come back after the time-out plus up to 100 s.

@@ -17,8 +17,6 @@ from celery.signals import (
 )
 from pydantic import ValidationError
 
-from astakos_worker.configuration import broker
-from astakos_worker.configuration.celery_values import celery_values
 from astakos_worker.configuration.environment import not_settings
 from astakos_worker.configuration.logs import configure_logs
 from astakos_worker.configuration.setting_errors import in_words
@@ -42,9 +40,7 @@ def _settings() -> Settings:
 
 
 settings = _settings()
-broker.use_for_all()
-app = WorkerApp("astakos_worker")
-app.conf.update(celery_values(settings))
+app = WorkerApp("astakos_worker", settings)
 # Celery knows a setting for the class of its consumer, and none for that of its requests.
 app.Task.Request = "astakos_worker.worker.consuming:Request"
 

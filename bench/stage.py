@@ -19,6 +19,7 @@ from redis import Redis
 
 from astakos_worker import Settings
 from astakos_worker.configuration import names
+from astakos_worker.configuration.celery_app import CeleryApp
 from astakos_worker.local import commands
 from astakos_worker.local.free_ports import LOOPBACK, Port
 from astakos_worker.local.process import Process, end, wait_ready
@@ -158,7 +159,8 @@ class Stage:
             return line
 
         kind = f"ours-{queue.rpartition('.')[2]}"
-        workers = self.workers(kind, words, environment, count, settings.broker_url)
+        control = CeleryApp("bench", settings, set_as_current=False)
+        workers = self.workers(kind, words, environment, count, control)
         workers.settings = settings
         return workers
 
@@ -172,10 +174,15 @@ class Stage:
             line += ["--pool", "threads", "--concurrency", str(threads)]
             return [*line, "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
 
-        return self.workers("plain", words, {}, count, os.environ["BENCH_BROKER_URL"])
+        return self.workers(
+            "plain",
+            words,
+            {},
+            count,
+            Celery(broker=os.environ["BENCH_BROKER_URL"], set_as_current=False),
+        )
 
-    def workers(self, kind, words, environment, count, broker) -> Workers:
-        control = Celery(broker=broker, set_as_current=False)
+    def workers(self, kind, words, environment, count, control) -> Workers:
         self.closing.callback(control.close)
         made = []
         for _ in range(count):

@@ -20,6 +20,11 @@ WANTED = {
         "redis-server on the PATH",
         "the embedded Valkey",
     ),
+    "tls_server": (
+        lambda: shutil.which("redis-server") and shutil.which("openssl"),
+        "redis-server and openssl on the PATH",
+        "connections in clear",
+    ),
     "postgres_server": (postgres_runs, "PostgreSQL (initdb, pg_ctl) on the PATH", "SQLite"),
 }
 

@@ -1,23 +1,34 @@
-"""kombu's Redis transport, with one client a channel where kombu makes one for every command.
+"""Celery's connections to the broker: kombu's Redis transport, in two things changed.
 
-A client of redis-py is made to be shared by threads, and making one costs more than most of the
-commands that are sent with it.
+A channel keeps one client, where kombu makes one for every command: making a client costs more
+than most commands. And a connection whose server answers that it is the wrong one is closed, so
+that the next one follows the broker's name (`failover.py`).
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from kombu.transport import TRANSPORT_ALIASES
-from kombu.transport.redis import Channel as KombusChannel
-from kombu.transport.redis import Transport as KombusTransport
+import kombu
+import redis
+from kombu.transport import redis as kombus
+
+from astakos_worker.configuration.failover import (
+    SentinelConnection,
+    SentinelTlsConnection,
+    SocketConnection,
+    TcpConnection,
+    TlsConnection,
+)
 
 if TYPE_CHECKING:
-    import redis
+    _Channel = kombus.Channel
+else:
+    _Channel = object
 
 
-class Channel(KombusChannel):
-    """kombu's own, which keeps its client as long as its pool of connections."""
+class _OneClient(_Channel):
+    """Mixed into kombu's channels: one client is kept as long as its pool of connections."""
 
     _kept: "redis.Redis | None" = None
 
@@ -30,16 +41,53 @@ class Channel(KombusChannel):
         yield kept
 
 
-class Transport(KombusTransport):
-    """kombu's own, with these channels."""
+class Channel(_OneClient, kombus.Channel):
+    """A channel to one server."""
+
+    connection_class = TcpConnection
+    connection_class_ssl = TlsConnection
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        """Return how to connect. kombu names its own class for sockets, so ours replaces it."""
+        parameters: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[misc]
+        kind = parameters["connection_class"]
+        if issubclass(kind, redis.UnixDomainSocketConnection):
+            # In the event loop kombu's class also removes the connection from the poller.
+            parameters["connection_class"] = type("Connection", (SocketConnection, kind), {})
+        return parameters
+
+
+class SentinelChannel(_OneClient, kombus.SentinelChannel):
+    """A channel to the master that Sentinels name."""
+
+    connection_class = SentinelConnection
+    connection_class_ssl = SentinelTlsConnection
+
+
+class Transport(kombus.Transport):
+    """kombu's transport to one server, with our channels."""
 
     Channel = Channel
 
 
-#: How Celery is told of it.
-TRANSPORT = f"{__name__}:{Transport.__name__}"
+class SentinelTransport(kombus.SentinelTransport):
+    """kombu's transport to the master that Sentinels name, with our channels."""
+
+    Channel = SentinelChannel
 
 
-def use_for_all() -> None:
-    """Let every URL of this process mean this transport: for programs that are only ours."""
-    TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = TRANSPORT
+_TRANSPORTS: Final = {
+    "redis": Transport,
+    "rediss": Transport,
+    "sentinel": SentinelTransport,
+}
+
+
+class Connection(kombu.Connection):
+    """kombu's connection, which uses our transports where the URL names Redis."""
+
+    def get_transport_cls(self) -> Any:
+        """Return the class of the transport."""
+        # Chosen here, and not by kombu's table of names: a service may have another Celery
+        # application in the same process.
+        return _TRANSPORTS.get(self.transport_cls) or super().get_transport_cls()

@@ -13,6 +13,17 @@ COMMISSIONS = "astakos.commissions"
 LOOKUPS = "astakos.lookups"
 SWEEP = "astakos.sweep"
 
+
+def control_exchange(namespace: str) -> str:
+    """Return the exchange of a namespace's control messages; other names begin with it too."""
+    return f"astakos.{namespace}"
+
+
+def unacked_key(namespace: str) -> str:
+    """Return the broker's key of the messages that were delivered and not acknowledged."""
+    return f"{control_exchange(namespace)}.unacked"
+
+
 # Wake-ups. The work itself is in the ledger.
 WAKE_ISSUE = "astakos.issue"
 WAKE_ACCEPT = "astakos.accept"

@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from astakos_worker.configuration.names import NAME
-from astakos_worker.configuration.servers import watched
+from astakos_worker.configuration.servers import for_celery, read_url
 from astakos_worker.configuration.setting_errors import without_input
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
@@ -233,12 +233,14 @@ class Settings(BaseSettings):
 
     @field_validator("broker_url", "ledger_url")
     @classmethod
-    def _redis(cls, url: str) -> str:
-        scheme = url.split("://", 1)[0]
-        if scheme == "sentinel":
-            watched(url)
-        elif scheme not in {"redis", "rediss", "unix"}:
-            raise ValueError("must be a redis://, rediss://, unix:// or sentinel:// URL")
+    def _readable(cls, url: str) -> str:
+        read_url(url)
+        return url
+
+    @field_validator("result_backend")
+    @classmethod
+    def _readable_if_redis(cls, url: str) -> str:
+        for_celery(url)  # Celery's own kinds of result backends are left to Celery
         return url
 
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property

@@ -163,6 +163,8 @@ class LocalStack:
         self._plan_server()
         self._plan_astakos()
         self._control = Celery(broker=self.broker_url, set_as_current=False)
+        namespace = self._variables.get("ASTAKOS_NAMESPACE", "default")
+        self._control.conf.control_exchange = names.control_exchange(namespace)
         for queue, count in self._workers.items():
             for number in range(1, count + 1):
                 self._plan_worker(queue, f"{queue.rpartition('.')[2]}-{number}")

@@ -14,11 +14,10 @@ from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
 import structlog
-from celery import Celery
 from celery.states import READY_STATES, SUCCESS
 
 from astakos_worker.configuration import names
-from astakos_worker.configuration.celery_values import celery_values
+from astakos_worker.configuration.celery_app import CeleryApp
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.service import arguments
 from astakos_worker.service.arguments import checked_strings
@@ -214,15 +213,16 @@ class Asker:
         self._producer = producer(settings)
         self._usual = 0.0  # seconds that answers have taken lately, on average
         # Read by a second application: the one that sends then keeps no subscription a task.
-        self._reader = Celery("astakos_worker.reader", set_as_current=False)
-        self._reader.conf.update(
-            celery_values(settings)
-            | {
+        self._reader = CeleryApp(
+            "astakos_worker.reader",
+            settings,
+            {
                 # A worker outlasts an outage here; a caller has no more patience than it said.
                 "result_backend_always_retry": False,
                 "redis_socket_timeout": settings.patience,
                 "redis_socket_connect_timeout": settings.patience,
-            }
+            },
+            set_as_current=False,
         )
 
     def ask(self, what: str, kwargs: dict[str, Any], timeout: float) -> Any:

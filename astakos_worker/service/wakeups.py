@@ -18,8 +18,7 @@ from celery import Celery
 from kombu.exceptions import KombuError
 
 from astakos_worker.configuration import names
-from astakos_worker.configuration.broker import TRANSPORT
-from astakos_worker.configuration.celery_values import celery_values
+from astakos_worker.configuration.celery_app import CeleryApp
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.record import is_bare, shown
 
@@ -43,20 +42,18 @@ def producer(settings: Settings) -> Celery:
 
     It has no result backend: the ledger knows what became of a commission.
     """
-    app = Celery("astakos_worker.producer", set_as_current=False)
-    values = celery_values(settings)
-    values["result_backend"] = "disabled://"
-    if not values["broker_url"].startswith("sentinel:"):  # those have a transport of their own
-        # Not for the whole process: a service may have a Celery application of its own.
-        values["broker_transport"] = TRANSPORT
-    values["broker_transport_options"] = {
-        **values["broker_transport_options"],
+    app = CeleryApp(
+        "astakos_worker.producer",
+        settings,
+        {"result_backend": "disabled://"},
+        set_as_current=False,
+    )
+    app.conf.broker_transport_options |= {
         "socket_timeout": settings.patience,
         "socket_connect_timeout": settings.patience,
         "max_retries": 0,
         "interval_start": 0,
     }
-    app.conf.update(values)
     return app
 
 

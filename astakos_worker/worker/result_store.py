@@ -12,9 +12,9 @@ from typing import Any
 
 import redis
 import structlog
-from celery import Celery
 from kombu.exceptions import KombuError
 
+from astakos_worker.configuration.celery_app import CeleryApp
 from astakos_worker.worker.dead_messages import DeadMessages
 
 log = structlog.get_logger(__name__)
@@ -25,7 +25,7 @@ _PAUSE = 0.2
 _AWAY = (KombuError, redis.RedisError, OSError)
 
 
-class WorkerApp(Celery):
+class WorkerApp(CeleryApp):
     """The Celery application of workers: results that cannot be stored are given up.
 
     `dead_messages` returns the list in which the consumer notes messages that it throws away.
@@ -34,7 +34,7 @@ class WorkerApp(Celery):
     dead_messages: Callable[[], DeadMessages]
 
     def _get_backend(self) -> Any:
-        backend = super()._get_backend()  # type: ignore[misc]  # its types do not know it
+        backend = super()._get_backend()
         # The method is replaced on the object, since the URL decides the class.
         backend.store_result = ResultStore(backend.store_result)
         return backend

@@ -36,7 +36,9 @@ def _has_ended(cluster, ledger):
         return False
     lane = ledger.lane(LANE)
     with Redis.from_url(cluster.server.url(0)) as broker:
-        messages = sum(broker.llen(queue) for queue in QUEUES) + broker.hlen("unacked")
+        messages = sum(broker.llen(queue) for queue in QUEUES) + broker.hlen(
+            names.unacked_key("default")
+        )
     if lane.open or lane.awake or messages:
         return False
     if others := [row["serial"] for row in cluster.sandbox.control.commissions("cyclades")]:

@@ -55,7 +55,7 @@ class Program:
     def left(self):
         """How many messages wait, and how many a worker has not acknowledged."""
         with Redis.from_url(self.broker_url) as broker:
-            return broker.llen(names.COMMISSIONS) + broker.hlen("unacked")
+            return broker.llen(names.COMMISSIONS) + broker.hlen(names.unacked_key("default"))
 
     def close(self):
         self.app.close()

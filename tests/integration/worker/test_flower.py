@@ -40,6 +40,7 @@ class Desk:
         self.control = ControlClient(stack.sandbox_url)
         url = stack.broker_url
         self.app = Celery("operator", broker=url, backend=url, set_as_current=False)
+        self.app.conf.control_exchange = names.control_exchange("default")
 
     def issue(self, key, *, user=USER, quantity=1, **more):
         return self.commissions.issue(
@@ -71,7 +72,7 @@ class Desk:
         """Nobody is awake or rung for, and nothing is due."""
         lane = self.ledger.lane("default")
         with Redis.from_url(self.stack.broker_url) as broker:
-            waiting = broker.llen(names.COMMISSIONS) + broker.hlen("unacked")
+            waiting = broker.llen(names.COMMISSIONS) + broker.hlen(names.unacked_key("default"))
         return lane.awake == lane.due == waiting == 0
 
 

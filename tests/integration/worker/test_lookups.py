@@ -245,7 +245,7 @@ def test_without_workers_it_is_unavailable_in_time_and_asked_of_nobody_later(
     before = requests(control)
     until(lambda: all(_expired(message) for message in broker.lrange(names.LOOKUPS, 0, -1)))
     paused.resume()
-    until(lambda: broker.llen(names.LOOKUPS) == broker.hlen("unacked") == 0)
+    until(lambda: broker.llen(names.LOOKUPS) == broker.hlen(names.unacked_key("default")) == 0)
     assert requests(control) == before
 
 

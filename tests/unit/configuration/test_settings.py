@@ -298,7 +298,7 @@ def test_celery_gets_the_projects_values():
 def test_the_ledger_may_be_another_server_than_the_brokers_and_the_results():
     settings = Settings(broker_url="redis://a/0", ledger_url="redis://b/0", result_backend="rpc://")
     values = celery_values(settings)
-    assert (values["broker_url"], values["result_backend"]) == ("redis://a/0", "rpc://")
+    assert (values["broker_url"], values["result_backend"]) == ("redis://a:6379/0", "rpc://")
 
 
 def test_another_celeryconfig_is_loaded_by_its_path(tmp_path):
