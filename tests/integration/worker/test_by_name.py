@@ -177,6 +177,7 @@ def received(stack):
     """How many tasks the worker has taken on so far."""
     node = f"commissions-1@{socket.gethostname()}"
     with Celery(broker=stack.broker_url, set_as_current=False) as app:
+        app.conf.control_exchange = names.control_exchange("default")
         [stats] = app.control.inspect([node], timeout=10).stats().values()
     return sum(stats["total"].values())
 
@@ -292,7 +293,7 @@ ROW = {"user": USER, "project": USER, "resource": VM, "quantity": 1}
         (ISSUE, {"key": "bad", **ONE, "force": "no"}, "force must be"),
         (ISSUE, {"key": "bad", **ONE, "accept": 1}, "accept must be"),
         (ISSUE, {"key": "bad", **ONE, "deadline": "soon"}, "number of seconds"),
-        (ISSUE, {"key": "bad", **ONE, "deadline": -1}, "more than nothing"),
+        (ISSUE, {"key": "bad", **ONE, "deadline": -1}, "more than 0"),
         (ISSUE, {"key": 7, **ONE}, "key must be a string"),
         (ISSUE, {"key": "", **ONE}, "1 to 200 characters"),
         (ISSUE, {"key": "bad", **ONE, "service": "Not a lane"}, "name of a service"),
