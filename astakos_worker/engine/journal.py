@@ -21,7 +21,7 @@ from astakos_worker.ledger.contract import Asked, Claim, Entry, Ledger, Write, W
 from astakos_worker.ledger.events import Conflicted, Decided, Event
 from astakos_worker.ledger.overtaken import retry_overtaken
 from astakos_worker.ledger.record import State, is_bare
-from astakos_worker.ledger.states import NotNow, transition
+from astakos_worker.ledger.states import transition
 
 log = structlog.get_logger(__name__)
 

@@ -6,6 +6,10 @@ from astakos_worker.ledger.record import WHEN_CLOSED, Decision, Fault, Moment
 from astakos_worker.ledger.request import Request
 
 
+class NotNow(Exception):  # noqa: N818  # it is no failure: an event came too late
+    """Raised when an event does not apply to a record as it is now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Requested:
     """The request of an awaited commission came."""

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from astakos_worker.configuration import names
 from astakos_worker.ledger.contract import Entry, Write
-from astakos_worker.ledger.events import Event, Extended
+from astakos_worker.ledger.events import Event, Extended, NotNow
 from astakos_worker.ledger.record import shown
-from astakos_worker.ledger.states import NotNow, transition
+from astakos_worker.ledger.states import transition
 from astakos_worker.service.connections import Connections
 from astakos_worker.service.errors import CommissionError, DecisionConflict, Unavailable
 from astakos_worker.service.ledger_calls import ledger_errors, left_for_newer, missing

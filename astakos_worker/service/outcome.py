@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from astakos_worker.ledger.contract import Entry
-from astakos_worker.ledger.events import Decided
+from astakos_worker.ledger.events import Decided, NotNow
 from astakos_worker.ledger.record import CLOSED, Fault, Record, State, Verb, shown
-from astakos_worker.ledger.states import NotNow, transition
+from astakos_worker.ledger.states import transition
 from astakos_worker.service.errors import CommissionFailed, DecisionConflict
 from astakosclient.errors import AstakosClientException, NotFound
 

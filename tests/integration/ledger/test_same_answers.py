@@ -19,10 +19,11 @@ from hypothesis.stateful import (
 
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import ANYONE, Asked, WakeupPolicy, Write
+from astakos_worker.ledger.events import NotNow
 from astakos_worker.ledger.memory.store import MemoryLedger
 from astakos_worker.ledger.record import Decision, bare_key
 from astakos_worker.ledger.request import Provision, Request
-from astakos_worker.ledger.states import NotNow, transition
+from astakos_worker.ledger.states import transition
 from tests.integration.ledger.places import FAULT, LANE, LONG, REQUEST, RedisPlace
 
 TINY = 0.001

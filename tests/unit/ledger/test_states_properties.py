@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from astakos_worker.ledger import states
+from astakos_worker.ledger.events import NotNow
 from astakos_worker.ledger.record import CLOSED, OPEN, Decision, State
 from astakos_worker.ledger.record_json import dump, load
-from astakos_worker.ledger.states import NotNow, transition
+from astakos_worker.ledger.states import transition
 from tests.unit.ledger.records import FAULT, REQUEST, VERDICT, after, awaited, bare, fresh
 
 

@@ -3,8 +3,9 @@
 import pytest
 
 from astakos_worker.ledger import states
+from astakos_worker.ledger.events import NotNow
 from astakos_worker.ledger.record import Decision, State
-from astakos_worker.ledger.states import NotNow, transition
+from astakos_worker.ledger.states import transition
 from tests.unit.ledger.records import (
     ACCEPT,
     ACCEPTED,
