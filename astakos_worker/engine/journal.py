@@ -18,7 +18,7 @@ import structlog
 
 from astakos_worker.engine.replies import plain_fault
 from astakos_worker.ledger.contract import Asked, Claim, Entry, Ledger, Write, Written
-from astakos_worker.ledger.events import Conflicted, Decided, Event
+from astakos_worker.ledger.events import Conflicted, Decided, Event, NotNow
 from astakos_worker.ledger.overtaken import retry_overtaken
 from astakos_worker.ledger.record import State, is_bare
 from astakos_worker.ledger.states import transition
