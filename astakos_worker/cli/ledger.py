@@ -7,9 +7,8 @@ import click
 
 from astakos_worker.cli.terminal import complain, confirm, print_json, say
 from astakos_worker.configuration.settings import Settings
-from astakos_worker.ledger.contract import LedgerError, UnavailableError
+from astakos_worker.ledger.contract import LedgerError, ServerLedger, UnavailableError
 from astakos_worker.ledger.redis.capacity import LIMIT
-from astakos_worker.ledger.redis.store import RedisLedger
 from astakos_worker.service.connect import ledger_of
 
 #: The alarm of a lane that has lost writes; the Lua scripts raise it.
@@ -66,7 +65,7 @@ def trust(service: str, yes: bool) -> None:
     say(f"{service} issues again")
 
 
-def _wrong(ledger: RedisLedger) -> list[str]:
+def _wrong(ledger: ServerLedger) -> list[str]:
     wrong = []
     try:
         ledger.check()

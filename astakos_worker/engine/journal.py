@@ -18,7 +18,7 @@ import structlog
 
 from astakos_worker.engine.replies import plain_fault
 from astakos_worker.ledger.contract import Asked, Claim, Entry, Ledger, Write, Written
-from astakos_worker.ledger.events import Conflicted, Decided, Event, NotNow
+from astakos_worker.ledger.events import Conflicted, Event, NotNow
 from astakos_worker.ledger.overtaken import retry_overtaken
 from astakos_worker.ledger.record import State, is_bare
 from astakos_worker.ledger.states import transition
@@ -64,21 +64,7 @@ class Journal:
         writes = [write for _, write in pairs if write is not None]
         claim, answers = self._ledger.claim(asked, writes)
         entries = self._finished(pairs, answers)
-        return replace(claim, entries=tuple(self.current(e) for e in claim.entries)), entries
-
-    def current(self, entry: Entry) -> Entry:
-        """Return the entry with the decision of its cell applied to its record."""
-        return self._current(entry, self._ledger.clock.now()) if entry.cell else entry
-
-    @staticmethod
-    def _current(entry: Entry, now: float) -> Entry:
-        if entry.cell is None:
-            return entry
-        try:
-            record = transition(entry.record, Decided(entry.cell), now)
-        except NotNow:  # the record already has a decision, and that one stands
-            return entry
-        return replace(entry, record=record)
+        return claim, entries
 
     def _prepared(self, events: Sequence[EventWrite]) -> list[tuple[EventWrite, Write | None]]:
         return [(one, self._prepare(one, one.entry)) for one in events]
@@ -86,7 +72,6 @@ class Journal:
     def _prepare(self, one: EventWrite, entry: Entry) -> Write | None:
         """Return the write of an event to the record as it is; None: the event is dropped."""
         _, now = self._times.setdefault(id(one), (one, self._ledger.clock.now()))
-        entry = self._current(entry, now)
         record = entry.record
         if record.incarnation != one.entry.record.incarnation:
             # The key was used again. The sweep finds what its earlier commission left (F71).
@@ -131,7 +116,7 @@ class Journal:
             return None
         if answer.clash is not None:
             self._report_clash(answer.entry, answer.clash)
-        entry = self.current(answer.entry)
+        entry = answer.entry
         # A worker that lost its claim keeps its old fence: it must not get the new holder's.
         return replace(entry, fence=one.entry.fence) if one.holder else entry
 

@@ -1,8 +1,11 @@
-"""What a ledger is: the values that go in and out, and the calls that both stores answer.
+"""What a ledger is: the values that go in and come out, and the calls that every ledger answers.
 
-`store.py` keeps it in Redis, `memory.py` in a dictionary; `tests/integration/ledger`
-holds both to the same contract. A ledger knows keys, versions, leases and due times; it knows
-no rule about states.
+There are two ledgers: `redis/` keeps records on a server, `memory/` in this process. The tests in
+`tests/integration/ledger` hold both to this contract. A ledger knows keys, versions, leases and
+due times. It knows no rule about states: those are in `states.py`.
+
+The calls are split by who uses them: `Records` (services and carriers), `Lanes` (workers and
+operators), `SweepMemory` (the sweep). `Ledger` is all three.
 """
 
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -11,7 +14,7 @@ from typing import Literal, Protocol
 
 from astakos_worker.ledger.record import Decision, Record, is_bare
 
-#: What a carrier names as its promise that was rung for by `beat`, `claim` or `sign_off`.
+#: The wake-up that a carrier answers when it was woken for whatever is due, not for one key.
 ANYONE = "anyone"
 
 #: What operators are told when memory is nearly full.
@@ -29,122 +32,136 @@ class LedgerError(Exception):
 
 
 class UnavailableError(LedgerError):
-    """Raised when the ledger did not answer; whether it wrote is not known."""
+    """Raised when the ledger did not answer. It may have written, or it may not."""
 
 
 class FullError(LedgerError):
-    """Raised when the ledger's memory is full, and what is no commission's is refused."""
+    """Raised when the ledger's memory is full and it refused a call that makes no commission."""
 
 
 @dataclass(frozen=True, slots=True)
 class WakeupPolicy:
-    """When a wake-up is wanted. Seconds."""
+    """When a wake-up is wanted: times in seconds.
 
-    carriers: int = 8  # awake on a lane at once, at most
-    per_carrier: int = 16  # due records for which one more is wanted
-    promise: float = 2.0  # a wake-up that was promised counts for so long
-    forgotten: float = 4.0  # a carrier that does not beat is forgotten after
-    coalesce: bool = True  # off: every call wants its own message
+    A wake-up is a Celery message that starts a carrier on a lane. For example, with 8 carriers and
+    16 records for each, 40 due records want 3 carriers; if 1 is awake, 2 wake-ups are wanted.
+    """
+
+    carriers: int = 8  # at most so many carriers are awake on a lane at once
+    per_carrier: int = 16  # one more carrier is wanted for so many due records
+    promise: float = 2.0  # a wake-up counts as a carrier for so long after it was asked for
+    forgotten: float = 4.0  # a carrier that has not beaten for so long is not awake any more
+    coalesce: bool = True  # False: every call wants its own wake-up
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A record as read: with the version to write against, the fence, and the decision's cell."""
+    """A record as read, with what a writer needs besides.
+
+    `record` is up to date: the mark of the last claim and the decision in the cell are in it.
+    """
 
     record: Record
-    version: int
-    fence: int = 0
-    cell: Decision | None = None
-    leased: float = 0.0  # until then a worker has it in hand; as `get` found it
-    marked: bool = False  # this claim announced what its carrier is about to send
+    version: int  # to write against
+    fence: int = 0  # of the last claim
+    cell: Decision | None = None  # the decision, which is written once
+    leased: float = 0.0  # a carrier holds the record until then; only `get` says so
+    marked: bool = False  # this very claim marked the record: its carrier may send
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One conditional write: replaces the record if `version` is still the one in the ledger.
+    """One conditional write: it is done if `version` is still the record's version.
 
-    `fence` is that of the holder. With `fenced` the write is refused when another has
-    claimed the record since: nothing is announced by who may be too late. `keep` seconds renew
-    the holder's lease; None gives it back, and the record is due when it says itself. A record
-    that says another decision than the cell is refused: the cell was there first.
+    A write whose record says another decision than the cell is refused: the cell was first.
+    A write that makes a commission and finds a record of its own incarnation is the same call
+    repeated: it is answered as done, with the record as it is now, and nothing is written (F81).
     """
 
     record: Record
-    version: int  # 0: must not exist
-    fence: int | None = None  # None: not a holder, a live lease is left alone
-    fenced: bool = False
-    lease: float | None = None
-    cell: Decision | None = None  # where it is empty; None: the record's own decision
-    reset: bool = False  # a key in use again: the cell is emptied
+    version: int  # 0: there must be no record
+    fence: int | None = None  # of the claim that the writer holds; None: it holds none
+    fenced: bool = False  # refused if another carrier has claimed the record since
+    lease: float | None = None  # seconds that the claim is renewed for; None: it is given back
+    cell: Decision | None = None  # the decision for an empty cell; None: the record's own
+    reset: bool = False  # a closed record's key is used again: the cell is emptied
+    replaces: str | None = None  # with `reset`: only a record of this incarnation is replaced
     wakeup: bool = False  # ask whether a wake-up is wanted
 
     @property
+    def makes(self) -> bool:
+        """Whether it makes a commission, under a new key or under one that is used again."""
+        return self.record.request is not None and (self.version == 0 or self.reset)
+
+    @property
     def wakeup_id(self) -> str:
-        """The wake-up that is promised if one is wanted; a bare serial's is its decision's."""
+        """The wake-up that is asked for; a bare serial's is that of its decision."""
         return f"{self.record.key}{'!' if is_bare(self.record.key) else '?'}"
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of a `Write` or a decision."""
+    """What became of a `Write` or of a decision."""
 
     done: bool
-    entry: Entry | None  # as it is now; None: there is none
-    wakeup: bool = False  # a wake-up is wanted, and is promised now
-    clash: str | None = None  # the key that had this serial before
-    newer: bool = False  # there is one, but a newer version wrote it: it is left alone (F78)
-    full: bool = False  # memory is nearly full, and new commissions are refused (F79)
+    entry: Entry | None  # the record as it is now; None: there is none that can be read
+    wakeup: bool = False  # a wake-up is wanted, and the caller is to send it
+    clash: str | None = None  # another key that has one of the serials
+    newer: bool = False  # there is a record, but a newer version wrote it, or it is unreadable
+    full: bool = False  # memory is nearly full, so a new commission was refused (F79)
+    #: A decision for another incarnation: the key was used again since, so nothing was decided.
+    #: `entry` is the record of the newer use.
+    superseded: bool = False
 
 
-#: Why a claim came back with nothing.
+#: Why a claim gives no records.
 Nothing = Literal["", "idle", "full", "resting"]
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Records that are now leased to a carrier, or why there are none.
+    """Records that a carrier holds from now on, or why there are none.
 
-    What is to be issued or settled has been announced by this: see `marks.py`.
-
-    With no entries the carrier has been signed off in the same step (F76).
+    The claim has marked what is to be issued or settled: see `marks.py`. A claim without entries
+    has signed the carrier off in the same step (F76).
     """
 
     entries: tuple[Entry, ...] = ()
     queue: Queue = "issue"
     why: Nothing = ""
-    wakeup: bool = False  # more is due than the carriers awake can bear
-    trial: int = 0  # the lane has rested so many times in a row: is Astakos back?
+    wakeup: bool = False  # more is due than the carriers that are awake can do
+    trial: int = 0  # the lane has rested so many times in a row, and this claim tries it
     failures: int = 0  # requests of the lane that failed since the last one that succeeded
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a carrier asks of a claim."""
+    """What a carrier asks of a claim. Times in seconds."""
 
     lane: str
     carrier: str
     lease: float
     issues: int = 8  # at most so many to issue
     settles: int = 50  # or so many to settle
-    settle_wait: float = 0.1  # a decided one waits no longer for company
-    send_for: float = 10.0  # what is to be issued is not sent after so many seconds
-    quiet_for: float = 95.0  # a list started after so many proves that it was not
+    settle_wait: float = 0.1  # a decided record waits at most so long for others
+    send_for: float = 10.0  # nothing is sent after so long
+    quiet_for: float = 95.0  # a list that is started after so long shows what was sent
     own: str | None = None  # this key first, if it is due
-    wakeup_id: str | None = None  # the promise that this carrier keeps; `ANYONE`
+    wakeup_id: str | None = None  # the wake-up that this carrier answers, or `ANYONE`
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """How a lane stands. Seconds and counts."""
+    """The state of a lane. Times in seconds."""
 
     name: str
     due: int = 0  # records due now
     open: int = 0
     held: int = 0  # open records that have a serial
     dead: int = 0  # records that wait for a person
-    awake: int = 0
-    oldest_due: float = 0.0
-    resting: float = 0.0  # the lane is left alone for so many seconds more
+    awake: int = 0  # carriers
+    oldest_due: float = 0.0  # how long the oldest due record has been due
+    resting: float = 0.0  # nobody works on the lane for so long
     rests: int = 0  # it has rested so many times in a row
     reason: str = ""
     alarms: Mapping[str, str] = field(default_factory=dict)
@@ -152,75 +169,99 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What we remember of a serial that no record has: when first seen, and how it looked."""
+    """What the ledger remembers of a pending serial that no record has."""
 
     first_seen: float
     description: str | None = None  # what was found out about it, as a text of the caller's
 
 
 class Clock(Protocol):
-    """The time that everybody shares: the store's."""
+    """The time that all processes share: the store's."""
 
     def now(self) -> float:
         """Return seconds since the epoch."""
 
 
-class Ledger(Protocol):
-    """The four primitives, and what is read besides."""
+class Records(Protocol):
+    """Records: written, claimed, decided and read. Services and carriers use these."""
 
     @property
     def clock(self) -> Clock:
         """The store's time."""
 
     def cas(self, writes: Sequence[Write]) -> list[Written]:
-        """Write each whose version still stands; one round trip."""
+        """Make each write whose version still stands, in one round trip; answer each."""
 
     def claim(self, asked: Asked, writes: Sequence[Write] = ()) -> tuple[Claim, list[Written]]:
-        """Write, then lease what is most overdue or sign off as awake; one round trip."""
+        """Make the writes, then claim what is most overdue, in one round trip.
+
+        A carrier that gets nothing is signed off.
+        """
 
     def sign_off(self, lane: str, carrier: str) -> bool:
-        """Say that a carrier goes; True: it is to wakeup, since more is due."""
+        """Say that a carrier ends; return whether it is to send a wake-up, since more is due."""
 
-    def decide(self, lane: str, decisions: Mapping[str, Decision]) -> dict[str, Written]:
-        """Set the write-once cell of each key; one round trip. Unknown key: no entry."""
+    def decide(
+        self,
+        lane: str,
+        decisions: Mapping[str, Decision],
+        incarnations: Mapping[str, str] | None = None,
+    ) -> dict[str, Written]:
+        """Write each decision into its key's cell, if the cell is empty; one round trip.
+
+        The answer's entry says which decision stands. An unknown key has no entry.
+        `incarnations` (key -> incarnation) names the commission that a decision is for. If the
+        key was used again since, nothing is decided, and the answer is `superseded`.
+        """
 
     def beat(
         self, carriers: Mapping[str, Sequence[str]], driver: str | None, lease: float
     ) -> dict[str, int]:
-        """Say who is awake, per lane; whoever drives learns where to ring how often."""
+        """Say which carriers (lane -> names) are alive.
+
+        One process at a time drives: `driver` is its name, and it keeps that role for `lease`
+        seconds. It gets the number of wake-ups wanted, by lane.
+        """
 
     def get(self, lane: str, keys: Iterable[str]) -> dict[str, Entry]:
-        """Return the records of these keys, as far as there are any."""
+        """Return the records of these keys; those that cannot be read are left out."""
 
     def newer(self, lane: str, keys: Iterable[str]) -> set[str]:
-        """Return those of these keys whose records a newer version wrote: `get` has none (F78)."""
+        """Return the keys whose records are there and cannot be read by this version (F78, F86)."""
 
     def find(self, lane: str, serials: Iterable[int]) -> dict[int, str]:
-        """Return the keys whose records have these serials, twins included."""
+        """Return the keys whose records have these serials, as their own or as twins."""
 
     def held(self, lane: str, above: int = 0, limit: int = 500) -> list[tuple[int, str]]:
         """Return (serial, key) of open records with serials above this one, in order.
 
-        Exact below 2**53, which is more than any Astakos has issued; callers may name no others.
+        Serials are exact below 2**53; callers name no larger ones.
         """
 
     def unissued(self, lane: str) -> list[str]:
-        """Return keys of open records without a serial: what Astakos may not show yet."""
+        """Return the keys of open records without a serial: Astakos may not list them yet."""
 
     def expired(self, lane: str, limit: int = 500, skip: int = 0) -> list[str]:
-        """Return keys of undecided records whose deadline has passed, the oldest first."""
+        """Return the keys of undecided records past their deadline, the oldest first."""
 
     def dead(self, lane: str, limit: int = 500) -> list[str]:
-        """Return keys of dead records, those that are purged first in front."""
+        """Return the keys of dead records; those that are purged first come first."""
+
+    def watch(self, lane: str, key: str, seconds: float) -> Entry | None:
+        """Publish the changes of a record for so many seconds; return it as it is now."""
+
+
+class Lanes(Protocol):
+    """Lanes: rests, alarms, leases, lost writes. Workers and operators use these."""
 
     def lane(self, name: str) -> Lane:
-        """Return how a lane stands."""
+        """Return the state of a lane."""
 
     def lanes(self) -> list[str]:
         """Return the lanes that ever had a record, an alarm or a note."""
 
     def rest(self, lane: str, seconds: float, reason: str) -> None:
-        """Let nobody work on a lane for a while; then one carrier tries with one record.
+        """Let nobody work on a lane for a while; then one carrier tries one record.
 
         That record is one that has not failed before, if such a record is due.
         """
@@ -235,40 +276,71 @@ class Ledger(Protocol):
         """Count the failures of a lane from none: a request has succeeded."""
 
     def alarm(self, lane: str, name: str, text: str | None) -> None:
-        """Raise an alarm for operators, or with None end it."""
+        """Raise an alarm for operators; with None end it."""
 
     def take_lease(self, name: str, holder: str, lease: float) -> bool:
-        """Take or renew a named lease; False: another has it."""
+        """Take or renew a named lease for so many seconds; False: another holder has it."""
 
     def release_lease(self, name: str, holder: str) -> None:
-        """Give a named lease back."""
+        """Give a named lease back, if this holder has it."""
 
     def known_writes(self) -> dict[str, int]:
-        """Return how many writes of each lane this process was told of."""
+        """Return how many writes this process knows each lane to have had."""
 
     def remember_writes(self, lane: str, writes: int) -> None:
-        """Remember that a lane has had so many writes."""
+        """Remember that a lane has had so many writes, as another process knew."""
 
     def lost_writes(self) -> set[str]:
-        """Return the lanes of which writes are gone that somebody was told of (F68)."""
+        """Look whether the ledger has fewer writes than known; return the lanes concerned (F68).
+
+        Such a lane is distrusted until `trust`: an alarm is raised, and nothing new is issued.
+        """
+
+    def distrusted(self, lane: str) -> bool:
+        """Return whether acknowledged writes of a lane are gone, and no operator has said `trust`.
+
+        While that stands, what the ledger does not know proves nothing: no serial is rejected as
+        an orphan, and nothing expires. One read.
+        """
 
     def trust(self, lane: str) -> bool:
-        """Go on with a lane of which writes are gone; False: none are."""
+        """Go on with a lane that was distrusted; False: it was not."""
+
+
+class SweepMemory(Protocol):
+    """What the sweep remembers from one run to the next, beside the records."""
 
     def sightings(self, lane: str, serials: Sequence[int]) -> dict[int, Sighting]:
-        """Return what is remembered of these serials; new ones are remembered as of now."""
+        """Return what is remembered of these serials; new ones are remembered from now on."""
 
     def remember_descriptions(self, lane: str, descriptions: Mapping[int, str]) -> None:
-        """Remember how serials look."""
+        """Remember what was found out about serials."""
 
     def forget_sightings(self, lane: str, listed: Container[int]) -> None:
         """Forget all serials but those that are listed."""
 
     def note(self, lane: str, name: str, text: str | None) -> None:
-        """Remember a text about a lane under a name, or with None forget it."""
+        """Remember a text about a lane under a name; with None forget it."""
 
     def notes(self, lane: str) -> dict[str, str]:
-        """Return what is remembered about a lane."""
+        """Return the texts that are remembered about a lane."""
 
-    def watch(self, lane: str, key: str, seconds: float) -> Entry | None:
-        """Have changes of a record published for a while; return it as it is."""
+
+class Ledger(Records, Lanes, SweepMemory, Protocol):
+    """All that a ledger answers."""
+
+
+class ServerLedger(Ledger, Protocol):
+    """A ledger on a server, which several processes share."""
+
+    def memory(self) -> float:
+        """Return the used share of the server's memory; 0 where it has no bound."""
+
+    def check(self) -> None:
+        """Raise `LedgerError` if the server may lose what it acknowledged, or is a cluster."""
+
+    def channel(self, lane: str) -> str:
+        """Return the channel on which changes of watched records are published."""
+
+    def read_change(self, message: str) -> tuple[str, Entry | None]:
+        """Return a published change: a key, and its record; None if it cannot be read."""

@@ -1,31 +1,39 @@
-"""What a claim announces: whoever is given a record to send something for it has said so by that.
+"""The mark that a claim leaves beside a record: "I am about to send something for it".
 
-So there is no time at which a carrier could send and the ledger does not know (rule 3), and no
-write of its own for it. A claim cannot write a record, which only Python understands. It leaves a
-mark beside it, and whoever reads the record applies that; the next write has it in the record.
+A claim must be recorded before its carrier sends (rule 3 of the design). But a claim runs in a
+Lua script, which cannot write a record: only Python knows how. So the script leaves a *mark* beside
+the record and counts up the version. `up_to_date` applies the mark when the record is read, and the
+next write has it in the record.
+
+For example: a record is `queued` in version 4. A carrier claims it: the stored text stays `queued`,
+a mark is beside it, and the version is 5. Whoever reads it sees `issuing`.
 """
 
+from contextlib import suppress
 from typing import Literal, NamedTuple
 
 from astakos_worker.ledger.contract import Queue
-from astakos_worker.ledger.events import Decided, Marked, SettleMarked
+from astakos_worker.ledger.events import Decided, Marked, NotNow, SettleMarked
 from astakos_worker.ledger.record import Decision, Record, State
 from astakos_worker.ledger.states import transition
 
+#: What the carrier that claims a record is about to send. "" for nothing.
+Sends = Literal["", "issue", "settle"]
+
 
 class Mark(NamedTuple):
-    """When something was announced, and how often since the record was written. Seconds."""
+    """When a carrier claimed the record to send for it. Seconds of the store's clock."""
 
     at: float
-    send_until: float  # it is not sent after this
-    quiet_at: float  # a list started after this proves that it was not done
-    times: int = 1
+    send_until: float  # nothing is sent after this
+    quiet_at: float  # a list that was started after this shows every POST that arrived
+    times: int = 1  # claims since the record was written
 
 
-def announced(record: Record) -> Literal["", "issue", "settle"]:
-    """Return what a claim of this record announces: a decided one is to be settled.
+def sends(record: Record) -> Sends:
+    """Return what the carrier that claims this record is about to send.
 
-    Nothing for what is looked at before it is sent: a bare serial of which nothing was sent yet.
+    A bare serial is looked at before anything is sent for it: then nothing.
     """
     if record.state is State.QUEUED:
         return "issue"
@@ -33,21 +41,25 @@ def announced(record: Record) -> Literal["", "issue", "settle"]:
     return "settle" if settles and (record.sent or not record.bare) else ""
 
 
-def marked(record: Record, mark: Mark | None, cell: Decision | None) -> Record:
-    """Return a record with what was announced since it was written."""
-    if mark is None:
-        return record
-    if record.state is State.QUEUED:
-        return transition(record, Marked(mark.send_until, mark.quiet_at), mark.at)
-    if cell is not None and record.decision is None:
-        record = transition(record, Decided(cell), mark.at)
-    for _ in range(mark.times):
-        record = transition(record, SettleMarked(), mark.at)
+def up_to_date(record: Record, mark: Mark | None, decision: Decision | None) -> Record:
+    """Return a stored record with what stands beside it: its mark, and its cell's decision.
+
+    Each is applied at its own time, so that every reader gets the same record.
+    """
+    if mark is not None and record.state is State.QUEUED:
+        record = transition(record, Marked(mark.send_until, mark.quiet_at), mark.at)
+        mark = None
+    if decision is not None:
+        with suppress(NotNow):  # the record has a decision already, and that one stands
+            record = transition(record, Decided(decision), decision.at)
+    if mark is not None:
+        for _ in range(mark.times):
+            record = transition(record, SettleMarked(), mark.at)
     return record
 
 
 def load_mark(text: str | None) -> Mark | None:
-    """Return the mark that a script left: milliseconds, and a count."""
+    """Return the mark that a script left: three times in milliseconds, and a count."""
     if not text:
         return None
     at, send_until, quiet_at, times = map(int, text.split())
@@ -55,6 +67,6 @@ def load_mark(text: str | None) -> Mark | None:
 
 
 def queue_of(record: Record) -> Queue:
-    """Return where a record waits: to be settled with others, or to be issued."""
+    """Return the queue that a record waits in."""
     settles = record.state in {State.PENDING, State.SETTLING} or record.twins_due
     return "settle" if settles else "issue"

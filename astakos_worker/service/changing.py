@@ -10,7 +10,7 @@ from astakos_worker.ledger.states import transition
 from astakos_worker.service.connections import Connections
 from astakos_worker.service.errors import CommissionError, DecisionConflict, Unavailable
 from astakos_worker.service.ledger_calls import ledger_errors, left_for_newer, missing
-from astakos_worker.service.outcome import current, or_error, outcome_of
+from astakos_worker.service.outcome import or_error, outcome_of
 from astakosclient.errors import AstakosClientException
 
 #: Other writers may change a record between a read and a write; not so many times in a row.
@@ -37,7 +37,7 @@ def change(
         for _ in range(_TRIES):
             now = ledger.clock.now()
             try:
-                record = transition(current(entry), event(now), now)
+                record = transition(entry.record, event(now), now)
             except NotNow:
                 raise refused(entry) from None
             [verdict] = ledger.cas([Write(record, entry.version, wakeup=True)])
@@ -60,7 +60,7 @@ def extend(connections: Connections, service: str, key: str, seconds: float) -> 
 
 def _not_extended(entry: Entry) -> Exception:
     """Return the error of a commission whose deadline cannot be changed any more."""
-    record = current(entry)
+    record = entry.record
     decision = record.decision
     if decision is None:
         try:

@@ -25,7 +25,7 @@ from astakos_worker.service.issuing import Issuer
 from astakos_worker.service.ledger_calls import ledger_errors, missing, read
 from astakos_worker.service.new_commission import NewCommission
 from astakos_worker.service.options import Options, handling, text_and_force, with_options
-from astakos_worker.service.outcome import Outcome, current, or_error, outcome_of, through
+from astakos_worker.service.outcome import Outcome, or_error, outcome_of, through
 from astakosclient.errors import BadValue
 
 if TYPE_CHECKING:
@@ -260,7 +260,7 @@ class Commissions:
         """
         seconds = arguments.checked_seconds("deadline", deadline)
         entry = extend(self._connections, self.service, self._decider.key(which), seconds)
-        return self._handle(current(entry))
+        return self._handle(entry.record)
 
     # --- Asking -------------------------------------------------------------------------------
 
@@ -270,7 +270,7 @@ class Commissions:
         Raises `UnknownKey` if there is none, `BadValue`, `Unavailable`.
         """
         key = self._decider.key(which)
-        return outcome_of(current(read(self._connections, self.service, key)))
+        return outcome_of(read(self._connections, self.service, key).record)
 
     def outcome(self, which: str | int, timeout: float | None = None) -> Outcome:
         """Wait until a commission is pending and undecided, or has ended; return its outcome.
@@ -289,13 +289,13 @@ class Commissions:
             entry, done = self._connections.watcher.wait(self.service, key, through, limit)
             if entry is None:
                 raise missing(ledger, self.service, key)
-        outcome = outcome_of(current(entry))
+        outcome = outcome_of(entry.record)
         if outcome.state == State.MERGED and outcome.error is not None:
             # The same wait goes on, for the seconds that are left of it.
             left = max(0.0, limit - (ledger.clock.now() - began))
             return self.outcome(str(outcome.error["merged"]), left)
         if not done:
-            last = current(entry).error or {}
+            last = entry.record.error or {}
             why = f", lastly: {last['message']}" if last.get("message") else ""
             text = f"commission {shown(key)!r} is still {outcome.state} after {limit:g} s{why}"
             raise OutcomeTimeout(key, text)

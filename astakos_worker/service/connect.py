@@ -9,14 +9,14 @@ import threading
 
 from astakos_worker.configuration.servers import connect
 from astakos_worker.configuration.settings import Settings
-from astakos_worker.ledger.contract import WakeupPolicy
+from astakos_worker.ledger.contract import ServerLedger, WakeupPolicy
 from astakos_worker.ledger.redis.store import RedisLedger
 from astakos_worker.service.connections import Connections
 from astakos_worker.service.waiting import RedisListener, Watcher
 from astakos_worker.service.wakeups import Waker, producer
 
 
-def ledger_of(settings: Settings, *, patience: float | None = None) -> RedisLedger:
+def ledger_of(settings: Settings, *, patience: float | None = None) -> ServerLedger:
     """Return the ledger that the settings name."""
     return RedisLedger(
         connect(settings.ledger_url, patience=patience or settings.patience),

@@ -17,7 +17,7 @@ from astakos_worker.service.connections import Connections
 from astakos_worker.service.deciding import Decider, bare_serial
 from astakos_worker.service.errors import NotDead
 from astakos_worker.service.ledger_calls import ledger_errors, read
-from astakos_worker.service.outcome import Outcome, current, outcome_of
+from astakos_worker.service.outcome import Outcome, outcome_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class DeadLetters:
         with ledger_errors("dead letters"):
             keys = self.connections.ledger.dead(self.service, limit)
             entries = self.connections.ledger.get(self.service, keys)
-        found = [current(entries[key]) for key in keys if key in entries]
+        found = [entries[key].record for key in keys if key in entries]
         return [_shown(record) for record in found if record.state is State.DEAD]
 
     def choices(self, which: str | int) -> dict[str, str]:
@@ -106,11 +106,11 @@ class DeadLetters:
 
     def _become(self, which: str | int, event: Callable[[float], Event]) -> Outcome:
         key = Decider(self.service, self.connections).key(which)
-        return outcome_of(current(change(self.connections, self.service, key, event, _not_dead)))
+        return outcome_of(change(self.connections, self.service, key, event, _not_dead).record)
 
 
 def _not_dead(entry: Entry) -> NotDead:
-    record = current(entry)
+    record = entry.record
     text = f"commission {shown(record.key)!r} is {record.state}, not dead: nothing was changed"
     return NotDead(record.key, text)
 

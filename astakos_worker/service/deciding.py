@@ -16,7 +16,7 @@ from astakos_worker.service.connections import Connections
 from astakos_worker.service.drafts import new_incarnation
 from astakos_worker.service.errors import CommissionError, DecisionConflict, Unavailable, UnknownKey
 from astakos_worker.service.ledger_calls import in_batches, ledger_errors, left_for_newer
-from astakos_worker.service.outcome import check_decision, current
+from astakos_worker.service.outcome import check_decision
 from astakosclient.errors import AstakosClientException, BadValue
 
 _TASKS: dict[Verb, str] = {"accept": names.WAKE_ACCEPT, "reject": names.WAKE_REJECT}
@@ -84,7 +84,7 @@ class Decider:
             with ledger_errors(key):
                 [verdict] = self.connections.ledger.cas([Write(record, 0, cell=decision)])
             if verdict.done and verdict.entry is not None:
-                return current(verdict.entry)
+                return verdict.entry.record
             return self.decide(which, verb, reason)
 
     def resolve_or_await(
@@ -168,7 +168,7 @@ def _judged(key: str, verdict: Written | Unavailable, verb: Verb) -> Record:
         raise left_for_newer(key)
     if verdict.entry is None:
         raise UnknownKey(key, f"there is no commission {shown(key)!r} to {verb}")
-    record = current(verdict.entry)
+    record = verdict.entry.record
     check_decision(record, verb)
     return record
 

@@ -14,7 +14,6 @@ from astakos_worker.ledger.states import queued, transition
 from astakos_worker.service import arguments
 from astakos_worker.service.errors import KeyConflict
 from astakos_worker.service.options import Handling
-from astakos_worker.service.outcome import current
 from astakosclient.errors import BadValue
 
 
@@ -99,7 +98,7 @@ def over(draft: Draft, entry: Entry) -> Write | None:
     A record is replaced where only its decision has come so far (by name, before the request),
     and where it has ended and its key may be used again.
     """
-    there, record = current(entry), draft.record
+    there, record = entry.record, draft.record
     if there.state is State.AWAITED and record.request is not None:
         came = Requested(
             record.request, record.incarnation, record.deadline, record.callback, record.moments
@@ -112,7 +111,7 @@ def over(draft: Draft, entry: Entry) -> Write | None:
 
 def conflict(draft: Draft, entry: Entry) -> KeyConflict | None:
     """Return the error if a record that stays is not the same commission as the draft."""
-    there, key = current(entry), draft.record.key
+    there, key = entry.record, draft.record.key
     if there.fingerprint == draft.record.fingerprint:
         return None
     return KeyConflict(key, f"key {key!r} is in use for another commission ({there.state})")

@@ -24,7 +24,7 @@ from astakos_worker.service.errors import (
 )
 from astakos_worker.service.ledger_calls import in_batches, left_for_newer
 from astakos_worker.service.options import Handling
-from astakos_worker.service.outcome import check_verb, current
+from astakos_worker.service.outcome import check_verb
 
 #: Other writers may change a record between a read and a write; not so many times in a row.
 _TRIES = 10
@@ -127,7 +127,7 @@ class Issuer:
             results[n] = verdict = verdicts[record.key]
             try:
                 if verdict.entry is not None:
-                    check_verb(current(verdict.entry), record.decision.verb)
+                    check_verb(verdict.entry.record, record.decision.verb)
             except DecisionConflict as error:
                 results[n] = error
         return results
@@ -136,7 +136,7 @@ class Issuer:
 def _record(key: str, verdict: Written) -> Record | CommissionError:
     """Return the commission, or why it is not in the ledger."""
     if verdict.entry is not None:
-        return current(verdict.entry)
+        return verdict.entry.record
     if verdict.newer:
         return left_for_newer(key)
     if verdict.full:

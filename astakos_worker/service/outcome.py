@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 
 from astakos_worker.ledger.contract import Entry
-from astakos_worker.ledger.events import Decided, NotNow
 from astakos_worker.ledger.record import CLOSED, Fault, Record, State, Verb, shown
-from astakos_worker.ledger.states import transition
 from astakos_worker.service.errors import CommissionFailed, DecisionConflict
 from astakosclient.errors import AstakosClientException, NotFound
 
@@ -28,18 +26,8 @@ class Outcome:
     error: Fault | None = None
 
 
-def current(entry: Entry) -> Record:
-    """Return the record with the decision applied that its write-once cell holds."""
-    if entry.cell is None:
-        return entry.record
-    try:
-        return transition(entry.record, Decided(entry.cell), entry.cell.at)
-    except NotNow:
-        return entry.record
-
-
 def outcome_of(record: Record) -> Outcome:
-    """Return the outcome of a record that `current` returned."""
+    """Return the outcome of a record."""
     decision = record.decision
     return Outcome(
         shown(record.key),
@@ -53,7 +41,7 @@ def outcome_of(record: Record) -> Outcome:
 
 def through(entry: Entry) -> bool:
     """Return whether a wait is over: the commission has ended, or is pending and undecided."""
-    record = current(entry)
+    record = entry.record
     if record.state in CLOSED:
         return True
     return record.state is State.PENDING and record.decision is None

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import redis
 
-from astakos_worker.ledger.contract import Entry, Ledger
+from astakos_worker.ledger.contract import Entry, Ledger, ServerLedger
 
 #: Seconds until a record is read again if no change of it was heard.
 _POLL = 0.5
@@ -86,20 +86,10 @@ def _is_later(news: Entry, seen: Entry) -> bool:
     return (news.version, news.cell is not None) >= (seen.version, seen.cell is not None)
 
 
-class Publishes(Protocol):
-    """Knows the channel on which watched records are published, and the form of a message."""
-
-    def channel(self, lane: str) -> str:
-        """Return the channel of a lane."""
-
-    def read_change(self, message: str) -> tuple[str, Entry | None]:
-        """Return key and record of a message; `ValueError` for the form of another version."""
-
-
 class RedisListener:
     """Listens over a connection of its own, with one thread for each lane."""
 
-    def __init__(self, server: "redis.Redis", ledger: Publishes) -> None:
+    def __init__(self, server: "redis.Redis", ledger: ServerLedger) -> None:
         self._server = server
         self._ledger = ledger
         self._lanes: set[str] = set()

@@ -11,8 +11,8 @@ from typing import Any
 import redis
 import structlog
 
+from astakos_worker.ledger.contract import ServerLedger
 from astakos_worker.ledger.redis.capacity import LIMIT
-from astakos_worker.ledger.redis.store import RedisLedger
 
 log = structlog.get_logger(__name__)
 
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 class LedgerWatch:
     """Watches one ledger; `elsewhere` is the broker's server, which remembers the counts."""
 
-    def __init__(self, ledger: RedisLedger, elsewhere: "redis.Redis", namespace: str) -> None:
+    def __init__(self, ledger: ServerLedger, elsewhere: "redis.Redis", namespace: str) -> None:
         self._ledger = ledger
         self._elsewhere = elsewhere
         self._name = f"astakos:{namespace}:writes"

@@ -8,7 +8,6 @@ from astakos_worker.service.commissions import Commissions
 from astakos_worker.service.errors import NewerRecord, UnknownKey
 from astakos_worker.service.inside import connections_of
 from astakos_worker.service.ledger_calls import read
-from astakos_worker.service.outcome import current
 from astakos_worker.worker.process import WorkerProcess
 from astakosclient.errors import AstakosClientException
 
@@ -54,7 +53,7 @@ def _own(record: Record) -> dict[str, Any]:
 def _recorded(commissions: Commissions, key: str) -> dict[str, Any]:
     """Return the state of a commission that this task did not work on, as the ledger has it."""
     try:
-        record = current(read(connections_of(commissions), commissions.service, key))
+        record = read(connections_of(commissions), commissions.service, key).record
     except UnknownKey:
         return {"key": shown(key), "state": "purged"}
     except NewerRecord:

@@ -139,11 +139,13 @@ def decided_twice(patch: Patch) -> None:
     """The last decision counts instead of the first (rule 2, F23)."""
     decide = MemoryLedger._decide
 
-    def changed(self: MemoryLedger, lane: str, key: str, decision: Decision) -> Written:
+    def changed(
+        self: MemoryLedger, lane: str, key: str, decision: Decision, incarnation: str | None = None
+    ) -> Written:
         row = self._row(lane, key)
         if row is not None and row.record.is_open:
             row.cell = None
-        return decide(self, lane, key, decision)
+        return decide(self, lane, key, decision, incarnation)
 
     patch.setattr(MemoryLedger, "_decide", changed)
 

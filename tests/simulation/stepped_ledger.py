@@ -67,18 +67,26 @@ class SteppedLedger:
     def sign_off(self, lane: str, carrier: str) -> bool:
         return self._writes(f"sign_off {carrier}", lambda: self._ledger.sign_off(lane, carrier))
 
-    def decide(self, lane: str, decisions: Mapping[str, Decision]) -> dict[str, Written]:
-        return {key: self._decide(lane, key, each) for key, each in decisions.items()}
+    def decide(
+        self,
+        lane: str,
+        decisions: Mapping[str, Decision],
+        incarnations: Mapping[str, str] | None = None,
+    ) -> dict[str, Written]:
+        its = incarnations or {}
+        return {key: self._decide(lane, key, one, its) for key, one in decisions.items()}
 
     def beat(
         self, carriers: Mapping[str, Sequence[str]], driver: str | None, lease: float
     ) -> dict[str, int]:
         return self._writes("beat", lambda: self._ledger.beat(carriers, driver, lease))
 
-    def _decide(self, lane: str, key: str, decision: Decision) -> Written:
+    def _decide(
+        self, lane: str, key: str, decision: Decision, incarnations: Mapping[str, str]
+    ) -> Written:
         return self._writes(
             f"decide {key!r} {decision.verb}",
-            lambda: self._ledger.decide(lane, {key: decision})[key],
+            lambda: self._ledger.decide(lane, {key: decision}, incarnations)[key],
             lambda verdict: self._oracle.wrote(verdict.entry),
         )
 
@@ -134,6 +142,9 @@ class SteppedLedger:
 
     def release_lease(self, name: str, holder: str) -> None:
         self._writes(f"release {name}", lambda: self._ledger.release_lease(name, holder))
+
+    def distrusted(self, lane: str) -> bool:
+        return self._reads("distrusted", lambda: self._ledger.distrusted(lane))
 
     def sightings(self, lane: str, serials: Sequence[int]) -> dict[int, Sighting]:
         return self._writes("sights", lambda: self._ledger.sightings(lane, serials))

@@ -6,7 +6,6 @@ wanted. What is gone is believed only after two lists and a look at the commissi
 
 from collections.abc import Iterable, Iterator
 
-from astakos_worker.engine.journal import Journal
 from astakos_worker.engine.listed import CHUNK, chunks
 from astakos_worker.engine.sweep.findings import SweepFinding
 from astakos_worker.engine.sweep.owner import Unsettled
@@ -138,10 +137,9 @@ def _still_undecided(sweep: SweepRun, serials: Iterable[int]) -> Iterator[int]:
 def _entries(sweep: SweepRun, serials: list[int]) -> dict[int, Entry]:
     """Return the records that hold these serials, undecided and in nobody's hands, as of now."""
     keys = sweep.ledger.find(sweep.lane, serials)
-    current = Journal(sweep.ledger).current
     found = sweep.ledger.get(sweep.lane, set(keys.values()))
     now = sweep.clock.now()
-    entries = {n: current(found[key]) for n, key in keys.items() if key in found}
+    entries = {n: found[key] for n, key in keys.items() if key in found}
     return {
         n: entry
         for n, entry in entries.items()
@@ -153,4 +151,4 @@ def _entries(sweep: SweepRun, serials: list[int]) -> dict[int, Entry]:
 
 
 def _undecided(entry: Entry) -> bool:
-    return entry.cell is None and entry.record.decision is None
+    return entry.record.decision is None

@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from astakos_worker.engine.journal import Journal
 from astakos_worker.engine.listed import (
     CHUNK,
     UnrecordedSerial,
@@ -179,12 +178,9 @@ def _classified(sweep: SweepRun, serials: Iterable[int]) -> Iterator[_Classified
     records = sweep.ledger.get(sweep.lane, keys)
     missing = keys - records.keys()
     newer = sweep.ledger.newer(sweep.lane, missing) if missing else set()
-    # A decision may be in the cell alone, and a cancelled key is not one to adopt for.
-    current = Journal(sweep.ledger).current
-    entries = {key: current(entry) for key, entry in records.items()}
     now = sweep.clock.now()
     for one in serials_found:
-        entry = entries.get(one.tag.key) if one.tag else None
+        entry = records.get(one.tag.key) if one.tag else None
         classification = classify(one, entry, now, sweep.limits, owner=sweep.ask is not None)
         if one.tag is not None and one.tag.key in newer:  # it is in the ledger all the same (F78)
             classification = Classification("leave", "its record was written by a newer version")

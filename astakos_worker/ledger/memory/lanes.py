@@ -193,6 +193,11 @@ class MemoryLanes:
                 self._notice(lane, self._at(lane).writes)
             return {lane for lane in self._seen if self._at(lane).distrust}
 
+    def distrusted(self, lane: str) -> bool:
+        """Return whether acknowledged writes of a lane are gone, and nobody has said `trust`."""
+        with self._lock:
+            return bool(self._at(lane).distrust)
+
     def trust(self, lane: str) -> bool:
         """Go on with a lane of which writes are gone; False: none are."""
         with self._lock:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from astakos_worker.ledger.contract import Entry, Queue, Sighting
-from astakos_worker.ledger.marks import Mark, marked
+from astakos_worker.ledger.marks import Mark, up_to_date
 from astakos_worker.ledger.record import Decision, Record
 
 
@@ -25,7 +25,7 @@ class Row:
 
     def entry(self, *, fresh: bool = False) -> Entry:
         """Return it as the ledger gives it."""
-        record = marked(self.record, self.mark, self.cell)
+        record = up_to_date(self.record, self.mark, self.cell)
         return Entry(record, self.version, self.fence, self.cell, self.lease, fresh)
 
     def serials(self) -> list[int]:

@@ -18,7 +18,7 @@ from astakos_worker.ledger.contract import (
     Write,
     Written,
 )
-from astakos_worker.ledger.marks import Mark, announced, queue_of
+from astakos_worker.ledger.marks import Mark, queue_of, sends
 from astakos_worker.ledger.memory.lanes import MemoryLanes
 from astakos_worker.ledger.memory.rows import MemoryLane, Row
 from astakos_worker.ledger.record import Decision, State, is_bare
@@ -65,10 +65,19 @@ class MemoryLedger(MemoryLanes):
             at.awake.pop(carrier, None)
             return self._wakeup_for_anyone(at)
 
-    def decide(self, lane: str, decisions: Mapping[str, Decision]) -> dict[str, Written]:
-        """Set the write-once cell of each key. Unknown key: no entry."""
+    def decide(
+        self,
+        lane: str,
+        decisions: Mapping[str, Decision],
+        incarnations: Mapping[str, str] | None = None,
+    ) -> dict[str, Written]:
+        """Write each decision into its key's cell, if the cell is empty."""
+        its = incarnations or {}
         with self._lock:
-            return {key: self._decide(lane, key, d) for key, d in decisions.items()}
+            return {
+                key: self._decide(lane, key, decision, its.get(key))
+                for key, decision in decisions.items()
+            }
 
     def beat(
         self, carriers: Mapping[str, Sequence[str]], driver: str | None, lease: float
@@ -114,6 +123,11 @@ class MemoryLedger(MemoryLanes):
         record, now = write.record, self.clock.now()
         at = self._at(record.service)
         row = self._row(record.service, record.key)
+        if row is not None and write.makes:
+            if row.record.incarnation == record.incarnation:
+                return self._repeated(at, row, write)
+            if write.replaces not in {None, row.record.incarnation}:
+                return Written(False, row.entry())
         may = not write.fenced or (row.fence if row else 0) == write.fence
         cell = row.cell if row and not write.reset else None
         agrees = cell is None or record.decision is None or cell.verb == record.decision.verb
@@ -127,10 +141,7 @@ class MemoryLedger(MemoryLanes):
             )
             if row is None or not may or not again:
                 return Written(False, row.entry() if row else None)
-            if write.wakeup:
-                at.promised.pop(write.wakeup_id, None)
-            wakeup = write.wakeup and self._wakeup(at, write.wakeup_id)
-            return Written(True, row.entry(), wakeup, self._clash(at, row))
+            return self._repeated(at, row, write)
         if row is None:
             row, at.used = Row(record), True
         elif write.reset:
@@ -149,6 +160,13 @@ class MemoryLedger(MemoryLanes):
             self._changed(record.service, record.key)
         wakeup = write.wakeup and self._wakeup(at, write.wakeup_id)
         return Written(True, row.entry(), wakeup, clash)
+
+    def _repeated(self, at: MemoryLane, row: Row, write: Write) -> Written:
+        """Answer a write that was done before, and whose answer was lost."""
+        if write.wakeup:
+            at.promised.pop(write.wakeup_id, None)
+        wakeup = write.wakeup and self._wakeup(at, write.wakeup_id)
+        return Written(True, row.entry(), wakeup, self._clash(at, row))
 
     @staticmethod
     def _move(row: Row, write: Write, now: float) -> None:
@@ -247,7 +265,7 @@ class MemoryLedger(MemoryLanes):
 
     def _mark(self, asked: Asked, row: Row, now: float) -> bool:
         """Announce what who claims a record is about to send; False: nothing new."""
-        what, times = announced(row.record), 1
+        what, times = sends(row.record), 1
         if what == "issue":
             if row.mark or (row.cell and row.cell.verb == "reject"):
                 return False
@@ -289,10 +307,14 @@ class MemoryLedger(MemoryLanes):
             at.rows[key].due = now + 2
         return [key for key in keys if key not in queued]
 
-    def _decide(self, lane: str, key: str, decision: Decision) -> Written:
+    def _decide(
+        self, lane: str, key: str, decision: Decision, incarnation: str | None = None
+    ) -> Written:
         row = self._row(lane, key)
         if row is None:
             return Written(False, None)
+        if incarnation is not None and row.record.incarnation != incarnation:
+            return Written(False, row.entry(), superseded=True)
         now = self.clock.now()
         wakeup = False
         if row.record.is_open:

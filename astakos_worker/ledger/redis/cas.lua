@@ -1,11 +1,11 @@
 -- Replace records of a lane if their versions are still those that were read, and move their index
 -- entries: one after the other, as if each were a script of its own.
--- ARGV: writes seen, memory is short, carriers, per carrier, promise, coalesce; 15 more for each.
+-- ARGV: writes seen, memory is short, carriers, per carrier, promise, coalesce; 17 more for each.
 -- Returns {now, writes, {done, ring, clash, version, body, fence, cell, mark}...}: the record as it
 -- is now, without the body where it is the one given. 'full' for done: refused, memory is short.
 
 local seen, short = ARGV[1], ARGV[2] == '1'
-local HEAD, WIDTH = 6, 15
+local HEAD, WIDTH = 6, 17
 
 local before = tonumber(redis.call('GET', P .. 'writes') or 0)
 local written, created = 0, false
@@ -40,6 +40,13 @@ local function forget(key, body)
   end
 end
 
+-- This very write has been done, and its answer was lost: so it is answered again.
+local function again(key, serials, wakeup_id, was)
+  if wakeup_id ~= '' then redis.call('ZREM', PROMISED, wakeup_id) end
+  local clash = look_up(key, serials)
+  return {1, wanted(wakeup_id), clash, was[1], was[2], was[3] or '0', was[4], was[9]}
+end
+
 local function write(at)
   local key, expected, body = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   local flags = ARGV[at + 3]                        -- (s)ettles, (f)enced, (r)eset, (d)ead
@@ -51,6 +58,8 @@ local function write(at)
   local wakeup_id = ARGV[at + 12]
   local holder = ARGV[at + 13]                      -- whose rows Astakos locks; '' : as before
   local announces = ARGV[at + 14]                   -- what who claims it is about to send, if any
+  local incarnation = ARGV[at + 15]                 -- of the record that is made; '': it is not new
+  local replaces = ARGV[at + 16]                    -- the one that a reset is for; '': any
   local fenced, reset = string.find(flags, 'f'), string.find(flags, 'r')
 
   local R = record(key)
@@ -58,7 +67,12 @@ local function write(at)
     redis.call('HMGET', R, 'ver', 'body', 'fence', 'cell', 'lease', 'watched', 'open', 'dead', 'mark')
   was[3] = was[3] or '0'
 
+  -- The call that made this record, repeated: a worker may have changed the record since.
+  local its = incarnation ~= '' and was[2] and incarnation_of(was[2])
+  if its and its == incarnation then return again(key, serials, wakeup_id, was) end
+
   local may = not fenced or was[3] == fence
+  if its and replaces ~= '' and replaces ~= its then may = false end
   -- A decision goes through the cell: a writer that did not look there has to judge again.
   local cell_verb = was[4] and not reset and string.match(was[4], '"(%a+)"')
   local agrees = verb == '' or not cell_verb or cell_verb == verb
@@ -68,10 +82,7 @@ local function write(at)
     if not may or marked or was[1] ~= tostring(expected + 1) or was[2] ~= body then
       return {0, 0, false, was[1], was[2], was[3], was[4], was[9]}
     end
-    -- This very write has been done, and what was answered is lost: so it is answered again.
-    if wakeup_id ~= '' then redis.call('ZREM', PROMISED, wakeup_id) end
-    local clash = look_up(key, serials)
-    return {1, wanted(wakeup_id), clash, was[1], false, was[3], was[4], false}
+    return again(key, serials, wakeup_id, was)
   end
   if short then return {'full', 0, false, false, false, false, false, false} end
 

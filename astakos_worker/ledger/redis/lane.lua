@@ -26,6 +26,12 @@ local function newer(body, schema)
   return tonumber(string.match(body, '^{"schema":(%d+)')) > tonumber(schema)
 end
 
+-- The incarnation that a record's text names. It comes before anything that a caller wrote, and a
+-- key cannot look like it: quotes inside a JSON string are escaped.
+local function incarnation_of(body)
+  return string.match(body, '"incarnation":"([^"]*)"')
+end
+
 -- Tell those who watch a record what it is now, so that they need not ask.
 local function publish(...)
   redis.call('PUBLISH', P .. 'changed', cjson.encode({...}))

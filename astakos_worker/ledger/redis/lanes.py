@@ -106,6 +106,10 @@ class RedisLanes(Scripts):
                 lost.add(lane)
         return lost
 
+    def distrusted(self, lane: str) -> bool:
+        """Return whether acknowledged writes of a lane are gone, and nobody has said `trust`."""
+        return bool(self._call(lambda: self._server.exists(f"{self._lane_prefix(lane)}distrust")))
+
     def trust(self, lane: str) -> bool:
         """Go on with a lane of which writes are gone; False: none are."""
         [(now, told, trusted)] = self._run([("trust", self._lane_prefix(lane), [])])

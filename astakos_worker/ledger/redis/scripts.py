@@ -12,7 +12,7 @@ from typing import Any, Final
 import redis
 
 from astakos_worker.ledger.contract import FULL, Entry, FullError, LedgerError, UnavailableError
-from astakos_worker.ledger.marks import load_mark, marked
+from astakos_worker.ledger.marks import load_mark, up_to_date
 from astakos_worker.ledger.record_json import NewerSchemaError, load, load_decision
 from astakos_worker.ledger.redis.capacity import Capacity
 from astakos_worker.ledger.redis.clock import StoreClock
@@ -77,7 +77,7 @@ class Scripts:
         except NewerSchemaError:
             return None
         leased, decision = float(lease or 0) / 1000, load_decision(cell)
-        record = marked(record, load_mark(mark), decision)
+        record = up_to_date(record, load_mark(mark), decision)
         return Entry(record, int(version), int(fence or 0), decision, leased, bool(fresh))
 
     def _run(

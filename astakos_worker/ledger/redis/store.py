@@ -11,7 +11,7 @@ from typing import Any, Final
 import redis
 
 from astakos_worker.ledger.contract import Asked, Claim, Entry, WakeupPolicy, Write, Written
-from astakos_worker.ledger.marks import announced, queue_of
+from astakos_worker.ledger.marks import queue_of, sends, up_to_date
 from astakos_worker.ledger.record import (
     SCHEMA,
     Decision,
@@ -25,6 +25,9 @@ from astakos_worker.ledger.redis.sightings import RedisSightings
 
 #: So many records are written by one call: the server serves nobody else meanwhile.
 _A_CALL: Final = 16
+
+#: Why `decide.lua` decided nothing.
+_NEWER, _ANOTHER = 1, 2
 
 
 class RedisLedger(RedisLanes, RedisSightings):
@@ -91,21 +94,30 @@ class RedisLedger(RedisLanes, RedisSightings):
         [(_, wakeup)] = self._run([("sign_off", self._lane_prefix(lane), args)])
         return bool(wakeup)
 
-    def decide(self, lane: str, decisions: Mapping[str, Decision]) -> dict[str, Written]:
-        """Set the write-once cell of each key; one round trip. Unknown key: no entry."""
+    def decide(
+        self,
+        lane: str,
+        decisions: Mapping[str, Decision],
+        incarnations: Mapping[str, str] | None = None,
+    ) -> dict[str, Written]:
+        """Write each decision into its key's cell, if the cell is empty; one round trip."""
+        its = incarnations or {}
         prefix, more = self._lane_prefix(lane), [*self._policy(), SCHEMA, self._seen.get(lane, 0)]
         replies = self._run(
             [
-                ("decide", prefix, [key, dump_decision(d), f"{key}!", *more])
+                ("decide", prefix, [key, dump_decision(d), f"{key}!", *more, its.get(key, "")])
                 for key, d in decisions.items()
             ]
         )
         verdicts = {}
-        for key, (now, wakeup, newer, told, *row) in zip(decisions, replies, strict=True):
+        for key, (now, wakeup, why, told, *row) in zip(decisions, replies, strict=True):
             self.clock.saw(now)
             self.remember_writes(lane, told)
             entry = self._entry(row) if row[0] else None
-            verdicts[key] = Written(entry is not None, entry, bool(wakeup), newer=bool(newer))
+            decided = entry is not None and why != _ANOTHER
+            verdicts[key] = Written(
+                decided, entry, bool(wakeup), newer=why == _NEWER, superseded=why == _ANOTHER
+            )
         return verdicts
 
     def beat(
@@ -201,7 +213,7 @@ class RedisLedger(RedisLanes, RedisSightings):
 
     def _cas_call(self, writes: Sequence[Write]) -> Call:
         """Return one call for writes to one lane, all of new commissions or none."""
-        new, lane = _is_new(writes[0]), writes[0].record.service
+        new, lane = writes[0].makes, writes[0].record.service
         args = [self._seen.get(lane, 0), int(new and self._capacity.is_short), *self._policy()]
         for write in writes:
             self._add(args, write)
@@ -236,7 +248,9 @@ class RedisLedger(RedisLanes, RedisSightings):
             write.wakeup_id if write.wakeup else "",
             # A commission's request is there when it is queued, and does not change.
             record.settles_with if record.state is State.QUEUED else "",
-            announced(record),
+            sends(record),
+            record.incarnation if write.makes else "",
+            write.replaces or "",
         )
 
     def _verdicts(
@@ -254,11 +268,16 @@ class RedisLedger(RedisLanes, RedisSightings):
         return verdicts
 
     def _verdict(self, write: Write, row: Sequence[Any]) -> Written:
-        done, wakeup, clash, version, _, fence, cell, _ = row
+        done, wakeup, clash, version, body, fence, cell, _ = row
         if done == "full":
             return Written(False, None, full=True)
+        if done and body is not None:  # it was done before: the record may have changed since
+            there = self._entry(row[3:])
+            return Written(True, there, bool(wakeup), clash, newer=there is None)
         if done:
-            entry = Entry(write.record, int(version), int(fence), load_decision(cell))
+            decision = load_decision(cell)
+            record = up_to_date(write.record, None, decision)
+            entry = Entry(record, int(version), int(fence), decision)
             return Written(True, entry, bool(wakeup), clash)
         there = None if version is None else self._entry(row[3:])
         return Written(False, there, newer=version is not None and there is None)
@@ -273,8 +292,4 @@ def _together(writes: Sequence[Write]) -> list[list[Write]]:
 
 
 def _call_of(write: Write) -> tuple[str, bool]:
-    return write.record.service, _is_new(write)
-
-
-def _is_new(write: Write) -> bool:
-    return write.record.request is not None and (write.version == 0 or write.reset)
+    return write.record.service, write.makes

@@ -29,10 +29,15 @@ class InMemoryLedger(MemoryLedger):
         self._answer()
         return super().cas(writes)
 
-    def decide(self, lane: str, decisions: Mapping[str, Decision]) -> dict[str, Written]:
+    def decide(
+        self,
+        lane: str,
+        decisions: Mapping[str, Decision],
+        incarnations: Mapping[str, str] | None = None,
+    ) -> dict[str, Written]:
         """Set the write-once cell of each key."""
         self._answer()
-        return super().decide(lane, decisions)
+        return super().decide(lane, decisions, incarnations)
 
     def get(self, lane: str, keys: Iterable[str]) -> dict[str, Entry]:
         """Return the records of these keys, as far as there are any."""

@@ -2,6 +2,7 @@
 
 from collections import deque
 from functools import reduce
+from itertools import count
 
 from redis import Redis
 
@@ -24,6 +25,8 @@ FAULT = {"class": "Unreachable", "message": "no answer"}
 #: for minutes: on a busy machine nothing in between can be told apart.
 SOON, LONG = 0.02, 300.0
 
+_INCARNATIONS = count(0x0A1B2C3D)
+
 
 class Place:
     """A ledger with records in it, and words for what tests do to them."""
@@ -35,7 +38,8 @@ class Place:
 
     def new(self, key, *, late=0.0, serial=None, request=REQUEST, **more):
         """A commission that is not in the ledger: overdue for `late` seconds, or pending."""
-        record = states.queued(key, LANE, "0a1b2c3d", request, now=self.now() - late, **more)
+        incarnation = f"{next(_INCARNATIONS):08x}"
+        record = states.queued(key, LANE, incarnation, request, now=self.now() - late, **more)
         return record if serial is None else self.led(record, *issued(serial))
 
     def led(self, record, *events):

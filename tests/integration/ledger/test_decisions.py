@@ -12,7 +12,7 @@ def test_a_decision_stands_and_the_record_is_due(place):
     place.put("a", serial=7)
     verdict = place.decide("a", Decision("accept", "because", 4.5))
     assert verdict.done and verdict.entry.cell == Decision("accept", "because", 4.5)
-    assert verdict.entry.version == 1 and verdict.entry.record.decision is None
+    assert verdict.entry.version == 1 and verdict.entry.record.decision == verdict.entry.cell
     claim = place.claim()
     assert (claim.queue, claim.entries[0].cell.reason) == ("settle", "because")
 
@@ -70,7 +70,7 @@ def test_a_writer_that_decides_against_the_cell_is_refused(place):
     place.decide("a", ACCEPT)
     verdict = place.write(entry, states.Decided(REJECT))
     assert not verdict.done
-    assert (verdict.entry.cell, verdict.entry.record.decision) == (ACCEPT, None)
+    assert (verdict.entry.cell, verdict.entry.record.decision) == (ACCEPT, ACCEPT)
     assert place.write(entry, states.Decided(ACCEPT)).done
 
 

@@ -147,7 +147,7 @@ def test_a_decision_under_a_lease_that_its_holder_has_not_seen_makes_the_record_
     [entry] = place.claim().entries
     place.decide("a")
     verdict = place.write(entry, states.Issued(7), fence=entry.fence)
-    assert verdict.entry.record.due is None and verdict.entry.cell == ACCEPT
+    assert verdict.done and verdict.entry.record.decision == verdict.entry.cell == ACCEPT
     claim = place.claim("second")
     assert claim.queue == "settle" and claim.entries[0].cell == ACCEPT
 

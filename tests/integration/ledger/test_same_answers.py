@@ -110,7 +110,10 @@ class Stores(RuleBasedStateMachine):
         self.count = getattr(self, "count", 0) + 1
         due = now - 100 - self.count if late else now + LONG
         record = states.queued(
-            key, LANE, "0" * 8, request, now=now, decision=decision, deadline=deadline
+            *(key, LANE, f"{self.count % 5:08x}", request),
+            now=now,
+            decision=decision,
+            deadline=deadline,
         )
         return transition(record, states.Postponed(due), now)
 

@@ -1,6 +1,7 @@
 """Named leases, what the sweep remembers, and what is published for who waits."""
 
 from astakos_worker.ledger import states
+from astakos_worker.ledger.states import transition
 from tests.integration.ledger.places import ACCEPT, LANE, LONG, SOON, issued
 
 # --- Named leases -----------------------------------------------------------------------------
@@ -100,7 +101,8 @@ def test_a_watched_record_is_told_as_it_is(place):
     entry = place.put("a", serial=7)
     place.decide("a")
     watched = place.ledger.watch(LANE, "a", LONG)
-    assert (watched.record, watched.version, watched.cell) == (entry.record, 1, ACCEPT)
+    assert watched.record == transition(entry.record, states.Decided(ACCEPT), ACCEPT.at)
+    assert (watched.version, watched.cell) == (1, ACCEPT)
 
 
 def test_watching_an_unknown_key_leaves_nothing_behind(place):

@@ -12,7 +12,6 @@ from astakos_worker.ledger.memory.store import MemoryLedger
 from astakos_worker.ledger.record import bare_key
 from astakos_worker.ledger.states import transition
 from astakos_worker.service.commissions import Commissions
-from astakos_worker.service.outcome import current
 from astakos_worker.service.waiting import Watcher
 from astakosclient.errors import QuotaLimit
 
@@ -89,7 +88,7 @@ class Worker:
     def does(self, which, *events):
         """Record these events for a commission, and return its record."""
         entry, now = self.entry(which), self.ledger.clock.now()
-        record = reduce(lambda one, event: transition(one, event, now), events, current(entry))
+        record = reduce(lambda one, event: transition(one, event, now), events, entry.record)
         [verdict] = self.ledger.cas([Write(record, entry.version)])
         assert verdict.done
         return verdict.entry.record
