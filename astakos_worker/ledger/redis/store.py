@@ -273,7 +273,7 @@ class RedisLedger(RedisLanes, RedisSightings):
             return Written(False, None, full=True)
         if done and body is not None:  # it was done before: the record may have changed since
             there = self._entry(row[3:])
-            return Written(True, there, bool(wakeup), clash, newer=there is None)
+            return Written(there is not None, there, bool(wakeup), clash, newer=there is None)
         if done:
             decision = load_decision(cell)
             record = up_to_date(write.record, None, decision)

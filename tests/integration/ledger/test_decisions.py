@@ -3,7 +3,7 @@
 import pytest
 
 from astakos_worker.ledger import states
-from astakos_worker.ledger.contract import Write
+from astakos_worker.ledger.contract import Write, Written
 from astakos_worker.ledger.record import Decision
 from tests.integration.ledger.places import ACCEPT, FAULT, LANE, LONG, REJECT
 
@@ -89,3 +89,20 @@ def test_a_decision_asks_whether_a_wake_up_is_wanted(place):
     place.put("a", serial=7)
     assert place.decide("a").wakeup
     assert not place.decide("a").wakeup  # it has been promised
+
+
+def test_a_decision_for_an_earlier_use_of_the_key_decides_nothing(place):
+    """F82: it was delivered again after the key was used again."""
+    old = place.write(place.put("a"), states.Died(FAULT)).entry
+    [verdict] = place.ledger.cas([Write(place.new("a"), old.version, reset=True)])
+    new = verdict.entry
+    late = {"a": old.record.incarnation}
+    verdict = place.ledger.decide(LANE, {"a": REJECT}, late)["a"]
+    assert (verdict.done, verdict.superseded, verdict.newer) == (False, True, False)
+    assert (verdict.entry.record, verdict.entry.cell, verdict.wakeup) == (new.record, None, False)
+    assert place.entry("a").record == new.record
+    own = {"a": new.record.incarnation, "unknown": "0" * 8}
+    verdicts = place.ledger.decide(LANE, {"a": ACCEPT, "unknown": ACCEPT}, own)
+    assert (verdicts["a"].done, verdicts["a"].superseded) == (True, False)
+    assert verdicts["a"].entry.cell == ACCEPT
+    assert verdicts["unknown"] == Written(False, None)

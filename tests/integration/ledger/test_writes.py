@@ -7,7 +7,7 @@ import pytest
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Write
 from astakos_worker.ledger.record import State
-from tests.integration.ledger.places import ACCEPT, LANE, REJECT, issued
+from tests.integration.ledger.places import ACCEPT, FAULT, LANE, REJECT, issued
 
 
 def test_a_new_record_is_written_against_nothing(place):
@@ -112,11 +112,48 @@ def test_the_same_write_again_counts_as_done(place):
 
 
 def test_the_same_write_again_is_not_done_once_something_else_was_written(place):
-    write = Write(place.new("a"), 0)
+    write = Write(place.led(place.put("a").record, *issued(7)), 1)
     [verdict] = place.ledger.cas([write])
-    place.write(verdict.entry, *issued(7))
+    place.write(verdict.entry, states.Decided(ACCEPT))
     [again] = place.ledger.cas([write])
-    assert not again.done and again.entry.record.serial == 7
+    assert not again.done and again.entry.record.decision == ACCEPT
+
+
+def test_a_call_that_makes_a_commission_is_done_once_whatever_became_of_it(place):
+    """F81: it is repeated after a worker has carried the commission on, and closed it."""
+    write = Write(place.new("a"), 0)
+    [first] = place.ledger.cas([write])
+    going = place.write(first.entry, *issued(7), states.Decided(ACCEPT)).entry
+    [again] = place.ledger.cas([write])
+    assert again.done and again.entry.record == going.record
+    ended = place.write(going, states.SettleMarked(), states.Settled()).entry
+    [again] = place.ledger.cas([write])
+    assert again.done and again.entry.record == ended.record
+    assert place.entry("a").version == ended.version
+
+
+def test_a_reset_is_done_once_whatever_became_of_the_new_commission(place):
+    """F81: repeated, it would make a second commission of one call."""
+    old = place.write(place.put("a"), states.Died(FAULT)).entry
+    write = Write(place.new("a"), old.version, reset=True)
+    [first] = place.ledger.cas([write])
+    ended = place.write(first.entry, *issued(7), states.Died(FAULT)).entry
+    for version in (old.version, ended.version):  # as sent again, and as judged again
+        [again] = place.ledger.cas([replace(write, version=version)])
+        assert again.done and again.entry.record == ended.record
+    assert place.entry("a").version == ended.version
+
+
+def test_a_reset_replaces_the_commission_that_it_names_and_no_other(place):
+    """F81: the key was used by another caller since this one looked."""
+    old = place.write(place.put("a"), states.Died(FAULT)).entry
+    other = Write(place.new("a"), old.version, reset=True, replaces=old.record.incarnation)
+    [theirs] = place.ledger.cas([other])
+    ended = place.write(theirs.entry, states.Died(FAULT)).entry
+    mine = Write(place.new("a"), ended.version, reset=True, replaces=old.record.incarnation)
+    [refused] = place.ledger.cas([mine])
+    assert not refused.done and refused.entry.record == ended.record
+    assert place.entry("a").record == ended.record
 
 
 def test_a_repeated_write_promises_its_wake_up_again(place):
