@@ -4,10 +4,12 @@ from astakosclient import AstakosClient
 
 client = AstakosClient(token, "https://accounts.example.org")
 print(client.authenticate()["access"]["user"]["id"])
+
+Every error is an `AstakosClientException`, and its `outcome` says whether Astakos may have done
+what was asked. The functions are `parse_endpoints`, `get_token_from_cookie` and `mk_provisions`.
+The other names are types of answers.
 """
 
-# The client
-# Types of answers
 from astakosclient.answer_types import (
     Application,
     CatalogEntry,
@@ -22,8 +24,6 @@ from astakosclient.answer_types import (
 from astakosclient.client import AstakosClient
 from astakosclient.cookies import get_token_from_cookie
 from astakosclient.endpoints import parse_endpoints
-
-# Errors
 from astakosclient.errors import (
     AstakosClientException,
     BadRequest,
@@ -40,8 +40,6 @@ from astakosclient.errors import (
     QuotaLimit,
     Unauthorized,
 )
-
-# Functions
 from astakosclient.provisions import mk_provisions
 
 __all__ = [

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Linux has it; elsewhere the kernel's own limits (about 100 s) stand.
+#: Linux has this option. Elsewhere the limits of the kernel hold, which are minutes.
 _USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)
 #: Values of SO_LINGER: on close, throw unsent bytes away and send a reset; or send all, then FIN.
 _RESET, _CLOSE = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
@@ -108,7 +108,7 @@ _current = _Current()
 
 
 def current_exchange() -> Exchange | None:
-    """Return the exchange of this thread; None between two."""
+    """Return the exchange of this thread, or None if it has none at the moment."""
     return _current.exchange
 
 
@@ -157,7 +157,7 @@ class _Timed(_Either):
         while view:
             left = exchange.left()
             self.settimeout(left)
-            if waited or not exchange.sent:  # the headers, and a body in the same moment: once
+            if waited or not exchange.sent:  # a body that follows its headers at once needs no more
                 self._limit_kernel(left)
             # A failed send() on a plain socket has sent nothing; TLS may have sent a part.
             exchange.sent = exchange.sent or self.encrypted

@@ -58,7 +58,7 @@ def encoded(body: object) -> bytes:
 
 
 class Transport:
-    """Carries requests to one host, for many threads. A forked child makes its own.
+    """Sends requests to one host, for many threads. A forked child makes its own.
 
     Raises `LocalError` when it is made, if this machine cannot prepare a connection.
     """
@@ -167,7 +167,7 @@ class Transport:
                 return self._send(request, headers, exchange)
             except _BROKEN:
                 # The server may close a kept connection just when it is used. Another one is
-                # tried at once where that can do no harm.
+                # tried at once, where that can do no harm.
                 stale = exchange.reused and not exchange.answered
                 if not stale or not (request.safe or not exchange.sent):
                     raise

@@ -1,4 +1,4 @@
-"""The client and the sandbox together: each believes of the other what the protocol says."""
+"""The client and the sandbox together: what one sends, the other understands."""
 
 import dataclasses
 import threading
@@ -251,7 +251,7 @@ def test_c48_a_restart_of_astakos_costs_an_issue_nothing_but_time(cloud):
         except ConnectionError as error:
             if not error.ambiguous:
                 raise
-            # Cut in the very moment: only a look can tell.
+            # Cut while it was answered: only a look shows whether it was done.
             found = client.recover_commission("mine")
             serial = found[0]["serial"] if found else None
     assert client.get_pending_commissions() == [serial]

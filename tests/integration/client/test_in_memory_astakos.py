@@ -91,7 +91,7 @@ def asking_for_what_is_resolved(astakos):
     ],
 )
 def test_it_raises_what_the_client_raises(here, there, mistake):
-    """To the last field: class, words, figures, outcome and body."""
+    """Equal in every field: class, text, figures, outcome and body."""
     errors = []
     for astakos in (here, there):
         with pytest.raises(AstakosClientException) as caught:

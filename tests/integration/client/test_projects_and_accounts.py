@@ -27,7 +27,7 @@ SPECS = {
 
 
 def refusal(kind, call, *args, status=None):
-    """The error of a call that Astakos itself refused; of no other."""
+    """Return the error of a call that Astakos itself refused."""
     with pytest.raises(kind) as caught:
         call(*args)
     assert type(caught.value) is kind
@@ -57,7 +57,7 @@ def admin(cloud):
 
 @pytest.fixture
 def new_project(owner, admin):
-    """Approved projects of the owner's, by their specs."""
+    """Make approved projects of the owner from their specs."""
 
     def new_project(**specs):
         applied = owner.create_project({**SPECS, **specs})
@@ -271,7 +271,7 @@ def browser(cloud):
 
 @pytest.mark.parametrize("quirk", [None, "oauth-html", "oauth-octet-stream"])
 def test_c12_a_code_becomes_a_token_that_tells_its_user(cloud, user, browser, quirk):
-    """However the reply is labelled: the real server says that it is HTML."""
+    """Whatever the Content-Type of the reply: the real server says HTML."""
     cloud.control.set_quirks([quirk] if quirk else [])
     code = browser.code(scope="https://a.example.org/x")
     reply = user.get_token("authorization_code", *APPLICATION, code=code)

@@ -285,7 +285,7 @@ def test_a_connection_that_is_reset_while_it_is_made_is_not_sent(resetting_url, 
 
 
 def test_a_call_that_comes_too_late_for_the_pool_takes_nothing_from_it(peer, answer, client_of):
-    """urllib3 frees a place for every error but its own EmptyPoolError, taken or not."""
+    """urllib3 frees a place of the pool for every error except its own EmptyPoolError."""
     client = client_of(peer, use_pool=True, pool_size=1)
     client.get_resources()
     asked, go_on = threading.Event(), threading.Event()
@@ -398,7 +398,7 @@ def test_no_proxy_is_honoured(peer, client_of, dead_url, monkeypatch):
 def test_tls_goes_through_a_tunnel_of_the_proxy(  # noqa: PLR0917 # fixtures
     new_peer, new_tunnel, answer, client_of, authorities, monkeypatch, tls
 ):
-    """And through one that is spoken to by TLS itself, where each exchange keeps its deadline."""
+    """Also if the client speaks TLS with the proxy itself. Deadlines hold through both layers."""
     tunnel = new_tunnel(tls=tls)
     monkeypatch.setenv("https_proxy", tunnel.url)
     peer = new_peer(tls=True)

@@ -1,4 +1,4 @@
-"""The token in a browser's cookie is found, or None is; there is no third thing."""
+"""The token in a browser's cookie is returned, or None; nothing is raised."""
 
 from types import SimpleNamespace
 

@@ -95,7 +95,7 @@ def test_a_fault_of_astakos_own_is_a_refusal(peer, answer, client, status):
 
 @pytest.mark.parametrize("status", [300, 302, 400, 401, 403, 404, 409, 413, 500, 502, 503])
 def test_a_page_of_a_proxy_is_never_a_verdict(peer, answer, client, status):
-    """F15: its class is the one of its status, and nobody knows what Astakos did."""
+    """F15: its class follows from its status, and nobody knows what Astakos did."""
     peer.answers(answer.page(status))
     error = failure_of(issue, client)
     assert error.outcome is Outcome.AMBIGUOUS
@@ -127,7 +127,7 @@ def ask_for_a_token(client):
 
 
 def test_an_error_of_oauth_is_a_refusal_of_a_token_and_of_nothing_else(peer, answer, client):
-    """The protocol, section 3.15: it has one error of its own, and a code was not spent on it."""
+    """The protocol, section 3.15: OAuth 2 has an error of its own. The code was not used up."""
     peer.answers(answer.json({"error": "generic_error", "exception": "no such code"}, 400))
     assert failure_of(ask_for_a_token, client).outcome is Outcome.REFUSED
     assert failure_of(issue, client).outcome is Outcome.AMBIGUOUS
@@ -190,7 +190,7 @@ def test_c46_a_serial_that_is_no_positive_integer_is_none(peer, answer, client, 
 
 
 def test_the_largest_serial_that_is_believed(peer, answer, client):
-    """F10. A larger one would be rounded where numbers are floats, in a script of Redis say."""
+    """F10. A script in Redis would round a larger one."""
     peer.answers(answer.json({"serial": 2**53 - 1}, 201))
     assert issue(client) == 2**53 - 1
 
@@ -348,7 +348,7 @@ def test_a_connection_that_is_cut_is_ambiguous(peer, answer, client):
 
 
 def test_bug_14_a_mistake_in_the_program_is_not_a_connection_error(peer, answer, client_of):
-    """Neither where it sends, nor in what a caller hands over; and nothing is tried again."""
+    """Neither in the client nor in a function that the caller gives. Nothing is repeated."""
     client = client_of(peer, retry=3)
     peer.answers(answer.json([57]), answer.json({"serial": 57, "name": "n"}))
     with pytest.raises(ZeroDivisionError):

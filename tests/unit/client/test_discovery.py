@@ -1,4 +1,4 @@
-"""The catalog is asked for once, read without being touched, and only its paths count."""
+"""The catalog is asked for once, is not changed, and only its paths are used."""
 
 import copy
 import threading
@@ -206,7 +206,7 @@ def test_bug_9_a_login_succeeds_though_the_catalog_lacks_the_account_service(
 
 @pytest.mark.parametrize("url", ["http://[", "//[", "no slash", "a/path", None, 7, ["http://h/"]])
 def test_a_catalog_without_a_usable_url_is_no_endpoints(peer, answer, client, catalog, url):
-    """Nothing is asked of a path that is none."""
+    """No request is sent to a path that cannot be one."""
     account = catalog["access"]["serviceCatalog"][0]["endpoints"][0]
     for key, call in (("SNF:uiURL", client.get_services), ("publicURL", client.get_resources)):
         account[key] = url
@@ -230,7 +230,7 @@ def test_an_oauth2_service_without_a_usable_url_is_missed_only_by_who_needs_it(
 
 
 def test_an_issue_whose_discovery_failed_was_not_sent(peer, answer, client):
-    """Whatever became of the catalog's request, there is no commission to look for."""
+    """Whatever happened to the request for the catalog, no commission can exist."""
     for move in (answer.cut, answer.page(404), answer.fault(401, "unauthorized"), answer.json({})):
         peer.catalog = move
         with pytest.raises(Exception) as caught:  # noqa: PT011 - each in turn is another

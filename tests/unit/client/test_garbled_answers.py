@@ -22,7 +22,7 @@ from tests.unit.client.answers_of_all_kinds import HELD, answers
 EXAMPLES = int(os.environ.get("ASTAKOS_FUZZ_EXAMPLES", "0"))
 OTHER = "an-access-token-of-another"
 SECRET = "the-secret-of-an-application"
-# Seconds beyond which a call hangs. None has more than 5 of its own.
+# A call that takes longer hangs (seconds). The deadline of each is 5 seconds or less.
 PATIENCE = 20
 
 CALLS = {
@@ -76,7 +76,7 @@ def told_by(error):
 
 
 def check_outcome(error, name, *, may_be_unsent):
-    """Only Astakos' own words are a verdict, and what a peer has answered was sent."""
+    """Only an answer of Astakos' own is a verdict; a request that was answered was sent."""
     assert pickle.loads(pickle.dumps(error)).to_dict() == error.to_dict()
     if error.outcome is Outcome.REFUSED:
         lacking = isinstance(error, NoEndpoints | NoUserName | NoUUID)

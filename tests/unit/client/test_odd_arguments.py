@@ -1,4 +1,4 @@
-"""An argument that cannot be right is a `BadValue`, and nothing is sent; no error comes out raw."""
+"""An argument that cannot be right raises `BadValue`; no error is outside the tree of the client."""
 
 import contextlib
 import inspect

@@ -1,4 +1,4 @@
-"""A `QuotaLimit` says what was short, and believes only figures that can be its own."""
+"""A `QuotaLimit` says which limit it was, and uses only figures that can be its own."""
 
 import pytest
 

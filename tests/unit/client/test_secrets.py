@@ -42,7 +42,7 @@ def calls(client):
 def test_no_error_and_no_log_holds_a_token(  # noqa: PLR0917 # fixtures
     peer, answer, client_of, token, caplog, which, how
 ):
-    """Even where the peer sends back all that it was sent, and every logger tells everything."""
+    """Even if the peer sends back all that it was sent, and every logger is at level DEBUG."""
     client = client_of(peer, use_pool=True)
     client.get_endpoints()
 
@@ -119,7 +119,7 @@ def test_bug_15_the_shared_logger_keeps_its_level(peer, client_of, token):
 def test_bug_15_no_header_is_logged_and_no_credential_of_an_application(
     peer, answer, client, caplog
 ):
-    """Neither plain nor as Basic authentication has it."""
+    """Neither in plain text nor in the form of Basic authentication."""
     peer.answers(answer.json({"access_token": "at"}))
     with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, "urllib3"):
         client.get_token("authorization_code", "id", SECRET, code=OTHER)
