@@ -1,4 +1,4 @@
-"""An argument that cannot be right raises `BadValue`; no error is outside the tree of the client."""
+"""An argument that cannot be right raises `BadValue`; every error is of the tree of the client."""
 
 import contextlib
 import inspect
