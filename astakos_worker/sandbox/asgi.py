@@ -10,15 +10,15 @@ import re
 import time
 from typing import Final
 
+from astakos_worker.sandbox.api_messages import ApiRequest, reply_fault
 from astakos_worker.sandbox.control import PREFIX
 from astakos_worker.sandbox.control.serving import serve_control
 from astakos_worker.sandbox.errors import ApiFaultError
-from astakos_worker.sandbox.exchange import Exchange
 from astakos_worker.sandbox.fault_effects import FaultInjector, page
-from astakos_worker.sandbox.http_messages import ApiRequest, reply_fault
 from astakos_worker.sandbox.reply_sender import Receive, ReplySender, Scope, Send
 from astakos_worker.sandbox.routes import NoSuchPageError, find_route
 from astakos_worker.sandbox.sandbox import Sandbox
+from astakos_worker.sandbox.served_call import ServedCall
 
 _TOKEN_IN_PATH: Final = re.compile(r"/tokens/.+", re.DOTALL)
 
@@ -83,8 +83,8 @@ class SandboxApp:
             else:
                 request.argument = route.argument
                 decision = self.sandbox.faults.decide(name, time.monotonic())
-                exchange = Exchange(self.sandbox, astakos, route.endpoint, request, sender)
-                outcome = await self._injector.serve(exchange, decision)
+                call = ServedCall(self.sandbox, astakos, route.endpoint, request, sender)
+                outcome = await self._injector.serve(call, decision)
         finally:
             astakos.audit.leave(name, outcome)
         return name, outcome

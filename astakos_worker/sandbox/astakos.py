@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from astakos_worker.sandbox.audit import Audit, Event
+from astakos_worker.sandbox.api_messages import iso_time
+from astakos_worker.sandbox.audit import Audit, CommissionEvent
 from astakos_worker.sandbox.database import Database
-from astakos_worker.sandbox.http_messages import iso_time
 from astakos_worker.sandbox.quirks import Quirk
 from astakos_worker.sandbox.quota import Commission, Provision, Resolution
 
@@ -18,7 +18,7 @@ from astakos_worker.sandbox.quota import Commission, Provision, Resolution
 _LOCAL: Final = timedelta(hours=2)
 
 
-class Clock:
+class MovableClock:
     """Wall-clock time in UTC, plus however far it has been advanced."""
 
     def __init__(self, ahead: float = 0.0) -> None:
@@ -64,7 +64,7 @@ class Astakos:
 
     def __init__(self, database: Database, *, recorder: Recorder | None = None) -> None:
         self.database = database
-        self.clock = Clock()
+        self.clock = MovableClock()
         self.audit = Audit()
         self.quirks: frozenset[Quirk] = frozenset()
         # What refusals leave behind for others to report, with the quirk for that.
@@ -94,7 +94,7 @@ class Astakos:
         if auto_accept:
             self.note_settled((commission,))
         else:
-            self.audit.note(Event.ISSUED, (commission,))
+            self.audit.note(CommissionEvent.ISSUED, (commission,))
         return commission
 
     def resolve(self, component: str, serial: int, *, accept: bool) -> Commission:
@@ -123,8 +123,8 @@ class Astakos:
 
     def note_settled(self, settled: Sequence[Commission]) -> None:
         """Enter commissions that were issued and accepted at once into the audit."""
-        self.audit.note(Event.ISSUED, settled)
-        self.audit.note(Event.ACCEPTED, settled)
+        self.audit.note(CommissionEvent.ISSUED, settled)
+        self.audit.note(CommissionEvent.ACCEPTED, settled)
 
     def time(self, moment: datetime) -> str:
         """A time as the API spells it."""
@@ -137,5 +137,5 @@ class Astakos:
     ) -> None:
         if accepted or rejected:
             self.recorder.resolved(component, accepted, rejected)
-        self.audit.note(Event.ACCEPTED, accepted)
-        self.audit.note(Event.REJECTED, rejected)
+        self.audit.note(CommissionEvent.ACCEPTED, accepted)
+        self.audit.note(CommissionEvent.REJECTED, rejected)

@@ -15,7 +15,7 @@ LONGEST_JOURNAL: Final = 500_000
 MOST_FEEDBACK: Final = 1_000
 
 
-class Event(StrEnum):
+class CommissionEvent(StrEnum):
     """The events of a commission."""
 
     ISSUED = "issued"
@@ -27,7 +27,7 @@ class JournalEntry(NamedTuple):
     """One event of one commission; `sequence` counts from 1 and never repeats."""
 
     sequence: int
-    event: Event
+    event: CommissionEvent
     serial: int
     component: str
     name: str
@@ -48,7 +48,7 @@ class Audit:
         self.requests: Counter[tuple[str, str]] = Counter()
         self.in_flight: Counter[str] = Counter()
         self.most_in_flight: Counter[str] = Counter()
-        self.events: Counter[Event] = Counter()
+        self.events: Counter[CommissionEvent] = Counter()
         self.journal: deque[JournalEntry] = deque(maxlen=longest)
         self.last_sequence = 0
         self.feedback: deque[Feedback] = deque(maxlen=MOST_FEEDBACK)
@@ -69,7 +69,7 @@ class Audit:
             self.in_flight[name] -= 1
         self.requests[route, outcome] += 1
 
-    def note(self, event: Event, commissions: Iterable[Commission]) -> None:
+    def note(self, event: CommissionEvent, commissions: Iterable[Commission]) -> None:
         """Enter one event for each commission."""
         for commission in commissions:
             self.last_sequence += 1

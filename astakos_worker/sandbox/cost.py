@@ -15,7 +15,7 @@ from typing import Annotated, Final, Self
 
 import msgspec
 
-from astakos_worker.sandbox.api.calls import Load, WorkKind
+from astakos_worker.sandbox.api.endpoint import Load, WorkKind
 from astakos_worker.sandbox.errors import FaultRuleError
 from astakos_worker.sandbox.input_tables import read_dataclass
 

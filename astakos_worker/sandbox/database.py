@@ -8,25 +8,25 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from astakos_worker.sandbox.errors import NameTakenError, UnknownNameError
-from astakos_worker.sandbox.oauth import OAuthBook
-from astakos_worker.sandbox.quota import HoldingKey, QuotaBook, member_holding, project_holding
-from astakos_worker.sandbox.rows import (
+from astakos_worker.sandbox.database_rows import (
     FOUNDED,
     ApplicationBody,
     ApplicationState,
-    Capacity,
     Component,
     Membership,
     MembershipState,
     Policy,
     Project,
     ProjectApplication,
+    ProjectCapacity,
     ProjectState,
     Resource,
     Service,
     User,
 )
+from astakos_worker.sandbox.errors import NameTakenError, UnknownNameError
+from astakos_worker.sandbox.oauth import OAuthBook
+from astakos_worker.sandbox.quota import HoldingKey, QuotaBook, member_holding, project_holding
 
 PENDING_APP: Final = "astakos.pending_app"
 
@@ -89,7 +89,7 @@ class Database:
             return
         suspended = suspended or not user.is_active
         system = {name: resource.system_default for name, resource in self.resources.items()}
-        capacities = {name: Capacity(n, n) for name, n in {**system, **limits}.items()}
+        capacities = {name: ProjectCapacity(n, n) for name, n in {**system, **limits}.items()}
         self.add_project(
             Project(
                 uuid=user.uuid,
@@ -161,7 +161,7 @@ class Database:
             return
         for name, resource in self.resources.items():
             limit = resource.system_default if project.is_system else resource.project_default
-            project.capacities.setdefault(name, Capacity(limit, limit))
+            project.capacities.setdefault(name, ProjectCapacity(limit, limit))
         active = project.state is ProjectState.ACTIVE
         rows = [row for row in self._members.get(project.uuid, {}).values() if row.was_accepted]
         for name, capacity in project.capacities.items():

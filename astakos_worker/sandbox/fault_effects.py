@@ -7,14 +7,14 @@ import asyncio
 import json
 from typing import Final
 
+from astakos_worker.sandbox.api_messages import HTML_TYPE, Reply, reply_fault
 from astakos_worker.sandbox.errors import ApiFaultError, InternalFailureError
-from astakos_worker.sandbox.exchange import Exchange
-from astakos_worker.sandbox.faults import BEFORE, Decision, Kind, Rule
-from astakos_worker.sandbox.http_messages import HTML_TYPE, Reply, reply_fault
+from astakos_worker.sandbox.faults import BEFORE, FaultDecision, Kind, Rule
 from astakos_worker.sandbox.quota import merge
 from astakos_worker.sandbox.reply_sender import ReplySender
+from astakos_worker.sandbox.served_call import ServedCall
 
-# Neither UTF-8 nor JSON, at whatever place a reader begins.
+# Neither UTF-8 nor JSON, wherever a reader begins.
 _GARBAGE: Final = b'\xff\xfe{"ser\x00'
 # The refusal of another request, as the real server mixes them up (section 10.1).
 _STALE: Final[dict[str, object]] = {
@@ -40,27 +40,27 @@ class FaultInjector:
         for ghost in self._ghosts:
             ghost.cancel()
 
-    async def serve(self, exchange: Exchange, decision: Decision) -> str:
+    async def serve(self, call: ServedCall, decision: FaultDecision) -> str:
         """Serve one request with what was decided; returns the outcome for the counters."""
-        fault, sender = decision.fault, exchange.sender
+        fault, sender = decision.fault, call.sender
         await sender.pause(decision.delay)
         if fault is not None and fault.kind in BEFORE:
-            return await self._instead_of_work(fault, exchange)
+            return await self._instead_of_work(fault, call)
         if fault is not None and fault.kind is Kind.RESTORE:
-            exchange.sandbox.restore_what_rules_found()
-        reply = await exchange.work()
+            call.sandbox.restore_what_rules_found()
+        reply = await call.work()
         await sender.pause(decision.delay_after)
         return await sender.send(reply) if fault is None else await _after(fault, reply, sender)
 
-    async def _instead_of_work(self, fault: Rule, exchange: Exchange) -> str:
-        sender, sandbox = exchange.sender, exchange.sandbox
+    async def _instead_of_work(self, fault: Rule, call: ServedCall) -> str:
+        sender, sandbox = call.sender, call.sandbox
         match fault.kind:
             case Kind.HANG_BEFORE:
                 return await sender.hang()
             case Kind.CUT_BEFORE:
                 return await sender.cut()
             case Kind.GHOST:
-                ghost = asyncio.get_running_loop().create_task(_work_later(fault.seconds, exchange))
+                ghost = asyncio.get_running_loop().create_task(_work_later(fault.seconds, call))
                 self._ghosts.add(ghost)
                 ghost.add_done_callback(self._ghosts.discard)
                 return await sender.cut()
@@ -68,12 +68,12 @@ class FaultInjector:
                 if sandbox.begin_outage is not None:
                     sandbox.begin_outage(fault.seconds)
                 return await sender.cut()
-            case Kind.TOKEN_REVOKED if exchange.endpoint.is_public:
-                reply = await exchange.work()
+            case Kind.TOKEN_REVOKED if call.endpoint.is_public:
+                reply = await call.work()
             case Kind.TOKEN_REVOKED:
                 reply = reply_fault(ApiFaultError(401, "Invalid X-Auth-Token"))
             case Kind.NO_HOLDING | Kind.QUOTA_SYNC | Kind.MAIL_FAILURE:
-                reply = _refusal(fault, exchange)
+                reply = _refusal(fault, call)
             case _:
                 reply = _error(fault)
         return await sender.send(reply)
@@ -86,9 +86,9 @@ def page(status: int) -> Reply:
     return Reply(status, body.encode(), HTML_TYPE)
 
 
-async def _work_later(seconds: float, exchange: Exchange) -> Reply:
+async def _work_later(seconds: float, call: ServedCall) -> Reply:
     await asyncio.sleep(seconds)
-    return await exchange.work()
+    return await call.work()
 
 
 def _error(fault: Rule) -> Reply:
@@ -98,15 +98,15 @@ def _error(fault: Rule) -> Reply:
     return reply_fault(ApiFaultError(fault.status, "Unexpected error"))
 
 
-def _refusal(fault: Rule, exchange: Exchange) -> Reply:
+def _refusal(fault: Rule, call: ServedCall) -> Reply:
     """A fault for requests that are good in themselves; a bad request gets its own error."""
     try:
-        work = exchange.endpoint.admit(exchange.astakos, exchange.request)
+        work = call.endpoint.admit(call.astakos, call.request)
     except ApiFaultError as bad:
         return reply_fault(bad)
     if fault.kind is Kind.MAIL_FAILURE:
         return Reply(502)
-    if exchange.endpoint.name != "commissions.issue":
+    if call.endpoint.name != "commissions.issue":
         # Accepting in the middle of a quota synchronisation (section 10.3).
         return reply_fault(InternalFailureError())
     # As if the first holding were gone for the moment.

@@ -154,7 +154,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class FaultDecision:
     """The delays and the fault of one request; `fault` None: it is served."""
 
     fault: Rule | None = None
@@ -163,7 +163,7 @@ class Decision:
     delay_after: float = 0.0
 
 
-UNHARMED: Final = Decision()
+UNHARMED: Final = FaultDecision()
 
 
 @dataclass(slots=True)
@@ -192,7 +192,7 @@ class FaultPlan:
         """The number of hits of each rule."""
         return [tally.hits for tally in self._tallies]
 
-    def decide(self, route: str, now: float) -> Decision:
+    def decide(self, route: str, now: float) -> FaultDecision:
         """Return all delays that strike a request, and the first other fault that does.
 
         `now` is in seconds, by the clock that the plan was made with.
@@ -209,7 +209,7 @@ class FaultPlan:
                     delays[rule.kind] += rule.seconds + extra
             elif fault is None and self._strikes(rule, tally, route, elapsed):
                 fault = rule
-        return Decision(fault, delays[Kind.DELAY], delays[Kind.DELAY_AFTER])
+        return FaultDecision(fault, delays[Kind.DELAY], delays[Kind.DELAY_AFTER])
 
     @staticmethod
     def _strikes(rule: Rule, tally: _Tally, route: str, elapsed: float) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from typing import Any, Final
 
-from astakos_worker.sandbox.http_messages import Reply, headers_of
+from astakos_worker.sandbox.api_messages import Reply, headers_of
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -7,14 +7,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from astakos_worker.sandbox.api import account_calls as account
-from astakos_worker.sandbox.api import commission_calls as commissions
-from astakos_worker.sandbox.api import identity_calls as identity
-from astakos_worker.sandbox.api import membership_calls as memberships
-from astakos_worker.sandbox.api import oauth_calls as oauth
-from astakos_worker.sandbox.api import project_calls as projects
-from astakos_worker.sandbox.api import quota_calls as quotas
-from astakos_worker.sandbox.api.calls import (
+from astakos_worker.sandbox.api import account_endpoints as account
+from astakos_worker.sandbox.api import commission_endpoints as commissions
+from astakos_worker.sandbox.api import identity_endpoints as identity
+from astakos_worker.sandbox.api import membership_endpoints as memberships
+from astakos_worker.sandbox.api import oauth_endpoints as oauth
+from astakos_worker.sandbox.api import project_endpoints as projects
+from astakos_worker.sandbox.api import quota_endpoints as quotas
+from astakos_worker.sandbox.api.endpoint import (
     AnyEndpoint,
     Call,
     Endpoint,
@@ -24,9 +24,9 @@ from astakos_worker.sandbox.api.calls import (
     by_component,
     by_user,
 )
+from astakos_worker.sandbox.api_messages import ApiRequest
 from astakos_worker.sandbox.astakos import Astakos
 from astakos_worker.sandbox.errors import ApiFaultError
-from astakos_worker.sandbox.http_messages import ApiRequest
 
 IDENTITY: Final = "/identity"
 ACCOUNT: Final = "/account"

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from astakos_worker.sandbox.astakos import Astakos, Recorder
 from astakos_worker.sandbox.cost import FREE, CostModel, Servers
+from astakos_worker.sandbox.database_json import dump_database, load_database
 from astakos_worker.sandbox.errors import UnknownNameError
 from astakos_worker.sandbox.faults import FaultPlan, Kind, Rule
 from astakos_worker.sandbox.quirks import Quirk
 from astakos_worker.sandbox.seed import read_seed
-from astakos_worker.sandbox.snapshot import dump_database, load_database
 from astakos_worker.sandbox.state_file import StateFile
 
 

@@ -16,27 +16,27 @@ from typing import Final, NamedTuple
 from uuid import UUID, uuid5
 
 from astakos_worker.sandbox.database import Database
-from astakos_worker.sandbox.errors import NameTakenError, SeedError, UnknownNameError
-from astakos_worker.sandbox.input_tables import Document, Table
-from astakos_worker.sandbox.oauth import OAuthClient, normalized
-from astakos_worker.sandbox.quirks import Quirk
-from astakos_worker.sandbox.quota import INT64_MAX
-from astakos_worker.sandbox.rows import (
+from astakos_worker.sandbox.database_rows import (
     FAR_AWAY,
     FOUNDED,
     PROJECT_FIELDS,
     ApplicationBody,
     ApplicationState,
-    Capacity,
     Component,
     MembershipState,
     Policy,
     Project,
+    ProjectCapacity,
     ProjectState,
     Resource,
     Service,
     User,
 )
+from astakos_worker.sandbox.errors import NameTakenError, SeedError, UnknownNameError
+from astakos_worker.sandbox.input_tables import Document, Table
+from astakos_worker.sandbox.oauth import OAuthClient, normalized
+from astakos_worker.sandbox.quirks import Quirk
+from astakos_worker.sandbox.quota import INT64_MAX
 
 NEVER: Final = datetime(2099, 12, 31, tzinfo=UTC)
 LONG_AGO: Final = datetime(2001, 1, 1, tzinfo=UTC)
@@ -358,16 +358,18 @@ def _limits(database: Database, table: Table) -> dict[str, int]:
     return {name: table.quantity(name) for name in table.names()}
 
 
-def _capacities(database: Database, table: Table) -> dict[str, Capacity]:
+def _capacities(database: Database, table: Table) -> dict[str, ProjectCapacity]:
     """The capacities of `resources`, or of the shorter `limits` and `member_limits`."""
     limits = _limits(database, table.inner("limits"))
     of_members = {**limits, **_limits(database, table.inner("member_limits"))}
-    capacities = {name: Capacity(limit, of_members[name]) for name, limit in limits.items()}
+    capacities = {name: ProjectCapacity(limit, of_members[name]) for name, limit in limits.items()}
     resources = table.inner("resources")
     for name in resources.names():
         _require_resource(database, resources, name)
         inner = resources.inner(name)
-        capacities[name] = Capacity(inner.quantity("project", 0), inner.quantity("member", 0))
+        capacities[name] = ProjectCapacity(
+            inner.quantity("project", 0), inner.quantity("member", 0)
+        )
         inner.finish()
     return capacities
 

@@ -16,11 +16,11 @@ from typing import Any, Final
 
 import msgspec
 
-from astakos_worker.sandbox.astakos import Astakos, Clock, Recorder
+from astakos_worker.sandbox.astakos import Astakos, MovableClock, Recorder
 from astakos_worker.sandbox.audit import JournalEntry
+from astakos_worker.sandbox.database_json import dump_database, load_database
 from astakos_worker.sandbox.errors import SandboxError, StateFileError
 from astakos_worker.sandbox.quota import Commission
-from astakos_worker.sandbox.snapshot import dump_database, load_database
 
 # Bytes. When changes have added so many, the file is written again.
 _LONGEST_TAIL: Final = 128 << 20
@@ -152,7 +152,7 @@ def _replay(astakos: Astakos | None, record: dict[str, Any]) -> Astakos:
             entries = msgspec.convert(record["journal"], list[JournalEntry])
             astakos.audit.recall(entries, record["last_sequence"])
         astakos.note_settled(msgspec.convert(record.get("settled", []), list[Commission]))
-        astakos.clock = Clock(record["ahead"])
+        astakos.clock = MovableClock(record["ahead"])
         return astakos
     if astakos is None:
         raise StateFileError("the first line must be the whole")

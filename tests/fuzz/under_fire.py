@@ -6,8 +6,8 @@ import http.client
 import json
 from datetime import UTC, datetime, timedelta
 
+from astakos_worker.sandbox.database_json import dump_database
 from astakos_worker.sandbox.quota import is_storable
-from astakos_worker.sandbox.snapshot import dump_database
 from tests.fuzz.samples import MEMBERS, OWNER, SPECS, WHOLE
 
 # Long beyond anything that is served, short enough for a test to end.

@@ -1,15 +1,15 @@
 """Controls that change limits, faults, costs, quirks, tokens and the clock."""
 
+from astakos_worker.sandbox.api_messages import iso_time
 from astakos_worker.sandbox.control.view import show_cost, show_faults
 from astakos_worker.sandbox.cost import PRESETS, CostModel
+from astakos_worker.sandbox.database_rows import Component, User
 from astakos_worker.sandbox.errors import ControlError
 from astakos_worker.sandbox.faults import Rule
-from astakos_worker.sandbox.http_messages import iso_time
 from astakos_worker.sandbox.input_tables import Table
-from astakos_worker.sandbox.projects.states import terminate_expired
+from astakos_worker.sandbox.projects.state_changes import terminate_expired
 from astakos_worker.sandbox.quirks import Quirk
 from astakos_worker.sandbox.quota import HoldingKey
-from astakos_worker.sandbox.rows import Component, User
 from astakos_worker.sandbox.sandbox import Sandbox
 
 

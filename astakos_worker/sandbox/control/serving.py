@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Final
 
+from astakos_worker.sandbox.api_messages import ApiRequest, Reply, reply_json
 from astakos_worker.sandbox.control import PREFIX, add, change, view
 from astakos_worker.sandbox.errors import (
     ControlError,
@@ -11,7 +12,6 @@ from astakos_worker.sandbox.errors import (
     NameTakenError,
     UnknownNameError,
 )
-from astakos_worker.sandbox.http_messages import ApiRequest, Reply, reply_json
 from astakos_worker.sandbox.input_tables import Table
 from astakos_worker.sandbox.sandbox import Sandbox
 

@@ -1,6 +1,6 @@
 """Controls that show what is in the sandbox: each answers one `GET` below `/_control/`."""
 
-from astakos_worker.sandbox.http_messages import iso_time
+from astakos_worker.sandbox.api_messages import iso_time
 from astakos_worker.sandbox.input_tables import Table
 from astakos_worker.sandbox.quota import INT64_MAX
 from astakos_worker.sandbox.sandbox import Sandbox

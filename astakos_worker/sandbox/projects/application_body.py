@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from astakos_worker.sandbox.astakos import Astakos
+from astakos_worker.sandbox.database_rows import ApplicationBody, Policy, ProjectCapacity
 from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.input_tables import parse_quantity
 from astakos_worker.sandbox.quota import INT64_MAX
-from astakos_worker.sandbox.rows import ApplicationBody, Capacity, Policy
 
 Body = Mapping[str, object]
 
@@ -132,10 +132,10 @@ def _members(body: Body) -> int | None:
     return number if isinstance(number, int) else None
 
 
-def _capacity(name: str, values: object) -> Capacity:
+def _capacity(name: str, values: object) -> ProjectCapacity:
     if not isinstance(values, dict):
         raise ApiFaultError(400, f"The capacities of {name} must be an object", uncaught=True)
     project, member = values.get("project_capacity"), values.get("member_capacity")
     if type(project) is not int or type(member) is not int:
         raise ApiFaultError(400, f"{name} needs whole numbers for both capacities")
-    return Capacity(project, member)
+    return ProjectCapacity(project, member)

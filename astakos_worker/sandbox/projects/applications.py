@@ -12,11 +12,7 @@ from uuid import uuid4
 
 from astakos_worker.sandbox.astakos import Astakos
 from astakos_worker.sandbox.database import Database
-from astakos_worker.sandbox.errors import ApiFaultError, QuotaRefusalError
-from astakos_worker.sandbox.projects.application_body import check_bounds, check_owner, complete
-from astakos_worker.sandbox.projects.visibility import find_project, is_in_charge
-from astakos_worker.sandbox.quota import Commission, Provision
-from astakos_worker.sandbox.rows import (
+from astakos_worker.sandbox.database_rows import (
     PROJECT_FIELDS,
     ApplicationBody,
     ApplicationState,
@@ -25,6 +21,10 @@ from astakos_worker.sandbox.rows import (
     ProjectState,
     User,
 )
+from astakos_worker.sandbox.errors import ApiFaultError, QuotaRefusalError
+from astakos_worker.sandbox.projects.application_body import check_bounds, check_owner, complete
+from astakos_worker.sandbox.projects.visibility import find_project, is_in_charge
+from astakos_worker.sandbox.quota import Commission, Provision
 
 _COMPONENT: Final = "astakos"
 _FIXED_IN_SYSTEM_PROJECTS: Final = ("owner", "name", "homepage", "description")

@@ -5,9 +5,9 @@ from typing import Final, NamedTuple
 
 from astakos_worker.sandbox.astakos import Astakos
 from astakos_worker.sandbox.database import Database
+from astakos_worker.sandbox.database_rows import Membership, MembershipState, Policy, Project, User
 from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.projects.visibility import find_project, is_in_charge
-from astakos_worker.sandbox.rows import Membership, MembershipState, Policy, Project, User
 
 
 class MembershipAction(StrEnum):

@@ -4,9 +4,9 @@ from enum import StrEnum
 
 from astakos_worker.sandbox.astakos import Astakos
 from astakos_worker.sandbox.database import Database
+from astakos_worker.sandbox.database_rows import Project, ProjectState, User
 from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.quirks import Quirk
-from astakos_worker.sandbox.rows import Project, ProjectState, User
 
 
 class ListMode(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import requests
 
-from astakos_worker.sandbox.rows import MembershipState
+from astakos_worker.sandbox.database_rows import MembershipState
 from astakos_worker.sandbox.seed import project_uuid, user_uuid
 
 USER_TOKEN = "sandbox-token-of-user01"

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from astakos_worker.sandbox.api.calls import READING, Load, WorkKind
+from astakos_worker.sandbox.api.endpoint import READING, Load, WorkKind
 from astakos_worker.sandbox.cost import FREE, REAL, CostModel, Servers
 from astakos_worker.sandbox.errors import FaultRuleError
 

@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from astakos_worker.sandbox.errors import NameTakenError, UnknownNameError
-from astakos_worker.sandbox.quota import Holding, Provision, member_holding, project_holding
-from astakos_worker.sandbox.rows import (
+from astakos_worker.sandbox.database_rows import (
     Component,
     MembershipState,
     ProjectState,
     Resource,
     Service,
 )
+from astakos_worker.sandbox.errors import NameTakenError, UnknownNameError
+from astakos_worker.sandbox.quota import Holding, Provision, member_holding, project_holding
 from astakos_worker.sandbox.seed import load_seed, project_uuid, user_uuid
 
 USER = user_uuid("user05@example.org")

@@ -6,16 +6,16 @@ import json
 
 import pytest
 
-from astakos_worker.sandbox.audit import Event
+from astakos_worker.sandbox.audit import CommissionEvent
+from astakos_worker.sandbox.database_json import dump_database
 from astakos_worker.sandbox.errors import StateFileError
 from astakos_worker.sandbox.projects import applications, memberships
 from astakos_worker.sandbox.projects.application_body import read_application
 from astakos_worker.sandbox.projects.applications import ApplicationAction
-from astakos_worker.sandbox.projects.states import ProjectAction, change_state
+from astakos_worker.sandbox.projects.state_changes import ProjectAction, change_state
 from astakos_worker.sandbox.quota import Provision, member_holding
 from astakos_worker.sandbox.sandbox import Sandbox
 from astakos_worker.sandbox.seed import user_uuid
-from astakos_worker.sandbox.snapshot import dump_database
 from astakos_worker.sandbox.state_file import StateFile
 
 USER = user_uuid("user01@example.org")
@@ -80,10 +80,10 @@ def test_the_journal_goes_on_where_it_was(start):
     again.astakos.resolve("cyclades", serial, accept=False)
     final = start().astakos.audit
     assert [(entry.sequence, entry.event, entry.serial) for entry in final.journal] == [
-        (1, Event.ISSUED, 1),
-        (2, Event.REJECTED, 1),
+        (1, CommissionEvent.ISSUED, 1),
+        (2, CommissionEvent.REJECTED, 1),
     ]
-    assert final.events == {Event.ISSUED: 1, Event.REJECTED: 1}
+    assert final.events == {CommissionEvent.ISSUED: 1, CommissionEvent.REJECTED: 1}
 
 
 def test_a_commission_issued_below_an_old_limit_survives_a_lower_one(start):
@@ -176,7 +176,8 @@ def test_a_last_line_that_was_cut_short_was_never_acknowledged(start, path):
 
 
 @pytest.mark.parametrize(
-    "damage", ["no JSON\n", "[]\n", "{}\n", '{"accepted": [7]}\n', '{"database": {"version": 99}}\n']
+    "damage",
+    ["no JSON\n", "[]\n", "{}\n", '{"accepted": [7]}\n', '{"database": {"version": 99}}\n'],
 )
 def test_a_file_that_makes_no_sense_is_refused_with_its_line(start, path, damage):
     start()

@@ -5,17 +5,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from astakos_worker.sandbox.api.calls import Call, Load, Work, WorkKind, replies
+from astakos_worker.sandbox.api.endpoint import Call, Load, Work, WorkKind, replies
+from astakos_worker.sandbox.api_messages import Reply, fault_body, fault_name, reply_json
+from astakos_worker.sandbox.database_rows import Component
 from astakos_worker.sandbox.errors import (
     ApiFaultError,
     InternalFailureError,
     NoCommissionError,
     QuotaRefusalError,
 )
-from astakos_worker.sandbox.http_messages import Reply, fault_body, fault_name, reply_json
 from astakos_worker.sandbox.quirks import Quirk
 from astakos_worker.sandbox.quota import Provision
-from astakos_worker.sandbox.rows import Component
 
 ByComponent = Call[Component]
 

@@ -1,12 +1,12 @@
-"""One request and all that serves it; the work that the request asks for."""
+"""One call of the API while it is served: the request, and the work that it asks for."""
 
 import logging
 from typing import Final, NamedTuple
 
-from astakos_worker.sandbox.api.calls import AnyEndpoint
+from astakos_worker.sandbox.api.endpoint import AnyEndpoint
+from astakos_worker.sandbox.api_messages import ApiRequest, Reply, reply_fault, reply_oauth
 from astakos_worker.sandbox.astakos import Astakos
 from astakos_worker.sandbox.errors import ApiFaultError, InternalFailureError, OAuthFaultError
-from astakos_worker.sandbox.http_messages import ApiRequest, Reply, reply_fault, reply_oauth
 from astakos_worker.sandbox.quirks import Quirk
 from astakos_worker.sandbox.reply_sender import ReplySender
 from astakos_worker.sandbox.sandbox import Sandbox
@@ -14,7 +14,7 @@ from astakos_worker.sandbox.sandbox import Sandbox
 _log: Final = logging.getLogger(__name__)
 
 
-class Exchange(NamedTuple):
+class ServedCall(NamedTuple):
     """A request, the endpoint that it asks for, and the way back to its client.
 
     `astakos` is the one that the request came to: after a reset the sandbox has another.

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from astakos_worker.sandbox.api.calls import Call, Work, replies
+from astakos_worker.sandbox.api.endpoint import Call, Work, replies
+from astakos_worker.sandbox.api_messages import Reply, reply_json
+from astakos_worker.sandbox.database_rows import Component, ProjectState, User
 from astakos_worker.sandbox.errors import ApiFaultError
-from astakos_worker.sandbox.http_messages import Reply, reply_json
-from astakos_worker.sandbox.rows import Component, ProjectState, User
 
 
 @replies

@@ -10,10 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from astakos_worker.sandbox.database import Database
-from astakos_worker.sandbox.errors import StateFileError
-from astakos_worker.sandbox.oauth import OAuthClient, OAuthCode, OAuthToken
-from astakos_worker.sandbox.quota import Commission, Holding, HoldingKey
-from astakos_worker.sandbox.rows import (
+from astakos_worker.sandbox.database_rows import (
     Component,
     Membership,
     Project,
@@ -22,6 +19,9 @@ from astakos_worker.sandbox.rows import (
     Service,
     User,
 )
+from astakos_worker.sandbox.errors import StateFileError
+from astakos_worker.sandbox.oauth import OAuthClient, OAuthCode, OAuthToken
+from astakos_worker.sandbox.quota import Commission, Holding, HoldingKey
 
 _VERSION: Final = 4
 

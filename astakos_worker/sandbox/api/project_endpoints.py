@@ -3,27 +3,27 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from astakos_worker.sandbox.api.calls import Call, Work, replies
+from astakos_worker.sandbox.api.endpoint import Call, Work, replies
+from astakos_worker.sandbox.api_messages import Reply, reply_json
 from astakos_worker.sandbox.astakos import Astakos
+from astakos_worker.sandbox.database_rows import (
+    PROJECT_FIELDS,
+    Project,
+    ProjectApplication,
+    ProjectCapacity,
+    ProjectState,
+    User,
+)
 from astakos_worker.sandbox.errors import ApiFaultError
-from astakos_worker.sandbox.http_messages import Reply, reply_json
 from astakos_worker.sandbox.projects import applications
 from astakos_worker.sandbox.projects.application_body import read_application
 from astakos_worker.sandbox.projects.applications import ApplicationAction
-from astakos_worker.sandbox.projects.states import ProjectAction, change_state
+from astakos_worker.sandbox.projects.state_changes import ProjectAction, change_state
 from astakos_worker.sandbox.projects.visibility import (
     ListMode,
     is_in_charge,
     listed_projects,
     visible_project,
-)
-from astakos_worker.sandbox.rows import (
-    PROJECT_FIELDS,
-    Capacity,
-    Project,
-    ProjectApplication,
-    ProjectState,
-    User,
 )
 
 ByUser = Call[User]
@@ -133,7 +133,7 @@ def _values(astakos: Astakos, row: object, names: Iterable[str]) -> dict[str, ob
 
 
 def _visible_capacities(
-    astakos: Astakos, capacities: Mapping[str, Capacity]
+    astakos: Astakos, capacities: Mapping[str, ProjectCapacity]
 ) -> dict[str, dict[str, int]]:
     return {
         name: {"project_capacity": capacity.project, "member_capacity": capacity.member}

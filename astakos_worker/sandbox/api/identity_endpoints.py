@@ -4,12 +4,12 @@ import json
 import re
 from typing import Final
 
-from astakos_worker.sandbox.api.calls import Call, Work, replies, valid_user
+from astakos_worker.sandbox.api.endpoint import Call, Work, replies, valid_user
+from astakos_worker.sandbox.api_messages import Reply, reply_json
 from astakos_worker.sandbox.astakos import Astakos
 from astakos_worker.sandbox.database import Database
+from astakos_worker.sandbox.database_rows import Component, ProjectState, Service, User
 from astakos_worker.sandbox.errors import ApiFaultError
-from astakos_worker.sandbox.http_messages import Reply, reply_json
-from astakos_worker.sandbox.rows import Component, ProjectState, Service, User
 
 _MEDIA_TYPES: Final = [
     {"base": f"application/{syntax}", "type": f"application/vnd.openstack.identity-v2.0+{syntax}"}

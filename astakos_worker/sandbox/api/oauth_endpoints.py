@@ -12,13 +12,13 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import quote, unquote, urlencode
 
-from astakos_worker.sandbox.api.calls import Call, Work, replies, valid_user
-from astakos_worker.sandbox.api.identity_calls import describe_token, describe_user
+from astakos_worker.sandbox.api.endpoint import Call, Work, replies, valid_user
+from astakos_worker.sandbox.api.identity_endpoints import describe_token, describe_user
+from astakos_worker.sandbox.api_messages import URLENCODED, Reply, reply_json, reply_oauth
+from astakos_worker.sandbox.database_rows import User
 from astakos_worker.sandbox.errors import ApiFaultError, OAuthFaultError
-from astakos_worker.sandbox.http_messages import URLENCODED, Reply, reply_json, reply_oauth
 from astakos_worker.sandbox.oauth import TOKEN_SECONDS, OAuthClient, is_below, normalized
 from astakos_worker.sandbox.quirks import Quirk
-from astakos_worker.sandbox.rows import User
 
 # Synnefo's own name for it; the value is `<uuid>|<token>`, quoted.
 COOKIE: Final = "_pithos2_a"

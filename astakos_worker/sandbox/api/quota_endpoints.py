@@ -2,12 +2,12 @@
 
 from collections.abc import Container, Iterable, Mapping
 
-from astakos_worker.sandbox.api.calls import Call, replies
+from astakos_worker.sandbox.api.endpoint import Call, replies
+from astakos_worker.sandbox.api_messages import Reply, reply_json
 from astakos_worker.sandbox.database import Database
+from astakos_worker.sandbox.database_rows import Component, Project, ProjectState, Resource, User
 from astakos_worker.sandbox.errors import ApiFaultError
-from astakos_worker.sandbox.http_messages import Reply, reply_json
 from astakos_worker.sandbox.quota import Holding, member_holding, project_holding
-from astakos_worker.sandbox.rows import Component, Project, ProjectState, Resource, User
 
 Figures = dict[str, int]
 ByResource = dict[str, Figures]

@@ -11,12 +11,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from astakos_worker.sandbox.api_messages import ApiRequest, Reply
 from astakos_worker.sandbox.astakos import Astakos
 from astakos_worker.sandbox.database import Database
+from astakos_worker.sandbox.database_rows import Component, User
 from astakos_worker.sandbox.errors import ApiFaultError
-from astakos_worker.sandbox.http_messages import ApiRequest, Reply
 from astakos_worker.sandbox.quota import Provision
-from astakos_worker.sandbox.rows import Component, User
 
 Who = TypeVar("Who")
 

@@ -160,7 +160,7 @@ class Resource:
 
 
 @dataclass(slots=True)
-class Capacity:
+class ProjectCapacity:
     """How much of one resource all members together may take, and how much each of them."""
 
     project: int
@@ -176,7 +176,7 @@ class Project:
     state: ProjectState
     is_system: bool
     owner: str | None
-    capacities: dict[str, Capacity]
+    capacities: dict[str, ProjectCapacity]
     # The row number in the real server's database.
     number: int = 0
     creation_date: datetime = FOUNDED
@@ -221,7 +221,7 @@ class ApplicationBody:
     leave_policy: Policy | None = None
     max_members: int | None = None
     private: bool | None = None
-    resources: dict[str, Capacity] = field(default_factory=dict)
+    resources: dict[str, ProjectCapacity] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -4,9 +4,9 @@ from enum import StrEnum
 from typing import Final
 
 from astakos_worker.sandbox.astakos import Astakos
+from astakos_worker.sandbox.database_rows import Project, ProjectState, User
 from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.projects.visibility import find_project
-from astakos_worker.sandbox.rows import Project, ProjectState, User
 
 
 class ProjectAction(StrEnum):
