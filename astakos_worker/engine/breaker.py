@@ -1,79 +1,227 @@
-"""When to leave Astakos alone: it does not answer, or does not know our token (F11, F59).
+"""The circuit breaker of a lane: when to leave Astakos alone, and how to try it again (F11, F59).
 
-A lane at rest is nobody's work for a while; then one carrier tries with one record. So an hour
-of outage costs Astakos a trickle, and no commission its attempts.
+A lane *rests* when requests cannot succeed. No carrier works on it for a while, and an alarm says
+why. It rests
+
+- at once if Astakos refuses the token, or if the worker's own machine cannot send;
+- after three requests in a row that got no answer, counted over all carriers of the lane.
+
+The rests grow: 1 s, 2 s, 4 s, up to a minute. After a rest one carrier tries. It asks for the
+list of pending commissions first. If that fails, the lane rests again, and no commission was
+touched. Otherwise the carrier goes through the due records one by one, first those that have not
+failed before. The first success ends the trial, and all carriers work again. So an hour of outage
+costs Astakos a few requests a minute, and no commission dies of it.
+
+An error with status 500, or the page of a proxy, may be due to one commission alone (F85, F88).
+So Astakos is asked for its list then. If it answers, the carrier goes on with the other records.
+An alarm is raised after three such errors in a row, and the lane rests after fifty. Errors of a
+commission that failed before, while others have succeeded since, are not counted at all.
 """
+
+from collections.abc import Iterable
 
 import structlog
 
-from astakos_worker.engine.ports import Draw, Limits
-from astakos_worker.engine.replies import Condition, condition_of
+from astakos_worker.engine.lane_memory import Kind, LaneMemory
+from astakos_worker.engine.ports import Astakos, Draw, Limits
+from astakos_worker.engine.replies import OF_ONE_REQUEST, Condition, condition_of
 from astakos_worker.ledger.contract import Ledger
-from astakosclient.errors import AstakosClientException
+from astakos_worker.ledger.record import Record
+from astakosclient.errors import AstakosClientException, BadValue
 
 log = structlog.get_logger(__name__)
 
+#: The rests grow no further than this one while Astakos answers a list: 4 to 8 s by default.
+_RESTS_WITH_ANSWERS = 4
+
+#: Conditions whose alarms end when Astakos answers a list.
+_OUTAGES = (Condition.SILENT, Condition.TOKEN, Condition.LOCAL)
+
 
 class CircuitBreaker:
-    """What one carry learns of a lane's Astakos."""
+    """What one carry learns of its lane's Astakos. `open`: nothing more is sent in this carry."""
 
     def __init__(
-        self, ledger: Ledger, lane: str, limits: Limits, draw: Draw, *, trial: int = 0
+        self,
+        astakos: Astakos,
+        ledger: Ledger,
+        lane: str,
+        *,
+        limits: Limits,
+        draw: Draw,
+        memory: LaneMemory,
     ) -> None:
+        self.open = False
+        self._astakos = astakos
         self._ledger = ledger
         self._lane = lane
         self._limits = limits
         self._draw = draw
-        self._trial = trial
-        self._silent = 0
-        self.open = False
+        self._memory = memory
+        self._rests = 0
+        self._failures = 0
+        self._listed = False  # Astakos has answered a list since the last success
+        self._last_failure: tuple[Condition, str] | None = None  # of one request, since then
 
-    def on_trial(self, trial: int) -> None:
-        """Say that the lane comes out of its so-manieth rest, or of none."""
-        self._trial = trial
+    @property
+    def on_trial(self) -> bool:
+        """Whether the lane comes from a rest, and no request has succeeded since."""
+        return self._rests > 0
 
-    def answered(self) -> None:
-        """Say that Astakos answered as itself."""
-        self._silent = 0
-        if self._trial:
-            self._ledger.end_rest(self._lane)
-            end_outage_alarms(self._ledger, self._lane)
-            log.info("lane_resumes", lane=self._lane)
-            self._trial = 0
+    def claimed(self, rests: int, failures: int) -> None:
+        """Note how the lane stands, by a claim; on trial, ask Astakos for its list first.
 
-    def failed(self, error: AstakosClientException) -> None:
-        """Say how a request failed; enough of it opens the breaker."""
-        health = condition_of(error)
-        if health is Condition.ANSWERS:
-            self.answered()
+        `rests`: so often the lane has rested in a row, or 0. `failures`: so many requests have
+        failed in a row.
+        """
+        self._rests = rests
+        self._failures = failures
+        if rests:
+            self._list_answers()
+
+    def succeeded(self, kind: Kind, records: Iterable[Record] = ()) -> None:
+        """Note that Astakos did what a request of this kind asked, or refused it itself.
+
+        `records` are those that the request was about.
+        """
+        self._memory.succeeded[kind] = self._ledger.clock.now()
+        if self._rests or self._failures >= self._limits.failures_to_rest:
+            self._resume()
+        else:
+            if self._failures:
+                self._ledger.forget_failures(self._lane)
+            if any(record.failing_since is not None for record in records):
+                self.end_request_alarms()
+        self._rests = self._failures = 0
+        self._listed, self._last_failure = False, None
+
+    def failed(
+        self,
+        error: AstakosClientException,
+        record: Record | None = None,
+        kind: Kind | None = None,
+    ) -> None:
+        """Note how a request failed.
+
+        `record` is given if the request was about one commission alone, and `kind` if it was to
+        issue or to settle.
+        """
+        if isinstance(error, BadValue):
+            return  # the client's own word: nothing was sent, and nothing was answered
+        condition, text = _told_by(error)
+        if condition is Condition.ANSWERS:
+            if kind is not None:
+                self.succeeded(kind, [] if record is None else [record])
+        elif condition not in OF_ONE_REQUEST:
+            self._unanswered(condition, text)
+        elif self._is_own_trouble(record, kind):
+            log.info("commission_fails_again", lane=self._lane, reason=text)
+            self._ledger.alarm(self._lane, _alarm_of(condition), text)
+        elif self._list_answers():
+            self._answered_with_error(condition, text)
+        else:
+            self._unanswered(condition, text)
+
+    def failed_to_list(self, error: AstakosClientException) -> None:
+        """Note that a request for the list of pending commissions failed."""
+        self._unanswered(*_told_by(error))
+
+    def end_request_alarms(self) -> None:
+        """End the alarms about errors of single requests: one that failed has ended.
+
+        If others still fail, they raise the alarm again when they are tried next.
+        """
+        for condition in OF_ONE_REQUEST:
+            self._ledger.alarm(self._lane, _alarm_of(condition), None)
+
+    def finish(self) -> None:
+        """End the carry. A trial ends with it: with a rest if every record failed."""
+        if not self._rests or not self._listed or self.open:
             return
-        if health is Condition.PROXY:
-            self._ledger.alarm(self._lane, "proxy", f"{health.value}: {error}")
-        self._silent += 1
-        if (
-            health is Condition.TOKEN
-            or self._trial
-            or self._silent >= self._limits.failures_to_rest
-        ):
-            self.trip(health.name.lower(), f"{health.value}: {error}")
+        if self._last_failure is None:  # Astakos answered, and there was nothing to send
+            self._resume()
+        else:
+            condition, text = self._last_failure
+            self.rest(_alarm_of(condition), text)
 
-    def rest_for_unknown_serials(self, count: int) -> None:
-        """Leave the lane alone: of so many serials Astakos knows not one (F25)."""
-        text = f"Astakos knows none of {count} serials; is the token another component's?"
-        self.trip("token", text)
-
-    def trip(self, name: str, text: str) -> None:
-        """Leave the lane alone for a while, and tell the operator."""
+    def rest(self, alarm: str, text: str) -> None:
+        """Let the lane rest, and raise an alarm. Nothing more is sent in this carry."""
         if self.open:
             return
         self.open = True
-        wait = self._limits.backoff(self._trial + 1, self._draw)
-        log.warning("lane_rests", lane=self._lane, alarm=name, reason=text, seconds=round(wait, 1))
-        self._ledger.rest(self._lane, wait, text)
-        self._ledger.alarm(self._lane, name, text)
+        rests = self._rests + 1
+        if self._listed:
+            rests = min(rests, _RESTS_WITH_ANSWERS)
+        _rest(self._ledger, self._lane, self._limits.backoff(rests, self._draw), alarm, text)
+
+    def _list_answers(self) -> bool:
+        """Return whether Astakos answers a list; it is asked once until the next success."""
+        if self._listed or self.open:
+            return self._listed
+        try:
+            self._astakos.get_pending_commissions()
+        except AstakosClientException as error:
+            self.failed_to_list(error)
+        else:
+            self._listed = True
+        return self._listed
+
+    def _is_own_trouble(self, record: Record | None, kind: Kind | None) -> bool:
+        """Return whether others succeed, while this record fails again and again."""
+        if record is None or kind is None or record.failing_since is None:
+            return False
+        return self._memory.succeeded_since(kind, record.failing_since)
+
+    def _answered_with_error(self, condition: Condition, text: str) -> None:
+        self._last_failure = condition, text
+        self._failures = self._ledger.count_failure(self._lane)
+        if condition is Condition.PROXY or self._failures >= self._limits.failures_to_rest:
+            self._ledger.alarm(self._lane, _alarm_of(condition), text)
+        if self._failures >= self._limits.carry_records and not self._rests:
+            self.rest(_alarm_of(condition), text)
+
+    def _unanswered(self, condition: Condition, text: str) -> None:
+        at_once = condition in {Condition.TOKEN, Condition.LOCAL} or self._rests > 0
+        if not at_once:
+            self._failures = self._ledger.count_failure(self._lane)
+        if at_once or self._failures >= self._limits.failures_to_rest:
+            self.rest(_alarm_of(condition), text)
+
+    def _resume(self) -> None:
+        self._ledger.end_rest(self._lane)
+        end_outage_alarms(self._ledger, self._lane)
+        self.end_request_alarms()
+        log.info("lane_resumes", lane=self._lane)
+
+
+def rest_for_local_trouble(
+    ledger: Ledger, lane: str, limits: Limits, draw: Draw, reason: str
+) -> None:
+    """Let a lane rest because this worker itself cannot send, and raise the alarm `local`.
+
+    For a worker that cannot even make a client: a token file that is missing, say. `reason` is
+    the alarm's text: what is wrong, on which host, and what to do. The rests grow as usual.
+    """
+    wait = limits.backoff(ledger.lane(lane).rests + 1, draw)
+    _rest(ledger, lane, wait, _alarm_of(Condition.LOCAL), reason)
 
 
 def end_outage_alarms(ledger: Ledger, lane: str) -> None:
-    """End the alarms that an answer of Astakos disproves."""
-    for health in (Condition.SILENT, Condition.TOKEN, Condition.PROXY):
-        ledger.alarm(lane, health.name.lower(), None)
+    """End the alarms that a list of Astakos disproves."""
+    for condition in _OUTAGES:
+        ledger.alarm(lane, _alarm_of(condition), None)
+
+
+def _rest(ledger: Ledger, lane: str, seconds: float, alarm: str, text: str) -> None:
+    log.warning("lane_rests", lane=lane, alarm=alarm, reason=text, seconds=round(seconds, 1))
+    ledger.rest(lane, seconds, text)
+    ledger.alarm(lane, alarm, text)
+
+
+def _told_by(error: AstakosClientException) -> tuple[Condition, str]:
+    condition = condition_of(error)
+    return condition, f"{condition.value}: {error}"
+
+
+def _alarm_of(condition: Condition) -> str:
+    return condition.name.lower()

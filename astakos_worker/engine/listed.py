@@ -6,7 +6,7 @@ the ledger, so that a serial is looked at once, by whoever looks first.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
@@ -99,6 +99,21 @@ class InfoReader:
         if error is not None:
             raise error
         return {n: read_tag(str(info["name"])) for n, info in infos.items() if info is not None}
+
+
+def lists_ours(
+    ledger: Ledger, lane: str, listed: Container[int], suspects: Container[int] = ()
+) -> bool:
+    """Return whether a list of Astakos holds a commission that the ledger holds as well.
+
+    One that is a suspect does not count, nor a bare serial: that is a caller's word alone.
+    """
+    above = 0
+    while page := ledger.held(lane, above):
+        if any(n in listed and n not in suspects and not is_bare(key) for n, key in page):
+            return True
+        above = page[-1][0]
+    return False
 
 
 def plausible(listed: int, held: int, limits: Limits) -> bool:

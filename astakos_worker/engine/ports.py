@@ -30,8 +30,9 @@ class Astakos(Protocol):
         """Return `{"serial", "issue_time", "name", "provisions"}` of a pending commission."""
 
 
-#: Sends one wake-up for a lane; must not raise when the broker is away: the drive rings later.
-Ring = Callable[[str], None]
+#: Sends one wake-up for a lane. It must not raise when the broker is away: the drive sends one
+#: later.
+WakeLane = Callable[[str], None]
 
 #: Gives a number in [0, 1), for jitter.
 Draw = Callable[[], float]
@@ -56,7 +57,7 @@ class Limits:
     quarantine: float = 3600.0
     brake_share: float = 0.1
     brake_floor: int = 20
-    failures_to_rest: int = 3  # in a row, without an answer: the lane is left alone
+    failures_to_rest: int = 3  # requests in a row without an answer, after which a lane rests
     sweep_lease: float = 300.0
     sweep_seconds: float = float("inf")  # then it says where it stopped, and the next goes on
     owner_batch: int = 100

@@ -16,8 +16,7 @@ class Handling(TypedDict, total=False):
     deadline: float | None
     callback: str | None
     callback_on: Iterable[Moment]
-    reuse: bool | str
-    token: str | None
+    reuse: bool
 
 
 class Options(Handling, total=False):
@@ -36,7 +35,6 @@ DEFAULTS: Options = {
     "callback": None,
     "callback_on": WHEN_CLOSED,
     "reuse": False,
-    "token": None,
 }
 
 _TEXT_AND_FORCE = frozenset({"name", "force"})

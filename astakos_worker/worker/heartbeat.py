@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from astakos_worker.engine.ports import Ring
+from astakos_worker.engine.ports import WakeLane
 from astakos_worker.ledger.contract import Ledger, LedgerError
 from astakos_worker.worker.ledger_watch import LedgerWatch
 
@@ -30,7 +30,7 @@ class Heartbeat:
         self,
         ledger: Ledger,
         watch: LedgerWatch,
-        ring: Ring,
+        ring: WakeLane,
         *,
         name: str,
         every: float,

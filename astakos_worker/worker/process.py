@@ -16,8 +16,8 @@ import structlog
 from astakos_worker.configuration.names import SAME_NAME
 from astakos_worker.configuration.servers import connect
 from astakos_worker.configuration.settings import Settings
-from astakos_worker.engine.carry.batch_size import BatchSize
 from astakos_worker.engine.carry.carrier import Carrier, CarryResult
+from astakos_worker.engine.lane_memory import LaneMemory
 from astakos_worker.engine.ports import Astakos
 from astakos_worker.engine.sweep.findings import Report
 from astakos_worker.service.arguments import checked_strings
@@ -72,7 +72,7 @@ class WorkerProcess:
         )
         self._owners: dict[str, owner.Ask | None] = {}
         self._known_names = known_names_of(settings)
-        self._sizes: dict[str, BatchSize] = {}
+        self._memories: dict[str, LaneMemory] = {}
         self._gathers: dict[tuple[str, str], Gather] = {}
         self._lock = threading.Lock()
         self._unserve: Callable[[], None] = lambda: None
@@ -98,7 +98,7 @@ class WorkerProcess:
             random.random,
             self.waker.wake_lane,
             self.waker.send_callback,
-            self._sizes.setdefault(service, BatchSize()),
+            self._memories.setdefault(service, LaneMemory()),
         )
         name = f"{self.name}:{carrier}"
         since = self.ledger.clock.now()

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from astakos_worker.configuration.settings import Settings
-from astakos_worker.engine.ports import Astakos, Limits, Ring
+from astakos_worker.engine.ports import Astakos, Limits, WakeLane
 from astakos_worker.engine.sweep.owner import Ask
 from astakos_worker.engine.sweep.sweep import Sweep
 from astakos_worker.ledger.contract import Ledger
@@ -24,7 +24,7 @@ def sweeping(
     astakos: Astakos,
     ledger: Ledger,
     limits: Limits,
-    ring: Ring,
+    wake_lane: WakeLane,
     *,
     ask: Ask | None,
     requests: int,
@@ -32,7 +32,7 @@ def sweeping(
     """Lend a sweep that sends up to `requests` requests about single commissions at once."""
     threads = ThreadPoolExecutor(requests, "astakos-sweep")
     try:
-        yield Sweep(astakos, ledger, ledger.clock, limits, ring, ask, threads.map)
+        yield Sweep(astakos, ledger, ledger.clock, limits, wake_lane, ask, threads.map)
     finally:
         # Requests under way end by their own deadline; an interrupted sweep does not wait for them.
         threads.shutdown(wait=False, cancel_futures=True)

@@ -18,6 +18,7 @@ from greenlet import greenlet
 
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.engine.journal import Journal
+from astakos_worker.engine.lane_memory import LaneMemory
 from astakos_worker.engine.ports import Limits
 from astakos_worker.ledger.contract import Entry, Write
 from astakos_worker.service.connections import Connections
@@ -66,7 +67,7 @@ class Moment:
             (world.calm, waits, changes == stage.oracle.changes),
             self._ledger(),
             (stage.book.commissions, stage.book.holdings, stage.book.next_serial),
-            stage.astakos._had,
+            (stage.astakos._had, stage.astakos.component),
             self._oracle(),
             stage.workers.situation(),
             [(process, process.greenlet) for process in world._processes],
@@ -104,6 +105,17 @@ class Moment:
         marked = (oracle.touched, oracle.late, oracle.unheard, oracle.foreign, oracle.posts)
         marked = (*marked, oracle.doubled)
         return told, marked, set(oracle.accepted), set(oracle.rejected)
+
+    def _remembered(self, memory: LaneMemory) -> list[Any]:
+        """Return of a time of success only what decides something: for which records it counts."""
+        since = {key: row.record.failing_since for key, row in self._rows.items()}
+        counts = [
+            (kind, key)
+            for kind, at in sorted(memory.succeeded.items())
+            for key, failing in since.items()
+            if failing is not None and failing <= at
+        ]
+        return [memory.batch_size, *counts]
 
     def _future(self, times: dict[str, float]) -> dict[str, float]:
         return {name: time for name, time in times.items() if time >= self._now}
@@ -156,6 +168,8 @@ class Moment:
                 return (value.func, value.args)
             case types.GeneratorType():
                 return () if value.gi_frame is None else self._frame(value.gi_frame)
+            case LaneMemory():
+                return self._remembered(value)
             case Journal():
                 return list(value._times.values())
             case BaseException():

@@ -21,6 +21,7 @@ from astakos_worker.service.errors import (
 from astakos_worker.service.inside import decider_of
 from astakosclient.errors import NotFound, QuotaLimit
 from tests.simulation.oracle import LANE, NAMESPACE, Bounds
+from tests.simulation.simulated_astakos import COMPONENT
 from tests.simulation.stage import PROJECT, RESOURCE, SETTINGS, USER, Stage
 
 KEY = "k1"
@@ -194,6 +195,21 @@ def _accept_many_that_never_were(stage: Stage) -> None:
     stage.again(lambda: stage.commissions.resolve(accept=range(77, 82)))
 
 
+def _accept_with_the_wrong_token(stage: Stage) -> None:
+    """Give the workers another component's token for a while, when a commission is pending."""
+    stage.issue(KEY)
+    with suppress(*_ENDINGS):
+        stage.through(KEY)
+        stage.world.at(stage.world.clock.time + 300.0, lambda: _use_token(stage, COMPONENT))
+        _use_token(stage, "another component")
+        stage.accept(KEY)
+
+
+def _use_token(stage: Stage, component: str) -> None:
+    stage.astakos.component = component
+    stage.oracle.changes += 1
+
+
 def _restored(stage: Stage) -> None:
     """Set Astakos back to a backup in which a settled commission, and a twin, are pending."""
     with suppress(*_ENDINGS):
@@ -285,6 +301,7 @@ SCRIPTS = {
         Script("left_to_its_deadline", (_left_to_its_deadline,)),
         Script("orphan", (_issue_accepted,), before=_an_orphan),
         Script("twin", (_a_twin,)),
+        Script("wrong_token", (_accept_with_the_wrong_token,)),
         Script("restored", (_restored,)),
         Script("restored_though_cancelled", (_restored_though_cancelled,)),
         Script("restored_bare", (_restored_bare,), before=_own_client),

@@ -48,10 +48,9 @@ def _transitions(patch: Patch, changed: Callable[[Record, Event, float], Record]
 def no_probe(patch: Patch) -> None:
     """What may have been done is done again at once (rule 7)."""
 
-    def probe(
-        self: Issuer, _lane: str, entries: Sequence[Entry], _b: Any, out: list[EventWrite]
-    ) -> None:
-        out.extend(EventWrite(e, Unsent(e.record.marks, self.clock.now())) for e in entries)
+    def probe(self: Issuer, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            self.context.record(entry, Unsent(entry.record.marks, self.context.clock.now()))
 
     patch.setattr(Issuer, "probe", probe)
 
@@ -249,7 +248,7 @@ def expiry_forgotten(patch: Patch) -> None:
 def bare_serial_not_looked_at(patch: Patch) -> None:
     """A serial that a caller named is settled beside the commission whose it is (F25)."""
 
-    def run(_self: BareSerialChecker, entries: Sequence[Entry], *_: Any) -> list[Entry]:
+    def run(_self: BareSerialChecker, entries: Sequence[Entry]) -> list[Entry]:
         return list(entries)
 
     patch.setattr(BareSerialChecker, "run", run)

@@ -58,6 +58,8 @@ class SimulatedAstakos:
         self._book = book
         self._oracle = oracle
         self._had: set[Fault] = set()
+        #: Whose token the workers have.
+        self.component = COMPONENT
 
     def issue_provisions(
         self,
@@ -74,7 +76,7 @@ class SimulatedAstakos:
         def work() -> Reply:
             try:
                 at = self._oracle.issue_time()
-                one = self._book.issue(COMPONENT, wanted, at=at, name=name, force=force)
+                one = self._book.issue(self.component, wanted, at=at, name=name, force=force)
             except NoHoldingError as error:
                 return _refused(NotFound(error.message, outcome=Outcome.REFUSED))
             except QuotaRefusalError as error:
@@ -92,11 +94,12 @@ class SimulatedAstakos:
 
         def work() -> Reply:
             pending, both = self._book.commissions, set(accept) & set(reject)
-            for one in [pending[n] for n in accept if n in pending and n not in both]:
+            known = set(self._book.pending(self.component)) - both
+            for one in [pending[n] for n in accept if n in known]:
                 self._oracle.resolves(one, "accept")
-            for one in [pending[n] for n in reject if n in pending and n not in both]:
+            for one in [pending[n] for n in reject if n in known]:
                 self._oracle.resolves(one, "reject")
-            done = self._book.resolve_many(COMPONENT, accept, reject)
+            done = self._book.resolve_many(self.component, accept, reject)
             gone = [[n, {"itemNotFound": {"code": 404}}] for n in done.not_found]
             torn = [[n, {"badRequest": {"code": 400}}] for n in done.conflicting]
             return {
@@ -109,13 +112,13 @@ class SimulatedAstakos:
         return reply
 
     def get_pending_commissions(self) -> list[int]:
-        listed: list[int] = self._request("list", lambda: self._book.pending(COMPONENT), _READ)
+        listed: list[int] = self._request("list", lambda: self._book.pending(self.component), _READ)
         return listed
 
     def get_commission_info(self, serial: int) -> Mapping[str, Any]:
         def work() -> Reply:
             try:
-                one = self._book.find(COMPONENT, serial)
+                one = self._book.find(self.component, serial)
             except NoCommissionError:
                 return NotFound("no such commission", outcome=Outcome.REFUSED)
             at = one.issue_time.isoformat()

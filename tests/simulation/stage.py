@@ -7,13 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 from astakos_worker.configuration.settings import Settings
-from astakos_worker.ledger.contract import Entry
+from astakos_worker.ledger.contract import Entry, Write
+from astakos_worker.ledger.events import Issued, Marked
 from astakos_worker.ledger.memory.store import MemoryLedger
+from astakos_worker.ledger.states import queued, transition
 from astakos_worker.sandbox.quota import HoldingKey, Provision, QuotaBook
+from astakos_worker.service.arguments import one
 from astakos_worker.service.commissions import Commissions
 from astakos_worker.service.connections import Connections
 from astakos_worker.service.errors import Unavailable
-from tests.simulation.oracle import LANE, Bounds, Oracle, ours
+from tests.simulation.oracle import LANE, NAMESPACE, Bounds, Oracle, ours
 from tests.simulation.processes import Host
 from tests.simulation.simulated_astakos import COMPONENT, SimulatedAstakos
 from tests.simulation.stepped_ledger import SteppedLedger
@@ -23,6 +26,9 @@ from tests.simulation.world import World
 SETTINGS = Settings(namespace="sim", service=LANE, services={})
 
 USER, PROJECT, RESOURCE = "u1", "p1", "vm"
+
+#: The key of a commission that is pending from the start to the end.
+ANCHOR = "anchor"
 
 
 class Watcher:
@@ -70,7 +76,7 @@ class Stage:
             HoldingKey(f"user:{USER}", f"project:{PROJECT}", RESOURCE),
             HoldingKey(f"project:{PROJECT}", None, RESOURCE),
         ):
-            self.book.set_limit(key, room + 2)  # two of it are foreign commissions'
+            self.book.set_limit(key, room + 3)  # two of it are foreign, and one is `ANCHOR`
         self.raw = ledger(world.clock, bare_retention=7 * 86400)
         self.oracle = Oracle(world, self.raw, self.book, LIMITS.quiet_horizon, bounds)
         self.ledger = SteppedLedger(world, self.raw, self.oracle)
@@ -87,6 +93,7 @@ class Stage:
         environment.foreign, environment.pending = self.interfere, self.any_pending
         for name in ("", "[astakos1 other.svc k1 00000000 0000000000000000]"):
             self.oracle.foreign.add(self.pending(name))
+        self._set_anchor()
 
     # --- Setting the scene --------------------------------------------------------------------
 
@@ -100,6 +107,20 @@ class Stage:
         at = self.oracle.issue_time()
         return self.book.issue(COMPONENT, provisions, at=at, name=name).serial
 
+    def _set_anchor(self) -> None:
+        """Have a commission of ours pending from the start, which nobody decides.
+
+        Astakos lists it, and so the token is proven to be ours: "not found" can be believed.
+        """
+        record = queued(ANCHOR, LANE, "0" * 8, one(USER, PROJECT, {RESOURCE: 1}), now=0.0)
+        self.book.next_serial, following = 1_000_000, self.book.next_serial
+        serial = self.pending(str(record.tag(NAMESPACE)))
+        self.book.next_serial = following
+        for event in (Marked(0.0, 0.0), Issued(serial)):
+            record = transition(record, event, 0.0)
+        assert self.raw.cas([Write(record, 0)])[0].done
+        self._anchor = serial
+
     def caller(self, body: Callable[["Stage"], None]) -> None:
         """Start a caller; it dies alone."""
         name = f"caller{next(self._callers)}"
@@ -107,9 +128,11 @@ class Stage:
 
     def interfere(self, verb: str) -> None:
         """Have somebody's command settle all of ours that is pending in Astakos."""
-        for serial, one in list(self.book.commissions.items()):
-            if serial not in self.oracle.foreign and ours(one.name):
-                self.oracle.interferes(one, verb)
+        for serial, each in list(self.book.commissions.items()):
+            if serial in self.oracle.foreign or serial == self._anchor:
+                continue
+            if ours(each.name):
+                self.oracle.interferes(each, verb)
                 self.book.resolve(COMPONENT, serial, accept=verb == "accept")
 
     def backup(self) -> Callable[[], None]:
@@ -138,7 +161,7 @@ class Stage:
 
     def any_pending(self) -> bool:
         """Return whether anything of ours is pending in Astakos."""
-        return len(self.book.commissions) > len(self.oracle.foreign)
+        return len(self.book.commissions) > len(self.oracle.foreign) + 1
 
     # --- What callers do ----------------------------------------------------------------------
 

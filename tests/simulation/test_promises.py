@@ -10,6 +10,7 @@ from tests.simulation.running import Case, minimised, run
 from tests.simulation.schedule import Explicit, Fault, Seeded, parse
 from tests.simulation.scripts import SCRIPTS
 from tests.simulation.searching import free_cores, search, shares_of
+from tests.simulation.stage import ANCHOR
 
 #: Thousands of runs a test: seconds on an idle core, minutes on one that many others share.
 pytestmark = pytest.mark.timeout(600)
@@ -111,13 +112,20 @@ def test_a_send_that_never_left_counts_once_when_its_record_is_written_twice():
     assert result.violation is None
 
 
-def test_serials_of_which_not_one_is_known_are_not_believed_unknown_at_once():
-    """A token of another component knows none either: the lane rests, and one is tried (F25)."""
+def test_serials_that_astakos_does_not_know_end_in_one_look_each():
+    """F87: Astakos lists another commission of ours, so the token is ours; the lane never rests."""
     result = run(Case(SCRIPTS["serials_never_there"]), keep_trace=True)
-    seen = [one.what for one in result.trace if one.kind == "ledger"]
-    rests = next(n for n, what in enumerate(seen) if "knows none of 5 serials" in what)
-    assert not any(" unknown " in what for what in seen[:rests])
-    assert {state for _, state, *_ in result.end} == {"unknown"}
+    looks = _sends(result, "info", by="task")
+    assert sorted(seen.what for seen in looks) == [f"info {n}" for n in range(77, 82)]
+    assert not any(seen.what.startswith("rest") for seen in result.trace if seen.kind == "ledger")
+    assert {state for key, state, *_ in result.end if key != ANCHOR} == {"unknown"}
+
+
+def test_what_another_components_token_does_not_know_stays_open():
+    """F25: a lone accept, sent again and again, ends as decided when the right token is back."""
+    result = run(Case(SCRIPTS["wrong_token"]), keep_trace=True)
+    assert len(_sends(result, "accept")) > 3
+    assert ("k1", "accepted", False, False) in result.end
 
 
 def _sends(result, what, by=""):

@@ -1,10 +1,14 @@
-"""Whose a serial is that a caller named by itself: asked before anything is sent for it.
+"""Bare serials: a caller names a serial, and the ledger has no record of how it was issued.
 
-Its name in Astakos tells. One that belongs to a commission of ours gets that commission its
-serial and its decision, and nothing is sent for the bare one: with two records at work for one
-serial, the success of one would be the other's "not found". One of somebody else's making is
-settled as its caller decided. One that Astakos does not know is `unknown`: of it nothing was
-sent, whatever was about to be.
+Before a decision for a bare serial is sent, Astakos is asked about the serial. Its name tells
+whose it is:
+
+- A commission of ours, by the tag in its name. Its record gets the serial and the decision, and
+  nothing is sent for the bare serial. If both records sent, the success of one would be the
+  other's "not found".
+- Somebody else's, a service's own client for example. It is settled as its caller decided.
+- Not pending any more, or never there: `unknown`. Nothing was sent for it. This is believed only
+  with proof that the token is the right component's (`token_proof.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,14 +17,15 @@ from typing import Any
 
 import structlog
 
-from astakos_worker.engine.breaker import CircuitBreaker
-from astakos_worker.engine.journal import EventWrite, Journal
+from astakos_worker.engine.carry.context import CarryContext
+from astakos_worker.engine.carry.token_proof import UNPROVEN, is_token_proven
+from astakos_worker.engine.journal import EventWrite
 from astakos_worker.engine.listed import identity_of, read_info
-from astakos_worker.engine.ports import Astakos, Draw, Limits
 from astakos_worker.engine.replies import fault_of, plain_fault
-from astakos_worker.ledger.contract import Clock, Entry, Ledger
+from astakos_worker.ledger.contract import Entry
 from astakos_worker.ledger.events import (
     Conflicted,
+    Event,
     Issued,
     Merged,
     NotThere,
@@ -33,9 +38,6 @@ from astakosclient.errors import AstakosClientException
 
 log = structlog.get_logger(__name__)
 
-#: So many of which not one is known belong to another token (F25).
-ALL_UNKNOWN = 5
-
 
 def needs_check(record: Record) -> bool:
     """Return whether a record is of a bare serial for which nothing has been sent."""
@@ -44,107 +46,102 @@ def needs_check(record: Record) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class BareSerialChecker:
-    """Looks at bare serials before their decisions are sent."""
+    """Asks Astakos about bare serials before their decisions are sent."""
 
-    astakos: Astakos
-    ledger: Ledger
-    journal: Journal
-    clock: Clock
-    limits: Limits
-    draw: Draw
+    context: CarryContext
 
-    def run(
-        self, entries: Sequence[Entry], breaker: CircuitBreaker, out: list[EventWrite]
-    ) -> list[Entry]:
-        """Return those to be settled; append what is to be recorded of the others to `out`."""
-        until = self.clock.now() + self.limits.carry_seconds
-        seen: list[EventWrite] = []
-        gone: list[Entry] = []
+    def run(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Return the records whose decisions are to be sent; the others get their events."""
+        context = self.context
+        until = context.clock.now() + context.limits.carry_seconds
+        known: list[EventWrite] = []
+        unknown: list[Entry] = []
+        asked = 0
         for entry in entries:
-            now = self.clock.now()
-            if breaker.open or now >= until:
-                out.append(EventWrite(entry, None))
+            if context.breaker.open or context.clock.now() >= until:
+                context.record(entry, None)
                 continue
             try:
-                info = read_info(self.astakos, _serial(entry))
+                info = read_info(context.astakos, _serial(entry))
             except AstakosClientException as error:
-                breaker.failed(error)
-                later = now + self.limits.backoff(entry.record.attempts, self.draw)
-                out.append(EventWrite(entry, Postponed(later, fault_of(error))))
+                context.breaker.failed(error, entry.record, "settle")
+                due = context.retry_at(entry.record)
+                context.record(entry, Postponed(due, fault_of(error)))
                 continue
-            breaker.answered()
+            asked += 1
             if info is None:
-                gone.append(entry)
+                unknown.append(entry)
             else:
-                seen += self._seen(entry, info, out)
-        if gone:
-            self._gone(gone, breaker, out, alone=len(gone) == len(entries))
-        return [entry for entry in self.journal.write(seen) if entry is not None]
+                known += self._pending(entry, info)
+        if unknown:
+            self._not_found(unknown, proven=len(unknown) < asked)
+        return [entry for entry in context.journal.write(known) if entry is not None]
 
-    def _seen(
-        self, entry: Entry, info: Mapping[str, Any], out: list[EventWrite]
-    ) -> list[EventWrite]:
-        """Judge one that is pending."""
-        name, record = str(info["name"]), entry.record
-        tag, print_ = read_tag(name), identity_of(info)
-        if tag is not None and tag.namespace == self.limits.tag_namespace(record.service):
-            owner = self.ledger.get(record.service, [tag.key]).get(tag.key)
-            if owner is None and self.ledger.newer(record.service, [tag.key]):
-                later = self.clock.now() + self.limits.backoff(record.attempts, self.draw)
-                out.append(
-                    EventWrite(entry, Postponed(later))
-                )  # whose it is, the newer ones know (F78)
+    def _pending(self, entry: Entry, info: Mapping[str, Any]) -> list[EventWrite]:
+        """Return what is to be written before the decision of a pending serial is sent."""
+        context, record = self.context, entry.record
+        name, identity = str(info["name"]), identity_of(info)
+        tag = read_tag(name)
+        if tag is not None and tag.namespace == context.limits.tag_namespace(record.service):
+            owner = context.ledger.get(record.service, [tag.key]).get(tag.key)
+            if owner is None and context.ledger.newer(record.service, [tag.key]):
+                # A newer worker can read the record of that key, and will merge this one (F78).
+                context.record(entry, Postponed(context.retry_at(record)))
                 return []
             if owner is not None and owner.record.incarnation == tag.incarnation:
                 adopted = Issued(_serial(entry), "adopted")
-                self.journal.write([EventWrite(owner, adopted, holder=False)])
-                out.append(self._merged(entry, tag.key))
+                context.journal.write([EventWrite(owner, adopted, holder=False)])
+                context.record(entry, self._merged(entry, tag.key))
                 return []
-        if record.seen not in {None, print_}:  # F44
-            out.append(self._conflict(entry, "it is another commission's now"))
+        if record.seen not in {None, identity}:  # F44
+            context.record(entry, self._conflict(entry, "it is another commission's now"))
             return []
-        return [EventWrite(entry, Recognised(print_, name), lease=self.limits.lease)]
+        return [EventWrite(entry, Recognised(identity, name), lease=context.limits.lease)]
 
-    def _gone(
-        self,
-        entries: Sequence[Entry],
-        breaker: CircuitBreaker,
-        out: list[EventWrite],
-        *,
-        alone: bool,
-    ) -> None:
-        """Judge those that Astakos does not hold: settled by the record that has them, or never.
+    def _not_found(self, entries: Sequence[Entry], *, proven: bool) -> None:
+        """Record what it means that Astakos does not know these serials.
 
-        The ledger is read after Astakos: who settled one in between has said so before.
+        The ledger is read after Astakos: a record that settled one of them in between has the
+        serial by now. `proven`: Astakos knew another serial that a caller named, so that the
+        token is the right component's.
         """
-        lane = entries[0].record.service
-        owners = self.ledger.find(lane, [_serial(entry) for entry in entries])
-        owned = [entry for entry in entries if not is_bare(owners.get(_serial(entry), "\x1f"))]
-        out.extend(self._merged(entry, owners[_serial(entry)]) for entry in owned)
-        rest = [entry for entry in entries if entry not in owned]
-        if alone and len(rest) >= ALL_UNKNOWN:
-            breaker.rest_for_unknown_serials(len(rest))
-            out.extend(EventWrite(entry, None) for entry in rest)
+        context = self.context
+        owners = context.ledger.find(context.lane, [_serial(entry) for entry in entries])
+        rest = []
+        for entry in entries:
+            key = owners.get(_serial(entry))
+            if key is None or is_bare(key):
+                rest.append(entry)
+            else:
+                context.record(entry, self._merged(entry, key))
+        if not rest:
             return
-        out.extend(EventWrite(entry, NotThere()) for entry in rest)
+        try:
+            proven = proven or is_token_proven(context, [_serial(entry) for entry in rest])
+        except AstakosClientException as error:
+            context.breaker.failed(error)
+        for entry in rest:
+            stays = Postponed(context.retry_at(entry.record), UNPROVEN)
+            context.record(entry, NotThere() if proven else stays)
 
-    def _merged(self, bare: Entry, key: str) -> EventWrite:
-        """Hand a decision over to the commission of a key; the one that it has had stands."""
+    def _merged(self, bare: Entry, key: str) -> Event:
+        """Hand a bare serial's decision to the record of a key; return the bare one's event."""
         record = bare.record
         decision = record.decision
         if decision is None:
             raise ValueError(f"{record.key!r} is not decided")
-        verdict = self.ledger.decide(record.service, {key: decision})[key]
-        held = verdict.entry.cell if verdict.entry else None
+        answer = self.context.ledger.decide(record.service, {key: decision})[key]
+        held = answer.entry.cell if answer.entry else None
         if held is not None and held.verb != decision.verb:
             return self._conflict(bare, f"it is {key!r}, for which {held.verb} was decided")
-        return EventWrite(bare, Merged(key))
+        return Merged(key)
 
-    def _conflict(self, bare: Entry, why: str) -> EventWrite:
-        text = f"serial {_serial(bare)}: {why}"
-        log.error("conflict", lane=bare.record.service, serial=_serial(bare), reason=why)
-        self.ledger.alarm(bare.record.service, "conflict", text)
-        return EventWrite(bare, Conflicted(plain_fault("Conflict", text)))
+    def _conflict(self, bare: Entry, why: str) -> Event:
+        lane, serial = bare.record.service, _serial(bare)
+        log.error("conflict", lane=lane, serial=serial, reason=why)
+        text = f"serial {serial}: {why}"
+        self.context.ledger.alarm(lane, "conflict", text)
+        return Conflicted(plain_fault("Conflict", text))
 
 
 def _serial(entry: Entry) -> int:

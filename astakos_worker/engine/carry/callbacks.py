@@ -1,7 +1,8 @@
-"""Call-backs: a Celery task of the caller's is told what became of a commission.
+"""Call-backs: a Celery task of the caller's hears what became of a commission.
 
-At least once: the record stays due until the broker has taken the message, and order is not
-promised. The payload carries the record's version, so that a task can ignore what it knows.
+It hears at least once: the record stays due until the broker has taken the message. The order of
+messages is not promised. So the payload has the record's version, and a task can tell an older
+message from a newer one.
 """
 
 from collections.abc import Callable
@@ -11,15 +12,15 @@ from astakos_worker.ledger.contract import Entry
 from astakos_worker.ledger.events import CallbackSent
 from astakos_worker.ledger.record import CLOSED
 
-#: Hands a message to the broker: task's name and payload. False: it could not.
+#: Hands a message to the broker: name of the task, and payload. False: the broker is away.
 SendCallback = Callable[[str, dict[str, Any]], bool]
 
 
 def send_next_callback(entry: Entry, send: SendCallback) -> CallbackSent | None:
-    """SendCallback the call-back the next that it has not been told; None: the broker is away."""
+    """Send the next call-back that is due; return its event, or None if the broker is away."""
     record = entry.record
     if record.callback is None or not record.callbacks_due:
-        raise ValueError(f"{record.key!r} has nobody to tell")
+        raise ValueError(f"{record.key!r} has no call-back that is due")
     about = record.callbacks_due[0]
     payload = {
         "key": record.key,
@@ -29,6 +30,5 @@ def send_next_callback(entry: Entry, send: SendCallback) -> CallbackSent | None:
         "serial": record.serial,
         "error": record.error if record.state in CLOSED else None,
         "version": entry.version,
-        "incarnation": record.incarnation,
     }
     return CallbackSent(about) if send(record.callback, payload) else None

@@ -1,8 +1,9 @@
-"""One wake-up's work: claim what is due, settle, issue, record; again until nothing is due.
+"""The carrier: one wake-up's work on a lane. It claims what is due, works on it, and records it.
 
-Each round claims one short run, so that a carrier that dies leaves few records waiting for its
-lease (F72), decided ones come first without being asked for, and what one round learnt is
-recorded in the round trip that claims the next.
+It goes round until nothing is due, or until it has had so many records or seconds. Each round
+claims one short run, so that a carrier that dies leaves few records that wait for its lease
+(F72). Decided records come first. What one round learnt is written in the round trip that claims
+the next one.
 """
 
 from collections.abc import Sequence
@@ -13,20 +14,21 @@ import structlog
 
 from astakos_worker.engine.breaker import CircuitBreaker
 from astakos_worker.engine.carry.bare_serials import BareSerialChecker
-from astakos_worker.engine.carry.batch_size import BatchSize
 from astakos_worker.engine.carry.callbacks import SendCallback, send_next_callback
+from astakos_worker.engine.carry.context import CarryContext
 from astakos_worker.engine.carry.issue import Issuer
 from astakos_worker.engine.carry.settle import Settler
 from astakos_worker.engine.journal import EventWrite, Journal
-from astakos_worker.engine.ports import Astakos, Draw, Limits, Ring
+from astakos_worker.engine.lane_memory import LaneMemory
+from astakos_worker.engine.ports import Astakos, Draw, Limits, WakeLane
 from astakos_worker.engine.replies import plain_fault
 from astakos_worker.ledger.contract import Asked, Claim, Clock, Entry, Ledger
 from astakos_worker.ledger.events import Died, Postponed, Released
-from astakos_worker.ledger.record import Record, State
+from astakos_worker.ledger.record import Record, State, shown
 
 log = structlog.get_logger(__name__)
 
-Work = Literal["issue", "probe", "settle", "tell", "die", "release"]
+Work = Literal["issue", "probe", "settle", "call back", "die", "release"]
 
 
 def work_due(entry: Entry) -> Work:
@@ -44,72 +46,97 @@ def work_due(entry: Entry) -> Work:
             return "die"
     if record.twins_due:
         return "settle"
-    return "tell" if record.callbacks_due else "release"
+    return "call back" if record.callbacks_due else "release"
 
 
 @dataclass(slots=True)
 class CarryResult:
-    """What became of the records that a carrier had in hand, in order."""
+    """What became of the records that a carrier has claimed, in order.
+
+    `why` is how the carry ended: "idle" (nothing was due), "full" (enough carriers are at work),
+    "resting" (the lane rests) or "enough" (it has had its records or seconds).
+    """
 
     records: dict[str, Record] = field(default_factory=dict)
-    why: str = ""  # how it ended: idle, full, resting, enough
+    why: str = ""
 
 
 @dataclass(slots=True)
 class Carrier:
-    """Works on one lane at a time. One object serves many threads; a call keeps its own state."""
+    """Works on one lane at a time. Many threads may use it at once: a carry keeps its own state.
+
+    `memory` is what this process remembers of the lane; give the same one to all its carriers.
+    """
 
     astakos: Astakos
     ledger: Ledger
     clock: Clock
     limits: Limits
     draw: Draw
-    ring: Ring
+    wake_lane: WakeLane
     send_callback: SendCallback
-    size: BatchSize = field(default_factory=BatchSize)
+    memory: LaneMemory = field(default_factory=LaneMemory)
 
     def carry(
         self, lane: str, name: str, *, own: str | None = None, wake: str | None = None
     ) -> CarryResult:
-        """Work until nothing is due, or so many records or seconds are reached."""
-        journal = Journal(self.ledger)
-        breaker = CircuitBreaker(self.ledger, lane, self.limits, self.draw)
-        issuer = Issuer(self.astakos, self.ledger, journal, self.clock, self.limits, self.draw)
-        checker = BareSerialChecker(
-            self.astakos, self.ledger, journal, self.clock, self.limits, self.draw
-        )
-        settler = Settler(
-            self.astakos, journal, checker, self.clock, self.limits, self.draw, self.size
-        )
+        """Work until nothing is due, or until so many records or seconds are reached.
+
+        `name` names this carrier among all of the lane. `own` is the key of the commission that
+        the wake-up was for: it is claimed first if it is due. `wake` is the id of the wake-up.
+        """
+        context = self._context(lane)
         until = self.clock.now() + self.limits.carry_seconds
-        done = CarryResult()
-        out: list[EventWrite] = []
+        result = CarryResult()
         try:
             while True:
-                if len(done.records) >= self.limits.carry_records or self.clock.now() >= until:
-                    self._seen(done, journal.write(out))
-                    out = []
-                    done.why = "enough"
+                if len(result.records) >= self.limits.carry_records or self.clock.now() >= until:
+                    self._recorded(context, result, context.journal.write(context.events))
+                    context.events = []
+                    result.why = "enough"
+                    context.breaker.finish()
                     if self.ledger.sign_off(lane, name):
-                        self.ring(lane)
-                    return done
+                        self.wake_lane(lane)
+                    return result
                 asked = self._asked(lane, name, own, wake)
-                claim, written = journal.claim(asked, out)
-                out, wake = [], None
-                self._seen(done, written)
+                claim, written = context.journal.claim(asked, context.events)
+                context.events, wake = [], None
+                self._recorded(context, result, written)
                 if claim.wakeup:
-                    self.ring(lane)
+                    self.wake_lane(lane)
                 if not claim.entries:
-                    done.why = claim.why
-                    return done
-                breaker.on_trial(claim.trial)
-                self._seen(done, claim.entries)
-                self._work(lane, claim, issuer=issuer, settler=settler, breaker=breaker, out=out)
+                    context.breaker.finish()
+                    result.why = claim.why
+                    return result
+                self._recorded(context, result, claim.entries)
+                context.breaker.claimed(claim.trial, claim.failures)
+                self._work(context, claim)
         except BaseException:
-            # What Astakos answered must reach the ledger even when this code is at its end.
-            journal.write(out)
+            # What Astakos answered must reach the ledger, even when this code fails.
+            context.journal.write(context.events)
             self.ledger.sign_off(lane, name)
             raise
+
+    def _context(self, lane: str) -> CarryContext:
+        breaker = CircuitBreaker(
+            self.astakos,
+            self.ledger,
+            lane,
+            limits=self.limits,
+            draw=self.draw,
+            memory=self.memory,
+        )
+        return CarryContext(
+            lane,
+            self.astakos,
+            self.ledger,
+            self.clock,
+            self.limits,
+            self.draw,
+            self.memory,
+            Journal(self.ledger),
+            breaker,
+        )
 
     def _asked(self, lane: str, name: str, own: str | None, wake: str | None) -> Asked:
         limits = self.limits
@@ -126,53 +153,57 @@ class Carrier:
             wakeup_id=wake,
         )
 
-    def _work(
-        self,
-        lane: str,
-        claim: Claim,
-        *,
-        issuer: Issuer,
-        settler: Settler,
-        breaker: CircuitBreaker,
-        out: list[EventWrite],
-    ) -> None:
-        piles: dict[Work, list[Entry]] = {}
+    def _work(self, context: CarryContext, claim: Claim) -> None:
+        """Do what is due for each claimed record; the events are recorded with the next claim."""
+        due: dict[Work, list[Entry]] = {}
         for entry in claim.entries:
-            piles.setdefault(work_due(entry), []).append(entry)
-        if decided := piles.get("settle"):
+            due.setdefault(work_due(entry), []).append(entry)
+        if decided := due.get("settle"):
             waits = any(entry.record.callbacks_due for entry in decided)
-            told = self._call_back(decided, settler.journal)
-            settler.run(told, breaker, out, fresh=not waits)
-        if ambiguous := piles.get("probe"):
-            issuer.probe(lane, ambiguous, breaker, out)
-        if fresh := piles.get("issue"):
-            issuer.run(fresh, breaker, out)
-        for entry in piles.get("tell", ()):
-            wait = self.limits.backoff(entry.record.attempts, self.draw)
-            later = Postponed(self.clock.now() + wait)
-            out.append(EventWrite(entry, send_next_callback(entry, self.send_callback) or later))
-        for entry in piles.get("die", ()):
+            entries = self._call_back(context, decided)
+            Settler(context, BareSerialChecker(context)).run(entries, fresh=not waits)
+        if ambiguous := due.get("probe"):
+            Issuer(context).probe(ambiguous)
+        if queued := due.get("issue"):
+            Issuer(context).run(queued)
+        for entry in due.get("call back", ()):
+            later = Postponed(context.retry_at(entry.record))
+            context.record(entry, send_next_callback(entry, self.send_callback) or later)
+        for entry in due.get("die", ()):
             why = "nobody issued it: a decision came by name, and its request never did"
-            out.append(EventWrite(entry, Died(plain_fault("NeverIssued", why))))
-        out.extend(EventWrite(entry, Released()) for entry in piles.get("release", ()))
+            context.record(entry, Died(plain_fault("NeverIssued", why)))
+        for entry in due.get("release", ()):
+            context.record(entry, Released())
 
-    def _call_back(self, entries: Sequence[Entry], journal: Journal) -> list[Entry]:
+    def _call_back(self, context: CarryContext, entries: Sequence[Entry]) -> list[Entry]:
         """Send the due call-backs of records that are to be settled; the others pass as they are.
 
-        A broker that is away keeps nothing from being settled: it is told later.
+        A broker that is away keeps nothing from being settled. The call-back is sent later.
         """
         going = [entry for entry in entries if not entry.record.callbacks_due]
         for entry in entries:
             if entry.record.callbacks_due:
-                step = EventWrite(
-                    entry, send_next_callback(entry, self.send_callback), lease=self.limits.lease
-                )
-                written = [after for after in journal.write([step]) if after is not None]
+                sent = send_next_callback(entry, self.send_callback)
+                write = EventWrite(entry, sent, lease=self.limits.lease)
+                written = [after for after in context.journal.write([write]) if after is not None]
                 going += [replace(after, marked=entry.marked) for after in written]
         return going
 
     @staticmethod
-    def _seen(done: CarryResult, entries: Sequence[Entry | None]) -> None:
+    def _recorded(
+        context: CarryContext, result: CarryResult, entries: Sequence[Entry | None]
+    ) -> None:
+        """Note records as they are now; raise an alarm for each that somebody else settled."""
         for entry in entries:
-            if entry is not None:
-                done.records[entry.record.key] = entry.record
+            if entry is None:
+                continue
+            record = entry.record
+            result.records[record.key] = record
+            if record.state is State.VANISHED:
+                verb = record.decision.verb if record.decision else "nothing"
+                text = (
+                    f"{shown(record.key)!r}: {verb} was decided, and Astakos does not know serial "
+                    f"{record.serial} any more: somebody else has settled it"
+                )
+                log.error("commission_vanished", lane=context.lane, key=shown(record.key))
+                context.ledger.alarm(context.lane, "vanished", text)

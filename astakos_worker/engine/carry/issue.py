@@ -1,8 +1,9 @@
-"""One commission, exactly one serial: runs of POSTs, and the probe for lost answers.
+"""Issuing: one commission, exactly one serial.
 
-Nothing is sent unmarked, which the claim sees to, or after the mark's `send_until` (F73). What may
-have been done is looked for by its tag before it is done again (F5 to F9), and done again only when
-a list that was started after the quiet horizon does not hold it.
+A claim marks each record before its POST is sent, and nothing is sent after the mark's
+`send_until` (F73). A POST whose answer was lost may have been executed. Then the commission is
+looked for first, by the tag in its name, in Astakos' list of pending commissions. It is sent
+again only when a list that was started after the quiet horizon does not hold it (F5 to F9).
 """
 
 from collections.abc import Sequence
@@ -10,13 +11,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from astakos_worker.engine.breaker import CircuitBreaker
-from astakos_worker.engine.journal import EventWrite, Journal
+from astakos_worker.engine.carry.context import CarryContext
 from astakos_worker.engine.listed import InfoReader, plausible, unrecorded_serials
-from astakos_worker.engine.ports import Astakos, Draw, Limits
-from astakos_worker.engine.replies import issue_failed
-from astakos_worker.ledger.contract import Clock, Entry, Ledger
-from astakos_worker.ledger.events import Absent, Event, Issued, Postponed, Unsent
+from astakos_worker.engine.replies import issue_absent, issue_failed
+from astakos_worker.ledger.contract import Entry
+from astakos_worker.ledger.events import Died, Event, Issued, Postponed, Unsent
 from astakos_worker.ledger.record import Record
 from astakos_worker.ledger.request import wire_name
 from astakosclient.errors import AstakosClientException
@@ -25,103 +24,117 @@ log = structlog.get_logger(__name__)
 
 
 class _LateError(Exception):
-    """Raised when a look at many unknown commissions has taken a carrier's time."""
+    """Raised when looking at many unknown commissions has used up a carrier's time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """Issues what is queued and finds what is ambiguous."""
+    """Issues queued commissions, and looks for the ambiguous ones."""
 
-    astakos: Astakos
-    ledger: Ledger
-    journal: Journal
-    clock: Clock
-    limits: Limits
-    draw: Draw
+    context: CarryContext
 
-    def run(self, entries: Sequence[Entry], breaker: CircuitBreaker, out: list[EventWrite]) -> None:
-        """Send a short run, and append what is to be recorded to `out`.
-
-        `out` grows as answers come, so that a crash of this code loses none of them.
-        """
+    def run(self, entries: Sequence[Entry]) -> None:
+        """Send a short run of POSTs, one after the other."""
+        context = self.context
         for entry in entries:
-            record = entry.record
-            if breaker.open or self.clock.now() >= (record.send_until or 0.0):
-                out.append(EventWrite(entry, Unsent(record.marks, self.clock.now())))
+            record, now = entry.record, context.clock.now()
+            if context.breaker.open or now >= (record.send_until or 0.0):
+                context.record(entry, Unsent(record.marks, context.clock.now()))
                 continue
-            out.append(EventWrite(entry, self._post(record, breaker)))
+            context.record(entry, self._post(record))
 
-    def _post(self, record: Record, breaker: CircuitBreaker) -> Event:
-        request = record.request
+    def _post(self, record: Record) -> Event:
+        context, request = self.context, record.request
         if request is None:
             raise ValueError(f"{record.key!r} has no request to issue")
-        tag = record.tag(self.limits.tag_namespace(record.service))
+        tag = record.tag(context.limits.tag_namespace(record.service))
         try:
-            serial = self.astakos.issue_provisions(
+            serial = context.astakos.issue_provisions(
                 [provision.wire() for provision in request.provisions],
                 wire_name(request.name, tag),
                 request.force,
                 fresh=True,
             )
         except AstakosClientException as error:
-            breaker.failed(error)
-            return issue_failed(error, record, self.clock.now(), self.limits, self.draw)
-        breaker.answered()
+            context.breaker.failed(error, record, "issue")
+            return issue_failed(error, record, context.clock.now(), context.limits, context.draw)
+        context.breaker.succeeded("issue", [record])
         return Issued(serial)
 
-    def probe(
-        self, lane: str, entries: Sequence[Entry], breaker: CircuitBreaker, out: list[EventWrite]
-    ) -> None:
-        """Look for all ambiguous commissions of a lane at once; append what was found."""
-        started = self.clock.now()
+    def probe(self, entries: Sequence[Entry]) -> None:
+        """Look for all ambiguous commissions of the lane at once."""
+        context = self.context
+        started = context.clock.now()
+        if context.breaker.open:
+            self._give_back(entries)
+            return
         try:
-            found, trusted = self._look(lane, entries)
+            found, trusted = self._look(entries)
         except AstakosClientException as error:
-            breaker.failed(error)
-            out.extend(EventWrite(entry, self._later(entry.record, started)) for entry in entries)
-            return
-        except _LateError:  # what was seen is remembered: the next look goes on from there (F66)
-            log.info("probe_unfinished", lane=lane, wanted=len(entries))
-            out.extend(EventWrite(entry, None) for entry in entries)
-            return
-        breaker.answered()
-        log.info("probe", lane=lane, wanted=len(entries), found=len(found))
-        for entry in entries:
-            record = entry.record
-            serials = found.get(record.key, [])
-            out.extend(EventWrite(entry, Issued(serial, "adopted")) for serial in serials[:1])
-            if serials:
-                continue  # a second one is the sweep's: it is seen again, and is a twin then
-            quiet = record.quiet_at is not None and started >= record.quiet_at
-            if quiet and trusted:
-                out.append(EventWrite(entry, Absent(record.marks, started, self.clock.now())))
-            else:
-                out.append(EventWrite(entry, self._later(record, started)))
+            context.breaker.failed_to_list(error)
+            for entry in entries:
+                context.record(entry, self._later(entry.record, started))
+        except _LateError:  # what was read is remembered: the next probe goes on from there (F66)
+            log.info("probe_unfinished", lane=context.lane, wanted=len(entries))
+            self._give_back(entries)
+        else:
+            log.info("probe", lane=context.lane, wanted=len(entries), found=len(found))
+            for entry in entries:
+                serials = found.get(entry.record.key, [])
+                context.record(entry, self._probed(entry.record, serials, started, trusted=trusted))
 
-    def _look(self, lane: str, entries: Sequence[Entry]) -> tuple[dict[str, list[int]], bool]:
+    def _give_back(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            self.context.record(entry, None)
+
+    def _probed(
+        self, record: Record, serials: Sequence[int], started: float, *, trusted: bool
+    ) -> Event:
+        """Return what a probe that was started then says of one commission."""
+        if serials:  # a second one is left to the sweep, which finds it as a twin
+            return Issued(serials[0], "adopted")
+        quiet = record.quiet_at is not None and started >= record.quiet_at
+        if not (quiet and trusted):
+            return self._later(record, started)
+        event = self._absent(record, started)
+        if isinstance(event, Died):
+            self.context.breaker.end_request_alarms()
+        return event
+
+    def _absent(self, record: Record, started: float) -> Event:
+        context = self.context
+        since = record.failing_since
+        others = since is not None and context.memory.succeeded_since("issue", since)
+        now = context.clock.now()
+        return issue_absent(record, started, now, context.limits, context.draw, others=others)
+
+    def _look(self, entries: Sequence[Entry]) -> tuple[dict[str, list[int]], bool]:
+        """Return the serials found for each key, and whether the list can be right (F42)."""
+        context = self.context
         wanted = {(e.record.key, e.record.incarnation) for e in entries}
-        namespace = self.limits.tag_namespace(lane)
-        held = self.ledger.lane(lane).held
-        listed = self.astakos.get_pending_commissions()
+        namespace = context.limits.tag_namespace(context.lane)
+        held = context.ledger.lane(context.lane).held
+        listed = context.astakos.get_pending_commissions()
         found: dict[str, list[int]] = {}
-        until = self.clock.now() + self.limits.carry_seconds
+        until = context.clock.now() + context.limits.carry_seconds
 
         def turn() -> None:
-            if self.clock.now() >= until:
+            if context.clock.now() >= until:
                 raise _LateError
 
-        infos = InfoReader(self.astakos, turn=turn)
-        for one in unrecorded_serials(infos, self.ledger, lane, listed, namespace):
+        infos = InfoReader(context.astakos, turn=turn)
+        for one in unrecorded_serials(infos, context.ledger, context.lane, listed, namespace):
             if one.tag is None or (one.tag.key, one.tag.incarnation) not in wanted:
                 continue
             # A remembered name may be another commission's by now (F44).
             if one.fresh or infos.tags([one.serial]).get(one.serial) == one.tag:
                 found.setdefault(one.tag.key, []).append(one.serial)
-        return found, plausible(len(listed), held, self.limits)
+        return found, plausible(len(listed), held, context.limits)
 
     def _later(self, record: Record, now: float) -> Postponed:
-        """Look again a few times soon, and then when the answer is final."""
-        wait = self.limits.backoff(record.attempts + 1, self.draw)
+        """Probe again a few times soon, and then when the quiet horizon has passed."""
+        context = self.context
+        wait = context.limits.backoff(record.attempts + 1, context.draw)
         if record.quiet_at is not None and now < record.quiet_at:
             return Postponed(min(now + wait, record.quiet_at))
         return Postponed(now + wait)

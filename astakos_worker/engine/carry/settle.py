@@ -1,29 +1,32 @@
-"""Decided commissions to their end: many at once, each by its own row of the answer.
+"""Settling: decisions are sent to Astakos, many in one request, and each gets its own answer.
 
-The decision, and that it is about to be sent, are in the ledger before it is sent. So a serial
-that Astakos does not know after an earlier send is done (F24), and one on its very first send
-is an alarm (F25). A batch that fails as a whole is halved until the culprit is alone (F27).
+Before a decision is sent, the ledger has it, and also that it is about to be sent. So "not found"
+can be read. Two examples, for a commission whose accept is decided:
+
+- The accept was sent before, and the answer was lost. Now Astakos says "not found". The earlier
+  send did it: the commission is accepted (F24).
+- The accept is sent for the first time, and Astakos says "not found". Somebody else settled the
+  commission: it has *vanished*, which is an alarm (F25). This is believed only with proof that
+  the token is the right component's: another serial of the batch was settled, or Astakos lists
+  a commission of ours (`token_proof.py`).
+
+If a batch fails as a whole, one commission may be why. The batch is halved, and the halves are
+sent one after the other, until the one that fails is alone (F27).
 """
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from astakos_worker.engine.breaker import CircuitBreaker
-from astakos_worker.engine.carry.bare_serials import ALL_UNKNOWN, BareSerialChecker, needs_check
-from astakos_worker.engine.carry.batch_size import BatchSize
-from astakos_worker.engine.journal import EventWrite, Journal
-from astakos_worker.engine.ports import Astakos, Draw, Limits
-from astakos_worker.engine.replies import (
-    Condition,
-    condition_of,
-    is_poison,
-    is_too_large,
-    plain_fault,
-    settle_failed,
-)
-from astakos_worker.ledger.contract import Clock, Entry
+from astakos_worker.engine.carry.bare_serials import BareSerialChecker, needs_check
+from astakos_worker.engine.carry.context import CarryContext
+from astakos_worker.engine.carry.token_proof import UNPROVEN, is_token_proven, settled_ours
+from astakos_worker.engine.journal import EventWrite
+from astakos_worker.engine.replies import is_poison, is_too_large, plain_fault, settle_failed
+from astakos_worker.ledger.contract import Entry
 from astakos_worker.ledger.events import (
+    Died,
     Event,
     Postponed,
     Settled,
@@ -36,174 +39,220 @@ from astakos_worker.ledger.events import (
 from astakos_worker.ledger.record import Record, State
 from astakosclient.errors import AstakosClientException, Outcome
 
+#: A batch of so many serials of which Astakos knows not one: the lane rests (F25).
+ALL_UNKNOWN = 5
+
 
 @dataclass(slots=True)
 class Settler:
     """Sends decisions in batches."""
 
-    astakos: Astakos
-    journal: Journal
+    context: CarryContext
     checker: BareSerialChecker
-    clock: Clock
-    limits: Limits
-    draw: Draw
-    size: BatchSize
 
-    def run(
-        self,
-        entries: Sequence[Entry],
-        breaker: CircuitBreaker,
-        out: list[EventWrite],
-        *,
-        fresh: bool,
-    ) -> None:
-        """Send the decisions of these records, and append what is to be recorded to `out`.
+    def run(self, entries: Sequence[Entry], *, fresh: bool) -> None:
+        """Send the decisions of these records.
 
-        `fresh` says that they were claimed a moment ago: so they are ours without another look.
+        `fresh`: they were claimed a moment ago, so no other worker can have claimed them since.
         """
-        size = self.size.at(self.clock.now(), self.limits.settle_batch)
-        unseen = [entry for entry in entries if needs_check(entry.record)]
-        if unseen:
+        context = self.context
+        size = context.memory.batch_size.at(context.clock.now(), context.limits.settle_batch)
+        unchecked = [entry for entry in entries if needs_check(entry.record)]
+        if unchecked:
             fresh = False
-            known = [entry for entry in entries if not needs_check(entry.record)]
-            entries = [*known, *self.checker.run(unseen, breaker, out)]
+            rest = [entry for entry in entries if not needs_check(entry.record)]
+            entries = [*rest, *self.checker.run(unchecked)]
         ordered = sorted(entries, key=lambda entry: entry.record.settles_with)
-        waiting = [ordered[i : i + size] for i in range(0, len(ordered), size)][::-1]
+        waiting = deque(ordered[i : i + size] for i in range(0, len(ordered), size))
         while waiting:
-            batch = waiting.pop()
-            if breaker.open:
-                now = self.clock.now()
-                out.extend(
-                    EventWrite(entry, _not_now(entry.record, now) if entry.marked else None)
-                    for entry in batch
-                )
+            batch = waiting.popleft()
+            if context.breaker.open:
+                for entry in batch:
+                    # What this claim announced was not sent; an earlier send stays recorded.
+                    event = _not_sent(entry.record, context.clock.now()) if entry.marked else None
+                    context.record(entry, event)
                 continue
             announced = self._announced(batch, fresh=fresh)
             fresh = False
-            halves = self._batch(announced, breaker, out)
-            waiting.extend(reversed(halves))
+            # The halves come last. With one bad commission among many good ones, a request that
+            # succeeds then follows soon, and the breaker does not take it for an outage.
+            waiting.extend(self._send(announced))
 
     def _announced(self, entries: Sequence[Entry], *, fresh: bool) -> list[Entry]:
-        """Return those of a batch of which the ledger knows that they are about to be sent by us.
+        """Return the records that the ledger knows to be about to be sent by this worker.
 
-        What the claim announced is but held on to, and not even that when it was a moment ago.
+        The claim has announced most of them. A record that was claimed a moment ago keeps its
+        mark. For an older one the claim is renewed first: another worker may have claimed it
+        since, and then it is left out.
         """
         going = [replace(e, marked=False) for e in entries if fresh and e.marked]
-        steps = [
-            EventWrite(
-                entry,
-                None if entry.marked else _mark(entry.record),
-                fenced=True,
-                lease=self.limits.lease,
-            )
+        renewed = self._announce(
+            (entry, None if entry.marked or not _settles(entry.record) else SettleMarked())
             for entry in entries
             if not (fresh and entry.marked)
-        ]
-        marked = [entry for entry in self.journal.write(steps) if entry is not None]
-        # One that was here for its twin may have been decided just now: announced like any other.
-        late = [entry for entry in marked if _settles(entry.record) and not entry.record.sent]
-        if late:
-            steps = [
-                EventWrite(e, SettleMarked(), fenced=True, lease=self.limits.lease) for e in late
-            ]
-            marked = [entry for entry in marked if entry not in late]
-            marked += [entry for entry in self.journal.write(steps) if entry is not None]
-        return going + marked
+        )
+        # A record that was here for its twin alone may have been decided just now.
+        late = [e for e in renewed if _settles(e.record) and not e.record.sent]
+        others = [entry for entry in renewed if entry not in late]
+        return going + others + self._announce((entry, SettleMarked()) for entry in late)
 
-    def _batch(
-        self, entries: Sequence[Entry], breaker: CircuitBreaker, out: list[EventWrite]
-    ) -> list[list[Entry]]:
-        """Send one batch; return the halves that are to be sent again on their own."""
-        marked, apart = _distinct(entries)
-        out.extend(EventWrite(entry, _not_now(entry.record, self.clock.now())) for entry in apart)
-        accept = [e.record.serial for e in marked if _verb(e.record) == "accept"]
-        reject = [e.record.serial for e in marked if _verb(e.record) == "reject"]
-        reject += [t.serial for e in marked for t in e.record.twins if not t.done]
-        if not marked:
+    def _announce(self, pairs: Iterable[tuple[Entry, Event | None]]) -> list[Entry]:
+        lease = self.context.limits.lease
+        writes = [EventWrite(entry, event, fenced=True, lease=lease) for entry, event in pairs]
+        if not writes:
             return []
+        return [entry for entry in self.context.journal.write(writes) if entry is not None]
+
+    def _send(self, entries: Sequence[Entry]) -> list[list[Entry]]:
+        """Send one batch; return the halves that are to be sent on their own."""
+        context = self.context
+        batch, apart = _distinct(entries)
+        for entry in apart:
+            context.record(entry, _not_sent(entry.record, context.clock.now()))
+        if not batch:
+            return []
+        accept = [e.record.serial for e in batch if _verb(e.record) == "accept"]
+        reject = [e.record.serial for e in batch if _verb(e.record) == "reject"]
+        reject += [t.serial for e in batch for t in e.record.twins if not t.done]
         try:
-            reply = self.astakos.resolve_commissions(
+            reply = context.astakos.resolve_commissions(
                 [n for n in accept if n is not None], [n for n in reject if n is not None]
             )
         except AstakosClientException as error:
-            return self._failed(error, marked, breaker, out)
-        breaker.answered()
+            return self._failed(error, batch)
         rows = _rows(reply)
-        first = [e for e in marked if _settles(e.record) and len(e.record.sent) == 1]
-        if len(rows) >= ALL_UNKNOWN and set(rows.values()) == {"unknown"} and first:
-            breaker.rest_for_unknown_serials(len(rows))
-            now = self.clock.now()
-            out.extend(EventWrite(entry, _not_now(entry.record, now)) for entry in marked)
+        if set(rows.values()) == {"unknown"} and not self._are_unknown_believed(batch, rows):
             return []
-        for entry in marked:
-            out.extend(self._judged(entry, rows))
+        records = [entry.record for entry in batch]
+        context.breaker.succeeded("settle", records)
+        if {"accepted", "rejected"} & set(rows.values()):
+            settled_ours(context, records)
+        for entry in batch:
+            self._record_answers(entry, rows)
         return []
 
-    def _judged(self, entry: Entry, rows: Mapping[int, str]) -> list[EventWrite]:
-        record, now = entry.record, self.clock.now()
-        steps = [
-            EventWrite(entry, TwinSettled(twin.serial))
+    # --- Not found ----------------------------------------------------------------------------
+
+    def _are_unknown_believed(self, batch: Sequence[Entry], rows: Mapping[int, str]) -> bool:
+        """Return whether to believe that Astakos knows none of these serials.
+
+        If not, all of them stay open. Five or more let the lane rest: with another component's
+        token nothing on it can succeed.
+        """
+        context = self.context
+        first = self._first_sends(batch)
+        if not first:
+            return True
+        suspects = {e.record.serial for e in first if e.record.serial is not None}
+        try:
+            if is_token_proven(context, suspects):
+                return True
+        except AstakosClientException as error:
+            context.breaker.failed(error)
+        if len(rows) >= ALL_UNKNOWN or context.breaker.on_trial:
+            text = f"Astakos knows none of {len(rows)} serials; is the token another component's?"
+            context.breaker.rest("token", text)
+        for entry in batch:
+            due = context.retry_at(entry.record)
+            # The request did nothing, so it is not an earlier send for the next "not found".
+            event = SettleUnsent(entry.record.settles, due, UNPROVEN)
+            context.record(entry, event if _settles(entry.record) else Postponed(due))
+        return False
+
+    def _first_sends(self, batch: Sequence[Entry]) -> list[Entry]:
+        """Return the records that are settling now by their first send, as the ledger has them.
+
+        They are read again: another worker may have settled them since, while this one stood
+        still, and then "not found" is no surprise.
+        """
+        first = [e for e in batch if _settles(e.record) and len(e.record.sent) == 1]
+        if not first:
+            return []
+        context = self.context
+        now = context.ledger.get(context.lane, [entry.record.key for entry in first])
+        return [
+            entry
+            for entry in now.values()
+            if entry.record.state is State.SETTLING and len(entry.record.sent) == 1
+        ]
+
+    # --- Answers ------------------------------------------------------------------------------
+
+    def _record_answers(self, entry: Entry, rows: Mapping[int, str]) -> None:
+        """Record what Astakos answered for one commission and its twins."""
+        context, record = self.context, entry.record
+        done = [
+            TwinSettled(twin.serial)
             for twin in record.twins
             if not twin.done and rows.get(twin.serial) in {"rejected", "unknown"}
         ]
+        for event in done:
+            context.record(entry, event)
         if record.serial is None or not _settles(record):
-            return steps or [self._later(entry, now, "no answer for its twin")]
+            if not done:
+                self._later(entry, "no answer for its twin")
+            return
         row = rows.get(record.serial)
-        wanted = "accepted" if _verb(record) == "accept" else "rejected"
-        if row == wanted:
-            steps.append(EventWrite(entry, Settled()))
+        if row == ("accepted" if _verb(record) == "accept" else "rejected"):
+            context.record(entry, Settled())
         elif row == "unknown":
-            steps.append(EventWrite(entry, SettleNotFound()))
+            context.record(entry, SettleNotFound())
         else:
             why = f"Astakos answered {row or 'nothing'} for it"
-            steps.append(self._later(entry, now, why, refused=row is not None))
-        return steps
+            self._later(entry, why, refused=row is not None)
 
-    def _later(self, entry: Entry, now: float, why: str, *, refused: bool = False) -> EventWrite:
-        due = now + self.limits.backoff(entry.record.attempts, self.draw)
+    def _later(self, entry: Entry, why: str, *, refused: bool = False) -> None:
+        due = self.context.retry_at(entry.record)
         fault = plain_fault("NotSettled", why)
         if not _settles(entry.record):
-            return EventWrite(entry, Postponed(due, fault))
-        if refused:  # this send did nothing, and is not to count as an earlier one (F25)
-            return EventWrite(entry, SettleUnsent(entry.record.settles, due, fault))
-        return EventWrite(entry, SettleFailed(due, fault))
+            self.context.record(entry, Postponed(due, fault))
+        elif refused:  # this send did nothing, so it does not count as an earlier one (F25)
+            self.context.record(entry, SettleUnsent(entry.record.settles, due, fault))
+        else:
+            self.context.record(entry, SettleFailed(due, fault))
 
-    def _failed(
-        self,
-        error: AstakosClientException,
-        marked: list[Entry],
-        breaker: CircuitBreaker,
-        out: list[EventWrite],
-    ) -> list[list[Entry]]:
-        now = self.clock.now()
-        splits = is_poison(error) or is_too_large(error)
-        if splits and len(marked) > 1:
-            half = len(marked) // 2
-            if is_too_large(error):
-                self.size.found_too_large(len(marked), now)
+    # --- Failures -----------------------------------------------------------------------------
+
+    def _failed(self, error: AstakosClientException, batch: list[Entry]) -> list[list[Entry]]:
+        """Record that a batch failed as a whole; return the halves to be sent on their own."""
+        context = self.context
+        now = context.clock.now()
+        if is_too_large(error):
+            context.memory.batch_size.found_too_large(len(batch), now)
+        else:
+            alone = batch[0].record if len(batch) == 1 else None
+            context.breaker.failed(error, alone, "settle")
+        if len(batch) > 1 and (is_poison(error) or is_too_large(error)):
             if error.outcome is Outcome.REFUSED:
-                unsent = [
-                    EventWrite(
-                        entry, SettleUnsent(entry.record.settles, now), lease=self.limits.lease
-                    )
-                    for entry in marked
-                    if _settles(entry.record)
-                ]
-                twins = [entry for entry in marked if not _settles(entry.record)]
-                marked = [e for e in self.journal.write(unsent) if e is not None] + twins
-                half = len(marked) // 2
-            # Else it may have been executed: that it was sent stays recorded, and is sent again.
-            return [marked[:half], marked[half:]]
-        if not splits:
-            breaker.failed(error)
-        elif condition_of(error) is not Condition.PROXY:
-            breaker.answered()
-        for entry in marked:
-            event: Event = settle_failed(error, entry.record, now, self.limits, self.draw)
-            if not _settles(entry.record):
-                event = Postponed(now + self.limits.backoff(entry.record.attempts, self.draw))
-            out.append(EventWrite(entry, event))
+                batch = self._nothing_sent(batch, now)
+            # Else it may have been executed: that it was sent stays recorded.
+            half = len(batch) // 2
+            return [batch[:half], batch[half:]]
+        for entry in batch:
+            event = self._failure(error, entry.record, now)
+            if isinstance(event, Died):
+                context.breaker.end_request_alarms()
+            context.record(entry, event)
         return []
+
+    def _nothing_sent(self, batch: Sequence[Entry], now: float) -> list[Entry]:
+        """Take a send that Astakos refused off the records; return them as they are then."""
+        lease = self.context.limits.lease
+        twins = [entry for entry in batch if not _settles(entry.record)]
+        unsent = [
+            EventWrite(entry, SettleUnsent(entry.record.settles, now), lease=lease)
+            for entry in batch
+            if _settles(entry.record)
+        ]
+        return [e for e in self.context.journal.write(unsent) if e is not None] + twins
+
+    def _failure(self, error: AstakosClientException, record: Record, now: float) -> Event:
+        context = self.context
+        if not _settles(record):
+            return Postponed(context.retry_at(record))
+        since = record.failing_since
+        others = since is not None and context.memory.succeeded_since("settle", since)
+        return settle_failed(error, record, now, context.limits, context.draw, others=others)
 
 
 def _settles(record: Record) -> bool:
@@ -211,11 +260,7 @@ def _settles(record: Record) -> bool:
     return record.decision is not None and record.state in {State.PENDING, State.SETTLING}
 
 
-def _mark(record: Record) -> Event | None:
-    return SettleMarked() if _settles(record) else None
-
-
-def _not_now(record: Record, now: float) -> Event:
+def _not_sent(record: Record, now: float) -> Event:
     return SettleUnsent(record.settles, now) if _settles(record) else Postponed(now)
 
 

@@ -16,7 +16,7 @@ import structlog
 
 from astakos_worker.engine.breaker import end_outage_alarms
 from astakos_worker.engine.listed import Each, Info, InfoReader, plausible
-from astakos_worker.engine.ports import Astakos, Limits, Ring
+from astakos_worker.engine.ports import Astakos, Limits, WakeLane
 from astakos_worker.engine.sweep.findings import (
     Progress,
     Report,
@@ -53,7 +53,7 @@ class Sweep:
     ledger: Ledger
     clock: Clock
     limits: Limits
-    ring: Ring
+    wake_lane: WakeLane
     ask: Ask | None = None
     each: Each[Info | AstakosClientException] = map
 
@@ -101,7 +101,7 @@ class Sweep:
             ledger=self.ledger,
             clock=self.clock,
             limits=self.limits,
-            ring=self.ring,
+            wake_lane=self.wake_lane,
             ask=self.ask,
             infos=infos,
             report=report,

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from astakos_worker.engine.journal import EventWrite, Journal
 from astakos_worker.engine.listed import InfoReader, chunks
-from astakos_worker.engine.ports import Astakos, Limits, Ring
+from astakos_worker.engine.ports import Astakos, Limits, WakeLane
 from astakos_worker.engine.sweep.findings import Progress, Report, Selection, StopReason
 from astakos_worker.engine.sweep.owner import Answer, Ask, OwnerError, Unsettled, checked
 from astakos_worker.ledger.contract import Clock, Entry, Ledger, Write
@@ -49,7 +49,7 @@ class SweepRun:
     ledger: Ledger
     clock: Clock
     limits: Limits
-    ring: Ring
+    wake_lane: WakeLane
     ask: Ask | None
     infos: InfoReader
     report: Report
@@ -123,7 +123,7 @@ class SweepRun:
         written = Journal(self.ledger).write(
             [EventWrite(e, event, holder=False) for e, event in steps]
         )
-        self.ring(self.lane)
+        self.wake_lane(self.lane)
         return [entry is not None for entry in written]
 
     def decide(self, keys: Mapping[str, tuple[Verb, str]]) -> dict[str, bool]:
@@ -135,7 +135,7 @@ class SweepRun:
         verdicts = self.ledger.decide(self.lane, wanted)
         for verdict in verdicts.values():
             if verdict.wakeup:
-                self.ring(self.lane)
+                self.wake_lane(self.lane)
         cells = {key: v.entry.cell for key, v in verdicts.items() if v.entry is not None}
         return {
             key: (cell := cells.get(key)) is not None and cell.verb == decision.verb
@@ -164,5 +164,5 @@ class SweepRun:
         verdicts = self.ledger.cas(writes)
         for verdict in verdicts:
             if verdict.wakeup:
-                self.ring(self.lane)
+                self.wake_lane(self.lane)
         return [verdict.done for verdict in verdicts]

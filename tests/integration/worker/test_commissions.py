@@ -115,7 +115,8 @@ def test_hold_accepts_on_leaving_and_rejects_on_an_exception(service):
 
 
 def test_a_serial_of_ones_own_client_is_decided_too(service):
-    """A bare serial; one that Astakos does not know is `NotFound`, and no alarm."""
+    """A bare serial; one that Astakos does not know is `NotFound`, and no alarm (F87)."""
+    service.issue("listed").outcome(10)
     issued = service.issue("mine").outcome(10)
     service.commissions.accept(issued.serial)  # the record has it: it is that one's decision
     assert service.commissions.outcome("mine", 10).state == "accepted"

@@ -27,7 +27,7 @@ WINDOW = Settings.model_fields["refusal_window"].default
 
 @pytest.fixture
 def commissions():
-    return Commissions.in_memory(limits={VM: 2})
+    return Commissions.in_memory(limits={VM: 3})
 
 
 @pytest.fixture
@@ -51,11 +51,18 @@ def dead(commissions, lose_holding):
         commissions.issue(user="ada", **ONE, key="k")
         give_back = lose_holding("ada")
         getattr(commissions, verb)("k")
-        commissions.advance(WINDOW + 120)
+        window_passes(commissions)
         assert commissions.get("k").state == "dead"
         return give_back
 
     return dead
+
+
+def window_passes(commissions):
+    """Let the refusal window pass, while Astakos settles what others ask (F85)."""
+    commissions.advance(WINDOW / 2)
+    commissions.issue(user="eve", **ONE, key=f"other-{commissions.now:.0f}", accept=True)
+    commissions.advance(WINDOW / 2 + 120)
 
 
 def pending(commissions, user="ada"):
@@ -108,6 +115,18 @@ def test_what_passes_within_the_window_kills_nothing(commissions, lose_holding):
     assert commissions.get("k").state == "accepted"
 
 
+def test_an_error_of_every_request_kills_nothing(commissions, lose_holding):
+    """F85: without one success of another commission, the trouble may be Astakos' own."""
+    commissions.issue(user="ada", **ONE, key="k")
+    give_back = lose_holding("ada")
+    commissions.accept("k")
+    commissions.advance(10 * WINDOW)
+    assert commissions.get("k").state == "settling"
+    give_back()
+    commissions.advance(120)
+    assert commissions.get("k").state == "accepted"
+
+
 def test_its_caller_is_told_that_a_person_has_to_look(commissions, dead):
     dead()
     with pytest.raises(CommissionFailed, match="dead"):
@@ -132,7 +151,7 @@ def test_what_is_sent_again_too_early_dies_again_after_another_window(commission
     assert commissions.dead.resend("k").state == "settling"
     commissions.advance(WINDOW / 2)
     assert commissions.get("k").state == "settling"
-    commissions.advance(WINDOW)
+    window_passes(commissions)
     assert commissions.get("k").state == "dead"
     give_back()
     commissions.dead.resend("k")
@@ -213,9 +232,11 @@ def test_a_serial_that_was_issued_elsewhere_is_named_by_it(commissions, lose_hol
     pending = commissions.astakos._book.commissions
     pending[1] = replace(pending[1], name="by hand")
     commissions.ledger._lanes.clear()
+    commissions.ledger.lost_writes()
+    assert commissions.ledger.trust("default")
     lose_holding("ada")
     commissions.accept(1)
-    commissions.advance(WINDOW + 120)
+    window_passes(commissions)
     [letter] = commissions.dead.list()
     assert (letter.key, letter.which) == ("serial 1", 1)
     commissions.dead.discard(letter.which)

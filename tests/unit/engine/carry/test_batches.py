@@ -3,7 +3,7 @@
 import pytest
 
 from astakos_worker import Commissions
-from astakos_worker.engine.carry.batch_size import REMEMBERED
+from astakos_worker.engine.lane_memory import REMEMBERED
 from astakos_worker.engine.ports import Limits
 from astakos_worker.ledger.contract import Asked
 from astakos_worker.service.inside import history

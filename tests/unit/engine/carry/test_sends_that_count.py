@@ -29,7 +29,9 @@ SENT = after(fresh(), MARKED, ISSUED, ACCEPTED, SETTLES)
 )
 def test_a_send_that_did_nothing_is_no_earlier_send(error):
     """F25: or a commission that somebody else settled would pass for done as decided."""
-    record = transition(SENT, settle_failed(error, SENT, NOW, Limits(), lambda: 0.5), NOW)
+    record = transition(
+        SENT, settle_failed(error, SENT, NOW, Limits(), lambda: 0.5, others=True), NOW
+    )
     assert (record.state, record.sent) == (State.SETTLING, ())
     gone = after(record, SETTLES)
     assert gone.settles == 2 and len(gone.sent) == 1
@@ -46,5 +48,7 @@ def test_a_send_that_did_nothing_is_no_earlier_send(error):
 )
 def test_a_send_that_may_have_been_executed_stays_one(error):
     """F24: its success is the next one's "not found"."""
-    record = transition(SENT, settle_failed(error, SENT, NOW, Limits(), lambda: 0.5), NOW)
+    record = transition(
+        SENT, settle_failed(error, SENT, NOW, Limits(), lambda: 0.5, others=True), NOW
+    )
     assert record.sent == (1,)

@@ -144,6 +144,8 @@ def test_keys_conflicts_and_strangers_are_as_in_production(commissions):
 
 
 def test_a_bare_serial_that_astakos_does_not_know_is_not_found(commissions):
+    """It is believed while Astakos lists another commission of this ledger (F87)."""
+    commissions.issue(**ONE_VM, key="listed")
     with pytest.raises(NotFound):
         commissions.accept(57).outcome(timeout=5)
 
