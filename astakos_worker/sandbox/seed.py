@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from uuid import UUID, uuid5
 
+from msgspec import to_builtins
+
 from astakos_worker.sandbox.database import Database
 from astakos_worker.sandbox.database_rows import (
     FAR_AWAY,
@@ -138,8 +140,9 @@ def add_component(database: Database, table: Table, _: datetime = FOUNDED) -> Co
         LONG_AGO if table.get("expired", bool, default=False) else None,
         verbose_name=table.optional("verbose_name", str, None),
         order=table.optional("order", int, None),
-        dashboard=table.inner("dashboard").contents(),
-        cloudbar=table.inner("cloudbar").contents(),
+        # As JSON: TOML also has dates.
+        dashboard=to_builtins(table.inner("dashboard").contents()),
+        cloudbar=to_builtins(table.inner("cloudbar").contents()),
     )
     table.finish()
     database.add_component(component)

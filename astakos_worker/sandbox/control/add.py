@@ -24,11 +24,18 @@ def _adding(add: Callable[[Database, Table, datetime], object], *shown: str) -> 
     return control
 
 
-add_user = _adding(seed.add_users, "uuid", "username", "token")
+_add_users = _adding(seed.add_users, "uuid", "username", "token")
 add_component = _adding(seed.add_component, "name", "token")
 add_resource = _adding(seed.add_resource, "name")
 add_project = _adding(seed.add_project, "uuid", "name")
 add_oauth_client = _adding(seed.add_oauth_client, "id")
+
+
+def add_user(sandbox: Sandbox, body: Table) -> object:
+    """Add one user: with several, an error could leave some of them added."""
+    if "count" in body:
+        raise ControlError("count is for seeds; add one user at a time")
+    return _add_users(sandbox, body)
 
 
 def add_oauth_token(sandbox: Sandbox, body: Table) -> object:

@@ -213,18 +213,19 @@ def test_get_services_says_what_the_seed_says(caller_of):
     token = "sandbox-token-of-first"
     verbose_name = "The first"
     order = 7
-    dashboard = { order = 3, description = "What it is for" }
+    dashboard = { order = 3, description = "What it is for", since = 2030-01-31T10:00:00Z }
     cloudbar = { show = false }
     """
     with SandboxServer(seed) as server:
         astakos, first = caller_of(server)("GET", "/ui/get_services", None).json()
     assert astakos["name"] == "astakos"
+    since = {"since": "2030-01-31T10:00:00Z"}
     assert first == {
         "name": "first",
         "url": None,
         "verbose_name": "The first",
         "order": 7,
-        "dashboard": {"order": 3, "show": True, "description": "What it is for"},
+        "dashboard": {"order": 3, "show": True, "description": "What it is for", **since},
         "cloudbar": {"show": False},
     }
 
