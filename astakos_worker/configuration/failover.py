@@ -15,9 +15,10 @@ import redis
 from redis.sentinel import SentinelManagedConnection
 
 #: Errors of a server that answers and cannot do the work: it is a replica, it loads its data, its
-#: master is away, or it has too few replicas. Valkey puts the script's name before them.
+#: master is away, it has too few replicas, or it became a replica while a worker waited for a
+#: message (`UNBLOCKED`). Valkey puts the script's name before them.
 _WRONG: Final = re.compile(
-    r"^(?:\S*user_script\S*:\s*(?:\d+:\s*)?)?(READONLY|LOADING|MASTERDOWN|NOREPLICAS)\b"
+    r"^(?:\S*user_script\S*:\s*(?:\d+:\s*)?)?(READONLY|LOADING|MASTERDOWN|NOREPLICAS|UNBLOCKED)\b"
 )
 
 #: redis-py removes the first word of these errors.

@@ -12,6 +12,8 @@ from astakos_worker.ledger.record import Verb
 from astakos_worker.ledger.request import Request
 from astakos_worker.service import arguments
 from astakos_worker.service.deciding import Decider
+from astakos_worker.service.drafts import Checked
+from astakos_worker.service.errors import Unavailable
 from astakos_worker.service.issuing import Issuer
 from astakos_worker.service.options import Options, handling, text_and_force, with_options
 from astakosclient.errors import BadValue
@@ -82,31 +84,46 @@ class OnCommit:
         request = arguments.reassignment(user, provisions, **text_and_force(options))
         return self._issue(request, key, options)
 
-    def accept(self, which: str | int) -> None:
+    def accept(self, which: str | int, *, incarnation: str | None = None) -> None:
         """Decide to accept; see `Commissions.accept`."""
-        self._decide(which, "accept", "")
+        self._decide(which, "accept", "", incarnation)
 
-    def reject(self, which: str | int, *, reason: str = "") -> None:
+    def reject(self, which: str | int, *, reason: str = "", incarnation: str | None = None) -> None:
         """Decide to reject; see `Commissions.reject`."""
-        self._decide(which, "reject", reason)
+        self._decide(which, "reject", reason, incarnation)
 
     def _issue(self, request: Request, key: str | None, options: Options) -> str:
         # A key is made now: a caller that rolls back and tries again has another commission.
         checked = self._issuer.check(request, key, **handling(options))
 
-        def issue() -> None:
-            self._issuer.issue_one(self._issuer.draft_of(request, checked))
+        self._hook(_Issue(self._issuer, request, checked))
+        return checked.token.key
 
-        self._hook(issue)
-        return checked.key
-
-    def _decide(self, which: str | int, verb: Verb, reason: str) -> None:
+    def _decide(self, which: str | int, verb: Verb, reason: str, incarnation: str | None) -> None:
         which = arguments.checked_which(which)
+        reason = arguments.checked_reason(reason)
+        incarnation = arguments.checked_incarnation(incarnation)
 
         def decide() -> None:
-            self._decider.decide(which, verb, reason)
+            self._decider.decide(which, verb, reason, incarnation)
 
         self._hook(decide)
+
+
+class _Issue:
+    """Issues after the commit; called again after `Unavailable`, it issues the same commission."""
+
+    def __init__(self, issuer: Issuer, request: Request, checked: Checked) -> None:
+        self._issuer = issuer
+        self._request = request
+        self._checked = checked
+
+    def __call__(self) -> None:
+        try:
+            self._issuer.issue_one(self._issuer.draft_of(self._request, self._checked))
+        except Unavailable as error:
+            self._checked = self._checked.again(error.token)
+            raise
 
 
 def hook_of(given: Commits | Hook | None, using: str | None) -> Hook:

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from astakos_worker.configuration.names import NAME
 from astakos_worker.ledger.record import KEY_LIMIT, Moment
-from astakos_worker.ledger.request import Provision, Request, Tag, merge, wire_name
+from astakos_worker.ledger.request import NAME_LIMIT, Provision, Request, Tag, merge, wire_name
 from astakosclient.errors import BadValue
 
 _INT64 = 2**63
@@ -18,6 +18,9 @@ _INT64 = 2**63
 #: one: at a thousand commissions a second it would reach this in 285,000 years.
 _SERIALS_END = 2**53
 _ID_LIMIT = 255
+_REASON_LIMIT = 4096
+_CALLBACK_LIMIT = 400
+_CALLBACK = re.compile(r"[^\s@]+(@[^\s@]+)?")
 
 
 def one(
@@ -95,9 +98,52 @@ def checked_key(key: object) -> str:
     return key
 
 
+def checked_text(label: str, text: object, limit: int) -> str:
+    """Return a text that the ledger can keep: no NUL, no lone surrogate, `limit` characters."""
+    if not isinstance(text, str):
+        raise BadValue(f"{label} must be a string, not {type(text).__name__}")
+    if len(text) > limit:
+        raise BadValue(f"{label} must have at most {limit} characters, not {len(text)}")
+    if "\0" in text or not _is_utf8(text):
+        raise BadValue(f"{label} must have no NUL and no lone surrogate: {text!r:.80}")
+    return text
+
+
+def checked_reason(reason: object) -> str:
+    """Return the text of a decision, for operators."""
+    return checked_text("reason", reason, _REASON_LIMIT)
+
+
+def checked_callback(callback: object) -> str:
+    """Return a call-back: the name of a Celery task, or `task@queue`."""
+    if not isinstance(callback, str):
+        raise BadValue(f"callback must be a string, not {type(callback).__name__}")
+    fits = len(callback) <= _CALLBACK_LIMIT and callback.isprintable()
+    if not fits or not _CALLBACK.fullmatch(callback):
+        form = f"task or task@queue, at most {_CALLBACK_LIMIT} printable characters without spaces"
+        raise BadValue(f"callback must be {form}, not {callback!r:.80}")
+    return callback
+
+
+def checked_timeout(label: str, seconds: object) -> float:
+    """Return a number of seconds, zero included: how long a call waits."""
+    if seconds == 0 and not isinstance(seconds, bool):
+        return 0.0
+    return checked_seconds(label, seconds)
+
+
 def checked_which(which: object) -> str | int:
     """Return a key, or an integer for a serial."""
     return checked_key(which) if isinstance(which, str) else checked_serial(which)
+
+
+def checked_incarnation(incarnation: object) -> str | None:
+    """Return the name of one use of a key, as outcomes and call-backs have it; None: any use."""
+    if incarnation is None:
+        return None
+    if not isinstance(incarnation, str) or not re.fullmatch(r"[0-9a-f]{8}", incarnation):
+        raise BadValue(f"incarnation must be that of an outcome, not {incarnation!r:.80}")
+    return incarnation
 
 
 def checked_service(service: object) -> str:
@@ -118,13 +164,25 @@ def checked_serial(serial: object) -> int:
 
 
 def checked_quantity(resource: object, quantity: object) -> int:
-    """Return the quantity if it is an integer of 64 bits; `True` is none (F61)."""
+    """Return the quantity if it is an integer below 2**63 in size; `True` is none (F61).
+
+    -2**63 fits into 64 bits, but what gives it back does not.
+    """
     if isinstance(quantity, bool) or not isinstance(quantity, int):
         kind = type(quantity).__name__
         raise BadValue(f"the quantity of {resource!r} must be an integer, not {kind}")
-    if not -_INT64 <= quantity < _INT64:
-        raise BadValue(f"the quantity of {resource!r} must fit into 64 bits: {quantity}")
+    if not -_INT64 < quantity < _INT64:
+        raise BadValue(
+            f"the quantity of {resource!r} must fit into 64 bits, its negative too: {quantity}"
+        )
     return quantity
+
+
+def checked_count(label: str, count: object) -> int:
+    """Return a number of things: an integer from one on."""
+    if isinstance(count, bool) or not isinstance(count, int) or not 0 < count < _SERIALS_END:
+        raise BadValue(f"{label} must be a positive integer, not {count!r:.80}")
+    return count
 
 
 def checked_seconds(label: str, seconds: object) -> float:
@@ -143,6 +201,9 @@ def checked_strings(label: str, values: Iterable[str]) -> list[str]:
     listed = list(values)
     if not all(isinstance(value, str) for value in listed):
         raise BadValue(f"{label} must be a list of strings: {listed!r:.200}")
+    for value in listed:
+        if "\0" in value or not _is_utf8(value):
+            raise BadValue(f"{label} must have no NUL and no lone surrogate: {value!r:.80}")
     return listed
 
 
@@ -171,10 +232,7 @@ def _request(provisions: Iterable[Provision], name: object, force: object) -> Re
         raise BadValue("provisions are empty: there is nothing to reserve")
     for provision in merged:
         checked_quantity(provision.resource, provision.quantity)
-    if not isinstance(name, str):
-        raise BadValue(f"name must be a string, not {type(name).__name__}")
-    if "\0" in name or not _is_utf8(name):
-        raise BadValue("name must have no NUL and no lone surrogate")
+    name = checked_text("name", name, NAME_LIMIT)
     if not isinstance(force, bool):
         raise BadValue(f"force must be True or False, not {force!r}")
     return Request(merged, name, force)

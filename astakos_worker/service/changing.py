@@ -9,7 +9,13 @@ from astakos_worker.ledger.record import shown
 from astakos_worker.ledger.states import transition
 from astakos_worker.service.connections import Connections
 from astakos_worker.service.errors import CommissionError, DecisionConflict, Unavailable
-from astakos_worker.service.ledger_calls import ledger_errors, left_for_newer, missing
+from astakos_worker.service.ledger_calls import (
+    is_of,
+    ledger_errors,
+    left_for_newer,
+    missing,
+    reused,
+)
 from astakos_worker.service.outcome import or_error, outcome_of
 from astakosclient.errors import AstakosClientException
 
@@ -23,6 +29,8 @@ def change(
     key: str,
     event: Callable[[float], Event],
     refused: Callable[[Entry], Exception],
+    *,
+    incarnation: str | None = None,
 ) -> Entry:
     """Apply an event to a record and write it; wake the workers if the ledger wants it.
 
@@ -35,6 +43,8 @@ def change(
         if entry is None:
             raise missing(ledger, service, key)
         for _ in range(_TRIES):
+            if not is_of(entry, incarnation):
+                raise reused(key, incarnation)
             now = ledger.clock.now()
             try:
                 record = transition(entry.record, event(now), now)
@@ -53,9 +63,22 @@ def change(
     raise Unavailable(key, f"commission {shown(key)!r} changed too often: call again")
 
 
-def extend(connections: Connections, service: str, key: str, seconds: float) -> Entry:
+def extend(
+    connections: Connections,
+    service: str,
+    key: str,
+    seconds: float,
+    incarnation: str | None = None,
+) -> Entry:
     """Set a deadline `seconds` from now; `DecisionConflict` if the commission has been decided."""
-    return change(connections, service, key, lambda now: Extended(now + seconds), _not_extended)
+    return change(
+        connections,
+        service,
+        key,
+        lambda now: Extended(now + seconds),
+        _not_extended,
+        incarnation=incarnation,
+    )
 
 
 def _not_extended(entry: Entry) -> Exception:

@@ -7,9 +7,10 @@ workers is only a wake-up. No call talks to Astakos, and no token is held here.
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, TypeVar, Unpack
 
 from astakos_worker.configuration.settings import Settings
+from astakos_worker.ledger.contract import Entry
 from astakos_worker.ledger.record import Record, State, is_bare, shown
 from astakos_worker.ledger.request import Request
 from astakos_worker.service import arguments, new_commission
@@ -17,12 +18,12 @@ from astakos_worker.service.after_commit import Commits, Hook, OnCommit, hook_of
 from astakos_worker.service.changing import extend
 from astakos_worker.service.connections import Connections
 from astakos_worker.service.dead_letters import DeadLetters
-from astakos_worker.service.deciding import Decider, bare_serial
+from astakos_worker.service.deciding import Decider, Target, bare_serial
 from astakos_worker.service.drafts import Draft
-from astakos_worker.service.errors import OutcomeTimeout
+from astakos_worker.service.errors import OutcomeTimeout, Unavailable
 from astakos_worker.service.hold import held
 from astakos_worker.service.issuing import Issuer
-from astakos_worker.service.ledger_calls import ledger_errors, missing, read
+from astakos_worker.service.ledger_calls import is_of, ledger_errors, missing, read, reused
 from astakos_worker.service.new_commission import NewCommission
 from astakos_worker.service.options import Options, handling, text_and_force, with_options
 from astakos_worker.service.outcome import Outcome, or_error, outcome_of, through
@@ -36,13 +37,12 @@ class Commission:
     """A handle of one commission: cheap to make, and it holds no connection.
 
     `key` is the commission's idempotency key. (For a serial that another client issued it is a
-    key that the ledger reserves.)
+    key that the ledger reserves.) The handle names this one use of the key: if the key is used
+    again, its calls raise `KeyReused`.
     """
 
     def __init__(self, commissions: "Commissions", key: str, outcome: Outcome) -> None:
         self.key = key
-        # A bare serial may turn out to be a keyed commission's: by its serial it is still found.
-        self._which = bare_serial(key) if is_bare(key) else key
         self._commissions = commissions
         self._last = outcome
 
@@ -50,26 +50,60 @@ class Commission:
         return f"<Commission {shown(self.key)} {self._last.state}>"
 
     @property
+    def state(self) -> str:
+        """The state of `last`; see `Outcome`. Asks nobody."""
+        return self._last.state
+
+    @property
+    def serial(self) -> int | None:
+        """The serial of `last`; None while it has none. Asks nobody."""
+        return self._last.serial
+
+    @property
+    def incarnation(self) -> str:
+        """The name of this use of the key: a key that is used again has another one."""
+        return self._last.incarnation
+
+    @property
     def last(self) -> Outcome:
-        """The outcome that this handle heard last. Asks nobody."""
+        """The outcome that this handle heard last. Asks nobody; `get()` does."""
         return self._last
 
     def accept(self) -> "Commission":
         """Decide to accept; see `Commissions.accept`."""
-        return self._commissions.accept(self._which)
+        which, incarnation = _target(self)
+        return self._now(self._commissions.accept(which, incarnation=incarnation))
 
     def reject(self, reason: str = "") -> "Commission":
         """Decide to reject; see `Commissions.reject`."""
-        return self._commissions.reject(self._which, reason=reason)
+        which, incarnation = _target(self)
+        rejected = self._commissions.reject(which, reason=reason, incarnation=incarnation)
+        return self._now(rejected)
 
     def extend(self, deadline: float) -> "Commission":
         """Set a new deadline, `deadline` seconds from now; see `Commissions.extend`."""
-        return self._commissions.extend(self._which, deadline)
+        which, incarnation = _target(self)
+        return self._now(self._commissions.extend(which, deadline, incarnation=incarnation))
+
+    def get(self) -> Outcome:
+        """Return how it stands, without waiting; see `Commissions.get`."""
+        which, incarnation = _target(self)
+        self._last = self._commissions.get(which, incarnation=incarnation)
+        return self._last
 
     def outcome(self, timeout: float | None = None) -> Outcome:
         """Wait until it is pending, or has ended; see `Commissions.outcome`."""
-        self._last = self._commissions.outcome(self._which, timeout=timeout)
+        which, incarnation = _target(self)
+        self._last = self._commissions.outcome(which, timeout, incarnation=incarnation)
         return self._last
+
+    def _now(self, handle: "Commission") -> "Commission":
+        self._last = handle.last
+        return handle
+
+
+#: What `Commissions.resolve` is given: keys, serials and handles.
+W = TypeVar("W", bound=str | int | Commission)
 
 
 class Commissions:
@@ -141,12 +175,15 @@ class Commissions:
             callback: `task` or `task@queue`: a Celery task that is sent the outcome.
             callback_on: when it is sent: "closed" at every end, "refused" at that end alone,
                 "pending" when it has its serial.
-            reuse: True: if the key's commission has ended, issue a new one under that key.
+            reuse: True: if the key's commission has ended, issue a new one under that key. Or
+                the `incarnation` of the commission that the new one replaces.
+            token: the `token` of an `Unavailable` that this call raised: the call is repeated.
 
         Raises `BadValue` for a wrong argument, `KeyConflict` if the key is in use for other
         contents, `LedgerFull`, `DecisionConflict` for `accept=True` if it was rejected before;
         nothing is stored then. Raises `Unavailable` if the ledger does not answer: the
-        commission may be stored, and the same call again with its key is safe.
+        commission may be stored. Then the same call again is safe with its `key`, and with
+        `reuse=True` or without a key if `token=error.token` is added.
         """
         request = arguments.one(user, project, provisions, **text_and_force(options))
         return self._issue(request, key, options)
@@ -209,86 +246,123 @@ class Commissions:
                 drafts.append(self._issuer.draft(request, key, **options))
             except BadValue as error:
                 drafts.append(error)
-        records = iter(self._issuer.issue_all([one for one in drafts if isinstance(one, Draft)]))
+        wanted = [one for one in drafts if isinstance(one, Draft)]
+        try:
+            records = iter(self._issuer.issue_all(wanted))
+        except Unavailable as error:
+            made = iter(error.tokens)
+            tokens = [next(made) if isinstance(one, Draft) else None for one in drafts]
+            raise Unavailable(error.key, str(error), error.token, tokens) from error.__cause__
         results = [next(records) if isinstance(one, Draft) else one for one in drafts]
         return [self._handle(one) if isinstance(one, Record) else one for one in results]
 
     # --- Deciding -----------------------------------------------------------------------------
 
-    def accept(self, which: str | int) -> Commission:
+    def accept(self, which: str | int, *, incarnation: str | None = None) -> Commission:
         """Decide to accept a commission: by its key, or as an integer by its serial.
 
         The decision is recorded when this returns. A worker sends it as soon as there is a
         serial. The same decision again succeeds.
 
-        Raises `DecisionConflict` if it was rejected or has expired, `UnknownKey` for a key that
-        nobody issued, the error of a refused issue (`QuotaLimit`, ...), `BadValue`,
-        `Unavailable`.
-        """
-        return self._handle(self._decider.decide(which, "accept"))
+        `incarnation`: that of the commission's outcome or call-back. The decision then is for
+        this use of the key, and for no later one.
 
-    def reject(self, which: str | int, *, reason: str = "") -> Commission:
+        Raises `DecisionConflict` if it was rejected or has expired, `UnknownKey` for a key that
+        nobody issued, `KeyReused` if the key was used again since, the error of a refused issue
+        (`QuotaLimit`, ...), `BadValue`, `Unavailable`.
+        """
+        return self._handle(self._decider.decide(which, "accept", incarnation=incarnation))
+
+    def reject(
+        self, which: str | int, *, reason: str = "", incarnation: str | None = None
+    ) -> Commission:
         """Decide to reject a commission; if it is not issued yet, it is cancelled.
 
-        `which` is a key, or as an integer a serial; `reason` is a text for operators. Raises as
-        `accept`, except that rejecting a refused commission succeeds.
+        `which` is a key, or as an integer a serial; `reason` is a text for operators, of at most
+        4,096 characters. `incarnation` as for `accept`. Raises as `accept`, except that rejecting
+        a refused commission succeeds.
         """
-        return self._handle(self._decider.decide(which, "reject", reason))
+        return self._handle(self._decider.decide(which, "reject", reason, incarnation))
 
     def resolve(
-        self, accept: Iterable[str | int] = (), reject: Iterable[str | int] = ()
-    ) -> dict[str | int, Outcome | Exception]:
+        self, accept: Iterable[W] = (), reject: Iterable[W] = ()
+    ) -> dict[W, Outcome | Exception]:
         """Decide many commissions; return `{which: its outcome or its error}`.
 
-        A string is a key, an integer a serial. A commission that both lists name is not decided:
-        its result is `DecisionConflict`. One round trip to the ledger carries 250 of them.
+        A string is a key, an integer a serial; a handle names its own use of its key. A
+        commission that both lists name is not decided: its result is `DecisionConflict`. One
+        round trip to the ledger carries 250 of them.
 
         Raises `BadValue` for what can be neither key nor serial, and then decides nothing.
         Raises `Unavailable` if the ledger does not answer the first round trip; if it stops
         answering later, each commission from there on has `Unavailable` as its result.
         """
+        accepts, rejects = _targets("accept", accept), _targets("reject", reject)
+        results = self._decider.resolve(accepts.values(), rejects.values())
         return {
             which: outcome_of(one) if isinstance(one, Record) else one
-            for which, one in self._decider.resolve(accept, reject).items()
+            for which, target in (accepts | rejects).items()
+            for one in [results[target]]
         }
 
-    def extend(self, which: str | int, deadline: float) -> Commission:
+    def extend(
+        self, which: str | int, deadline: float, *, incarnation: str | None = None
+    ) -> Commission:
         """Set a commission's deadline to `deadline` seconds from now.
 
-        It may have had none, or a later one. Raises `DecisionConflict` if it has been decided or
-        has expired; otherwise as `accept`.
+        It may have had none, or a later one. `which` and `incarnation` as for `accept`. Raises
+        `DecisionConflict` if it has been decided or has expired; otherwise as `accept`.
         """
         seconds = arguments.checked_seconds("deadline", deadline)
-        entry = extend(self._connections, self.service, self._decider.key(which), seconds)
+        incarnation = arguments.checked_incarnation(incarnation)
+        key = self._decider.key(which)
+        entry = extend(self._connections, self.service, key, seconds, incarnation)
         return self._handle(entry.record)
 
     # --- Asking -------------------------------------------------------------------------------
 
-    def get(self, which: str | int) -> Outcome:
+    def get(self, which: str | int, *, incarnation: str | None = None) -> Outcome:
         """Return how a commission stands, without waiting.
 
-        Raises `UnknownKey` if there is none, `BadValue`, `Unavailable`.
+        `which` and `incarnation` as for `accept`. Raises `UnknownKey` if there is none,
+        `KeyReused`, `BadValue`, `Unavailable`.
         """
+        incarnation = arguments.checked_incarnation(incarnation)
         key = self._decider.key(which)
-        return outcome_of(read(self._connections, self.service, key).record)
+        return outcome_of(read(self._connections, self.service, key, incarnation).record)
 
-    def outcome(self, which: str | int, timeout: float | None = None) -> Outcome:
+    def outcome(
+        self,
+        which: str | int,
+        timeout: float | None = None,
+        *,
+        incarnation: str | None = None,
+    ) -> Outcome:
         """Wait until a commission is pending and undecided, or has ended; return its outcome.
 
-        `timeout`: seconds; None: the setting `ASTAKOS_HOLD_DEADLINE`.
+        `which` and `incarnation` as for `accept`. `timeout`: seconds; None: the setting
+        `ASTAKOS_HOLD_DEADLINE`.
 
         Raises what the client would have raised for a refused commission (`QuotaLimit`, ...),
         `NotFound` for a serial that Astakos does not know, `CommissionFailed` where a person has
-        to look, `OutcomeTimeout` if the time is over, `UnknownKey`, `BadValue`, `Unavailable`.
+        to look, `OutcomeTimeout` if the time is over, `UnknownKey`, `KeyReused`, `BadValue`,
+        `Unavailable`.
         """
+        limit = self._wait(timeout)
+        incarnation = arguments.checked_incarnation(incarnation)
         key = self._decider.key(which)
-        limit = self._settings.hold_deadline if timeout is None else timeout
         ledger = self._connections.ledger
         began = ledger.clock.now()
-        with ledger_errors(key):
-            entry, done = self._connections.watcher.wait(self.service, key, through, limit)
+
+        def over(entry: Entry) -> bool:
+            return through(entry) or not is_of(entry, incarnation)
+
+        with ledger_errors(key, reads=True):
+            entry, done = self._connections.watcher.wait(self.service, key, over, limit)
             if entry is None:
                 raise missing(ledger, self.service, key)
+        if not is_of(entry, incarnation):
+            raise reused(key, incarnation)
         outcome = outcome_of(entry.record)
         if outcome.state == State.MERGED and outcome.error is not None:
             # The same wait goes on, for the seconds that are left of it.
@@ -326,6 +400,7 @@ class Commissions:
         `DecisionConflict` if it has expired meanwhile, `Unavailable` if the decision could not be
         recorded. An exception of the block itself always comes through.
         """
+        timeout = arguments.checked_timeout("timeout", timeout)
         limit = self._settings.hold_deadline if deadline is None else deadline
         commission = self.issue(
             user=user,
@@ -377,8 +452,34 @@ class Commissions:
     def _decider(self) -> Decider:
         return Decider(self.service, self._connections)
 
+    def _wait(self, timeout: float | None) -> float:
+        """Return the seconds for which a call waits."""
+        if timeout is None:
+            return self._settings.hold_deadline
+        return arguments.checked_timeout("timeout", timeout)
+
     def _issue(self, request: Request, key: str | None, options: Options) -> Commission:
         return self._handle(self._issuer.issue(request, key, **handling(options)))
 
     def _handle(self, record: Record) -> Commission:
         return Commission(self, record.key, outcome_of(record))
+
+
+def _target(handle: Commission) -> Target:
+    """Return what a handle names: its use of its key. A serial names one commission by itself."""
+    if is_bare(handle.key):
+        # It may turn out to be a keyed commission's: by its serial it is still found.
+        return Target(bare_serial(handle.key))
+    return Target(handle.key, handle.incarnation)
+
+
+def _targets(label: str, items: Iterable[W]) -> dict[W, Target]:
+    """Return `{item: what it names}`; `BadValue` for what is neither key, serial nor handle."""
+    if isinstance(items, str) or not isinstance(items, Iterable):
+        raise BadValue(f"{label} must be a list of keys, serials and handles, not {items!r:.80}")
+    return {
+        item: _target(item)
+        if isinstance(item, Commission)
+        else Target(arguments.checked_which(item))
+        for item in items
+    }

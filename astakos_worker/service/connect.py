@@ -12,6 +12,7 @@ from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.contract import ServerLedger, WakeupPolicy
 from astakos_worker.ledger.redis.store import RedisLedger
 from astakos_worker.service.connections import Connections
+from astakos_worker.service.guarded_ledger import guarded
 from astakos_worker.service.waiting import RedisListener, Watcher
 from astakos_worker.service.wakeups import Waker, producer
 
@@ -43,13 +44,14 @@ def connected(settings: Settings) -> Connections:
     with _lock:
         if name not in _made:
             ledger = ledger_of(settings)
+            calls = guarded(ledger)
             listener = RedisListener(
                 connect(settings.ledger_url, patience=settings.patience), ledger
             )
             _made[name] = Connections(
-                ledger,
+                calls,
                 Waker(producer(settings), patience=settings.patience),
-                Watcher(ledger, listener),
+                Watcher(calls, listener),
             )
         return _made[name]
 

@@ -12,6 +12,7 @@ from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.contract import Entry
 from astakos_worker.ledger.events import Discarded, Event, Revived
 from astakos_worker.ledger.record import Record, State, shown
+from astakos_worker.service import arguments
 from astakos_worker.service.changing import change
 from astakos_worker.service.connections import Connections
 from astakos_worker.service.deciding import Decider, bare_serial
@@ -49,7 +50,8 @@ class DeadLetters:
 
         Raises `Unavailable`.
         """
-        with ledger_errors("dead letters"):
+        limit = arguments.checked_count("limit", limit)
+        with ledger_errors("dead letters", reads=True):
             keys = self.connections.ledger.dead(self.service, limit)
             entries = self.connections.ledger.get(self.service, keys)
         found = [entries[key].record for key in keys if key in entries]
@@ -102,7 +104,8 @@ class DeadLetters:
 
         Raises as `resend`.
         """
-        return self._become(which, lambda _: Discarded(reason))
+        text = arguments.checked_reason(reason)
+        return self._become(which, lambda _: Discarded(text))
 
     def _become(self, which: str | int, event: Callable[[float], Event]) -> Outcome:
         key = Decider(self.service, self.connections).key(which)

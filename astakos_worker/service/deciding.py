@@ -6,6 +6,7 @@ raises.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from astakos_worker.configuration import names
 from astakos_worker.ledger.contract import Write, Written
@@ -15,11 +16,22 @@ from astakos_worker.service import arguments
 from astakos_worker.service.connections import Connections
 from astakos_worker.service.drafts import new_incarnation
 from astakos_worker.service.errors import CommissionError, DecisionConflict, Unavailable, UnknownKey
-from astakos_worker.service.ledger_calls import in_batches, ledger_errors, left_for_newer
+from astakos_worker.service.ledger_calls import in_batches, ledger_errors, left_for_newer, reused
 from astakos_worker.service.outcome import check_decision
 from astakosclient.errors import AstakosClientException, BadValue
 
 _TASKS: dict[Verb, str] = {"accept": names.WAKE_ACCEPT, "reject": names.WAKE_REJECT}
+
+
+class Target(NamedTuple):
+    """A commission as a call names it: by key or serial, and by its incarnation if it is known.
+
+    A key that is used again has another incarnation. A decision that names one decides no later
+    use of the key.
+    """
+
+    which: str | int
+    incarnation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,72 +46,91 @@ class Decider:
         which = arguments.checked_which(which)
         return which if isinstance(which, str) else self._keys([which])[which]
 
-    def decide(self, which: str | int, verb: Verb, reason: str = "") -> Record:
+    def decide(
+        self, which: str | int, verb: Verb, reason: str = "", incarnation: str | None = None
+    ) -> Record:
         """Record a decision; return the commission as it is now.
 
         Raises as `Commissions.accept`.
         """
+        reason = arguments.checked_reason(reason)
+        incarnation = arguments.checked_incarnation(incarnation)
         key = self.key(which)
-        [verdict] = self._record({key: self._decision(verb, reason)}).values()
-        return _judged(key, verdict, verb)
+        incarnations = {} if incarnation is None else {key: incarnation}
+        [written] = self._record({key: self._decision(verb, reason)}, incarnations).values()
+        return _judged(key, written, verb, incarnation)
 
     def resolve(
-        self, accept: Iterable[str | int], reject: Iterable[str | int]
-    ) -> dict[str | int, Record | Exception]:
+        self, accept: Iterable[Target], reject: Iterable[Target]
+    ) -> dict[Target, Record | Exception]:
         """Decide many; return for each the commission as it is now, or its error."""
-        accepted, rejected = _distinct("accept", accept), _distinct("reject", reject)
-        keys = self._keys([*accepted, *rejected])
+        accepts, rejects = dict.fromkeys(accept), dict.fromkeys(reject)
+        targets = accepts | rejects
+        keys = self._keys(target.which for target in targets)
         # A commission may be in one list by its key, and in the other by its serial.
-        both = {keys[which] for which in accepted} & {keys[which] for which in rejected}
-        accepts, rejects = self._decision("accept"), self._decision("reject")
-        wanted = {keys[which]: accepts for which in accepted}
-        wanted |= {keys[which]: rejects for which in rejected}
-        verdicts = self._record({key: d for key, d in wanted.items() if key not in both})
-        out: dict[str | int, Record | Exception] = {}
-        for which in (*accepted, *rejected):
-            key = keys[which]
+        both = {keys[one.which] for one in accepts} & {keys[one.which] for one in rejects}
+        accepted, rejected = self._decision("accept"), self._decision("reject")
+        decisions = {keys[one.which]: accepted for one in accepts}
+        decisions |= {keys[one.which]: rejected for one in rejects}
+        incarnations = {keys[one.which]: one.incarnation for one in targets if one.incarnation}
+        written = self._record(
+            {key: one for key, one in decisions.items() if key not in both}, incarnations
+        )
+        results: dict[Target, Record | Exception] = {}
+        for target in targets:
+            key = keys[target.which]
             try:
                 if key in both:
-                    raise DecisionConflict(key, f"{which!r} is in both lists")
-                out[which] = _judged(key, verdicts[key], wanted[key].verb)
+                    raise DecisionConflict(key, f"{shown(key)!r} is in both lists")
+                verb = decisions[key].verb
+                results[target] = _judged(key, written[key], verb, target.incarnation)
             except (AstakosClientException, CommissionError) as error:
-                out[which] = error
-        return out
+                results[target] = error
+        return results
 
     def decide_or_await(
-        self, which: str | int, verb: Verb, reason: str = "", *, patience: float
+        self,
+        which: str | int,
+        verb: Verb,
+        reason: str = "",
+        *,
+        patience: float,
+        incarnation: str | None = None,
     ) -> Record:
         """Record a decision that came by name; if its request has not come, wait for it (F77).
 
-        `patience`: seconds for which the decision waits.
+        `patience`: seconds for which the decision waits. One that names an incarnation does not
+        wait: its request has been here.
         """
         try:
-            return self.decide(which, verb, reason)
+            return self.decide(which, verb, reason, incarnation)
         except UnknownKey as unknown:
+            if incarnation is not None:
+                raise
             key, now = unknown.key, self.connections.ledger.clock.now()
             decision = self._decision(verb, reason)
             record = awaited(
                 key, self.service, new_incarnation(), decision, now=now, until=now + patience
             )
             with ledger_errors(key):
-                [verdict] = self.connections.ledger.cas([Write(record, 0, cell=decision)])
-            if verdict.done and verdict.entry is not None:
-                return verdict.entry.record
+                [written] = self.connections.ledger.cas([Write(record, 0, cell=decision)])
+            if written.done and written.entry is not None:
+                return written.entry.record
             return self.decide(which, verb, reason)
 
     def resolve_or_await(
         self, accept: Iterable[str | int], reject: Iterable[str | int], *, patience: float
     ) -> dict[str | int, Record | Exception]:
         """Decide many as `decide_or_await` does; return them as `resolve` does."""
-        accept, reject = _distinct("accept", accept), _distinct("reject", reject)
-        out = self.resolve(accept, reject)
-        for which in [which for which, one in out.items() if isinstance(one, UnknownKey)]:
-            verb: Verb = "accept" if which in accept else "reject"
+        accepts, rejects = _targets("accept", accept), _targets("reject", reject)
+        results = self.resolve(accepts.values(), rejects.values())
+        for target in [one for one, what in results.items() if isinstance(what, UnknownKey)]:
+            verb: Verb = "accept" if target in accepts.values() else "reject"
             try:
-                out[which] = self.decide_or_await(which, verb, patience=patience)
+                results[target] = self.decide_or_await(target.which, verb, patience=patience)
             except (AstakosClientException, CommissionError) as error:
-                out[which] = error
-        return out
+                results[target] = error
+        return {which: results[target] for which, target in (accepts | rejects).items()}
 
     def _keys(self, items: Iterable[str | int]) -> dict[str | int, str]:
         """Return the ledger's key of each; one round trip finds those of all serials."""
@@ -107,7 +138,7 @@ class Decider:
         serials = [which for which in listed if isinstance(which, int)]
         found: dict[int, str] = {}
         if serials:
-            with ledger_errors(*map(bare_key, serials)):
+            with ledger_errors(*map(bare_key, serials), reads=True):
                 found = self.connections.ledger.find(self.service, serials)
         return {
             which: which if isinstance(which, str) else found.get(which, bare_key(which))
@@ -117,27 +148,37 @@ class Decider:
     def _decision(self, verb: Verb, reason: str = "") -> Decision:
         return Decision(verb, reason, self.connections.ledger.clock.now())
 
-    def _record(self, decisions: Mapping[str, Decision]) -> dict[str, Written | Unavailable]:
-        """Write decisions and send wake-ups; see `in_batches` for an outage."""
-        return dict(
-            zip(decisions, in_batches(list(decisions.items()), self._record_batch), strict=True)
-        )
+    def _record(
+        self, decisions: Mapping[str, Decision], incarnations: Mapping[str, str]
+    ) -> dict[str, Written | Unavailable]:
+        """Write decisions and send wake-ups; see `in_batches` for an outage.
 
-    def _record_batch(self, items: Sequence[tuple[str, Decision]]) -> list[Written]:
+        `incarnations`: `{key: the incarnation that its decision is for}`, where it is known.
+        """
+
+        def record(items: Sequence[tuple[str, Decision]]) -> list[Written]:
+            return self._record_batch(dict(items), incarnations)
+
+        return dict(zip(decisions, in_batches(list(decisions.items()), record), strict=True))
+
+    def _record_batch(
+        self, decisions: Mapping[str, Decision], incarnations: Mapping[str, str]
+    ) -> list[Written]:
         """Write decisions and send wake-ups; a serial without a record gets a record of its own."""
-        ledger, decisions = self.connections.ledger, dict(items)
-        verdicts = ledger.decide(self.service, decisions)
-        new = [key for key in decisions if is_bare(key) and _is_nowhere(verdicts[key])]
+        ledger = self.connections.ledger
+        named = {key: incarnations[key] for key in decisions if key in incarnations}
+        written = ledger.decide(self.service, decisions, named)
+        new = [key for key in decisions if is_bare(key) and _is_nowhere(written[key])]
         if new:
             made = ledger.cas([self._bare(key, decisions[key]) for key in new])
-            verdicts |= dict(zip(new, made, strict=True))
-        if late := {key: decisions[key] for key in new if not verdicts[key].done}:
-            verdicts |= ledger.decide(self.service, late)  # another writer has just made them
-        for key, verdict in verdicts.items():
-            if verdict.wakeup and verdict.entry is not None:
+            written |= dict(zip(new, made, strict=True))
+        if late := {key: decisions[key] for key in new if not written[key].done}:
+            written |= ledger.decide(self.service, late)  # another writer has just made them
+        for key, one in written.items():
+            if one.wakeup and one.entry is not None:
                 task = _TASKS[decisions[key].verb]
-                self.connections.waker.wake(task, self.service, key, verdict.entry.version)
-        return [verdicts[key] for key in decisions]
+                self.connections.waker.wake(task, self.service, key, one.entry.version)
+        return [written[key] for key in decisions]
 
     def _bare(self, key: str, decision: Decision) -> Write:
         record = bare(
@@ -156,25 +197,29 @@ def bare_serial(key: str) -> int:
     return int(key[1:])
 
 
-def _is_nowhere(verdict: Written) -> bool:
-    return verdict.entry is None and not verdict.newer
+def _is_nowhere(written: Written) -> bool:
+    return written.entry is None and not written.newer
 
 
-def _judged(key: str, verdict: Written | Unavailable, verb: Verb) -> Record:
+def _judged(
+    key: str, written: Written | Unavailable, verb: Verb, incarnation: str | None
+) -> Record:
     """Return the commission if this decision stands; raise the error if it does not."""
-    if isinstance(verdict, Unavailable):
-        raise verdict
-    if verdict.newer:
+    if isinstance(written, Unavailable):
+        raise written
+    if written.newer:
         raise left_for_newer(key)
-    if verdict.entry is None:
+    if written.superseded:
+        raise reused(key, incarnation)
+    if written.entry is None:
         raise UnknownKey(key, f"there is no commission {shown(key)!r} to {verb}")
-    record = verdict.entry.record
+    record = written.entry.record
     check_decision(record, verb)
     return record
 
 
-def _distinct(label: str, items: Iterable[str | int]) -> tuple[str | int, ...]:
-    """Return keys and serials, each once, in order; `BadValue` for what is neither."""
+def _targets(label: str, items: Iterable[str | int]) -> dict[str | int, Target]:
+    """Return `{item: what it names}`, in order; `BadValue` for what is neither key nor serial."""
     if isinstance(items, str) or not isinstance(items, Iterable):
         raise BadValue(f"{label} must be a list of keys and serials, not {items!r:.80}")
-    return tuple(dict.fromkeys(arguments.checked_which(which) for which in items))
+    return {item: Target(arguments.checked_which(item)) for item in items}

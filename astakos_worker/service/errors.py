@@ -4,6 +4,7 @@ A wrong argument raises `astakosclient.BadValue`. A refused commission raises th
 client would have raised (`QuotaLimit`, `NotFound`, ...).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -30,8 +31,34 @@ class UnknownKey(CommissionError):  # noqa: N818
     """Raised when the ledger has no commission under this key."""
 
 
+class KeyReused(UnknownKey):
+    """Raised when a call names a commission whose key has been used again since.
+
+    A handle names its commission, and so does `incarnation=`. Nothing was changed.
+    """
+
+
 class Unavailable(CommissionError):  # noqa: N818
-    """Raised when the ledger does not answer or cannot write. The same call again is safe."""
+    """Raised when the ledger does not answer or cannot write. The same call again is safe.
+
+    `token`: for a call that issues, what makes its repetition safe with `reuse` too:
+    `issue(..., token=error.token)`. None for other calls. `tokens`: where `issue_many` raises, the
+    token of each of its commissions, in order; None for one with a wrong argument.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        message: str,
+        token: str | None = None,
+        tokens: Sequence[str | None] = (),
+    ) -> None:
+        super().__init__(key, message)
+        self.token = token
+        self.tokens = tuple(tokens)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.key, str(self), self.token, self.tokens)
 
 
 class NewerRecord(Unavailable):

@@ -1,5 +1,6 @@
 """Around the block of `Commissions.hold`: reserve before it, decide after it (F80)."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -18,6 +19,8 @@ from astakosclient.errors import AstakosClientException
 
 #: Seconds for which the end of the block tries to record its decision.
 _PERSISTENCE = 5.0
+#: Seconds between two tries.
+_PAUSE = 0.1
 
 
 class Held(Protocol):
@@ -82,6 +85,7 @@ def _insist(
     """
     key, end = commission.key, clock.now() + _PERSISTENCE
     while True:
+        began = clock.now()
         try:
             if verb == "accept":
                 commission.accept()
@@ -90,7 +94,9 @@ def _insist(
         except (CommissionError, AstakosClientException) as error:
             away = isinstance(error, Unavailable)
             if away and clock.now() < end:
-                continue  # a try takes as long as the ledger's time-out
+                if clock.now() - began < _PAUSE:  # it failed at once: its connection was refused
+                    time.sleep(_PAUSE)
+                continue
             note = f"{verb} of {key!r} is not recorded: {error}"
             if away:
                 note += f"; its deadline is {deadline:g} s after its issue"

@@ -4,13 +4,13 @@ A decision that comes with the issue is written in the same step. So a caller th
 needs no second call, and no other decision can come in between.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Unpack
 
 from astakos_worker.configuration import names
 from astakos_worker.configuration.settings import Settings
-from astakos_worker.ledger.contract import FULL, Write, Written
+from astakos_worker.ledger.contract import FULL, Entry, Write, Written
 from astakos_worker.ledger.record import Record
 from astakos_worker.ledger.request import Request
 from astakos_worker.service import drafts as rules
@@ -19,6 +19,7 @@ from astakos_worker.service.drafts import Checked, Draft
 from astakos_worker.service.errors import (
     CommissionError,
     DecisionConflict,
+    KeyConflict,
     LedgerFull,
     Unavailable,
 )
@@ -69,76 +70,119 @@ class Issuer:
 
         Raises `Unavailable` if the ledger does not answer the first batch.
         """
-        return in_batches([(draft.record.key, draft) for draft in drafts], self._issue_batch)
+        items = [(draft.record.key, draft) for draft in drafts]
+        return in_batches(items, self._issue_batch, lambda draft: draft.token)
 
-    def _issue_batch(self, items: Sequence[tuple[str, Draft]]) -> list[Record | CommissionError]:
-        results = self._create([draft for _, draft in items])
+    def _issue_batch(self, items: list[tuple[str, Draft]]) -> list[Record | CommissionError]:
+        results = self._create(items)
         for (key, _), one in zip(items, results, strict=True):
             if isinstance(one, Written) and one.wakeup:
                 version = one.entry.version if one.entry else 0
                 self.connections.waker.wake(names.WAKE_ISSUE, self.service, key, version)
         return [
-            one if isinstance(one, CommissionError) else _record(key, one)
-            for (key, _), one in zip(items, results, strict=True)
+            one if isinstance(one, CommissionError) else _record(draft, one)
+            for (_, draft), one in zip(items, results, strict=True)
         ]
 
-    def _create(self, drafts: Sequence[Draft]) -> list[Written | CommissionError]:
+    def _create(self, items: list[tuple[str, Draft]]) -> list[Written | CommissionError]:
         """Write new records, or find those that are there to be the same commissions.
 
-        One round trip where all keys are free, whatever their number. A key may be among the
-        drafts more than once.
+        One round trip where all keys are free, whatever their number; one more if a call may reuse
+        its key. A key may be among the items more than once. A draft is replaced in `items` before
+        each write, so that its token tells what the write replaces.
         """
         results: dict[int, Written | CommissionError] = {}
-        replays: list[int] = []
-        writes = {
-            n: Write(draft.record, 0, cell=draft.record.decision, wakeup=True)
-            for n, draft in enumerate(drafts)
-        }
+        found: dict[int, Entry] = {}
+        steps: dict[int, Entry | None] = dict(enumerate(self._entries(items)))
         for _ in range(_TRIES):
+            writes: dict[int, Write] = {}
+            for n, entry in steps.items():
+                key, draft = items[n]
+                draft, then = rules.step(draft, entry)
+                items[n] = key, draft
+                if isinstance(then, Write):
+                    writes[n] = then
+                elif isinstance(then, KeyConflict):
+                    results[n] = then
+                else:
+                    found[n] = then
             if not writes:
                 break
-            verdicts = self.connections.ledger.cas(list(writes.values()))
-            tried, writes = list(writes), {}
-            for n, verdict in zip(tried, verdicts, strict=True):
-                if verdict.done or verdict.entry is None:
-                    results[n] = verdict
-                elif (again := rules.over(drafts[n], verdict.entry)) is not None:
-                    writes[n] = again
-                elif (conflict := rules.conflict(drafts[n], verdict.entry)) is not None:
-                    results[n] = conflict
+            written = self.connections.ledger.cas(list(writes.values()))
+            steps = {}
+            for n, one in zip(writes, written, strict=True):
+                if one.done or one.entry is None:
+                    results[n] = _made(one, items[n][1])
                 else:
-                    results[n] = Written(True, verdict.entry)
-                    replays.append(n)
-        results |= self._decide([(n, drafts[n].record) for n in replays])
-        return [results.get(n, Written(False, None)) for n in range(len(drafts))]
+                    steps[n] = one.entry
+        results |= self._decide({n: (items[n][1], entry) for n, entry in found.items()})
+        return [results.get(n, Written(False, None)) for n in range(len(items))]
+
+    def _entries(self, items: Sequence[tuple[str, Draft]]) -> list[Entry | None]:
+        """Read the records of the keys that may be reused; None for all others."""
+        keys = {key for key, draft in items if draft.reuse}
+        entries = self.connections.ledger.get(self.service, keys) if keys else {}
+        return [entries.get(key) if draft.reuse else None for key, draft in items]
 
     def _decide(
-        self, replays: Sequence[tuple[int, Record]]
+        self, found: Mapping[int, tuple[Draft, Entry]]
     ) -> dict[int, Written | CommissionError]:
         """Decide commissions that were there before, where a decision came with the issue."""
-        decisions = {one.key: one.decision for _, one in replays if one.decision is not None}
+        results: dict[int, Written | CommissionError] = {
+            n: Written(True, entry) for n, (_, entry) in found.items()
+        }
+        decisions = {
+            draft.record.key: draft.record.decision
+            for draft, _ in found.values()
+            if draft.record.decision is not None
+        }
         if not decisions:
-            return {}
-        verdicts = self.connections.ledger.decide(self.service, decisions)
-        results: dict[int, Written | CommissionError] = {}
-        for n, record in replays:
-            if record.decision is None:
-                continue
-            results[n] = verdict = verdicts[record.key]
-            try:
-                if verdict.entry is not None:
-                    check_verb(verdict.entry.record, record.decision.verb)
-            except DecisionConflict as error:
-                results[n] = error
+            return results
+        incarnations = {
+            draft.record.key: entry.record.incarnation for draft, entry in found.values()
+        }
+        named = {key: incarnations[key] for key in decisions}
+        written = self.connections.ledger.decide(self.service, decisions, named)
+        for n, (draft, _) in found.items():
+            if draft.record.decision is not None:
+                results[n] = _decided(written[draft.record.key], draft.record)
         return results
 
 
-def _record(key: str, verdict: Written) -> Record | CommissionError:
+def _made(written: Written, draft: Draft) -> Written | CommissionError:
+    """Return what was written, or the error if it is not the commission of the draft.
+
+    The ledger finds the commission of a repeated call: other contents under its token conflict. And
+    a decision by name may have come before the request: if it is the other one, it stands.
+    """
+    if draft.repeated and written.entry is not None:
+        conflict = rules.conflict(draft, written.entry.record)
+        if conflict is not None:
+            return conflict
+    return _decided(written, draft.record)
+
+
+def _decided(written: Written, record: Record) -> Written | CommissionError:
+    """Return what was written, or the error if the decision of a new record does not stand."""
+    if written.superseded:
+        text = f"key {record.key!r} was used by another call in the meantime"
+        return KeyConflict(record.key, text)
+    try:
+        if written.entry is not None and record.decision is not None:
+            check_verb(written.entry.record, record.decision.verb)
+    except DecisionConflict as error:
+        return error
+    return written
+
+
+def _record(draft: Draft, written: Written) -> Record | CommissionError:
     """Return the commission, or why it is not in the ledger."""
-    if verdict.entry is not None:
-        return verdict.entry.record
-    if verdict.newer:
+    key = draft.record.key
+    if written.entry is not None:
+        return written.entry.record
+    if written.newer:
         return left_for_newer(key)
-    if verdict.full:
+    if written.full:
         return LedgerFull(key, FULL)
-    return Unavailable(key, f"commission {key!r} changed too often to be issued: call again")
+    text = f"commission {key!r} changed too often to be issued: call again"
+    return Unavailable(key, text, draft.token)

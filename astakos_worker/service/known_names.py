@@ -6,20 +6,17 @@ token is ever in it.
 """
 
 import json
-import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any
 
 import redis
-import structlog
 
 from astakos_worker.configuration.names import SAME_NAME
 from astakos_worker.configuration.servers import connect
 from astakos_worker.configuration.settings import Settings
+from astakos_worker.service.circuit_breaker import CircuitBreaker, CircuitOpenError
 
-log = structlog.get_logger(__name__)
-
-#: Seconds until the server is asked again after it did not answer.
-_PAUSE = 1.0
 #: Characters of the longest name that is cached; no name in Astakos is longer.
 _LONGEST = 255
 
@@ -34,12 +31,13 @@ class KnownNames:
         *,
         seconds: float,
         unknown_seconds: float,
+        breaker: CircuitBreaker | None = None,
     ) -> None:
         self._server = server
         self._prefix = f"astakos-names:{namespace}:"
         self._seconds = seconds
         self._unknown_seconds = unknown_seconds
-        self._quiet_until = 0.0
+        self._breaker = breaker or CircuitBreaker("known_names", (redis.RedisError,))
 
     def read(
         self, service: str, what: str, names: Iterable[str]
@@ -52,19 +50,17 @@ class KnownNames:
         wanted = list(dict.fromkeys(names))
         found: dict[str, str] = {}
         unknown: set[str] = set()
-        if wanted and not self._is_quiet:
-            try:
+        rows: Any = []  # no rows if the server does not answer
+        if wanted:
+            with suppress(redis.RedisError, CircuitOpenError), self._breaker.call():
                 rows = self._server.mget([self._key(service, what, name) for name in wanted])
-            except redis.RedisError as error:
-                self._is_away(error)
-                rows = []
-            for name, row in zip(wanted, rows, strict=False):  # no rows when it is away
-                if row is None:
-                    continue
-                if (answer := json.loads(row)) is None:
-                    unknown.add(name)
-                else:
-                    found[name] = answer
+        for name, row in zip(wanted, rows, strict=False):
+            if row is None:
+                continue
+            if (answer := json.loads(row)) is None:
+                unknown.add(name)
+            else:
+                found[name] = answer
         return found, unknown
 
     def write(
@@ -76,8 +72,6 @@ class KnownNames:
         a name does not answer the look-up of the uuid, because Astakos repeats the name in its
         caller's spelling.
         """
-        if self._is_quiet:
-            return
         there = {SAME_NAME[what](name): value for name, value in found.items()}
         rows = [(what, name, there.get(SAME_NAME[what](name))) for name in names]
         if what == "usernames":
@@ -88,26 +82,19 @@ class KnownNames:
             if seconds > 0 and len(name) <= _LONGEST:
                 row = json.dumps(value)
                 pipe.set(self._key(service, one, name), row, px=max(1, round(seconds * 1000)))
-        try:
+        with suppress(redis.RedisError, CircuitOpenError), self._breaker.call():
             pipe.execute()
-        except redis.RedisError as error:
-            self._is_away(error)
 
     def _key(self, service: str, what: str, name: str) -> bytes:
         key = f"{self._prefix}{service}:{what}:{SAME_NAME[what](name)}"
         return key.encode("utf-8", "surrogatepass")
 
-    @property
-    def _is_quiet(self) -> bool:
-        return time.monotonic() < self._quiet_until
 
-    def _is_away(self, error: redis.RedisError) -> None:
-        self._quiet_until = time.monotonic() + _PAUSE
-        log.warning("known_names_away", error=type(error).__name__)
+def known_names_of(settings: Settings, breaker: CircuitBreaker | None = None) -> KnownNames | None:
+    """Return the cache on the broker's server; None if the settings turn it off.
 
-
-def known_names_of(settings: Settings) -> KnownNames | None:
-    """Return the cache on the broker's server; None if the settings turn it off."""
+    `breaker`: that of other calls to the same server, if there are any.
+    """
     if not settings.names_kept:
         return None
     return KnownNames(
@@ -115,4 +102,5 @@ def known_names_of(settings: Settings) -> KnownNames | None:
         settings.namespace,
         seconds=settings.names_kept,
         unknown_seconds=min(settings.names_kept, settings.unknown_names_kept),
+        breaker=breaker,
     )

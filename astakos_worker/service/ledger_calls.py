@@ -9,6 +9,7 @@ from astakos_worker.ledger.record import shown
 from astakos_worker.service.connections import Connections
 from astakos_worker.service.errors import (
     CommissionError,
+    KeyReused,
     LedgerFull,
     NewerRecord,
     Unavailable,
@@ -24,51 +25,83 @@ R = TypeVar("R")
 
 
 @contextmanager
-def ledger_errors(*keys: str) -> Iterator[None]:
-    """Turn an error of the ledger into the error that a service's call about these keys raises."""
+def ledger_errors(*keys: str, reads: bool = False) -> Iterator[None]:
+    """Turn an error of the ledger into the error that a service's call about these keys raises.
+
+    `reads`: the call only reads, so nothing of it can have been recorded.
+    """
     try:
         yield
     except FullError as error:
         raise LedgerFull(keys[0], str(error)) from error
     except LedgerError as error:  # no answer, or it cannot write (its disk is full, ...)
         more = f" and {len(keys) - 1} others" if len(keys) > 1 else ""
-        raise _unavailable(keys[0], error, more) from error
+        raise _unavailable(keys[0], error, more, reads=reads) from error
 
 
 def in_batches(
-    items: Sequence[tuple[str, T]], do: Callable[[Sequence[tuple[str, T]]], Sequence[R]]
+    items: Sequence[tuple[str, T]],
+    do: Callable[[list[tuple[str, T]]], Sequence[R]],
+    token: Callable[[T], str | None] = lambda _: None,
 ) -> list[R | Unavailable]:
     """Call `do` with `TOGETHER` items at a time; return its results, one for each item.
 
-    An item is a key and what belongs to it. If the ledger does not answer the first batch, raise
-    `Unavailable`. If it stops answering later, stop: each item from there on has an `Unavailable`
-    as its result, since it may or may not be recorded.
+    An item is a key and what belongs to it; `token` returns its token for a repeated call. `do` may
+    replace the items of its list by what it has found out about them.
+
+    If the ledger does not answer the first batch, raise `Unavailable`. If it stops answering later,
+    stop: each item from there on has an `Unavailable` as its result, since it may or may not be
+    recorded.
     """
     results: list[R | Unavailable] = []
     for start in range(0, len(items), TOGETHER):
-        batch = items[start : start + TOGETHER]
+        batch = list(items[start : start + TOGETHER])
         try:
             with ledger_errors(*(key for key, _ in batch)):
                 results += do(batch)
         except Unavailable as error:
+            rest = [*batch, *items[start + TOGETHER :]]
+            tokens = [token(item) for _, item in rest]
             if start == 0:
-                raise
-            return results + [_unavailable(key, error.__cause__) for key, _ in items[start:]]
+                raise Unavailable(error.key, str(error), tokens[0], tokens) from error.__cause__
+            return results + [
+                _unavailable(key, error.__cause__, token=one)
+                for (key, _), one in zip(rest, tokens, strict=True)
+            ]
     return results
 
 
-def _unavailable(key: str, cause: object, more: str = "") -> Unavailable:
+def _unavailable(
+    key: str, cause: object, more: str = "", *, reads: bool = False, token: str | None = None
+) -> Unavailable:
     which = f"commission {shown(key)!r}{more}"
-    return Unavailable(key, f"{cause}; {which} may or may not be recorded: call again")
+    what = "was not read" if reads else "may or may not be recorded"
+    return Unavailable(key, f"{cause}; {which} {what}: call again", token)
 
 
-def read(connections: Connections, service: str, key: str) -> Entry:
-    """Return the record of a key. Raises `UnknownKey`, `NewerRecord`, `Unavailable`."""
-    with ledger_errors(key):
+def read(connections: Connections, service: str, key: str, incarnation: str | None = None) -> Entry:
+    """Return the record of a key, of this incarnation if one is given.
+
+    Raises `UnknownKey`, `KeyReused`, `NewerRecord`, `Unavailable`.
+    """
+    with ledger_errors(key, reads=True):
         entry = connections.ledger.get(service, [key]).get(key)
         if entry is None:
             raise missing(connections.ledger, service, key)
+    if not is_of(entry, incarnation):
+        raise reused(key, incarnation)
     return entry
+
+
+def is_of(entry: Entry, incarnation: str | None) -> bool:
+    """Return whether a record is of this incarnation; None: any will do."""
+    return incarnation is None or entry.record.incarnation == incarnation
+
+
+def reused(key: str, incarnation: str | None) -> KeyReused:
+    """Return the error about a commission whose key has been used again (F82)."""
+    text = f"key {shown(key)!r} was used again: commission {incarnation} is gone"
+    return KeyReused(key, text)
 
 
 def missing(ledger: Ledger, lane: str, key: str) -> CommissionError:

@@ -1,7 +1,7 @@
-"""The service's side of look-ups: asked of the workers, who hold the token, and waited for.
+"""`Lookups`: a service asks Astakos by way of the workers, who hold the token, and waits.
 
-Look-ups change nothing, so one that gets no answer is simply asked again within its caller's
-time-out: a lost message costs time.
+A look-up changes nothing. So one without an answer is asked again until its caller's time is over:
+a lost message costs time.
 """
 
 import os
@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
-import structlog
 from celery.states import READY_STATES, SUCCESS
 
 from astakos_worker.configuration import names
@@ -21,24 +21,23 @@ from astakos_worker.configuration.celery_app import CeleryApp
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.service import arguments
 from astakos_worker.service.arguments import checked_strings
+from astakos_worker.service.circuit_breaker import CircuitBreaker, CircuitOpenError
 from astakos_worker.service.errors import Unavailable
 from astakos_worker.service.gather import Gather
 from astakos_worker.service.known_names import KnownNames, known_names_of
 from astakos_worker.service.wakeups import BROKER_AWAY, producer
 from astakosclient.errors import AstakosClientException, NoUserName, NoUUID
 
-log = structlog.get_logger(__name__)
-
 T = TypeVar("T")
 
-#: A look-up without an answer is asked again so many times within its time-out.
+#: Messages that a look-up without an answer sends within its time.
 _TRIES = 3
-#: Messages about names that a process has under way at once; what is asked meanwhile gathers.
+#: Messages about names that a process has under way. Further names gather meanwhile.
 _AT_ONCE = 4
 
 #: Seconds between two looks for an answer, at least and at most.
 _SHORTEST_LOOK, _LONGEST_LOOK = 0.002, 0.05
-#: How much of the time that answers have taken lately passes before the first look.
+#: The first look comes after this part of the time that answers have taken lately.
 _FIRST_LOOK = 0.75
 
 
@@ -50,10 +49,15 @@ class Asks(Protocol):
 
 
 class Lookups:
-    """Asks Astakos, through the workers, with the token of one named service.
+    """Asks Astakos by way of the workers, with the token of one named service.
 
-    Each method raises what the client would raise, and `Unavailable` when there is no answer
-    within `timeout` seconds.
+    `Lookups()` reads the environment (`Settings`); `Lookups("cyclades")` is for another named
+    service. `timeout`: seconds to wait for an answer. One object serves all threads of a process,
+    and may be made before a fork.
+
+    Each call raises `BadValue` for a wrong argument, the error that the client would raise, and
+    `Unavailable` if no answer came within `timeout` seconds. While the broker does not answer, a
+    call raises `Unavailable` within the setting `ASTAKOS_PATIENCE`, which is a second.
     """
 
     def __init__(
@@ -75,22 +79,22 @@ class Lookups:
         self._made: tuple[int, _Here] | None = None
 
     def usernames(self, uuids: Iterable[str]) -> dict[str, str]:
-        """Return `{uuid: user name}`; unknown uuids are absent (F64)."""
+        """Return `{uuid: user name}`; unknown uuids are absent."""
         return self._names("usernames", "uuids", uuids)
 
     def username(self, uuid: str) -> str:
-        """Return the name of one user; `NoUserName` if there is none."""
+        """Return the name of one user; raise `NoUserName` if there is none."""
         found = self.usernames([uuid])
         if uuid not in found:
             raise NoUserName(uuid)
         return found[uuid]
 
     def uuids(self, display_names: Iterable[str]) -> dict[str, str]:
-        """Return `{user name: uuid}`; unknown names are absent (F64)."""
+        """Return `{user name: uuid}`; unknown names are absent."""
         return self._names("uuids", "display_names", display_names)
 
     def uuid(self, display_name: str) -> str:
-        """Return the uuid of one user; `NoUUID` if there is none."""
+        """Return the uuid of one user; raise `NoUUID` if there is none."""
         found = self.uuids([display_name])
         if display_name not in found:
             raise NoUUID(display_name)
@@ -99,10 +103,10 @@ class Lookups:
     def quotas(
         self, user: str | Iterable[str] | None = None, project: str | Iterable[str] | None = None
     ) -> dict[str, dict[str, dict[str, dict[str, int]]]]:
-        """Return `{user: {project: {resource: figures}}}` for the service's own resources.
+        """Return `{user: {project: {resource: figures}}}` of the service's own resources.
 
-        Figures are `limit`, `usage`, `pending` of the member and, with the prefix `project_`,
-        of the project.
+        `user`, `project`: one uuid or several; None: all. Figures are `limit`, `usage` and
+        `pending` of the user in the project, and with the prefix `project_` of the whole project.
         """
         return self._ask(
             "quotas", dict, user=_some("user", user), project_id=_some("project", project)
@@ -111,7 +115,10 @@ class Lookups:
     def project_quotas(
         self, project: str | Iterable[str] | None = None
     ) -> dict[str, dict[str, dict[str, int]]]:
-        """Return `{project: {resource: figures}}`; figures as in `quotas`, of the project."""
+        """Return `{project: {resource: figures}}`, with figures of the project as in `quotas`.
+
+        `project`: one uuid or several; None: all.
+        """
         return self._ask("project_quotas", dict, project_id=_some("project", project))
 
     def resources(self) -> dict[str, dict[str, Any]]:
@@ -123,19 +130,21 @@ class Lookups:
         return self._ask("services", list)
 
     def endpoints(self) -> dict[str, Any]:
-        """Return the public catalog; `astakosclient.parse_endpoints` picks from it."""
+        """Return the public catalog; `astakosclient.parse_endpoints` reads it."""
         return self._ask("endpoints", dict)
 
     def pending_commissions(self) -> list[int]:
-        """Return the serials that Astakos holds as pending for the service's token."""
+        """Return the serials that are pending in Astakos for the service's token."""
         return self._ask("pending_commissions", list)
 
     def commission_info(self, serial: int) -> dict[str, Any]:
-        """Return a pending commission; `NotFound` for one that is resolved or unknown."""
+        """Return a pending commission; raise `NotFound` if it is resolved or unknown."""
         return self._ask("commission_info", dict, serial=arguments.checked_serial(serial))
 
+    # --- Inside -------------------------------------------------------------------------------
+
     def _names(self, what: str, label: str, values: Iterable[str]) -> dict[str, str]:
-        """Return what is kept of these names, and ask the workers for the rest."""
+        """Return the cached answers for these names, and ask the workers for the others."""
         wanted = checked_strings(label, values)
         if not wanted:
             return {}
@@ -167,21 +176,26 @@ class Lookups:
         except TimeoutError as error:
             text = f"no answer to {what!r} within {self._timeout:g} s: {error}"
             raise Unavailable(what, text) from error
-        except _TaskFailedError as error:
+        except (_BrokerAwayError, _TaskFailedError) as error:
             raise Unavailable(what, f"no answer to {what!r}: {error}") from error
 
     @property
     def _here(self) -> "_Here":
-        """What this process works with: a child does not use its parent's connections."""
+        """The connections of this process: a child does not use those of its parent."""
         if self._given is not None:
             return self._given
         pid = os.getpid()
         if self._made is None or self._made[0] != pid:
             with self._lock:
                 if self._made is None or self._made[0] != pid:
-                    settings = self._settings
-                    self._made = pid, self._put_up(Asker(settings), known_names_of(settings))
+                    self._made = pid, self._connect()
         return self._made[1]
+
+    def _connect(self) -> "_Here":
+        # Messages and cache are on one server: if it does not answer one call, all fail at once.
+        breaker = CircuitBreaker("broker", BROKER_AWAY)
+        asker = Asker(self._settings, breaker)
+        return self._put_up(asker, known_names_of(self._settings, breaker))
 
     def _put_up(self, asks: Asks, known_names: KnownNames | None) -> "_Here":
         def gather(what: str, label: str) -> Gather:
@@ -199,7 +213,7 @@ class Lookups:
 
 @dataclass(frozen=True, slots=True)
 class _Here:
-    """What look-ups of one process work with."""
+    """What the look-ups of one process work with."""
 
     asks: Asks
     known_names: KnownNames | None
@@ -209,15 +223,17 @@ class _Here:
 class Asker:
     """Sends look-ups as Celery tasks and reads their results."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, breaker: CircuitBreaker) -> None:
+        self._breaker = breaker
+        self._patience = settings.patience
         self._producer = producer(settings)
         self._usual = 0.0  # seconds that answers have taken lately, on average
-        # Read by a second application: the one that sends then keeps no subscription a task.
+        # A second application reads the results: the one that sends would subscribe to each.
         self._reader = CeleryApp(
             "astakos_worker.reader",
             settings,
             {
-                # A worker outlasts an outage here; a caller has no more patience than it said.
+                # A worker outlasts an outage here; a caller waits no longer than it said.
                 "result_backend_always_retry": False,
                 "redis_socket_timeout": settings.patience,
                 "redis_socket_connect_timeout": settings.patience,
@@ -228,34 +244,49 @@ class Asker:
     def ask(self, what: str, kwargs: dict[str, Any], timeout: float) -> Any:
         """Return the task's result; ask again where an answer does not come."""
         end = time.monotonic() + timeout
-        task_id, wait = "", timeout / _TRIES
+        task_id, wait = str(uuid4()), timeout / _TRIES
         while (now := time.monotonic()) < end:
-            task_id = task_id or str(uuid4())
-            try:
-                self._producer.send_task(
-                    names.LOOKUP + what,
-                    kwargs=kwargs,
-                    task_id=task_id,
-                    queue=names.LOOKUPS,
-                    expires=timeout,
-                    retry=False,
-                )
-                answer = self._result(task_id, min(end, now + wait))
-            except BROKER_AWAY as error:
-                log.warning("broker_away", task=what, error=type(error).__name__)
-                time.sleep(min(_LONGEST_LOOK, max(0.0, end - now)))
-                continue
+            # Under the same id each time: an answer to an earlier message is an answer.
+            self._insist(partial(self._send, what, kwargs, task_id, timeout))
+            answer = self._result(task_id, min(end, now + wait))
             if answer is not None:
                 return answer
-            # Under the same id: a first answer that is only late is an answer.
         raise TimeoutError("the workers are away, or Astakos does not answer them")
+
+    def _insist(self, call: Callable[[], T]) -> T:
+        """Make one call of the broker. Over a broken connection it is tried for the patience."""
+        end = time.monotonic() + self._patience
+        try:
+            with self._breaker.call():
+                while True:
+                    try:
+                        return call()
+                    except BROKER_AWAY:
+                        if time.monotonic() + _LONGEST_LOOK > end:
+                            raise
+                        time.sleep(_LONGEST_LOOK)
+        except CircuitOpenError as error:
+            raise _BrokerAwayError(str(error)) from None
+        except BROKER_AWAY as error:
+            text = f"the broker does not answer ({type(error).__name__})"
+            raise _BrokerAwayError(text) from error
+
+    def _send(self, what: str, kwargs: dict[str, Any], task_id: str, timeout: float) -> None:
+        self._producer.send_task(
+            names.LOOKUP + what,
+            kwargs=kwargs,
+            task_id=task_id,
+            queue=names.LOOKUPS,
+            expires=timeout,
+            retry=False,
+        )
 
     def _result(self, task_id: str, until: float) -> Any:
         began = time.monotonic()
-        pause = self._usual * _FIRST_LOOK  # each look too early takes the workers' time
+        pause = self._usual * _FIRST_LOOK  # a look that is too early takes the workers' time
         while (now := time.monotonic()) < until:
             time.sleep(min(max(_SHORTEST_LOOK, pause), _LONGEST_LOOK, until - now))
-            meta = self._reader.backend.get_task_meta(task_id)
+            meta = self._insist(partial(self._reader.backend.get_task_meta, task_id))
             took = time.monotonic() - began
             if meta["status"] in READY_STATES:
                 self._usual += (took - self._usual) / 8
@@ -267,13 +298,17 @@ class Asker:
         return None
 
     def _forget(self, task_id: str) -> None:
-        """Remove an answer that nobody will read again: a day of them would fill the server."""
+        """Remove an answer that has been read: the answers of a day would fill the server."""
         with suppress(*BROKER_AWAY):
             self._reader.backend.forget(task_id)
 
 
+class _BrokerAwayError(Exception):
+    """Raised when the broker does not answer: neither the message nor the result."""
+
+
 class _TaskFailedError(Exception):
-    """Raised when a worker could not even ask: the same again would fail the same way."""
+    """Raised when the task of a worker failed: asked again, it would fail again."""
 
 
 def _some(label: str, values: str | Iterable[str] | None) -> list[str] | None:

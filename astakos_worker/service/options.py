@@ -16,7 +16,8 @@ class Handling(TypedDict, total=False):
     deadline: float | None
     callback: str | None
     callback_on: Iterable[Moment]
-    reuse: bool
+    reuse: bool | str
+    token: str | None
 
 
 class Options(Handling, total=False):
@@ -35,6 +36,7 @@ DEFAULTS: Options = {
     "callback": None,
     "callback_on": WHEN_CLOSED,
     "reuse": False,
+    "token": None,
 }
 
 _TEXT_AND_FORCE = frozenset({"name", "force"})

@@ -15,7 +15,8 @@ class Outcome:
     `state` is one of "awaited", "queued", "issuing", "pending", "settling" (open), "accepted",
     "rejected", "refused", "cancelled", "vanished", "conflict", "unknown", "merged", "dead",
     "discarded" (ended). `decision` is "accept", "reject" or None, and `reason` its text. `error`
-    is why an ended commission failed: `{"class": ..., "message": ..., ...}`.
+    is why an ended commission failed: `{"class": ..., "message": ..., ...}`. `incarnation` names
+    this use of the key: a key that is used again has another one.
     """
 
     key: str
@@ -24,6 +25,7 @@ class Outcome:
     decision: str | None = None
     reason: str = ""
     error: Fault | None = None
+    incarnation: str = ""
 
 
 def outcome_of(record: Record) -> Outcome:
@@ -36,6 +38,7 @@ def outcome_of(record: Record) -> Outcome:
         decision.verb if decision else None,
         decision.reason if decision else "",
         record.error if record.state in CLOSED else None,
+        record.incarnation,
     )
 
 

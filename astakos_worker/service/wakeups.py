@@ -6,7 +6,6 @@ its caller wait. The workers' drive finds the work of a wake-up that was not sen
 
 import atexit
 import threading
-import time
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
@@ -21,14 +20,12 @@ from astakos_worker.configuration import names
 from astakos_worker.configuration.celery_app import CeleryApp
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.record import is_bare, shown
+from astakos_worker.service.circuit_breaker import CircuitBreaker, CircuitOpenError
 
 log = structlog.get_logger(__name__)
 
 #: The errors of publishing when the broker does not answer.
 BROKER_AWAY = (KombuError, redis.RedisError, OSError)
-
-#: Seconds without another try after a failed one. The drive wakes workers meanwhile.
-_PAUSE = 1.0
 
 #: Wake-ups that may wait to be sent, about. One for each lane would be enough.
 _MOST = 1000
@@ -76,7 +73,8 @@ class Waker:
     def __init__(self, app: Celery, *, patience: float = 1.0) -> None:
         self._app = app
         self._patience = patience
-        self._quiet_until = 0.0
+        # While it is open, no wake-up is sent: the drive wakes workers meanwhile.
+        self._breaker = CircuitBreaker("broker", BROKER_AWAY, pause=1.0)
         self._lock = threading.Lock()
         self._waiting: SimpleQueue[_Message | threading.Event] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -151,20 +149,17 @@ class Waker:
 
     def _send(self, message: _Message, **more: Any) -> bool:
         """Send a message; False if the broker does not answer."""
-        if time.monotonic() < self._quiet_until:
-            return False
         try:
-            self._app.send_task(
-                message.task,
-                kwargs=message.kwargs,
-                task_id=message.task_id,
-                queue=message.queue,
-                ignore_result=True,
-                retry=False,
-                **more,
-            )
-        except BROKER_AWAY as error:
-            self._quiet_until = time.monotonic() + _PAUSE
-            log.warning("broker_away", task=message.task, error=type(error).__name__)
+            with self._breaker.call():
+                self._app.send_task(
+                    message.task,
+                    kwargs=message.kwargs,
+                    task_id=message.task_id,
+                    queue=message.queue,
+                    ignore_result=True,
+                    retry=False,
+                    **more,
+                )
+        except (CircuitOpenError, *BROKER_AWAY):
             return False
         return True

@@ -13,7 +13,7 @@ from astakosclient.caller import Caller
 from astakosclient.endpoints import OAUTH2, Endpoints
 from astakosclient.errors import NoEndpoints, NoUserName, NoUUID
 from astakosclient.http_messages import HttpRequest
-from astakosclient.paths import form, part, query, text, texts
+from astakosclient.texts import form, part, query, text, texts
 from astakosclient.transport import encoded
 
 if TYPE_CHECKING:

@@ -14,14 +14,12 @@ from astakosclient.errors import BadValue, NotFound
 from astakosclient.provisions import (
     commission_body,
     generic_provisions,
-    is_serial,
     mk_provisions,
     one_commission,
     reassignment_provisions,
-    serial,
-    serials,
 )
 from astakosclient.quota_limits import quota_limit
+from astakosclient.serials import is_serial, serial, serials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

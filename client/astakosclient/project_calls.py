@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from astakosclient.caller import Caller
 from astakosclient.errors import BadValue
-from astakosclient.paths import part, query, text
+from astakosclient.texts import part, query, text
 
 if TYPE_CHECKING:
     from astakosclient.answer_types import Application, MembershipId

@@ -30,5 +30,6 @@ def send_next_callback(entry: Entry, send: SendCallback) -> CallbackSent | None:
         "serial": record.serial,
         "error": record.error if record.state in CLOSED else None,
         "version": entry.version,
+        "incarnation": record.incarnation,
     }
     return CallbackSent(about) if send(record.callback, payload) else None

@@ -81,6 +81,7 @@ def test_who_says_nothing_is_told_of_the_end_alone(commissions):
         "serial": entry[0].serial,
         "error": None,
         "version": entry[1] - 1,  # the record as it was told; that it was is one more
+        "incarnation": entry[0].incarnation,
     }
 
 

@@ -1,4 +1,4 @@
-"""Texts of a caller as parts of paths, queries and forms. Pure.
+"""Texts of a caller, checked, as parts of paths, queries and forms. Pure.
 
 A text that cannot be sent raises `BadValue` here, before anything is sent.
 """
