@@ -58,7 +58,7 @@ CONTRADICTIONS = [
     ),
     (
         {"LEASE": "30"},
-        "lease (30 s) must be less than visibility_timeout (20 s): the broker would hand out",
+        "lease (30 s) must be less than visibility_timeout (20 s): the broker would deliver",
     ),
     ({"CARRY_SECONDS": "3"}, "carry_seconds (3 s) and two requests of request_deadline (2 s)"),
     ({"HEARTBEAT": "2"}, "forgotten_after (4 s) must be more than twice the heartbeat (2 s)"),
