@@ -36,13 +36,13 @@ class MovableClock:
     def advance(self, seconds: float) -> None:
         """Move the clock; tokens may expire by it. OverflowError beyond the year 9999."""
         ahead = self._ahead + timedelta(seconds=seconds)
-        # So far that there would be no time any more, even for what expires a little later.
+        # Raises an error for a time so late that no later expiry could be computed.
         datetime.now(UTC) + ahead + timedelta(days=366)
         self._ahead = ahead
 
 
 class Recorder:
-    """Keeps what must survive a restart, before the reply is sent. This one keeps nothing."""
+    """Keeps changes for a restart, before the reply is sent. This one keeps nothing."""
 
     def issued(self, commission: Commission, *, auto_accept: bool) -> None:
         """Keep that a commission was issued."""
@@ -67,7 +67,7 @@ class Astakos:
         self.clock = MovableClock()
         self.audit = Audit()
         self.quirks: frozenset[Quirk] = frozenset()
-        # What refusals leave behind for others to report, with the quirk for that.
+        # The `data` of all refusals so far, which a 404 shows with the quirk for that.
         self.shared_error_data: dict[str, object] = {}
         self.recorder: Recorder = recorder or Recorder()
 

@@ -251,7 +251,7 @@ class ControlClient:
         given: dict[str, Any] = {key: value for key, value in values.items() if value is not None}
         params, body = (given, None) if method == "GET" else (None, given)
         try:
-            # A connection each: a test that cuts connections must not trip over its own control.
+            # A new connection each time: a test that cuts connections must not cut its own control.
             reply = requests.request(
                 method, self.url + PREFIX + path, params=params, json=body, timeout=_TIMEOUT
             )

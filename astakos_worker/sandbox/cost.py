@@ -1,8 +1,8 @@
 """The cost of work: milliseconds per request and per serial, on several servers, with row locks.
 
-The real Astakos locks the holdings of every holder that a request names, so requests that share a
-user or a project go one after another while others pass (the protocol, section 10.9). Without a
-model nothing waits.
+The real Astakos locks the holdings of each holder that a request names. Requests that share a user
+or a project go one after another, while others pass (the protocol, section 10.9). Without a model
+nothing waits.
 """
 
 import asyncio
@@ -89,9 +89,10 @@ class _Ticket:
 class Servers:
     """Several servers, and the row locks that they share; first come, first served.
 
-    A request that waits for a lock does not occupy a server. The next piece of work begins, by the
-    books, at the planned end of the one before, even if the timer fires late. Late timers therefore
-    do not add up.
+    A request that waits for a lock does not occupy a server. For example, ten issues of 3.7 ms for
+    one user take 37 ms, however many servers there are; for ten users on two servers they take
+    18.5 ms. The planned end of one request is the begin of the next, even if the timer fires late:
+    late timers do not add up.
     """
 
     def __init__(self, model: CostModel = FREE) -> None:
@@ -108,22 +109,22 @@ class Servers:
         loop = asyncio.get_running_loop()
         ticket = _Ticket(load.holders, seconds, loop.create_future())
         self._waiting.append(ticket)
-        self._begin_what_can(loop.time())
+        self._start_possible(loop.time())
         await ticket.done
 
-    def _begin_what_can(self, now: float) -> None:
-        spoken_for = set(self._locked)
+    def _start_possible(self, now: float) -> None:
+        taken = set(self._locked)
         for ticket in list(self._waiting):
             if not self._free:
                 return
-            if spoken_for.isdisjoint(ticket.holders):
+            if taken.isdisjoint(ticket.holders):
                 self._waiting.remove(ticket)
                 self._locked |= ticket.holders
                 self._free -= 1
                 ticket.ends = now + ticket.seconds
                 self._begin(ticket)
             # A request that waits for a row comes before later requests for it.
-            spoken_for |= ticket.holders
+            taken |= ticket.holders
 
     def _begin(self, ticket: _Ticket) -> None:
         loop = asyncio.get_running_loop()
@@ -139,7 +140,7 @@ class Servers:
         if not ticket.done.done():
             ticket.done.set_result(None)
         now = asyncio.get_running_loop().time()
-        self._begin_what_can(max(ticket.ends, now - _LONGEST_CATCH_UP))
+        self._start_possible(max(ticket.ends, now - _LONGEST_CATCH_UP))
 
 
 def _burn(seconds: float) -> None:

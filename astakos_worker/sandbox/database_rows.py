@@ -128,7 +128,7 @@ class Component:
     url: str | None = None
     token_expires: datetime | None = None
     is_revoked: bool = False
-    # How Synnefo's web pages show it. What is None follows from the name and the position.
+    # How Synnefo's web pages show it. A value of None follows from the name and the position.
     verbose_name: str | None = None
     order: int | None = None
     dashboard: dict[str, object] = field(default_factory=dict)

@@ -41,7 +41,7 @@ class FaultInjector:
             ghost.cancel()
 
     async def serve(self, call: ServedCall, decision: FaultDecision) -> str:
-        """Serve one request with what was decided; returns the outcome for the counters."""
+        """Serve one request with its faults, and return the outcome for the counters."""
         fault, sender = decision.fault, call.sender
         await sender.pause(decision.delay)
         if fault is not None and fault.kind in BEFORE:

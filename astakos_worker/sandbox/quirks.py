@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Quirk(StrEnum):
-    """What the real server does by accident (the protocol, section 7)."""
+    """Accidents of the real server (the protocol, section 7)."""
 
     # Pending serials come in no order (section 10.5).
     UNSORTED_LIST = "unsorted-list"

@@ -137,9 +137,10 @@ class QuotaBook:
         force: bool = False,
         auto_accept: bool = False,
     ) -> Commission:
-        """Reserve all the provisions, or raise and change nothing.
+        """Reserve all provisions and return the commission, or raise and change nothing.
 
-        They are checked in the order in which their holdings first appear.
+        Provisions of one holding are merged, and checked in the order in which the holdings first
+        appear. `force` lifts the limits; `auto_accept` accepts the commission at once.
 
         Raises:
             NoHoldingError, NoCapacityError, NoQuantityError: refused.
@@ -156,7 +157,7 @@ class QuotaBook:
             usage_min, usage_max = holding.usage_min, holding.usage_max
             quantity = provision.quantity
             if quantity < 0:
-                # `force` lifts limits only: what is not confirmed cannot be released.
+                # `force` lifts limits only: unconfirmed usage cannot be released.
                 if usage_min + quantity < 0:
                     raise NoQuantityError({"limit": 0, "usage": usage_min, **asked})
                 usage_min += quantity

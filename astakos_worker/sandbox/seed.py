@@ -69,7 +69,7 @@ _USER_FLAGS: Final = {
 
 
 class Seed(NamedTuple):
-    """What a seed says: the rows to start with, and the quirks that are on."""
+    """The content of a seed: the rows to start with, and the quirks that are on."""
 
     database: Database
     quirks: frozenset[Quirk]

@@ -143,7 +143,7 @@ class StateFile(Recorder):
 
 
 def _replay(astakos: Astakos | None, record: dict[str, Any]) -> Astakos:
-    """Return what there is after one more line of the file."""
+    """Return the Astakos after one more line of the file."""
     if "database" in record:
         database = load_database(record["database"])
         astakos = astakos or Astakos(database)

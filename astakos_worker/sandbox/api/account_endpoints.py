@@ -46,7 +46,7 @@ def _look_up(call: Call[User] | Call[Component], of_null: Iterable[str]) -> Repl
 
 
 def send_feedback(call: Call[User]) -> Work:
-    """`POST feedback`: a form; the control interface shows what was said."""
+    """`POST feedback`: a form; the control interface shows its texts."""
     form = call.request.form()
     message = form.get("feedback_msg", "")
     if not message:

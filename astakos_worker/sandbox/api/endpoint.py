@@ -1,4 +1,4 @@
-"""How a call of the API is answered: who calls, what the work weighs, and the reply.
+"""One call of the API: who may call, how heavy the work is, and the reply.
 
 A call is *admitted* first: the token is checked, then the body (the protocol, section 3.1, fixes
 that order). The result is a piece of work whose weight is known, so that the cost model can make
@@ -63,7 +63,7 @@ class Call(Generic[Who]):
 
     @property
     def database(self) -> Database:
-        """What Astakos knows."""
+        """The rows of Astakos."""
         return self.astakos.database
 
     @property

@@ -53,7 +53,7 @@ def show_service_quotas(call: Call[Component]) -> Reply:
 
 @replies
 def show_project_quotas(call: Call[Component]) -> Reply:
-    """`GET service_project_quotas`: what all members of a project together have taken."""
+    """`GET service_project_quotas`: the usage of all members of a project together."""
     database, wanted = call.database, _filter(call, "project")
     resources = database.resources_of(call.caller.name)
     found = {

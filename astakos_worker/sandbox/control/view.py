@@ -1,4 +1,4 @@
-"""Controls that show what is in the sandbox: each answers one `GET` below `/_control/`."""
+"""Controls that show the content of the sandbox: each answers one `GET` below `/_control/`."""
 
 from astakos_worker.sandbox.api_messages import iso_time
 from astakos_worker.sandbox.input_tables import Table

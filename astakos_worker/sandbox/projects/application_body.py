@@ -24,7 +24,7 @@ Kind = TypeVar("Kind")
 _TEXTS: Final = ("name", "owner", "homepage", "description", "comments")
 # How many characters a text may have.
 _LONGEST: Final = {"name": 80, "homepage": 255, "description": 4096, "comments": 4096}
-# What an application for a new project asks for where it gives nothing else.
+# The values of an application for a new project where it gives none.
 _DEFAULTS: Final[dict[str, Any]] = {
     "homepage": "",
     "description": "",

@@ -179,7 +179,7 @@ def _charge_for(
 
 
 def _releases(database: Database, application: ProjectApplication) -> list[Provision]:
-    """Only what is there to be given back: services may have charged these holdings too."""
+    """Releases only as far as there is usage: services may have charged these holdings too."""
     return [
         Provision(*key, -1)
         for key in database.pending_app_holdings(application.applicant)
