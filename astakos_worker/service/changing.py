@@ -1,10 +1,11 @@
-"""Writes one event into one record; reads and tries again if another writer was faster."""
+"""Writes one event into one record, again if another writer was faster."""
 
 from collections.abc import Callable
 
 from astakos_worker.configuration import names
 from astakos_worker.ledger.contract import Entry, Write
 from astakos_worker.ledger.events import Event, Extended, NotNow
+from astakos_worker.ledger.overtaken import retry_overtaken
 from astakos_worker.ledger.record import shown
 from astakos_worker.ledger.states import transition
 from astakos_worker.service.connections import Connections
@@ -13,13 +14,13 @@ from astakos_worker.service.ledger_calls import (
     is_of,
     ledger_errors,
     left_for_newer,
-    missing,
+    read,
     reused,
 )
 from astakos_worker.service.outcome import or_error, outcome_of
 from astakosclient.errors import AstakosClientException
 
-#: Other writers may change a record between a read and a write; not so many times in a row.
+#: Other writers may overtake a write; not so many times in a row.
 _TRIES = 10
 
 
@@ -38,29 +39,29 @@ def change(
     the error that `refused` returns. Raises also `UnknownKey`, `NewerRecord`, `Unavailable`.
     """
     ledger = connections.ledger
+
+    def write(_: str, entry: Entry) -> Write:
+        if not is_of(entry, incarnation):
+            raise reused(key, incarnation)
+        now = ledger.clock.now()
+        try:
+            record = transition(entry.record, event(now), now)
+        except NotNow:
+            raise refused(entry) from None
+        return Write(record, entry.version, wakeup=True)
+
+    entry = read(connections, service, key)
     with ledger_errors(key):
-        entry = ledger.get(service, [key]).get(key)
-        if entry is None:
-            raise missing(ledger, service, key)
-        for _ in range(_TRIES):
-            if not is_of(entry, incarnation):
-                raise reused(key, incarnation)
-            now = ledger.clock.now()
-            try:
-                record = transition(entry.record, event(now), now)
-            except NotNow:
-                raise refused(entry) from None
-            [verdict] = ledger.cas([Write(record, entry.version, wakeup=True)])
-            if verdict.newer:
-                raise left_for_newer(key)
-            if verdict.entry is None:
-                raise missing(ledger, service, key)
-            entry = verdict.entry
-            if verdict.done:
-                if verdict.wakeup:
-                    connections.waker.wake(names.WAKE_ISSUE, service, key, entry.version)
-                return entry
-    raise Unavailable(key, f"commission {shown(key)!r} changed too often: call again")
+        [first] = ledger.cas([write(key, entry)])
+        written = retry_overtaken(ledger, {key: first}, write, tries=_TRIES)[key]
+    if written.newer:
+        raise left_for_newer(key)
+    if written.entry is None:
+        read(connections, service, key)  # raises if the record is gone
+        raise Unavailable(key, f"commission {shown(key)!r} changed too often: call again")
+    if written.wakeup:
+        connections.waker.wake(names.WAKE_ISSUE, service, key, written.entry.version)
+    return written.entry
 
 
 def extend(

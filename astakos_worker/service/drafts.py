@@ -14,7 +14,7 @@ from astakos_worker.ledger.request import Request, Tag
 from astakos_worker.ledger.states import queued, transition
 from astakos_worker.service import arguments
 from astakos_worker.service.errors import KeyConflict
-from astakos_worker.service.options import Handling
+from astakos_worker.service.options import DEFAULTS, Handling
 from astakos_worker.service.tokens import NOTHING, UNREAD, Token
 from astakosclient.errors import BadValue
 
@@ -72,6 +72,8 @@ def check(
     service: str, settings: Settings, request: Request, key: str | None, **options: Unpack[Handling]
 ) -> Checked:
     """Return the options of a new commission; `BadValue` for one that cannot be right."""
+    if unknown := sorted(options.keys() - DEFAULTS.keys()):
+        raise TypeError(f"no option {', '.join(unknown)}; there are {', '.join(DEFAULTS)}")
     return _check(service, settings, request, key, **options)
 
 

@@ -11,6 +11,7 @@ from typing import Unpack
 from astakos_worker.configuration import names
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.contract import FULL, Entry, Write, Written
+from astakos_worker.ledger.overtaken import retry_overtaken
 from astakos_worker.ledger.record import Record
 from astakos_worker.ledger.request import Request
 from astakos_worker.service import drafts as rules
@@ -27,7 +28,7 @@ from astakos_worker.service.ledger_calls import in_batches, left_for_newer
 from astakos_worker.service.options import Handling
 from astakos_worker.service.outcome import check_verb
 
-#: Other writers may change a record between a read and a write; not so many times in a row.
+#: Other writers may overtake a write; not so many times in a row.
 _TRIES = 10
 
 
@@ -93,30 +94,28 @@ class Issuer:
         """
         results: dict[int, Written | CommissionError] = {}
         found: dict[int, Entry] = {}
-        steps: dict[int, Entry | None] = dict(enumerate(self._entries(items)))
-        for _ in range(_TRIES):
-            writes: dict[int, Write] = {}
-            for n, entry in steps.items():
-                key, draft = items[n]
-                draft, then = rules.step(draft, entry)
-                items[n] = key, draft
-                if isinstance(then, Write):
-                    writes[n] = then
-                elif isinstance(then, KeyConflict):
-                    results[n] = then
-                else:
-                    found[n] = then
-            if not writes:
-                break
-            written = self.connections.ledger.cas(list(writes.values()))
-            steps = {}
-            for n, one in zip(writes, written, strict=True):
-                if one.done or one.entry is None:
-                    results[n] = _made(one, items[n][1])
-                else:
-                    steps[n] = one.entry
+
+        def write(n: int, entry: Entry | None) -> Write | None:
+            key, draft = items[n]
+            draft, step = rules.step(draft, entry)
+            items[n] = key, draft
+            if isinstance(step, Write):
+                return step
+            if isinstance(step, KeyConflict):
+                results[n] = step
+            else:
+                found[n] = step
+            return None
+
+        ledger = self.connections.ledger
+        writes = {n: write(n, entry) for n, entry in enumerate(self._entries(items))}
+        first = {n: one for n, one in writes.items() if one is not None}
+        answers = dict(zip(first, ledger.cas(list(first.values())), strict=True)) if first else {}
+        for n, one in retry_overtaken(ledger, answers, write, tries=_TRIES).items():
+            if n not in results and n not in found:
+                results[n] = _made(one, items[n][1])
         results |= self._decide({n: (items[n][1], entry) for n, entry in found.items()})
-        return [results.get(n, Written(False, None)) for n in range(len(items))]
+        return [results[n] for n in range(len(items))]
 
     def _entries(self, items: Sequence[tuple[str, Draft]]) -> list[Entry | None]:
         """Read the records of the keys that may be reused; None for all others."""
