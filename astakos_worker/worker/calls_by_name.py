@@ -137,12 +137,19 @@ def _said(draft: Draft, became: Record | Exception) -> dict[str, Any]:
 def _decide(
     verb: Verb, process: WorkerProcess, task_id: str, message: dict[str, Any]
 ) -> dict[str, Any]:
-    only(message, "service", "key", "serial", "reason")
+    only(message, "service", "key", "serial", "reason", "incarnation")
     with _Promise(process.waker) as promise:
         service = served(process.settings, message.get("service"))
         commissions = process.commissions(service, promise)
         decider, patience = decider_of(commissions), process.settings.awaited
-        key = decider.decide_or_await(which(message), verb, reason(message), patience=patience).key
+        record = decider.decide_or_await(
+            which(message),
+            verb,
+            reason(message),
+            patience=patience,
+            incarnation=message.get("incarnation"),
+        )
+    key = record.key
     done = process.carry(service, task_id, own=key, wake=promise.name)
     return carried(process, service, key, done)
 

@@ -42,9 +42,7 @@ def failed(which: object, error: Exception) -> dict[str, Any]:
 
 
 def _own(record: Record) -> dict[str, Any]:
-    result: dict[str, Any] = {"key": shown(record.key), "state": str(record.state)}
-    if record.serial is not None:
-        result["serial"] = record.serial
+    result = _stands(record)
     if record.error:
         result["error"] = {k: record.error[k] for k in ("class", "message") if k in record.error}
     return result
@@ -58,10 +56,14 @@ def _recorded(commissions: Commissions, key: str) -> dict[str, Any]:
         return {"key": shown(key), "state": "purged"}
     except NewerRecord:
         return {"key": shown(key), "state": "left for a newer version"}
+    return _stands(record)
+
+
+def _stands(record: Record) -> dict[str, Any]:
     result: dict[str, Any] = {"key": shown(record.key), "state": str(record.state)}
     if record.serial is not None:
         result["serial"] = record.serial
-    return result
+    return {**result, "incarnation": record.incarnation}
 
 
 def _line(record: Record) -> str:

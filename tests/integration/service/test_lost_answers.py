@@ -52,7 +52,7 @@ def ends(worker, serials):
 def test_a_script_that_is_sent_again_over_a_new_connection_makes_one_commission(
     behind, proxy, ends, serials
 ):
-    """A worker has accepted the new commission before the script comes the second time."""
+    """F81: a worker has accepted the new commission before the script comes a second time."""
     first = behind.issue(**VM, key="k", accept=True)
     ends()
     proxy.lose_answer(NEW, meanwhile=ends)

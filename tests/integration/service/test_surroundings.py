@@ -46,6 +46,7 @@ def keys(server):
 
 
 def test_messages_go_to_our_broker_whatever_the_surroundings_say(server, broker, theirs):
+    """F91."""
     url = theirs.url()
     environment = {
         **os.environ,

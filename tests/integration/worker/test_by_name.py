@@ -163,6 +163,23 @@ def test_a_request_that_is_sent_twice_is_issued_once(program, control):
     assert events(control, "twice") == ["issued"]
 
 
+def test_a_decision_by_name_for_an_earlier_use_of_the_key_decides_nothing(
+    program, commissions, control
+):
+    """F82: the message names the commission by what its issue returned, and comes a second time."""
+    first = program.ask(ISSUE, key="again", **ONE)
+    accept = {"key": "again", "incarnation": first["incarnation"]}
+    assert program.ask(ACCEPT, **accept)["state"] in {"settling", "accepted"}
+    until(lambda: commissions.get("again").state == "accepted")
+    second = commissions.issue(key="again", reuse=True, **ONE)
+    for task in (ACCEPT, REJECT):
+        late = program.ask(task, **accept)
+        assert (late["state"], late["error"]["class"]) == ("refused", "KeyReused")
+    assert second.outcome(timeout=20).decision is None
+    assert program.ask(ACCEPT, key="again", incarnation="other")["error"]["class"] == "BadValue"
+    second.accept()
+
+
 def test_one_message_does_the_work_and_none_is_sent_besides(program, control, stack):
     """The task is awake already: nobody needs to be rung for."""
     before = received(stack)

@@ -1,4 +1,4 @@
-"""F83: a text or a number that cannot be right is refused where it comes in: `BadValue`."""
+"""A text or a number that cannot be right is refused where it comes in: `BadValue`."""
 
 import pytest
 
@@ -14,6 +14,7 @@ BAD_TEXTS = ["\ud800", "cannot open '\udcff.txt'", "a\0b", "x" * 4097, object(),
 
 @pytest.mark.parametrize("reason", BAD_TEXTS, ids=lambda one: repr(one)[:12])
 def test_a_reason_that_is_no_text_is_refused_and_decides_nothing(commissions, ledger, reason):
+    """F83."""
     commission = commissions.issue(**VM, key="k")
     before = ledger.get(LANE, ["k"])
     for call in (
@@ -35,6 +36,7 @@ def test_any_other_text_is_a_reason(commissions, reason):
 
 @pytest.mark.parametrize("name", BAD_TEXTS, ids=lambda one: repr(one)[:12])
 def test_a_name_that_is_no_text_is_refused(commissions, ledger, name):
+    """F83."""
     with pytest.raises(BadValue, match=r"^name must"):
         commissions.issue(**VM, key="k", name=name)
     assert ledger.lanes() == []
@@ -60,6 +62,7 @@ def test_a_name_that_is_no_text_is_refused(commissions, ledger, name):
     ],
 )
 def test_what_is_no_task_is_no_call_back(commissions, ledger, callback):
+    """F83."""
     with pytest.raises(BadValue, match=r"^callback must"):
         commissions.issue(**VM, key="k", callback=callback)
     assert ledger.lanes() == []

@@ -1,4 +1,4 @@
-"""F82: a call that names a commission's use of its key means no later use of that key."""
+"""A call that names a commission's use of its key means no later use of that key."""
 
 import pytest
 
@@ -54,6 +54,7 @@ LATE = {
 def test_a_late_call_for_the_first_commission_does_nothing_to_the_second(
     commissions, first, second, call
 ):
+    """F82: by a handle, or by the incarnation that a call-back has."""
     before = history(commissions, "k")
     with pytest.raises(KeyReused, match=rf"'k' was used again: commission {first.incarnation}"):
         call(commissions, first)

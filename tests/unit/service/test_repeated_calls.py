@@ -1,4 +1,4 @@
-"""F81: one issuing call makes one commission, whoever repeats it: the transport or its caller.
+"""One issuing call makes one commission, whoever repeats it: the transport or its caller.
 
 An answer of the ledger is lost before or after the ledger has written; meanwhile workers go on.
 """
@@ -91,7 +91,7 @@ AGAIN = {**VM, "key": "k", "reuse": True, "accept": True}
 def test_a_transport_that_sends_the_write_twice_makes_one_commission(
     commissions, losing, ended, ends, serials
 ):
-    """The script is repeated after a worker has accepted the new commission."""
+    """F81: the script is repeated after a worker has accepted the new commission."""
     losing.lose, losing.meanwhile = {"cas": "twice"}, ends
     handle = commissions.issue(**AGAIN)
     assert handle.last.state == "accepted"
@@ -106,6 +106,7 @@ def test_a_transport_that_sends_the_write_twice_makes_one_commission(
 def test_a_call_that_is_repeated_with_its_token_makes_one_commission(
     ended, stage, lost, call, go_on
 ):
+    """F81: whether request or answer was lost, and whether workers went on meanwhile."""
     commissions, losing, ends, serials = stage
     losing.lose, losing.meanwhile = {call: lost}, ends if go_on else lambda: None
     with pytest.raises(Unavailable) as caught:
@@ -130,7 +131,7 @@ def test_so_does_one_whose_key_was_free(commissions, losing, ends, serials, go_o
 def test_a_call_that_found_an_open_commission_finds_it_again_after_its_end(
     commissions, losing, ends, serials
 ):
-    """Its acceptance was recorded, and only the answer is lost: nothing is to be replaced."""
+    """F81: its acceptance was recorded, and only the answer is lost: nothing is replaced."""
     first = commissions.issue(**VM, key="k")
     losing.lose, losing.meanwhile = {"decide": "answer"}, ends
     with pytest.raises(Unavailable) as caught:
@@ -172,7 +173,7 @@ def test_a_call_that_has_read_nothing_may_replace_whatever_is_there(
 
 
 def test_reuse_may_name_the_commission_that_it_replaces(commissions, ended, ends, serials):
-    """Then it may be repeated by hand too."""
+    """F81: then it may be repeated by hand too."""
     for _ in range(3):
         handle = commissions.issue(**{**AGAIN, "reuse": ended})
         ends()
