@@ -96,6 +96,7 @@ class Report:
     oldest_undecided: float = 0.0
     oldest_unexplained: float = 0.0  # carries our tag, and no record explains it
     stopped: str = ""  # why the sweep ended early
+    distrusted: bool = False  # the ledger has lost writes: nothing was rejected, nothing expired
     alarms: dict[str, str] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
 
@@ -139,6 +140,8 @@ class Report:
         out: dict[str, Any] = {"service": self.service, "listed": self.listed, **self.counts}
         if self.stopped:
             out["stopped"] = self.stopped
+        if self.distrusted:
+            out["distrusted"] = True
         return {
             **out,
             "looked": self.looked,
@@ -169,6 +172,7 @@ class Report:
             oldest_undecided=raw["oldest_undecided"],
             oldest_unexplained=raw["oldest_unexplained"],
             stopped=raw.get("stopped", ""),
+            distrusted=raw.get("distrusted", False),
             alarms=dict(raw["alarms"]),
             rows=list(raw["rows"]),
         )

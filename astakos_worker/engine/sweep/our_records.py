@@ -1,12 +1,13 @@
-"""The sweep's passes over our own records: past their deadline, and gone from Astakos.
+"""The sweep's passes over the ledger's own records: those past their deadline, and those gone.
 
-Nothing here needs a name to be looked at on suspicion: the record is ours, and it says what was
-wanted. What is gone is believed only after two lists and a look at the commission itself.
+The records are ours, so no name has to be read to know whose they are. A commission that Astakos
+does not list any more is believed to be gone only after two lists, a look at the commission
+itself, and a proof that the token is the right component's.
 """
 
 from collections.abc import Iterable, Iterator
 
-from astakos_worker.engine.listed import CHUNK, chunks
+from astakos_worker.engine.listed import CHUNK, chunks, lists_ours
 from astakos_worker.engine.sweep.findings import SweepFinding
 from astakos_worker.engine.sweep.owner import Unsettled
 from astakos_worker.engine.sweep.serials import Serials
@@ -19,52 +20,84 @@ from astakos_worker.ledger.request import Request
 #: Records of the lowest serials, among which the oldest undecided one is looked for.
 _OLDEST = 100
 
+_LATE = "undecided past its deadline"
+
 
 def expire_undecided(sweep: SweepRun) -> Iterator[SweepFinding]:
-    """Settle what nobody decided until its deadline (F37, F80)."""
+    """Settle what nobody decided until its deadline (F37, F80).
+
+    Nothing expires while the ledger has lost writes: an accept may be among them (F101). And
+    nothing expires if too much would at once, for example because a server's clock stepped an
+    hour forward (F89). Where there is an owner, the owner decides, and the brake is not needed.
+    """
+    held_back = ""
+    if sweep.is_distrusted():
+        held_back = "the ledger has lost writes, so nothing expires"
+    elif sweep.ask is None and sweep.limits.undecided == "reject":
+        late = _how_many_late(sweep)
+        if sweep.is_too_many(late, sweep.open):
+            sweep.braked = late
+            held_back = "too many would expire at once"
+    for entries, now in _late(sweep):
+        if held_back:
+            yield from (_left(entry, now, f"{_LATE}; {held_back}") for entry in entries)
+        else:
+            yield from _past_deadline(sweep, entries, now)
+        sweep.go_on(0)
+
+
+def _late(sweep: SweepRun) -> Iterator[tuple[list[Entry], float]]:
+    """Yield pages of undecided records past their deadline, and the time of each page."""
     skip = 0
     while keys := sweep.ledger.expired(sweep.lane, CHUNK, skip):
         skip += len(keys)
         now = sweep.clock.now()
-        late = [
-            entry
-            for entry in sweep.ledger.get(sweep.lane, keys).values()
-            if _undecided(entry)
-            and entry.record.state in OPEN
-            and sweep.only.takes(
-                entry.record.key, (entry.record.serial,), now - entry.record.created
-            )
-        ]
-        yield from _past_deadline(sweep, late, now)
-        sweep.go_on(0)
+        entries = sweep.ledger.get(sweep.lane, keys).values()
+        yield [entry for entry in entries if _is_late(sweep, entry, now)], now
+
+
+def _is_late(sweep: SweepRun, entry: Entry, now: float) -> bool:
+    record = entry.record
+    meant = sweep.only.takes(record.key, (record.serial,), now - record.created)
+    return _undecided(entry) and record.state in OPEN and meant
+
+
+def _how_many_late(sweep: SweepRun) -> int:
+    """Return how many would expire; exactly only if there are more than the brake allows."""
+    keys = sweep.ledger.expired(sweep.lane, CHUNK)
+    if not sweep.is_too_many(len(keys), sweep.open) and len(keys) < CHUNK:
+        return len(keys)
+    return sum(len(entries) for entries, _ in _late(sweep))
 
 
 def _past_deadline(sweep: SweepRun, late: list[Entry], now: float) -> Iterator[SweepFinding]:
-    reason, whys = "expired", ["undecided past its deadline"] * len(late)
-    wanted: list[Verb | None] = ["reject" if sweep.limits.undecided == "reject" else None] * len(
-        late
-    )
+    """Decide these records as the owner says, or reject them by the policy."""
+    reason, whys = "expired", [_LATE] * len(late)
+    wanted: list[Verb | None] = [None] * len(late)
     if sweep.ask is not None:
         reason = "owner"
         answers = list(sweep.answers([_question(sweep.lane, entry, now) for entry in late]))
         wanted = [None if answer == "leave" else answer for answer, _ in answers]
-        whys = [f"undecided past its deadline; {why}" for _, why in answers]
+        whys = [f"{_LATE}; {why}" for _, why in answers]
+    elif sweep.limits.undecided == "reject":
+        wanted = ["reject"] * len(late)
     verbs = {e.record.key: (v, reason) for e, v in zip(late, wanted, strict=True) if v is not None}
     done = sweep.decide(verbs) if sweep.fix else {}
     for entry, verb, why in zip(late, wanted, whys, strict=True):
         record = entry.record
-        age = now - record.created
+        age, is_done = now - record.created, done.get(record.key, False)
         if verb is None:
-            yield SweepFinding("leave", record.serial, record.key, why, age)
+            yield _left(entry, now, why)
         elif verb == "accept":
-            yield SweepFinding(
-                "accept", record.serial, record.key, why, age, done=done.get(record.key, False)
-            )
+            yield SweepFinding("accept", record.serial, record.key, why, age, done=is_done)
         else:
-            yield SweepFinding(
-                *("expired", record.serial, record.key, why, age, reason),
-                done.get(record.key, False),
-            )
+            sweep.rejected += is_done
+            yield SweepFinding("expired", record.serial, record.key, why, age, reason, is_done)
+
+
+def _left(entry: Entry, now: float, why: str) -> SweepFinding:
+    record = entry.record
+    return SweepFinding("leave", record.serial, record.key, why, now - record.created)
 
 
 def _question(lane: str, entry: Entry, now: float) -> Unsettled:
@@ -95,7 +128,7 @@ def held_serials(sweep: SweepRun) -> Serials:
 
 
 def find_vanished(sweep: SweepRun, ours: Serials, listed: Serials) -> Iterator[SweepFinding]:
-    """Say so where somebody else has settled what we hold as undecided (F69)."""
+    """Report commissions that we hold as undecided and that somebody else has settled (F69)."""
     gone = Serials(_still_undecided(sweep, ours.without(listed)))
     if not gone:
         return
@@ -106,6 +139,9 @@ def find_vanished(sweep: SweepRun, ours: Serials, listed: Serials) -> Iterator[S
             "ledger holds: is the token another component's? Nothing was changed.",
             "list",
         )
+    if "list" not in sweep.allow and not lists_ours(sweep.ledger, sweep.lane, listed, gone):
+        yield from _unproven(sweep, gone)
+        return
     gone = gone.without(Serials(sweep.astakos.get_pending_commissions()))
     for chunk in chunks(gone, CHUNK):
         sweep.go_on(0)
@@ -124,6 +160,16 @@ def find_vanished(sweep: SweepRun, ours: Serials, listed: Serials) -> Iterator[S
             raise error
 
 
+def _unproven(sweep: SweepRun, gone: Serials) -> Iterator[SweepFinding]:
+    """Leave commissions alone that Astakos does not list, because it lists none of ours (F25)."""
+    why = "Astakos lists no commission that the ledger holds: is the token another component's?"
+    for chunk in chunks(gone, CHUNK):
+        entries = [entry for entry in _entries(sweep, chunk).values() if _meant(sweep, entry)]
+        for entry in entries:
+            sweep.alarm("unproven", f"{shown(entry.record.key)!r} is not listed. {why}")
+            yield _left(entry, sweep.clock.now(), why)
+
+
 def _meant(sweep: SweepRun, entry: Entry) -> bool:
     record = entry.record
     return sweep.only.takes(record.key, (record.serial,), sweep.clock.now() - record.created)
@@ -135,7 +181,7 @@ def _still_undecided(sweep: SweepRun, serials: Iterable[int]) -> Iterator[int]:
 
 
 def _entries(sweep: SweepRun, serials: list[int]) -> dict[int, Entry]:
-    """Return the records that hold these serials, undecided and in nobody's hands, as of now."""
+    """Return the records that hold these serials now, undecided and claimed by no worker."""
     keys = sweep.ledger.find(sweep.lane, serials)
     found = sweep.ledger.get(sweep.lane, set(keys.values()))
     now = sweep.clock.now()

@@ -1,7 +1,8 @@
-"""What is to be done about a commission that Astakos holds and no record explains: pure.
+"""What to do about a commission that Astakos holds and that no record of the ledger explains. Pure.
 
-The tag says whose it is, the ledger what became of its key, the policies the rest. Age is
-counted from our own first sight; `issue_time` is not trusted (F33).
+The tag in its name says whose it is. The ledger says what became of its key. The policies of the
+operator say the rest. Its age is counted from when a sweep first saw it, because Astakos'
+`issue_time` is local time with a false offset (F33).
 """
 
 from typing import Literal, NamedTuple
@@ -25,14 +26,31 @@ class Classification(NamedTuple):
 _YOUNG = Classification("wait", "the ledger does not know its key; within the grace")
 
 
-def classify(  # noqa: PLR0911  # one return a rule
-    unrecorded: UnrecordedSerial, entry: Entry | None, now: float, limits: Limits, *, owner: bool
+def classify(
+    unrecorded: UnrecordedSerial,
+    entry: Entry | None,
+    now: float,
+    limits: Limits,
+    *,
+    owner: bool,
+    distrusted: bool = False,
 ) -> Classification:
     """Return what to do about a pending serial that no record has.
 
-    `entry` is the record of the key in its tag, if there is one; `owner`: there is somebody who
-    can be asked.
+    `entry` is the record of the key in its tag, if there is one. `owner`: there is an owner who
+    can be asked. `distrusted`: the ledger has lost writes, so what it does not know proves
+    nothing, and nothing is rejected for that (F101).
     """
+    found = _by_the_rules(unrecorded, entry, now, limits, owner=owner)
+    if distrusted and found.action == "reject":
+        why = f"{found.why}; the ledger has lost writes, so nothing is rejected"
+        return Classification("wait", why)
+    return found
+
+
+def _by_the_rules(  # noqa: PLR0911  # one return a rule
+    unrecorded: UnrecordedSerial, entry: Entry | None, now: float, limits: Limits, *, owner: bool
+) -> Classification:
     age = now - unrecorded.sight.first_seen
     if unrecorded.tag is None:
         return _foreign(unrecorded, age, limits, owner=owner)
@@ -46,7 +64,7 @@ def classify(  # noqa: PLR0911  # one return a rule
             return Classification("leave", "an earlier use of its key; the policy says report")
         return Classification("reject", "a late ghost of an earlier use of its key", "ghost")
     if entry.leased > now:
-        return Classification("leave", "a worker has it in hand")
+        return Classification("leave", "a worker has claimed its record")
     if unrecorded.serial in serials_of(record):
         return Classification("leave", "recorded while the list was read")
     if record.serial is None and record.state in {State.QUEUED, State.ISSUING}:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import structlog
 
 from astakos_worker.engine.breaker import end_outage_alarms
-from astakos_worker.engine.listed import Each, Info, InfoReader, plausible
+from astakos_worker.engine.listed import Each, Info, InfoReader, lists_ours, plausible
 from astakos_worker.engine.ports import Astakos, Limits, WakeLane
 from astakos_worker.engine.sweep.findings import (
     Progress,
@@ -159,6 +159,8 @@ class Sweep:
         log.info("sweep", lane=sweep.lane, **told)
 
     def _passes(self, sweep: SweepRun) -> Iterator[SweepFinding]:
+        lane = self.ledger.lane(sweep.lane)
+        sweep.open = lane.open
         yield from expire_undecided(sweep)
         ours = held_serials(sweep)
         begun = self.clock.now()
@@ -173,6 +175,8 @@ class Sweep:
             )
         if sweep.fix:
             end_outage_alarms(self.ledger, sweep.lane)
+            if "unproven" in lane.alarms and lists_ours(self.ledger, sweep.lane, listed):
+                self.ledger.alarm(sweep.lane, "unproven", None)
         yield from find_vanished(sweep, ours, listed)
         if sweep.fix:
             self.ledger.alarm(sweep.lane, _ALARMS["list"], None)
@@ -180,6 +184,13 @@ class Sweep:
         if sweep.only.serials and not sweep.only.keys:
             rest = Serials(n for n in rest if n in sweep.only.serials)
         yield from check_unrecorded(sweep, listed, rest, begun)
+        if sweep.braked:
+            raise SweepStopped(
+                f"{sweep.braked} commissions are past their deadline, and one sweep may reject "
+                f"{sweep.brake(sweep.open)}: did the clock of the ledger's server step? Look at "
+                "them with `astakos-worker reconcile`. None of them has expired.",
+                "brake",
+            )
         if sweep.fix and not sweep.only:
             self.ledger.forget_sightings(sweep.lane, listed)
 

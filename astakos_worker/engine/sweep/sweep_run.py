@@ -27,6 +27,7 @@ _EVENTS = {
     "sweep": "sweep_stopped",
     "brake": "sweep_stopped",
     "owner": "owner_failed",
+    "unproven": "token_unproven",
     "vanished": "commission_vanished",
     "conflict": "commission_conflict",
 }
@@ -56,7 +57,10 @@ class SweepRun:
     only: Selection
     allow: frozenset[StopReason]
     progress: Progress
+    open: int = 0  # open records of the lane when the sweep began
     answered: bool = field(default=False)  # the owner has, at least once
+    rejected: int = 0  # how many expired in this sweep: they count for the brake
+    braked: int = 0  # so many would have expired, which is more than the brake allows
 
     @property
     def lane(self) -> str:
@@ -72,6 +76,21 @@ class SweepRun:
     def is_over(self) -> bool:
         """Return whether the sweep has had its time."""
         return self.clock.now() - self.report.started >= self.limits.sweep_seconds
+
+    def brake(self, among: int) -> int:
+        """Return how many of so many commissions one sweep may reject, or let expire."""
+        return max(self.limits.brake_floor, int(among * self.limits.brake_share))
+
+    def is_too_many(self, count: int, among: int) -> bool:
+        """Return whether one sweep may not reject so many, unless an operator has allowed it."""
+        return count > self.brake(among) and "brake" not in self.allow
+
+    def is_distrusted(self) -> bool:
+        """Return whether the ledger has lost writes; note it in the report (F101)."""
+        if self.ledger.distrusted(self.lane):
+            self.report.distrusted = True
+            return True
+        return False
 
     def go_on(self, looked: int) -> None:
         """Say that so many more have been looked at; `SweepStopped` if it is another's turn."""

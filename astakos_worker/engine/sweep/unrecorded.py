@@ -80,7 +80,7 @@ def check_unrecorded(
         yield from _settled_before(sweep, chunk, begun)
         yield from _strange(sweep, chunk, doomed)
         sweep.go_on(len(chunk))
-    yield from _rejected(sweep, doomed, len(listed))
+    yield from _rejected(sweep, doomed)
 
 
 # --- Pending there, closed here ---------------------------------------------------------------
@@ -179,9 +179,12 @@ def _classified(sweep: SweepRun, serials: Iterable[int]) -> Iterator[_Classified
     missing = keys - records.keys()
     newer = sweep.ledger.newer(sweep.lane, missing) if missing else set()
     now = sweep.clock.now()
+    distrusted = sweep.is_distrusted()
     for one in serials_found:
         entry = records.get(one.tag.key) if one.tag else None
-        classification = classify(one, entry, now, sweep.limits, owner=sweep.ask is not None)
+        classification = classify(
+            one, entry, now, sweep.limits, owner=sweep.ask is not None, distrusted=distrusted
+        )
         if one.tag is not None and one.tag.key in newer:  # it is in the ledger all the same (F78)
             classification = Classification("leave", "its record was written by a newer version")
         yield _Classified(one, entry, classification, now - one.sight.first_seen)
@@ -273,19 +276,20 @@ def _question(lane: str, found: _Classified, told: str) -> Unsettled:
 # --- Rejecting --------------------------------------------------------------------------------
 
 
-def _rejected(sweep: SweepRun, doomed: Doomed, listed: int) -> Iterator[SweepFinding]:
+def _rejected(sweep: SweepRun, doomed: Doomed) -> Iterator[SweepFinding]:
     """Reject what was found to be nobody's; all of it, or if it is too much, nothing."""
-    brake = max(sweep.limits.brake_floor, int(listed * sweep.limits.brake_share))
     many = sum(map(len, doomed.values()))
-    braked = many > brake and "brake" not in sweep.allow
+    braked = many > 0 and sweep.is_too_many(many + sweep.rejected, sweep.report.listed)
     for reason, serials in doomed.items():
         for chunk in chunks(serials, sweep.limits.settle_batch):
             yield from _reject(sweep, chunk, reason, fix=sweep.fix and not braked)
             sweep.go_on(0)
     if braked:
+        most = sweep.brake(sweep.report.listed)
+        expired = f", {sweep.rejected} have expired" if sweep.rejected else ""
         raise SweepStopped(
-            f"{many} commissions would be rejected, and one sweep may reject {brake}: look at them "
-            "with `astakos-worker reconcile`. None of them was touched.",
+            f"{many} commissions would be rejected{expired}, and one sweep may reject {most}: look "
+            "at them with `astakos-worker reconcile`. None of them was touched.",
             "brake",
         )
 

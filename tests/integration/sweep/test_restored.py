@@ -25,7 +25,7 @@ def test_what_was_settled_is_settled_again_as_it_was_decided(cloud, verb):
 
 def test_what_had_vanished_is_pending_again_and_waits_for_its_caller(cloud):
     """F43, F69."""
-    serial = cloud.held("a")
+    serial, listed = cloud.held("a"), cloud.held("listed")
     cloud.control.snapshot()
     cloud.client.reject_commission(serial)
     assert cloud.swept().counts == {"vanished": 1}
@@ -33,7 +33,7 @@ def test_what_had_vanished_is_pending_again_and_waits_for_its_caller(cloud):
     cloud.control.restore()
     assert cloud.swept().counts == {"resettle": 1}
     assert cloud.entry("a").record.state == "pending"
-    assert cloud.pending() == {serial}
+    assert cloud.pending() == {serial, listed}
     cloud.ledger.decide("default", {"a": Decision("accept", "", 1.0)})
     cloud.carry()
     assert cloud.events("accepted") == [serial]

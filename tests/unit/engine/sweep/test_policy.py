@@ -28,10 +28,29 @@ def record(*events, incarnation="0a1b2c3d", **more):
     return made
 
 
-def classified(one, entry=None, *, owner=False, leased=0.0, **policies):
+def classified(one, entry=None, *, owner=False, leased=0.0, distrusted=False, **policies):
     limits = Limits(grace=GRACE, quarantine=QUARANTINE, **policies)
     entry = entry and Entry(entry, 1, leased=leased)
-    return classify(one, entry, NOW, limits, owner=owner)
+    return classify(one, entry, NOW, limits, owner=owner, distrusted=distrusted)
+
+
+@pytest.mark.parametrize(
+    ("one", "entry", "trusted"),
+    [
+        (stranger(QUARANTINE), None, "reject"),
+        (stranger(QUARANTINE), record(incarnation="ffffffff"), "reject"),
+        (stranger(QUARANTINE, tag=None), None, "reject"),
+        (stranger(QUARANTINE), record(), "adopt"),
+        (stranger(QUARANTINE), record(states.Marked(NOW, NOW), Issued(8)), "twin"),
+    ],
+    ids=["orphan", "ghost", "foreign", "adopt", "twin"],
+)
+def test_nothing_is_rejected_for_what_a_ledger_that_lost_writes_does_not_know(one, entry, trusted):
+    """F101: whatever is not rejected for that stays as it is."""
+    assert classified(one, entry, foreign="reject").action == trusted
+    found = classified(one, entry, foreign="reject", distrusted=True)
+    assert found.action == ("wait" if trusted == "reject" else trusted)
+    assert ("lost writes" in found.why) is (trusted == "reject")
 
 
 @pytest.mark.parametrize(
