@@ -175,6 +175,14 @@ class Sighting:
     description: str | None = None  # what was found out about it, as a text of the caller's
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record that was set aside, since it cannot be read: why, and its text as it is stored."""
+
+    why: str
+    text: str
+
+
 class Clock(Protocol):
     """The time that all processes share: the store's."""
 
@@ -247,6 +255,15 @@ class Records(Protocol):
     def dead(self, lane: str, limit: int = 500) -> list[str]:
         """Return the keys of dead records; those that are purged first come first."""
 
+    def unreadable(self, lane: str) -> dict[str, Unreadable]:
+        """Return the records that were set aside since they cannot be read, by key (F86)."""
+
+    def read_again(self, lane: str) -> int:
+        """Make the records that were set aside due again; return how many there were.
+
+        For a version that can read them. One that still cannot be read is set aside again.
+        """
+
     def watch(self, lane: str, key: str, seconds: float) -> Entry | None:
         """Publish the changes of a record for so many seconds; return it as it is now."""
 
@@ -294,6 +311,16 @@ class Lanes(Protocol):
         """Look whether the ledger has fewer writes than known; return the lanes concerned (F68).
 
         Such a lane is distrusted until `trust`: an alarm is raised, and nothing new is issued.
+        """
+
+    def known_id(self) -> str:
+        """Return the id of the ledger that this process knows; "" before it was asked."""
+
+    def remember_id(self, known_id: str) -> None:
+        """Remember the ledger's id, as another process knew it.
+
+        The ledger makes its id once. Another id means that another ledger answers: its lanes are
+        distrusted, as if writes were gone.
         """
 
     def distrusted(self, lane: str) -> bool:

@@ -26,6 +26,10 @@ class NewerSchemaError(ValueError):
     """Raised when a record was written by a newer version of this package."""
 
 
+class UnreadableError(ValueError):
+    """Raised when a text is no record of our schema: rubbish, or with fields that it has not."""
+
+
 def dump(record: Record) -> str:
     """Return a record as JSON; what has its default is left out."""
     if record.moments == WHEN_CLOSED:  # msgspec leaves out what is the default, not what equals it
@@ -34,20 +38,29 @@ def dump(record: Record) -> str:
 
 
 def load(text: str | bytes) -> Record:
-    """Return the record of `dump`; `NewerSchemaError` for one of a newer schema."""
+    """Return the record of a text of `dump`.
+
+    Raises `NewerSchemaError` for one of a newer schema, `UnreadableError` for what is no record.
+    """
     try:
         return _RECORDS.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeError):
+        pass
+    try:
         return _lenient(json.loads(text))
+    except NewerSchemaError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        raise UnreadableError(f"{type(error).__name__}: {error}"[:200]) from error
 
 
-def is_newer(text: str | bytes) -> bool:
-    """Return whether a record was written by a newer version, which says so first (F78)."""
+def why_unreadable(text: str | bytes) -> str:
+    """Return why a text is no record of ours; "" if it is one."""
     try:
         load(text)
-    except NewerSchemaError:
-        return True
-    return False
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def dump_decision(decision: Decision) -> str:
@@ -71,7 +84,7 @@ def _lenient(raw: dict[str, Any]) -> Record:
     A record that cannot be read would stand in its lane's way for good. A caller may have given
     no string for a reason; an error text of Astakos may hold a lone surrogate; both were stored.
     """
-    schema = raw.pop("schema")
+    schema = int(raw.pop("schema"))
     if schema > SCHEMA:
         raise NewerSchemaError(f"schema {schema} is newer than {SCHEMA}")
     raw["state"] = State(raw["state"])

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from astakos_worker.ledger.contract import Clock, Entry, Lane, Sighting
+from astakos_worker.ledger.contract import Clock, Entry, Lane, Sighting, Unreadable
 from astakos_worker.ledger.memory.rows import MemoryLane, Row
 from astakos_worker.ledger.record import State
 
@@ -34,6 +34,16 @@ class MemoryLanes:
         """Return no key: what one process has written another version has not."""
         del lane, keys
         return set()
+
+    def unreadable(self, lane: str) -> dict[str, Unreadable]:
+        """Return no record: what this process has written it can read."""
+        del lane
+        return {}
+
+    def read_again(self, lane: str) -> int:
+        """Return 0: no record was set aside."""
+        del lane
+        return 0
 
     def find(self, lane: str, serials: Iterable[int]) -> dict[int, str]:
         """Return the keys whose records have these serials, twins included."""
@@ -192,6 +202,13 @@ class MemoryLanes:
             for lane in self._seen:
                 self._notice(lane, self._at(lane).writes)
             return {lane for lane in self._seen if self._at(lane).distrust}
+
+    def known_id(self) -> str:
+        """Return the id of the ledger: this process has no other one."""
+        return "memory"
+
+    def remember_id(self, known_id: str) -> None:
+        """Remember nothing: this process has no other ledger."""
 
     def distrusted(self, lane: str) -> bool:
         """Return whether acknowledged writes of a lane are gone, and nobody has said `trust`."""

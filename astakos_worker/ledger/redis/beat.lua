@@ -1,13 +1,14 @@
--- Say which carriers of a lane are still there; whoever drives learns how often to ring.
--- Returns {now, rings}.
+-- Say which carriers of a lane are alive; the process that drives learns how many wake-ups are
+-- wanted. ARGV: drives (1 or 0), forgotten after, wake-up policy (4), carriers. Returns {now, wakeups}.
 
-local drives, forgotten = ARGV[1] == '1', tonumber(ARGV[2])
+local drives, forgotten, wanted = ARGV[1] == '1', number(ARGV[2], 'forgotten'), policy(3)
+check(WAKEUPS)
 for i = 7, #ARGV do
-  redis.call('ZADD', AWAKE, 'XX', NOW + forgotten, ARGV[i])  -- who signed off stays away
+  redis.call('ZADD', AWAKE, 'XX', NOW + forgotten, ARGV[i])  -- one that signed off stays away
 end
 if not drives then return {NOW, 0} end
 
 redis.call('ZREMRANGEBYSCORE', AWAKE, '-inf', NOW - 60000)
 local rings = 0
-while wakeup_for_anyone(ARGV[3], ARGV[4], ARGV[5]) == 1 do rings = rings + 1 end
+while wakeup_for_anyone(wanted) == 1 do rings = rings + 1 end
 return {NOW, rings}

@@ -1,184 +1,270 @@
 -- Replace records of a lane if their versions are still those that were read, and move their index
--- entries: one after the other, as if each were a script of its own.
--- ARGV: writes seen, memory is short, carriers, per carrier, promise, coalesce; 17 more for each.
--- Returns {now, writes, {done, ring, clash, version, body, fence, cell, mark}...}: the record as it
--- is now, without the body where it is the one given. 'full' for done: refused, memory is short.
+-- entries along: one after the other, as if each were a script of its own.
+-- ARGV: known writes, memory is short (1 or 0), then the wake-up policy (4); 17 more for each write.
+-- Last: the known id. Returns {now, writes, {done, wakeup, clash, version, body, fence, cell, mark}
+-- ...}: the record as it is now, without its body where that is the one given. done is 'full' where
+-- memory is short.
 
-local seen, short = ARGV[1], ARGV[2] == '1'
 local HEAD, WIDTH = 6, 17
+local known_id = table.remove(ARGV)
 
-local before = tonumber(redis.call('GET', P .. 'writes') or 0)
-local written, created = 0, false
+-- --- Read and check ----------------------------------------------------------------------------
 
-local function wanted(wakeup_id)
-  if wakeup_id == '' then return 0 end
-  return wakeup(wakeup_id, ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+if (#ARGV - HEAD) % WIDTH ~= 0 then fail('an argument of a write is missing') end
+local short, wanted = ARGV[2] == '1', policy(3)
+check(WAKEUPS)
+check{open = 'zset', held = 'zset', dead = 'zset'}
+local lanes = redis.call('TYPE', N .. 'lanes').ok
+if lanes ~= 'set' and lanes ~= 'none' then fail(N .. 'lanes is a ' .. lanes .. ', not a set') end
+
+-- What was read, by key and by index: kept up to date by what is written.
+local rows, owners = {}, {}
+
+local function row_of(key)
+  if rows[key] == nil then rows[key] = read(key) or false end
+  return rows[key]
 end
 
--- Who else had one of the serials before this write; and those whose index is to be this key.
-local function look_up(key, serials)
+local function owner_of(serial)
+  if owners[serial] == nil then owners[serial] = redis.call('GET', P .. 's:' .. serial) end
+  return owners[serial]
+end
+
+local function number_or_none(text, what)
+  return text ~= '' and number(text, what) or nil
+end
+
+-- The serials of a record whose hash does not list them: it was written by an earlier version.
+local function serials_in(body)
+  -- cjson refuses half a surrogate pair, which the text of an error may hold.
+  local text = string.gsub(body, '\\u[dD][89a-fA-F]%x%x', '\\u0020')
+  local readable, record = pcall(cjson.decode, text)
+  local serials = {}
+  if readable and type(record) == 'table' then
+    if type(record.serial) == 'number' then serials[1] = string.format('%d', record.serial) end
+    for _, twin in ipairs(type(record.twins) == 'table' and record.twins or {}) do
+      if type(twin) == 'table' and type(twin[1]) == 'number' then
+        serials[#serials + 1] = string.format('%d', twin[1])
+      end
+    end
+  end
+  return table.concat(serials, ',')
+end
+
+local function checked(at)
+  local flags, cell = ARGV[at + 3], ARGV[at + 10]
+  local w = {
+    key = ARGV[at],
+    expected = ARGV[at + 1],
+    version = number(ARGV[at + 1], 'version') + 1,
+    body = ARGV[at + 2],
+    settles = string.find(flags, 's'),  -- which queue it waits in
+    fenced = string.find(flags, 'f'),
+    reset = string.find(flags, 'r'),
+    dead = string.find(flags, 'd'),
+    due_at = number_or_none(ARGV[at + 4], 'due time'),
+    serials = ARGV[at + 5],             -- its own, or nothing, and then its twins'
+    open = ARGV[at + 6] ~= '',
+    deadline = ARGV[at + 6],            -- 'inf': none
+    retention = number(ARGV[at + 7], 'retention'),
+    fence = ARGV[at + 8],               -- '': the writer has not claimed it
+    lease = number_or_none(ARGV[at + 9], 'lease'),
+    cell = cell ~= '' and cell or nil,
+    verb = ARGV[at + 11],               -- of the decision in the record; '': it has none
+    wakeup_id = ARGV[at + 12],          -- '': no wake-up is asked for
+    holder = ARGV[at + 13],             -- '': as before
+    announces = ARGV[at + 14],
+    incarnation = ARGV[at + 15],        -- '': it makes no commission
+    replaces = ARGV[at + 16],           -- '': any
+  }
+  if not string.match(w.body, '^{"schema":%d+[,}]') then fail('a record has no schema') end
+  if not string.match(w.serials, '^[%d,]*$') then fail('a serial is no number') end
+  if w.open and w.deadline ~= 'inf' then number(w.deadline, 'deadline') end
+  if w.cell and not string.match(w.cell, '"(%a+)"') then fail('a decision has no verb') end
+  local was = row_of(w.key)
+  for serial in string.gmatch(w.serials, '%d+') do owner_of(serial) end
+  if was and w.reset and not was.fault then
+    was.serials = was.serials or serials_in(was.body)
+    for serial in string.gmatch(was.serials, '%d+') do owner_of(serial) end
+  end
+  return w
+end
+
+local writes = {}
+for at = HEAD + 1, #ARGV, WIDTH do writes[#writes + 1] = checked(at) end
+local before = notice(ARGV[1], known_id)
+
+-- --- Write -------------------------------------------------------------------------------------
+
+local written, created = 0, false
+
+local function wakeup_wanted(w)
+  return w.wakeup_id == '' and 0 or wakeup(w.wakeup_id, wanted)
+end
+
+-- Another record that has one of the serials; and the serials whose index is to be this key.
+local function look_up(w)
   local clash, its = false, {}
-  for serial in string.gmatch(serials, '%d+') do
-    local index = P .. 's:' .. serial
-    local other = redis.call('GET', index)
-    if other and other ~= key then clash = other end
-    -- A bare serial gives way to the commission whose it is.
-    if not other or other == key or string.byte(other) == 31 then its[index] = other == key end
+  for serial in string.gmatch(w.serials, '%d+') do
+    local owner = owner_of(serial)
+    if owner and owner ~= w.key then clash = owner end
+    -- A bare serial's record gives way to the commission that the serial belongs to.
+    if not owner or owner == w.key or string.byte(owner) == 31 then its[#its + 1] = serial end
   end
   return clash, its
 end
 
--- The serials of an old life are not the new one's.
-local function forget(key, body)
-  redis.call('ZREM', HELD, key)
-  local old = cjson.decode(body)
-  local its = {old.serial}
-  for _, twin in ipairs(old.twins or {}) do its[#its + 1] = twin[1] end
-  for _, serial in ipairs(its) do
-    local index = P .. 's:' .. string.format('%d', serial)
-    if redis.call('GET', index) == key then redis.call('DEL', index) end
+-- Why a write is not done; nothing if it may be done.
+local function refused(w, was)
+  if (was and was.ver or '0') ~= w.expected then return 'version' end
+  if not was then return w.fenced and w.fence ~= '0' and 'fence' or nil end
+  if w.fenced and (was.fence or '0') ~= w.fence then return 'fence' end
+  if w.reset then
+    if w.replaces ~= '' and w.replaces ~= incarnation_of(was.body) then return 'another' end
+  elseif w.verb ~= '' and was.verb and was.verb ~= w.verb then
+    return 'decision'  -- another decision was first: the writer has to look again
   end
 end
 
--- This very write has been done, and its answer was lost: so it is answered again.
-local function again(key, serials, wakeup_id, was)
-  if wakeup_id ~= '' then redis.call('ZREM', PROMISED, wakeup_id) end
-  local clash = look_up(key, serials)
-  return {1, wanted(wakeup_id), clash, was[1], was[2], was[3] or '0', was[4], was[9]}
+-- Whether this very write has been done before, and its answer was lost.
+local function repeated(w, was)
+  if not was then return false end
+  -- The call that made this record: a worker may have changed the record since (F81).
+  if w.incarnation ~= '' and incarnation_of(was.body) == w.incarnation then return true end
+  -- A write clears the mark: where there is one, the version is a claim's and not this write's.
+  local same = was.ver == tostring(w.version) and was.body == w.body and not was.mark
+  return same and not (w.fenced and (was.fence or '0') ~= w.fence)
 end
 
-local function write(at)
-  local key, expected, body = ARGV[at], ARGV[at + 1], ARGV[at + 2]
-  local flags = ARGV[at + 3]                        -- (s)ettles, (f)enced, (r)eset, (d)ead
-  local due_at = ARGV[at + 4]                       -- '' : not due
-  local serials = ARGV[at + 5]                      -- its own (or '') first, then its twins
-  local deadline, ttl = ARGV[at + 6], ARGV[at + 7]  -- deadline '': closed, and expires
-  local fence, keep = ARGV[at + 8], ARGV[at + 9]
-  local cell, verb = ARGV[at + 10], ARGV[at + 11]   -- verb: the decision it knows
-  local wakeup_id = ARGV[at + 12]
-  local holder = ARGV[at + 13]                      -- whose rows Astakos locks; '' : as before
-  local announces = ARGV[at + 14]                   -- what who claims it is about to send, if any
-  local incarnation = ARGV[at + 15]                 -- of the record that is made; '': it is not new
-  local replaces = ARGV[at + 16]                    -- the one that a reset is for; '': any
-  local fenced, reset = string.find(flags, 'f'), string.find(flags, 'r')
+local function as_it_is(done, ring, clash, was)
+  if not was then return {done, ring, clash, false, false, '0', false, false} end
+  return {
+    done, ring, clash, was.ver, was.body, was.fence or '0', was.cell or false, was.mark or false,
+  }
+end
 
-  local R = record(key)
-  local was =
-    redis.call('HMGET', R, 'ver', 'body', 'fence', 'cell', 'lease', 'watched', 'open', 'dead', 'mark')
-  was[3] = was[3] or '0'
+-- The lease and the due time that a record gets; nothing where another carrier holds it.
+local function lease_and_due(w, was, fence, cell)
+  local holds = w.fence ~= '' and fence == w.fence
+  -- A live lease is its holder's alone: what another writes changes neither.
+  if not holds and was and not w.reset and tonumber(was.lease or 0) > NOW then return nil end
+  if w.lease and w.open and (holds or w.version == 1) then
+    return NOW + w.lease, NOW + w.lease
+  end
+  local due_at = w.due_at
+  if not due_at and w.open and cell and w.verb == '' then
+    due_at = NOW  -- decided under the lease, and the writer has not seen it
+  elseif due_at and due_at <= NOW + 10 then
+    due_at = math.min(NOW, due_at)  -- the writer estimates our time, and meant now
+  end
+  return 0, due_at
+end
 
-  -- The call that made this record, repeated: a worker may have changed the record since.
-  local its = incarnation ~= '' and was[2] and incarnation_of(was[2])
-  if its and its == incarnation then return again(key, serials, wakeup_id, was) end
-
-  local may = not fenced or was[3] == fence
-  if its and replaces ~= '' and replaces ~= its then may = false end
-  -- A decision goes through the cell: a writer that did not look there has to judge again.
-  local cell_verb = was[4] and not reset and string.match(was[4], '"(%a+)"')
-  local agrees = verb == '' or not cell_verb or cell_verb == verb
-  if (was[1] or '0') ~= expected or not may or not agrees then
-    -- A write clears the mark: where there is one, the version is a claim's and not this write's.
-    local marked = was[9] and was[9] ~= ''
-    if not may or marked or was[1] ~= tostring(expected + 1) or was[2] ~= body then
-      return {0, 0, false, was[1], was[2], was[3], was[4], was[9]}
+-- The serials of an earlier use of the key are not the new commission's.
+local function forget(w, was)
+  redis.call('ZREM', HELD, w.key)
+  for serial in string.gmatch(was.serials or '', '%d+') do
+    if owner_of(serial) == w.key then
+      redis.call('DEL', P .. 's:' .. serial)
+      owners[serial] = false
     end
-    return again(key, serials, wakeup_id, was)
   end
-  if short then return {'full', 0, false, false, false, false, false, false} end
+end
 
-  local version = tonumber(expected) + 1
-  local fields = {'ver', version, 'body', body, 'announces', announces}
+local function index(w, its, opened)
+  for _, serial in ipairs(its) do
+    if not w.open then
+      redis.call('SET', P .. 's:' .. serial, w.key, 'PX', w.retention)
+    elseif opened or owner_of(serial) ~= w.key then
+      redis.call('SET', P .. 's:' .. serial, w.key)
+    end
+    owners[serial] = w.key
+  end
+end
+
+local function enter(w, was, opened)
+  local R, held = P .. 'r:' .. w.key, string.match(w.serials, '^%d+')
+  if w.open then
+    if opened and was then redis.call('PERSIST', R) end
+    redis.call('ZADD', OPEN, w.deadline, w.key)
+    if held then redis.call('ZADD', HELD, held, w.key) end
+  else
+    redis.call('PEXPIRE', R, w.retention)
+    redis.call('ZREM', OPEN, w.key)
+    if held then redis.call('ZREM', HELD, w.key) end
+  end
+  if w.dead then
+    redis.call('ZREMRANGEBYSCORE', DEAD, '-inf', NOW)
+    redis.call('ZADD', DEAD, w.open and '+inf' or NOW + w.retention, w.key)
+  elseif was and was.dead == '1' then
+    redis.call('ZREM', DEAD, w.key)
+  end
+end
+
+local function write(w)
+  local was = row_of(w.key)
+  if was and was.fault then return as_it_is(0, 0, false, {ver = '0', body = ''}) end
+  local clash, its = look_up(w)
+  if repeated(w, was) then
+    -- Nobody heard of the wake-up that the first answer promised: it must not count.
+    if w.wakeup_id ~= '' then redis.call('ZREM', PROMISED, w.wakeup_id) end
+    return as_it_is(1, wakeup_wanted(w), clash, was)
+  end
+  if refused(w, was) then return as_it_is(0, 0, false, was) end
+  if short then return as_it_is('full', 0, false, nil) end
+
+  local fields = {'ver', w.version, 'body', w.body, 'announces', w.announces}
   local function set(name, value)
     fields[#fields + 1], fields[#fields + 2] = name, value
   end
-  if reset and was[1] then  -- a new life: who held or decided the old one has no say in it
-    was[3] = tostring(was[3] + 1)
-    was[4], was[5] = false, false
-    set('fence', was[3])
+  local fence, cell = was and was.fence or '0', was and was.cell
+  if w.reset and was then  -- whoever held or decided the earlier commission has no say in this one
+    fence, cell = string.format('%d', fence + 1), nil
+    set('fence', fence)
   end
-  if cell ~= '' and not was[4] then
+  if w.cell and not cell then
+    cell = w.cell
     set('cell', cell)
-    was[4] = cell
   end
-  local open = deadline ~= ''
-  local opened = open and was[7] ~= '1'
-  if open ~= (was[7] == '1') then set('open', open and 1 or 0) end
-  if holder ~= '' then set('holder', holder) end
-  if was[9] and was[9] ~= '' then set('mark', '') end  -- this write has it in its body
-  local dead = string.find(flags, 'd')
-  if dead or was[8] == '1' then set('dead', dead and 1 or 0) end
+  local was_open = was and was.open == '1' or false
+  local opened = w.open and not was_open
+  if w.open ~= was_open then set('open', w.open and 1 or 0) end
+  if w.holder ~= '' then set('holder', w.holder) end
+  if w.serials ~= (was and was.serials or '') then set('serials', w.serials) end
+  if was and was.mark then set('mark', '') end  -- this write has it in its body
+  if w.dead or was and was.dead == '1' then set('dead', w.dead and 1 or 0) end
+  local lease, due_at = lease_and_due(w, was, fence, cell)
+  if lease then set('lease', lease) end
 
-  -- A live lease is its holder's alone: what another writes changes neither it nor the due time.
-  local holds = fence ~= '' and was[3] == fence
-  local moves = holds or tonumber(was[5] or 0) <= NOW
-  if moves then
-    local lease = 0
-    if keep ~= '' and open and (holds or version == 1) then
-      lease = NOW + keep
-      due_at = lease
-    elseif due_at == '' and open and was[4] and verb == '' then
-      due_at = NOW  -- decided under the lease, and the writer has not seen it
-    elseif due_at ~= '' and tonumber(due_at) <= NOW + 10 then
-      due_at = math.min(NOW, tonumber(due_at))  -- the writer's clock estimates ours: it meant now
-    end
-    set('lease', lease)
+  -- The first write. A server without memory refuses this one, and then none of the others is made;
+  -- after it the server lets the script write on.
+  local made = redis.pcall('HSET', P .. 'r:' .. w.key, unpack(fields))
+  if type(made) == 'table' then
+    if not string.find(made.err, 'OOM') then error(made.err) end
+    return as_it_is('full', 0, false, nil)
   end
-  -- The first write: it is what a server without memory refuses, and then there is none of this one.
-  local set_to = redis.pcall('HSET', R, unpack(fields))
-  if type(set_to) == 'table' then
-    if not string.find(set_to.err, 'OOM') then error(set_to.err) end
-    return {'full', 0, false, false, false, false, false, false}
+  if w.reset and was then
+    if not cell then redis.call('HDEL', P .. 'r:' .. w.key, 'cell') end
+    forget(w, was)
   end
-  if reset and was[1] then
-    if cell == '' then redis.call('HDEL', R, 'cell') end
-    forget(key, was[2])
+  if lease then
+    local mine, other = w.settles and SETTLE or ISSUE, w.settles and ISSUE or SETTLE
+    redis.call('ZREM', other, w.key)
+    if due_at then redis.call('ZADD', mine, due_at, w.key) else redis.call('ZREM', mine, w.key) end
   end
-  if moves then
-    local mine, other = ISSUE, SETTLE
-    if string.find(flags, 's') then mine, other = SETTLE, ISSUE end
-    redis.call('ZREM', other, key)
-    if due_at == '' then redis.call('ZREM', mine, key) else redis.call('ZADD', mine, due_at, key) end
-  end
+  index(w, its, opened)
+  enter(w, was, opened)
+  rows[w.key] = nil  -- it is read again, should another write of this call be for it
 
-  local clash, its = look_up(key, serials)
-  for index, known in pairs(its) do
-    if not open then
-      redis.call('SET', index, key, 'PX', ttl)
-    elseif opened or not known then
-      redis.call('SET', index, key)
-    end
+  written, created = written + 1, created or w.version == 1
+  if was and tonumber(was.watched or 0) > NOW then
+    publish(w.key, w.version, w.body, fence, cell or false, false)
   end
-
-  local held = string.match(serials, '^%d+')
-  if open then
-    if opened and was[1] then redis.call('PERSIST', R) end
-    redis.call('ZADD', OPEN, deadline, key)
-    if held then redis.call('ZADD', HELD, held, key) end
-  else
-    redis.call('PEXPIRE', R, ttl)
-    redis.call('ZREM', OPEN, key)
-    if held then redis.call('ZREM', HELD, key) end
-  end
-  if dead then
-    redis.call('ZREMRANGEBYSCORE', DEAD, '-inf', NOW)
-    redis.call('ZADD', DEAD, open and '+inf' or NOW + ttl, key)
-  elseif was[8] == '1' then
-    redis.call('ZREM', DEAD, key)
-  end
-
-  written, created = written + 1, created or version == 1
-  if tonumber(was[6] or 0) > NOW then publish(key, version, body, was[3], was[4], false) end
-  return {1, wanted(wakeup_id), clash, version, false, was[3], was[4], false}
+  return {1, wakeup_wanted(w), clash, w.version, false, fence, cell or false, false}
 end
 
 local out = {NOW, before}
-for at = HEAD + 1, #ARGV, WIDTH do out[#out + 1] = write(at) end
-if created then
-  local all, lane = string.match(P, '^(.*:)([^:]+):$')
-  redis.call('SADD', all .. 'lanes', lane)
-end
-if written > 0 then
-  notice(seen, before)
-  out[2] = redis.call('INCRBY', P .. 'writes', written)
-end
+for _, each in ipairs(writes) do out[#out + 1] = write(each) end
+if created then redis.call('SADD', N .. 'lanes', string.match(P, '([^:]+):$')) end
+if written > 0 then out[2] = redis.call('INCRBY', P .. 'writes', written) end
 return out

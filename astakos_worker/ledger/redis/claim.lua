@@ -1,25 +1,32 @@
--- Lease what is most overdue on a lane to a carrier, or sign it off as awake: one step, so
--- that nobody counts on a carrier that has just found nothing. What the carrier is about to send
--- for them is announced by this. Returns
--- {why, now, ring, trial, queue, writes, failures,
---   {version, body, fence, cell, mark, lease, fresh}...}.
+-- Claim what is most overdue on a lane for a carrier, or sign the carrier off: in one step, so that
+-- nobody counts on a carrier that has just found nothing (F76). What the carrier is about to send
+-- for a record is marked by the claim: see marks.py.
+--
+-- Returns {why, now, wakeup, trial, queue, writes, failures, record...}, and a record is
+-- {version, body, fence, cell, mark, 0, fresh, key}; fresh is 1 if this claim has marked it. Records
+-- of a newer schema are passed over (F78); records that cannot be read are set aside (F86).
 
-local carrier, lease = ARGV[1], tonumber(ARGV[2])
-local issues, settles, settle_wait = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local own, wake = ARGV[6], ARGV[7]
-local carriers, forgotten, schema = tonumber(ARGV[8]), tonumber(ARGV[12]), ARGV[13]
-local send_until, quiet_at = NOW + ARGV[15], NOW + ARGV[16]
-
-local writes = notice(ARGV[14], tonumber(redis.call('GET', P .. 'writes') or 0))
+local carrier, lease = ARGV[1], number(ARGV[2], 'lease')
+local issues, settles = number(ARGV[3], 'issues'), number(ARGV[4], 'settles')
+local settle_wait, own, wakeup_id = number(ARGV[5], 'settle wait'), ARGV[6], ARGV[7]
+local wanted, forgotten = policy(8), number(ARGV[12], 'forgotten')
+local schema = number(ARGV[13], 'schema')
+local send_until, quiet_at = NOW + number(ARGV[15], 'send for'), NOW + number(ARGV[16], 'quiet for')
+check(WAKEUPS)
+check{
+  ['settler:1'] = 'string', ['settler:2'] = 'string', trial = 'string', alarms = 'hash',
+  unreadable = 'hash',
+}
+local writes = notice(ARGV[14], ARGV[17])
 local distrusted = redis.call('EXISTS', P .. 'distrust') == 1
 
-if wake == 'anyone' then
-  -- Which of these promises it keeps does not matter.
-  for i = 0, carriers - 1 do
+if wakeup_id == 'anyone' then
+  -- Any of these will do: take the first.
+  for i = 0, wanted.carriers - 1 do
     if redis.call('ZREM', PROMISED, anyone(i)) == 1 then break end
   end
-elseif wake ~= '' then
-  redis.call('ZREM', PROMISED, wake)
+elseif wakeup_id ~= '' then
+  redis.call('ZREM', PROMISED, wakeup_id)
 end
 
 local function sign_off(why)
@@ -31,25 +38,28 @@ local function awake(who)
   return who and tonumber(redis.call('ZSCORE', AWAKE, who) or 0) >= NOW
 end
 
--- A lane that rested is tried by one carrier with one record.
+-- --- What this carrier may do ------------------------------------------------------------------
+
+-- A lane that has rested is tried by one carrier with one record.
 local trial = 0
 local lane = redis.call('HMGET', LANE, 'until', 'level', 'failures')
-local till, failures = lane[1], tonumber(lane[3] or 0)
+local till, failures = lane[1], tonumber(lane[3] or 0) or 0
 if till then
-  if tonumber(till) > NOW then return sign_off('resting') end
+  if (tonumber(till) or 0) > NOW then return sign_off('resting') end
   local trier = redis.call('GET', P .. 'trial')
   if trier ~= carrier and awake(trier) then return sign_off('resting') end
   redis.call('SET', P .. 'trial', carrier)
-  trial = tonumber(lane[2] or 1)
+  trial = tonumber(lane[2] or 1) or 1
   issues, settles = 1, 1
 end
 
--- Also for one that counts as awake: it may have been forgotten for a while and replaced.
+-- A carrier that counts as awake is refused too: it may have been forgotten, and another started.
 local others = redis.call('ZCOUNT', AWAKE, NOW, '+inf') - (awake(carrier) and 1 or 0)
-if others >= carriers then return sign_off('full') end
+if others >= wanted.carriers then return sign_off('full') end
 
--- One settles what there is, so that batches are full, and a second one beside it what fills a
--- batch. The last batch of each is recorded by the time that it asks again.
+-- One carrier settles whatever is decided, so that batches are full. A second one may settle beside
+-- it where a whole batch is decided. A settler's seat is free again when it asks for more: by then
+-- its last batch is recorded.
 local seat, alone = nil, true
 for i = 1, 2 do
   local settler = redis.call('GET', P .. 'settler:' .. i)
@@ -59,22 +69,25 @@ end
 local decided, waiting = due(SETTLE), due(ISSUE)
 local may_settle = seat and (alone or decided >= settles)
 
+-- --- Taking records ----------------------------------------------------------------------------
+
 local HEAD = 7
-local WIDE, MOST_WIDE = 8, 400  -- times as many are looked at as are taken, and at most so many
-local MOST = 2000  -- records that are passed over in one claim: the server has others to serve
+local WIDE, MOST_WIDE = 8, 400  -- look at so many times as many as are taken, at most at so many
+local MOST = 2000  -- pass over at most so many records: the server has others to serve
 local skipped, marks = 0, 0
 local out = {'', NOW, 0, trial, '', writes, failures}
 
--- The n most overdue: the first with who else is of the same holder, then the next with its like.
--- Astakos locks the rows of all holders that a request names. So what would have to wait for each
--- other there goes one after the other here, and the fewer are locked the more others go on.
+-- The n most overdue: the first with others of its holder, then the next with others of its own.
+-- Astakos locks the rows of all holders in a request. Records of one holder would wait for each
+-- other there, so one carrier takes them; then fewer holders are locked at a time.
 local function together(queue, n)
   local most = math.min(n * WIDE, MOST_WIDE)
   local keys = redis.call('ZRANGEBYSCORE', queue, '-inf', NOW, 'LIMIT', 0, most)
   if #keys <= n then return keys end
   local groups, of, chosen = {}, {}, {}
   for _, key in ipairs(keys) do
-    local holder = redis.call('HGET', record(key), 'holder') or ''
+    local holder = redis.pcall('HGET', P .. 'r:' .. key, 'holder')
+    if type(holder) ~= 'string' then holder = '' end
     if not of[holder] then
       of[holder] = {}
       groups[#groups + 1] = of[holder]
@@ -89,54 +102,58 @@ local function together(queue, n)
   return chosen
 end
 
--- What is announced by who claims a record; nothing for one that was rejected before it was issued.
-local function mark(announces, cell, before)
+-- The mark that a claim leaves, if any. A record that was rejected before it was issued gets none,
+-- nor does one that may have been sent already: that one is looked for first.
+local function mark_of(is)
   local times = 1
-  if announces == 'issue' then
-    if before or cell and string.match(cell, '"(%a+)"') == 'reject' then return before, false end
-  elseif announces == 'settle' and cell then
-    -- Of those who died with it in hand it counts that there were some.
-    if before then times = math.min(tonumber(string.match(before, '%d+$')) + 1, 8) end
+  if is.announces == 'issue' then
+    if is.mark or is.verb == 'reject' then return nil end
+  elseif is.announces == 'settle' and is.cell then
+    -- Of the carriers that died with it only whether there were any counts, so eight are enough.
+    if is.mark then times = math.min(tonumber(string.match(is.mark, '%d+$')) + 1, 8) end
   else
-    return before, false
+    return nil
   end
-  return string.format('%d %d %d %d', NOW, send_until, quiet_at, times), true
+  return string.format('%d %d %d %d', NOW, send_until, quiet_at, times)
 end
 
--- Lease up to n records of a queue, its own first. Newer ones are passed over where they are.
+local function lease_to_carrier(queue, key, is)
+  local fence = string.format('%d', (is.fence or 0) + 1)
+  local fields = {'fence', fence, 'lease', string.format('%d', NOW + lease)}
+  local version, mark = is.ver, mark_of(is)
+  if mark then
+    version, marks = string.format('%d', version + 1), marks + 1
+    for _, each in ipairs{'mark', mark, 'ver', version} do fields[#fields + 1] = each end
+  end
+  redis.call('HSET', P .. 'r:' .. key, unpack(fields))
+  redis.call('ZADD', queue, NOW + lease, key)
+  out[#out + 1] = {
+    version, is.body, fence, is.cell or false, mark or is.mark or false, 0, mark and 1 or 0, key,
+  }
+end
+
+-- Claim up to n records of a queue, the carrier's own first.
 local function fill(queue, n)
-  local passed = 0
+  local passed = 0  -- records that stay where they are, and are not looked at again
   local function take(key)
-    local R = record(key)
-    local is = redis.call('HMGET', R, 'ver', 'body', 'cell', 'open', 'fence', 'announces', 'mark')
-    local before = is[7] ~= '' and is[7]
-    if is[4] ~= '1' then
-      redis.call('ZREM', queue, key)  -- expired, or closed by one that did not hold it
-    elseif newer(is[2], schema) then
+    local is = read(key)
+    if not is or not is.fault and is.open ~= '1' then
+      redis.call('ZREM', queue, key)  -- purged, or closed by one that did not hold it
+    elseif is.fault then
+      set_aside(key, is.fault)
+    elseif is.schema > schema then
       passed, skipped = passed + 1, skipped + 1
-    elseif distrusted and not before and cjson.decode(is[2]).state == 'queued' then
+    elseif distrusted and not is.mark and is.announces == 'issue' then
       redis.call('ZADD', queue, NOW + 2000, key)  -- it may have been issued already (F68)
       skipped = skipped + 1
     else
-      local fence, version = (is[5] or 0) + 1, is[1]
-      local now, fresh = mark(is[6], is[3], before)
-      if fresh then
-        marks, version = marks + 1, version + 1
-        redis.call('HSET', R, 'fence', fence, 'lease', NOW + lease, 'mark', now, 'ver', version)
-      else
-        redis.call('HSET', R, 'fence', fence, 'lease', NOW + lease)
-      end
-      redis.call('ZADD', queue, NOW + lease, key)
-      out[#out + 1] = {version, is[2], fence, is[3], now, 0, fresh and 1 or 0}
+      lease_to_carrier(queue, key, is)
     end
   end
   local at = own ~= '' and n > 0 and redis.call('ZSCORE', queue, own)
-  if at and tonumber(at) <= NOW then
-    take(own)
-    passed = 0
-  end
+  if at and tonumber(at) <= NOW then take(own) end
   for _, key in ipairs(together(queue, n - #out + HEAD)) do take(key) end
-  passed = 0  -- they may be anywhere
+  passed = 0  -- those may be anywhere in the queue, so it is gone through from its beginning
   local keys = {own}
   while #out - HEAD < n and #keys > 0 and skipped < MOST do
     keys = redis.call('ZRANGEBYSCORE', queue, '-inf', NOW, 'LIMIT', passed, n - #out + HEAD)
@@ -151,8 +168,8 @@ end
 -- out, so one with 'attempts' in it has failed; a quote in a caller's text has a backslash.
 local function untried(queue)
   for _, key in ipairs(redis.call('ZRANGEBYSCORE', queue, '-inf', NOW, 'LIMIT', 0, MOST_WIDE)) do
-    local body = redis.call('HGET', record(key), 'body')
-    if body and not string.find(body, '"attempts":', 1, true) then return key end
+    local body = redis.pcall('HGET', P .. 'r:' .. key, 'body')
+    if type(body) == 'string' and not string.find(body, '"attempts":', 1, true) then return key end
   end
 end
 
@@ -167,6 +184,7 @@ if trial > 0 then
   end
 end
 
+-- What is decided waits for others a moment, unless nothing else is to be done.
 local ripe = #out == HEAD and may_settle and decided > 0
 if ripe and waiting > 0 and decided < settles then
   local oldest = redis.call('ZRANGE', SETTLE, 0, 0, 'WITHSCORES')
@@ -176,10 +194,10 @@ if ripe then fill(SETTLE, settles) end
 if #out == HEAD then fill(ISSUE, issues) end
 if #out == HEAD and may_settle and not ripe then fill(SETTLE, settles) end
 if #out == HEAD then
-  -- Decided ones that another settler has in hand, or that wait for company, are its own next.
+  -- What another settler holds, or what waits for others, that settler takes next.
   return sign_off('idle')
 end
 redis.call('ZADD', AWAKE, NOW + forgotten, carrier)
 if marks > 0 then out[6] = redis.call('INCRBY', P .. 'writes', marks) end
-out[3] = wakeup_for_anyone(ARGV[8], ARGV[9], ARGV[10])
+out[3] = wakeup_for_anyone(wanted)
 return out

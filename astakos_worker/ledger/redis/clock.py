@@ -1,7 +1,10 @@
-"""The time that all processes share: the store's, estimated between its answers.
+"""The ledger's time, which all processes share: the server's, estimated between its answers.
 
-Leases and due times are the store's; whoever compares with them must not use a clock of its
-own that may be minutes off. Each answer of the store carries its time.
+Leases and due times are the ledger's. A process that compares with them must not use a clock of
+its own, which may be minutes off. Each answer of the server carries the ledger's time.
+
+A server's clock may be set while the ledger is in use. A process sees that by its monotonic clock,
+which nobody can set: `step_of` compares the two, and `lane.lua` has the rest.
 """
 
 import threading
@@ -10,26 +13,40 @@ from collections.abc import Callable
 
 from astakos_worker.ledger.contract import LedgerError
 
-#: Seconds for which the best answer counts: so long a clock that was set back is not believed.
+#: Seconds for which the best answer counts.
 _WINDOW = 5.0
+#: The server's time may differ from our estimate by so many milliseconds: earlier, later. An
+#: estimate is never too late but by the difference of two clocks' rates in a few seconds; it is too
+#: early by as long as the last answers were under way.
+_EARLY, _LATE = 100, 1000
+
+
+def _monotonic() -> float:
+    """Return seconds of a clock that nobody sets, and that goes on while the host is suspended."""
+    return time.clock_gettime(_BOOTTIME)
+
+
+#: Linux has a clock that counts the time of a suspended host too.
+_BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class StoreClock:
-    """The store's time by this process' monotonic clock, corrected by each of its answers.
+    """The ledger's time by this process' monotonic clock, corrected by each answer.
 
-    An answer is late by as long as it was under way, and by as long as its thread then waited
-    to be run; it is never early. So the earliest of the last seconds is the best one: a thread
-    that comes late with its answer must not set the clock back for the others, who would send
-    after their `send_until` (F73). `ask` returns the store's milliseconds, for who wants to know
-    before there was any answer; while the store is away the host's time is the best guess.
+    An answer is late by as long as it was under way, and by as long as its thread then waited to be
+    run; it is never early. So the earliest of the last seconds is the best one: a thread that comes
+    late with its answer must not set the clock back for the others, which would send after their
+    `send_until` (F73). `ask` returns the store's milliseconds, for a process that wants to know
+    before there was any answer. While the store is away the host's time is the best guess.
+
+    `epoch` is the epoch of the server's offset that the estimate belongs to: see `lane.lua`.
     """
 
-    def __init__(
-        self, ask: Callable[[], int], monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, ask: Callable[[], int], monotonic: Callable[[], float] = _monotonic) -> None:
         self._ask = ask
         self._monotonic = monotonic
         self._lock = threading.Lock()
+        self.epoch = ""
         # The best offset of this window and of the one before, and when this one began.
         self._offset: float | None = None
         self._before: float | None = None
@@ -48,6 +65,19 @@ class StoreClock:
             else:
                 self._offset = max(self._offset, offset)
 
+    def reset(self, milliseconds: int, epoch: str) -> None:
+        """Take the store's time whatever was seen before, in an epoch of its offset."""
+        with self._lock:
+            self._offset = self._before = None
+            self.epoch = epoch
+        self.saw(milliseconds)
+
+    def estimate(self) -> int | None:
+        """Return the store's milliseconds by what was seen; None if nothing was."""
+        with self._lock:
+            offsets = [each for each in (self._offset, self._before) if each is not None]
+        return int((self._monotonic() + max(offsets)) * 1000) if offsets else None
+
     def now(self) -> float:
         """Return seconds since the epoch, by the store."""
         if self._offset is None and self._monotonic() >= self._ask_after:
@@ -59,3 +89,16 @@ class StoreClock:
         with self._lock:
             offsets = [each for each in (self._offset, self._before) if each is not None]
         return self._monotonic() + max(offsets) if offsets else time.time()
+
+
+def step_of(server: int, asked: int, answered: int) -> int:
+    """Return by how many milliseconds the server's clock has stepped; 0: it has not.
+
+    `server` is its time in an answer. `asked` and `answered` are our estimates when we asked, and
+    when the answer came.
+    """
+    if server < asked - _EARLY:
+        return server - asked
+    if server > answered + _LATE:
+        return server - answered
+    return 0

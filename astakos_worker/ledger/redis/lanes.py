@@ -77,34 +77,48 @@ class RedisLanes(Scripts):
         if text is None:
             self._call(lambda: self._server.hdel(alarms, name))
         else:
-            self._tell(lane, alarms, name, text)
+            self._remember(lane, "alarms", {name: text})
 
     def take_lease(self, name: str, holder: str, lease: float) -> bool:
         """Take or renew a named lease; False: another has it."""
-        [held] = self._run([("lease", f"{self._prefix}lease:{name}", [holder, ms(lease)])])
+        [held] = self._run([("lease", "", [name, holder, ms(lease)])])
         return bool(held)
 
     def release_lease(self, name: str, holder: str) -> None:
         """Give a named lease back."""
-        self._run([("lease", f"{self._prefix}lease:{name}", [holder, ""])])
+        self._run([("lease", "", [name, holder, ""])])
 
     # --- Lost writes, memory ------------------------------------------------------------------
 
     def known_writes(self) -> dict[str, int]:
-        """Return how many writes of each lane this process was told of."""
-        return dict(self._seen)
+        """Return how many writes this process knows each lane to have had."""
+        return dict(self._known_writes)
 
     def lost_writes(self) -> set[str]:
-        """Return the lanes of which writes are gone that somebody was told of (F68)."""
-        seen = self.known_writes()
-        calls: list[Call] = [("notice", self._lane_prefix(lane), [n]) for lane, n in seen.items()]
-        lost = set()
-        for lane, (now, told, is_lost) in zip(seen, self._run(calls), strict=True):
+        """Look whether the ledger has fewer writes than known; return the lanes concerned."""
+        known = dict.fromkeys(self.lanes(), 0) | self.known_writes()
+        calls: list[Call] = [
+            ("notice", self._lane_prefix(lane), [writes, self._known_id])
+            for lane, writes in known.items()
+        ]
+        lost, ids = set(), set()
+        for lane, (now, writes, is_lost, its_id) in zip(known, self._run(calls), strict=True):
             self.clock.saw(now)
-            self.remember_writes(lane, told)
+            self.remember_writes(lane, writes)
+            ids.add(its_id)
             if is_lost:
                 lost.add(lane)
+        if ids and not lost:  # an operator may have said that it continues the one that we knew
+            self._known_id = str(ids.pop() or "")
         return lost
+
+    def known_id(self) -> str:
+        """Return the id of the ledger that this process knows; "" before the first call."""
+        return self._known_id
+
+    def remember_id(self, known_id: str) -> None:
+        """Remember the ledger's id, as another process knew it."""
+        self._known_id = known_id
 
     def distrusted(self, lane: str) -> bool:
         """Return whether acknowledged writes of a lane are gone, and nobody has said `trust`."""
@@ -112,9 +126,9 @@ class RedisLanes(Scripts):
 
     def trust(self, lane: str) -> bool:
         """Go on with a lane of which writes are gone; False: none are."""
-        [(now, told, trusted)] = self._run([("trust", self._lane_prefix(lane), [])])
+        [(now, writes, trusted)] = self._run([("trust", self._lane_prefix(lane), [])])
         self.clock.saw(now)
-        self.remember_writes(lane, told)
+        self.remember_writes(lane, writes)
         return bool(trusted)
 
     def memory(self) -> float:

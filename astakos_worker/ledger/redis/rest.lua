@@ -6,6 +6,9 @@
 --   rest      let nobody work on the lane for so long
 
 local what, milliseconds, reason = ARGV[1], ARGV[2], ARGV[3]
+check{lane = 'hash'}
+local lane = redis.call('HMGET', LANE, 'until', 'level', 'failures')
+for i = 1, 3 do number(lane[i] or '0', LANE) end
 local failures = 0
 if what == 'failed' then
   failures = redis.call('HINCRBY', LANE, 'failures', 1)
@@ -14,12 +17,12 @@ elseif what == 'worked' then
 elseif what == 'resume' then
   redis.call('DEL', P .. 'trial', LANE)
 else
+  local till, rest_till = tonumber(lane[1] or 0), NOW + number(milliseconds, 'rest')
   redis.call('DEL', P .. 'trial')
   -- Several requests may fail at the same time. They start one rest; the longest of them counts.
-  local till = tonumber(redis.call('HGET', LANE, 'until') or 0)
   if till <= NOW then redis.call('HINCRBY', LANE, 'level', 1) end
-  if NOW + milliseconds > till then
-    redis.call('HSET', LANE, 'until', NOW + milliseconds, 'reason', reason)
+  if rest_till > till then
+    redis.call('HSET', LANE, 'until', string.format('%d', rest_till), 'reason', reason)
   end
 end
 return {NOW, failures}

@@ -1,40 +1,61 @@
 """Runs a ledger's scripts on its server: many in one round trip, errors in the ledger's words.
 
-What is sent twice, because an answer was lost or the server was replaced, is safe: versions see
-to that.
+A script may be sent twice, because an answer was lost or the server was replaced. That is safe:
+versions and incarnations see to it.
 """
 
+import secrets
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import redis
+import structlog
 
 from astakos_worker.ledger.contract import FULL, Entry, FullError, LedgerError, UnavailableError
+from astakos_worker.ledger.events import NotNow
 from astakos_worker.ledger.marks import load_mark, up_to_date
-from astakos_worker.ledger.record_json import NewerSchemaError, load, load_decision
+from astakos_worker.ledger.record_json import (
+    NewerSchemaError,
+    UnreadableError,
+    load,
+    load_decision,
+)
 from astakos_worker.ledger.redis.capacity import Capacity
-from astakos_worker.ledger.redis.clock import StoreClock
+from astakos_worker.ledger.redis.clock import StoreClock, step_of
 
-#: Scripts by name: the file, and whether it also writes when the server's memory is full. Only
-#: what makes a new commission does not (F79).
-_SCRIPTS: Final = {
-    "create": ("cas", False),
-    "cas": ("cas", True),
-    "claim": ("claim", True),
-    "decide": ("decide", True),
-    "beat": ("beat", True),
-    "sign_off": ("sign_off", True),
-    "rest": ("rest", True),
-    "watch": ("watch", True),
-    "lease": ("lease", True),
-    "notice": ("notice", True),
-    "trust": ("trust", True),
-}
+log = structlog.get_logger(__name__)
+
+#: The files of the scripts. "create" is `cas` for what makes a new commission: the only script that
+#: the server refuses when its memory is full (F79).
+_FILES: Final = (
+    "cas",
+    "claim",
+    "decide",
+    "beat",
+    "sign_off",
+    "rest",
+    "watch",
+    "lease",
+    "notice",
+    "trust",
+    "set_aside",
+    "sightings",
+    "remember",
+    "identify",
+    "agree",
+    "step",
+)
 _WHEN_FULL: Final = "#!lua flags=allow-oom\n"
 
-Call = tuple[str, str, list[Any]]  # script, KEYS[1], ARGV
+#: Seconds between two comparisons of the server's clock with this process' own.
+_COMPARE = 1.0
+#: Milliseconds by which others' time may be ahead before this process thinks that it has halted.
+_AHEAD = 2000
+
+Call = tuple[str, str, list[Any]]  # script, prefix of the lane's keys, arguments
 
 
 class Scripts:
@@ -46,39 +67,46 @@ class Scripts:
         self._prefix = f"astakos:{namespace}:"
         here = Path(__file__).parent
         shared = (here / "lane.lua").read_text()
-        self._texts = {}
-        for name, (file, when_full) in _SCRIPTS.items():
-            text = (here / f"{file}.lua").read_text()
-            text = text if name == "lease" else shared + text
-            self._texts[name] = _WHEN_FULL + text if when_full else text
+        texts = {name: shared + (here / f"{name}.lua").read_text() for name in _FILES}
+        self._texts = {name: _WHEN_FULL + text for name, text in texts.items()}
+        self._texts["create"] = texts["cas"]
         self._shas: dict[str, str] = {}
-        self._seen: dict[str, int] = {}  # writes of each lane that this process was told of
+        self._known_writes: dict[str, int] = {}
+        self._known_id = ""  # of the ledger that this process knows; "": none yet
         self._capacity = Capacity()
+        self._compare_at = 0.0
 
     def remember_writes(self, lane: str, writes: int) -> None:
         """Remember that a lane has had so many writes."""
-        if writes > self._seen.get(lane, 0):
-            self._seen[lane] = writes
+        if writes > self._known_writes.get(lane, 0):
+            self._known_writes[lane] = writes
 
     def _time(self) -> int:
-        """Return the store's time in milliseconds."""
-        seconds, micros = self._call(self._server.time)
-        return int(seconds) * 1000 + int(micros) // 1000
+        """Return the ledger's time in milliseconds."""
+
+        def ask(pipe: Any) -> None:
+            pipe.time()
+            pipe.get(f"{self._prefix}clock")
+
+        (seconds, micros), clock = self._pipe(ask)
+        offset = int(str(clock).partition(" ")[2]) if clock else 0
+        return int(seconds) * 1000 + int(micros) // 1000 + offset
 
     def _lane_prefix(self, lane: str) -> str:
         return f"{self._prefix}{lane}:"
 
     @staticmethod
     def _entry(row: Sequence[Any]) -> Entry | None:
-        """Return a record as a script gives it; None: it is left for a newer worker (F78)."""
-        version, body, fence, cell, mark, lease, fresh = (*row, 0, 0)[:7]
+        """Return a record as a script gives it; None: it cannot be read by this version.
+
+        That is one of a newer schema (F78), or one that is unreadable (F86).
+        """
         try:
-            record = load(body)
-        except NewerSchemaError:
+            return _entry(row)
+        except (NewerSchemaError, UnreadableError):
             return None
-        leased, decision = float(lease or 0) / 1000, load_decision(cell)
-        record = up_to_date(record, load_mark(mark), decision)
-        return Entry(record, int(version), int(fence or 0), decision, leased, bool(fresh))
+
+    # --- Running ------------------------------------------------------------------------------
 
     def _run(
         self, calls: Sequence[Call], *, expected: tuple[type[Exception], ...] = ()
@@ -91,14 +119,21 @@ class Scripts:
             return []
 
         looks = self._capacity.wants_a_look and any(name == "create" for name, _, _ in calls)
+        compares = time.monotonic() >= self._compare_at
+        together: list[Call] = [("agree", "", []), *calls] if compares else list(calls)
         if not self._shas:
             self._load()
-        replies = self._evaluate(calls, looks)
+        asked = self.clock.estimate()
+        replies = self._evaluate(together, looks)
         if any(isinstance(reply, redis.exceptions.NoScriptError) for reply in replies):
             self._load()  # the server was replaced; repeating is safe, see above
-            replies = self._evaluate(calls, looks)
+            asked = self.clock.estimate()
+            replies = self._evaluate(together, looks)
         if looks and isinstance(memory := replies.pop(), dict):
             self._capacity.saw(memory)
+        if compares:
+            self._compare_at = time.monotonic() + _COMPARE
+            self._compare(replies.pop(0), asked)
         for reply in replies:
             if isinstance(reply, Exception) and not isinstance(reply, expected):
                 _translate(reply)
@@ -106,20 +141,22 @@ class Scripts:
 
     def _evaluate(self, calls: Sequence[Call], looks: bool) -> list[Any]:
         """Return each reply or error, and at their end a look at the server's memory, if wanted."""
+        estimate = self.clock.estimate()
+        last = ("" if estimate is None else estimate, self.clock.epoch)
         if len(calls) == 1 and not looks:  # a pipeline of one costs a tenth more
-            return [self._call(partial(self._alone, *calls[0]))]
+            return [self._call(partial(self._alone, *calls[0], last))]
 
         def ask(pipe: Any) -> None:
-            for name, key, args in calls:
-                pipe.evalsha(self._shas[name], 1, key, *args)
+            for name, prefix, args in calls:
+                pipe.evalsha(self._shas[name], 2, prefix, self._prefix, *args, *last)
             if looks:
                 pipe.info("memory")
 
         return self._pipe(ask, raise_on_error=False)
 
-    def _alone(self, name: str, key: str, args: list[Any]) -> Any:
+    def _alone(self, name: str, prefix: str, args: list[Any], last: tuple[Any, ...]) -> Any:
         try:
-            return self._server.evalsha(self._shas[name], 1, key, *args)
+            return self._server.evalsha(self._shas[name], 2, prefix, self._prefix, *args, *last)
         except redis.ResponseError as error:
             return error
 
@@ -129,6 +166,51 @@ class Scripts:
                 pipe.script_load(text)
 
         self._shas = dict(zip(self._texts, self._pipe(ask), strict=True))
+        [reply] = self._evaluate([("identify", "", [secrets.token_hex(8)])], looks=False)
+        if isinstance(reply, Exception):
+            _translate(reply)
+        if not self._known_id:
+            self._known_id = str(reply[1])
+
+    # --- The server's clock -------------------------------------------------------------------
+
+    def _compare(self, reply: Any, asked: int | None) -> None:
+        """Compare the server's clock with ours; take back a step that it has made (F89)."""
+        if isinstance(reply, Exception):
+            return  # a server that refuses this refuses the calls beside it too
+        server, epoch, agreed = int(reply[0]), str(reply[1]), int(reply[2])
+        answered = self.clock.estimate()
+        if asked is None or answered is None or epoch != self.clock.epoch:
+            # We know nothing of this epoch yet. The ledger's time has never been before `agreed`.
+            step = min(0, step_of(server, agreed, server))
+            self.clock.reset(server - step, epoch)
+        else:
+            step = step_of(server, asked, answered)
+            if step > 0 and agreed > asked + _AHEAD:
+                log.info("process_had_halted", seconds=(server - asked) / 1000)
+                self.clock.reset(server, epoch)
+                return
+        if step:
+            self._take_back(step, epoch)
+
+    def _take_back(self, step: int, epoch: str) -> None:
+        [reply] = self._evaluate([("step", "", [step, epoch])], looks=False)
+        if isinstance(reply, Exception):
+            _translate(reply)
+        server, now_epoch, done = int(reply[0]), str(reply[1]), reply[2]
+        if not done:  # another process was first
+            self.clock.reset(server, now_epoch)
+            return
+        self.clock.epoch = now_epoch
+        log.error("ledger_clock_stepped", seconds=step / 1000)
+        text = (
+            f"the clock of the ledger's server was set by {step / 1000:+.1f} s: the ledger goes on "
+            "by the time before; see that the server's clock is right"
+        )
+        for lane in self._call(lambda: self._server.smembers(f"{self._prefix}lanes")):
+            self._remember(str(lane), "alarms", {"clock": text})
+
+    # --- Inside -------------------------------------------------------------------------------
 
     def _pipe(self, ask: Callable[[Any], None], *, raise_on_error: bool = True) -> list[Any]:
         pipe = self._server.pipeline(transaction=False)
@@ -143,12 +225,23 @@ class Scripts:
         except redis.RedisError as error:
             _translate(error)
 
-    def _tell(self, lane: str, where: str, name: str, text: str) -> None:
-        def ask(pipe: Any) -> None:
-            pipe.sadd(f"{self._prefix}lanes", lane)
-            pipe.hset(where, name, text)
+    def _remember(self, lane: str, where: str, texts: dict[str, str]) -> None:
+        """Write texts into a hash of the lane: also when the server's memory is full."""
+        pairs = [each for pair in texts.items() for each in pair]
+        self._run([("remember", self._lane_prefix(lane), [where, *pairs])])
 
-        self._pipe(ask)
+
+def _entry(row: Sequence[Any]) -> Entry:
+    """Return a record as a script gives it; raises `NewerSchemaError` and `UnreadableError`."""
+    version, body, fence, cell, mark, lease, fresh = (*row, 0, 0)[:7]
+    record = load(body)
+    try:
+        decision = load_decision(cell)
+        record = up_to_date(record, load_mark(mark), decision)
+        leased = float(lease or 0) / 1000
+        return Entry(record, int(version), int(fence or 0), decision, leased, bool(fresh))
+    except (ValueError, TypeError, NotNow) as error:
+        raise UnreadableError(f"what stands beside the record: {error}") from error
 
 
 def _translate(error: Exception) -> Any:

@@ -1,49 +1,39 @@
-"""What sweeps and probes remember in a ledger on a server: serials first seen, looks, notes."""
+"""What the sweep remembers in a ledger on a server: serials that no record has, and notes."""
 
 from collections.abc import Container, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from astakos_worker.ledger.contract import Sighting
 from astakos_worker.ledger.redis.scripts import Scripts
 
+#: So many serials are looked up by one call: the server serves nobody else meanwhile.
+_A_CALL: Final = 1000
+
 
 class RedisSightings(Scripts):
-    """The part of `RedisLedger` that is about what no record of ours has."""
+    """The sweep's memory: the part of `RedisLedger` that no record of ours is in."""
 
     def sightings(self, lane: str, serials: Sequence[int]) -> dict[int, Sighting]:
         """Return what is remembered of these serials; new ones are remembered as of now."""
         if not serials:
             return {}
         prefix = self._lane_prefix(lane)
-        fields = [str(n) for n in serials]
-
-        def ask(pipe: Any) -> None:
-            pipe.hmget(f"{prefix}seen", fields)
-            pipe.hmget(f"{prefix}looks", fields)
-
-        firsts, looks = self._pipe(ask)
-        new = [n for n, first in zip(fields, firsts, strict=True) if first is None]
-        if new:
-            now = f"{self.clock.now():.3f}"
-
-            def enter(pipe: Any) -> None:
-                for each in new:
-                    pipe.hsetnx(f"{prefix}seen", each, now)
-                pipe.hmget(f"{prefix}seen", fields)
-
-            *_, firsts = self._pipe(enter)  # another may have seen some of them first
-        return {
-            n: Sighting(float(first), look)
-            for n, first, look in zip(serials, firsts, looks, strict=True)
-        }
+        parts = [serials[n : n + _A_CALL] for n in range(0, len(serials), _A_CALL)]
+        found: dict[int, Sighting] = {}
+        replies = self._run([("sightings", prefix, list(part)) for part in parts])
+        for part, (now, firsts, texts) in zip(parts, replies, strict=True):
+            self.clock.saw(now)
+            found |= {
+                n: Sighting(float(first), text)
+                for n, first, text in zip(part, firsts, texts, strict=True)
+            }
+        return found
 
     def remember_descriptions(self, lane: str, descriptions: Mapping[int, str]) -> None:
         """Remember how serials look."""
         if descriptions:
-            mapping: dict[Any, Any] = {str(n): text for n, text in descriptions.items()}
-            key = f"{self._lane_prefix(lane)}looks"
-            self._call(lambda: self._server.hset(key, mapping=mapping))
+            self._remember(lane, "looks", {str(n): text for n, text in descriptions.items()})
 
     def forget_sightings(self, lane: str, listed: Container[int]) -> None:
         """Forget all serials but those that are listed."""
@@ -69,7 +59,7 @@ class RedisSightings(Scripts):
         if text is None:
             self._call(lambda: self._server.hdel(notes, name))
         else:
-            self._tell(lane, notes, name, text)
+            self._remember(lane, "notes", {name: text})
 
     def notes(self, lane: str) -> dict[str, str]:
         """Return what is remembered about a lane."""

@@ -1,5 +1,6 @@
--- A carrier goes, with or without more being due; who is not awake neither settles nor tries a
--- lane. Returns {now, ring}.
+-- A carrier ends, whether or not more is due. Returns {now, wakeup}.
 
-redis.call('ZREM', AWAKE, ARGV[1])
-return {NOW, wakeup_for_anyone(ARGV[2], ARGV[3], ARGV[4])}
+local carrier, wanted = ARGV[1], policy(2)
+check(WAKEUPS)
+redis.call('ZREM', AWAKE, carrier)
+return {NOW, wakeup_for_anyone(wanted)}

@@ -5,12 +5,22 @@ and that is sent again finds its own record and succeeds.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any, Final
 
 import redis
+import structlog
 
-from astakos_worker.ledger.contract import Asked, Claim, Entry, WakeupPolicy, Write, Written
+from astakos_worker.ledger.contract import (
+    Asked,
+    Claim,
+    Entry,
+    Unreadable,
+    WakeupPolicy,
+    Write,
+    Written,
+)
 from astakos_worker.ledger.marks import queue_of, sends, up_to_date
 from astakos_worker.ledger.record import (
     SCHEMA,
@@ -18,16 +28,23 @@ from astakos_worker.ledger.record import (
     State,
     is_bare,
 )
-from astakos_worker.ledger.record_json import dump, dump_decision, is_newer, load_decision
+from astakos_worker.ledger.record_json import (
+    dump,
+    dump_decision,
+    load_decision,
+    why_unreadable,
+)
 from astakos_worker.ledger.redis.lanes import RedisLanes
 from astakos_worker.ledger.redis.scripts import Call, ms
 from astakos_worker.ledger.redis.sightings import RedisSightings
 
+log = structlog.get_logger(__name__)
+
 #: So many records are written by one call: the server serves nobody else meanwhile.
 _A_CALL: Final = 16
 
-#: Why `decide.lua` decided nothing.
-_NEWER, _ANOTHER = 1, 2
+#: Why `decide.lua` decided nothing: the record cannot be read by us; it is another incarnation.
+_LEFT, _ANOTHER = 1, 2
 
 
 class RedisLedger(RedisLanes, RedisSightings):
@@ -54,42 +71,90 @@ class RedisLedger(RedisLanes, RedisSightings):
         together = _together(writes)
         calls = [self._cas_call(some) for some in together]
         replies = self._run(calls, expected=(redis.exceptions.OutOfMemoryError,))
-        return self._verdicts(together, replies)
+        return self._answers(together, replies)
 
     def claim(self, asked: Asked, writes: Sequence[Write] = ()) -> tuple[Claim, list[Written]]:
-        """Write, then lease what is most overdue or sign off as awake; one round trip."""
-        wakeups = self._wakeups
-        claim: Call = (
-            "claim",
-            self._lane_prefix(asked.lane),
-            [
-                asked.carrier,
-                ms(asked.lease),
-                asked.issues,
-                asked.settles,
-                ms(asked.settle_wait),
-                asked.own or "",
-                asked.wakeup_id or "",
-                *self._policy(),
-                ms(wakeups.forgotten),
-                SCHEMA,
-                self._seen.get(asked.lane, 0),
-                ms(asked.send_for),
-                ms(asked.quiet_for),
-            ],
-        )
+        """Make the writes, then claim what is most overdue, in one round trip."""
         together = _together(writes)
-        *replies, reply = self._run([*(self._cas_call(some) for some in together), claim])
-        verdicts = self._verdicts(together, replies)
-        why, now, wakeup, trial, queue, told, failures, *rows = reply
+        calls = [self._cas_call(some) for some in together]
+        *replies, reply = self._run([*calls, self._claim_call(asked)])
+        written = self._answers(together, replies)
+        claim, unreadable = self._claimed(asked.lane, reply)
+        while unreadable:
+            self._set_aside(asked.lane, unreadable)
+            if claim.entries:
+                break
+            [reply] = self._run([self._claim_call(replace(asked, wakeup_id=None))])
+            claim, unreadable = self._claimed(asked.lane, reply)
+        return claim, written
+
+    def _claim_call(self, asked: Asked) -> Call:
+        args = [
+            asked.carrier,
+            ms(asked.lease),
+            asked.issues,
+            asked.settles,
+            ms(asked.settle_wait),
+            asked.own or "",
+            asked.wakeup_id or "",
+            *self._policy(),
+            ms(self._wakeups.forgotten),
+            SCHEMA,
+            self._known_writes.get(asked.lane, 0),
+            ms(asked.send_for),
+            ms(asked.quiet_for),
+            self._known_id,
+        ]
+        return "claim", self._lane_prefix(asked.lane), args
+
+    def _claimed(self, lane: str, reply: Sequence[Any]) -> tuple[Claim, list[Sequence[Any]]]:
+        """Return what a claim gives, and the rows that cannot be read."""
+        why, now, wakeup, trial, queue, writes, failures, *rows = reply
         self.clock.saw(now)
-        self.remember_writes(asked.lane, told)
-        entries = tuple(e for row in rows if (e := self._entry(row)) is not None)
-        claimed = Claim(entries, queue or "issue", why, bool(wakeup), trial, failures)
-        return claimed, verdicts
+        self.remember_writes(lane, writes)
+        entries = [(row, self._entry(row)) for row in rows]
+        claim = Claim(
+            tuple(entry for _, entry in entries if entry is not None),
+            queue or "issue",
+            why,
+            bool(wakeup),
+            trial,
+            failures,
+        )
+        return claim, [row for row, entry in entries if entry is None]
+
+    def _set_aside(self, lane: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Set aside records that a claim gave and that cannot be read (F86)."""
+        args = ["aside"]
+        for version, body, *_, key in rows:
+            why = why_unreadable(body) or "what stands beside it cannot be read"
+            log.error("record_unreadable", lane=lane, key=key, why=why, text=body[:500])
+            args += [key, version, why]
+        self._run([("set_aside", self._lane_prefix(lane), args)])
+
+    def unreadable(self, lane: str) -> dict[str, Unreadable]:
+        """Return the records that were set aside, by key."""
+        prefix = self._lane_prefix(lane)
+        whys = dict(self._call(lambda: self._server.hgetall(f"{prefix}unreadable")))
+
+        def ask(pipe: Any) -> None:
+            for key in whys:
+                pipe.hget(f"{prefix}r:{key}", "body")
+
+        texts = self._pipe(ask, raise_on_error=False) if whys else []
+        return {
+            key: Unreadable(why, text if isinstance(text, str) else "")
+            for (key, why), text in zip(whys.items(), texts, strict=True)
+        }
+
+    def read_again(self, lane: str) -> int:
+        """Make the records that were set aside due again; return how many there were."""
+        [(now, records)] = self._run([("set_aside", self._lane_prefix(lane), ["again"])])
+        self.clock.saw(now)
+        return int(records)
 
     def sign_off(self, lane: str, carrier: str) -> bool:
-        """Say that a carrier goes; True: it is to wakeup, since more is due."""
+        """Say that a carrier ends; return whether it is to send a wake-up, since more is due."""
         args = [carrier, *self._policy()]
         [(_, wakeup)] = self._run([("sign_off", self._lane_prefix(lane), args)])
         return bool(wakeup)
@@ -101,24 +166,37 @@ class RedisLedger(RedisLanes, RedisSightings):
         incarnations: Mapping[str, str] | None = None,
     ) -> dict[str, Written]:
         """Write each decision into its key's cell, if the cell is empty; one round trip."""
-        its = incarnations or {}
-        prefix, more = self._lane_prefix(lane), [*self._policy(), SCHEMA, self._seen.get(lane, 0)]
-        replies = self._run(
-            [
-                ("decide", prefix, [key, dump_decision(d), f"{key}!", *more, its.get(key, "")])
-                for key, d in decisions.items()
-            ]
-        )
-        verdicts = {}
-        for key, (now, wakeup, why, told, *row) in zip(decisions, replies, strict=True):
-            self.clock.saw(now)
-            self.remember_writes(lane, told)
-            entry = self._entry(row) if row[0] else None
-            decided = entry is not None and why != _ANOTHER
-            verdicts[key] = Written(
-                decided, entry, bool(wakeup), newer=why == _NEWER, superseded=why == _ANOTHER
+        its, known = incarnations or {}, self._known_writes.get(lane, 0)
+        calls: list[Call] = [
+            (
+                "decide",
+                self._lane_prefix(lane),
+                [
+                    key,
+                    dump_decision(decision),
+                    f"{key}!",
+                    *self._policy(),
+                    SCHEMA,
+                    known,
+                    its.get(key, ""),
+                    self._known_id,
+                ],
             )
-        return verdicts
+            for key, decision in decisions.items()
+        ]
+        answers = {}
+        for key, (now, wakeup, why, writes, *row) in zip(decisions, self._run(calls), strict=True):
+            self.clock.saw(now)
+            self.remember_writes(lane, writes)
+            entry = self._entry(row) if row[0] else None
+            answers[key] = Written(
+                entry is not None and why != _ANOTHER,
+                entry,
+                bool(wakeup),
+                newer=why == _LEFT or (entry is None and row[0] is not None),
+                superseded=why == _ANOTHER,
+            )
+        return answers
 
     def beat(
         self, carriers: Mapping[str, Sequence[str]], driver: str | None, lease: float
@@ -152,21 +230,27 @@ class RedisLedger(RedisLanes, RedisSightings):
             for key in wanted:
                 pipe.hmget(f"{prefix}r:{key}", "ver", "body", "fence", "cell", "mark", "lease")
 
-        rows = self._pipe(ask)
-        found = {k: self._entry(row) for k, row in zip(wanted, rows, strict=True) if row[0]}
-        return {key: entry for key, entry in found.items() if entry is not None}
+        found = {}
+        for key, row in zip(wanted, self._pipe(ask, raise_on_error=False), strict=True):
+            if isinstance(row, redis.exceptions.ResponseError):  # it is no record: see `newer`
+                continue
+            if row[0] and (entry := self._entry(row)) is not None:
+                found[key] = entry
+        return found
 
     def newer(self, lane: str, keys: Iterable[str]) -> set[str]:
-        """Return those of these keys whose records a newer version wrote: `get` has none (F78)."""
+        """Return the keys whose records are there and cannot be read by this version."""
         wanted = list(keys)
+        if not wanted:
+            return set()
         prefix = self._lane_prefix(lane)
 
         def ask(pipe: Any) -> None:
             for key in wanted:
-                pipe.hget(f"{prefix}r:{key}", "body")
+                pipe.exists(f"{prefix}r:{key}")
 
-        bodies = self._pipe(ask) if wanted else []
-        return {k for k, body in zip(wanted, bodies, strict=True) if body and is_newer(body)}
+        there = {key for key, is_there in zip(wanted, self._pipe(ask), strict=True) if is_there}
+        return there - self.get(lane, there).keys()
 
     def find(self, lane: str, serials: Iterable[int]) -> dict[int, str]:
         """Return the keys whose records have these serials, twins included."""
@@ -214,9 +298,14 @@ class RedisLedger(RedisLanes, RedisSightings):
     def _cas_call(self, writes: Sequence[Write]) -> Call:
         """Return one call for writes to one lane, all of new commissions or none."""
         new, lane = writes[0].makes, writes[0].record.service
-        args = [self._seen.get(lane, 0), int(new and self._capacity.is_short), *self._policy()]
+        args = [
+            self._known_writes.get(lane, 0),
+            int(new and self._capacity.is_short),
+            *self._policy(),
+        ]
         for write in writes:
             self._add(args, write)
+        args.append(self._known_id)
         return "create" if new else "cas", self._lane_prefix(lane), args
 
     def _add(self, args: list[Any], write: Write) -> None:
@@ -253,21 +342,21 @@ class RedisLedger(RedisLanes, RedisSightings):
             write.replaces or "",
         )
 
-    def _verdicts(
+    def _answers(
         self, together: Sequence[Sequence[Write]], replies: Sequence[Any]
     ) -> list[Written]:
-        verdicts: list[Written] = []
+        answers: list[Written] = []
         for writes, reply in zip(together, replies, strict=True):
             if isinstance(reply, Exception):  # memory is full, and they are new
-                verdicts += [Written(False, None, full=True) for _ in writes]
+                answers += [Written(False, None, full=True) for _ in writes]
                 continue
-            now, told, *rows = reply
+            now, count, *rows = reply
             self.clock.saw(now)
-            self.remember_writes(writes[0].record.service, told)
-            verdicts += [self._verdict(w, row) for w, row in zip(writes, rows, strict=True)]
-        return verdicts
+            self.remember_writes(writes[0].record.service, count)
+            answers += [self._answer(w, row) for w, row in zip(writes, rows, strict=True)]
+        return answers
 
-    def _verdict(self, write: Write, row: Sequence[Any]) -> Written:
+    def _answer(self, write: Write, row: Sequence[Any]) -> Written:
         done, wakeup, clash, version, body, fence, cell, _ = row
         if done == "full":
             return Written(False, None, full=True)

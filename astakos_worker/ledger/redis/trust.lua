@@ -1,12 +1,13 @@
 -- Go on with a lane of which acknowledged writes are gone. Returns {now, writes, trusted}.
 
-local lost = redis.call('GET', P .. 'distrust')
-local writes = tonumber(redis.call('GET', P .. 'writes') or 0)
-if lost then
-  -- Far above all that anyone was ever told of, so that nobody notices the same loss again.
-  writes = math.max(writes, tonumber(lost)) + 1000000000
-  redis.call('SET', P .. 'writes', writes)
-  redis.call('DEL', P .. 'distrust')
-  redis.call('HDEL', P .. 'alarms', 'lost-writes')
-end
-return {NOW, writes, lost and 1 or 0}
+check{doubted = 'set', continues = 'set', alarms = 'hash'}
+local writes, known = counter('writes'), counter('distrust')
+if redis.call('EXISTS', P .. 'distrust') == 0 then return {NOW, writes, 0} end
+-- Far above all that any process knows, so that nobody notices the same loss again.
+writes = math.max(writes, known) + 1000000000
+redis.call('SET', P .. 'writes', string.format('%d', writes))
+redis.call('DEL', P .. 'distrust')
+redis.call('SUNIONSTORE', P .. 'continues', P .. 'continues', P .. 'doubted')
+redis.call('DEL', P .. 'doubted')
+redis.call('HDEL', P .. 'alarms', 'lost-writes')
+return {NOW, writes, 1}

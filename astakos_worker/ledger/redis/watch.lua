@@ -1,8 +1,12 @@
--- Have changes of a record published for a while. Returns {version, body, fence, cell, mark}.
+-- Publish the changes of a record for a while. ARGV: key, milliseconds.
+-- Returns {version, body, fence, cell, mark}; no version: there is no such record.
 
-local R = record(ARGV[1])
-local is = redis.call('HMGET', R, 'ver', 'body', 'fence', 'cell', 'mark', 'watched')
-local till = tonumber(table.remove(is) or 0)
--- Whoever waits looks often; a look that writes nothing does not wait for the disk.
-if is[1] and till < NOW + ARGV[2] / 2 then redis.call('HSET', R, 'watched', NOW + ARGV[2]) end
-return is
+local key, till = ARGV[1], NOW + number(ARGV[2], 'time')
+local is = read(key)
+if not is then return {false, false, false, false, false} end
+if is.fault then return {'0', '', '0', false, false} end
+-- Callers that wait ask often. One that writes nothing does not wait for the disk.
+if tonumber(is.watched or 0) < (NOW + till) / 2 then
+  redis.call('HSET', P .. 'r:' .. key, 'watched', string.format('%d', till))
+end
+return {is.ver, is.body, is.fence or false, is.cell or false, is.mark or false}
