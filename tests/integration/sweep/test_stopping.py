@@ -74,6 +74,7 @@ def test_what_expired_counts_for_the_brake_of_the_same_sweep(cloud):
 
 
 def test_as_many_as_the_brake_allows_expire_at_once(cloud):
+    """F37."""
     for n in range(4):
         cloud.held(f"late-{n}", deadline=cloud.ledger.clock.now())
     assert not cloud.swept(brake_floor=4).stopped
