@@ -1,7 +1,8 @@
 """The Celery application: `celery -A astakos_worker.app worker`.
 
-Importing this module reads the environment and opens nothing. What a worker process holds is
-made when its first task runs or the worker is ready, whichever is first, so after any fork.
+Importing this module reads the environment and opens nothing. A worker process makes its ledger
+and clients when its first task runs or when the worker is ready, whichever is first: after any
+fork.
 """
 
 import os
@@ -17,13 +18,14 @@ from celery.signals import (
 )
 from pydantic import ValidationError
 
-from astakos_worker.configuration.environment import not_settings
+from astakos_worker.configuration.environment import celerys_variables, not_settings
 from astakos_worker.configuration.logs import configure_logs
 from astakos_worker.configuration.setting_errors import in_words
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.contract import LedgerError, UnavailableError
 from astakos_worker.service.connect import ledger_of
 from astakos_worker.worker import health
+from astakos_worker.worker.clients import faults
 from astakos_worker.worker.process import WorkerProcess, this_process
 from astakos_worker.worker.result_store import WorkerApp
 from astakos_worker.worker.tasks import by_name, lookups, sweep, wakeups
@@ -32,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 
 def _settings() -> Settings:
-    """Read the settings; a worker with times that contradict each other does not start."""
+    """Read the settings. A worker whose times contradict each other does not start."""
     try:
         return Settings()
     except ValidationError as error:
@@ -41,12 +43,12 @@ def _settings() -> Settings:
 
 settings = _settings()
 app = WorkerApp("astakos_worker", settings)
-# Celery knows a setting for the class of its consumer, and none for that of its requests.
+# Celery has a setting for the class of its consumer, and none for that of its requests.
 app.Task.Request = "astakos_worker.worker.consuming:Request"
 
 
 def here() -> WorkerProcess:
-    """Return what this process holds."""
+    """Return what this process has."""
     return this_process(settings)
 
 
@@ -57,10 +59,14 @@ health.register(app)
 
 
 @beat_init.connect
-def _serves(**_: Any) -> None:
-    """Refuse to start for nobody: messages by name would be refused, and no sweep be ordered."""
+def _check_services(**_: Any) -> None:
+    """Refuse to start without a named service, and warn of variables that set nothing."""
     for name in not_settings(os.environ, Settings.model_fields):
         log.warning("not_a_setting", variable=name)
+    for name, instead in celerys_variables(os.environ).items():
+        log.warning("not_a_setting", variable=name, use=instead)
+    for name in settings.in_clear:
+        log.warning("token_in_clear", service=name, use="an https:// address")
     if not settings.services:
         raise SystemExit(
             "astakos-worker: no service is configured; set ASTAKOS_SERVICES__DEFAULT__AUTH_URL and "
@@ -70,8 +76,10 @@ def _serves(**_: Any) -> None:
 
 @worker_init.connect
 def _check(**_: Any) -> None:
-    """Refuse to start on a ledger that forgets; one that is away will be back."""
-    _serves()
+    """Refuse to start with what does not heal by itself; a ledger that is away comes back."""
+    _check_services()
+    if wrong := faults(settings):
+        raise SystemExit("\n".join(f"astakos-worker: {line}" for line in wrong))
     try:
         ledger_of(settings).check()
     except UnavailableError as error:

@@ -7,30 +7,32 @@ Nothing here opens a connection, and no token is shown: each is a `SecretStr`.
 
 import itertools
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from kombu.utils.url import maybe_sanitize_url
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
-    SecretStr,
     StringConstraints,
     ValidationError,
     computed_field,
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
+from astakos_worker.configuration.environment import Environment
 from astakos_worker.configuration.names import NAME
 from astakos_worker.configuration.servers import for_celery, read_url
+from astakos_worker.configuration.service_settings import Owner, ServiceSettings
 from astakos_worker.configuration.setting_errors import without_input
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 Seconds = Annotated[float, Field(gt=0)]
-#: `package.module:function`; empty: there is no owner.
-Owner = Annotated[str, StringConstraints(pattern=r"^([A-Za-z_]\w*(\.\w+)*[.:][A-Za-z_]\w*)?$")]
 
 #: The shorter times of demonstrations and tests (`ASTAKOS_TIMES=demo`).
 DEMO_TIMES: dict[str, float] = {
@@ -55,6 +57,15 @@ DEMO_TIMES: dict[str, float] = {
 }
 
 
+#: Settings that only workers, beat and commands use.
+_OF_WORKERS = frozenset(
+    {
+        *("services", "usage", "owner", "owner_batch", "owner_timeout", "require_https"),
+        *("sweep_requests", "grace", "quarantine", "brake_share", "brake_floor"),
+        *("foreign", "orphans", "undecided", "metrics_port", "metrics_host"),
+    }
+)
+
 #: Settings whose values may hold a password.
 _URLS = {"broker_url", "ledger_url", "result_backend"}
 
@@ -65,30 +76,6 @@ def _shown(url: str) -> str:
         return str(maybe_sanitize_url(url, mask="***"))
     except ValueError:
         return "***"
-
-
-class ServiceSettings(BaseModel):
-    """One named service: its Astakos, and the token that only workers hold."""
-
-    # A token may stand under a misspelt name, so errors do not show values (F62).
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    auth_url: str
-    token: SecretStr | None = None
-    #: Read again when the file changes: a token is rotated without a restart (F60).
-    token_file: Path | None = None
-    #: The certificates of the authority that signed Astakos' own; empty: the public authorities.
-    ca_file: Path | None = None
-    #: As `Settings.usage`, for this service alone.
-    usage: str = ""
-    #: As `Settings.owner`, for this service alone.
-    owner: Owner | None = None
-
-    @model_validator(mode="after")
-    def _one_token(self) -> Self:
-        if (self.token is None) == (self.token_file is None):
-            raise ValueError("give either TOKEN or TOKEN_FILE")
-        return self
 
 
 #: Times of which each must be less than the next, and the reason.
@@ -112,6 +99,9 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
+    #: Settings that are not read from the environment.
+    passed_over: ClassVar[frozenset[str]] = frozenset()
+
     #: `demo` shortens the times below, for demonstrations and tests.
     times: Literal["production", "demo"] = "production"
 
@@ -121,6 +111,8 @@ class Settings(BaseSettings):
     service: Name = "default"
     #: The named services that a worker serves; only workers need them.
     services: dict[Name, ServiceSettings] = Field(default_factory=dict)
+    #: Refuse an `http://` address of Astakos on another machine: a token would travel in clear.
+    require_https: bool = False
 
     #: The dotted path of the service's function that counts its usage: for `reconcile usage`.
     usage: str = ""
@@ -220,6 +212,13 @@ class Settings(BaseSettings):
             if refusal is not None:
                 raise refusal
 
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *_: Any, **sources: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where values come from: the arguments first, and then the environment."""
+        return sources["init_settings"], Environment(settings_cls, without=cls.passed_over)
+
     def __repr_args__(self) -> Any:
         for name, value in super().__repr_args__():
             yield name, _shown(value) if name in _URLS else value
@@ -248,6 +247,15 @@ class Settings(BaseSettings):
     def quiet_horizon(self) -> float:
         """Seconds after `send_until` from which no lost request can still be executed."""
         return self.request_deadline + self.astakos_work + self.slack
+
+    @model_validator(mode="after")
+    def _encrypted(self) -> Self:
+        for name in self.in_clear if self.require_https else ():
+            raise ValueError(
+                f"services.{name}.auth_url must be https:// (require_https is set): by http:// its "
+                "token would travel in clear"
+            )
+        return self
 
     @model_validator(mode="after")
     def _times_fit(self) -> Self:
@@ -286,6 +294,11 @@ class Settings(BaseSettings):
             )
         return self
 
+    @property
+    def in_clear(self) -> list[str]:
+        """The named services whose tokens travel unencrypted."""
+        return [name for name, one in self.services.items() if one.in_clear]
+
     def for_service(self, name: str) -> ServiceSettings:
         """Return the settings of a named service; the text of `KeyError` lists the known ones."""
         try:
@@ -296,3 +309,13 @@ class Settings(BaseSettings):
             raise KeyError(
                 f"no service {name!r} is configured (there are: {known}); set {variable}"
             ) from None
+
+
+class SettingsOfAService(Settings):
+    """The settings that a service's process reads: those of workers alone are passed over.
+
+    A service may run with an environment that was made for workers. What is wrong with their
+    settings is no reason to refuse the service's calls.
+    """
+
+    passed_over = _OF_WORKERS

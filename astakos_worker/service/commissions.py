@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar, Unpack
 
-from astakos_worker.configuration.settings import Settings
+from astakos_worker.configuration.settings import Settings, SettingsOfAService
 from astakos_worker.ledger.contract import Entry
 from astakos_worker.ledger.record import Record, State, is_bare, shown
 from astakos_worker.ledger.request import Request
@@ -120,7 +120,7 @@ class Commissions:
         settings: Settings | None = None,
         connections: Connections | None = None,
     ) -> None:
-        self._settings = settings or Settings()
+        self._settings = settings or SettingsOfAService()
         self.service = arguments.checked_service(
             self._settings.service if service is None else service
         )

@@ -18,7 +18,7 @@ from celery.states import READY_STATES, SUCCESS
 
 from astakos_worker.configuration import names
 from astakos_worker.configuration.celery_app import CeleryApp
-from astakos_worker.configuration.settings import Settings
+from astakos_worker.configuration.settings import Settings, SettingsOfAService
 from astakos_worker.service import arguments
 from astakos_worker.service.arguments import checked_strings
 from astakos_worker.service.circuit_breaker import CircuitBreaker, CircuitOpenError
@@ -69,7 +69,7 @@ class Lookups:
         asks: Asks | None = None,
         known_names: KnownNames | None = None,
     ) -> None:
-        self._settings = settings or Settings()
+        self._settings = settings or SettingsOfAService()
         self.service = arguments.checked_service(
             self._settings.service if service is None else service
         )

@@ -1,7 +1,7 @@
-"""Clients of Astakos, one a named service and process, each with its pool of connections.
+"""Clients of Astakos: one for each named service and process, with a pool of connections.
 
-Made when first wanted, so after a fork. A token file that has changed makes a new client: a
-token is rotated without a restart (F60).
+A client is made when it is first used, so after any fork. A token file that has changed makes a
+new client: a token is rotated without a restart (F60).
 """
 
 import threading
@@ -9,12 +9,16 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from astakos_worker.configuration.settings import ServiceSettings, Settings
-from astakosclient import AstakosClient
+from astakos_worker.configuration.service_settings import ServiceSettings, read_token
+from astakos_worker.configuration.settings import Settings
+from astakosclient import AstakosClient, LocalError
 from astakosclient.errors import BadValue
 
 #: Seconds between two looks at a token file.
 _LOOK = 1.0
+#: Seconds for which a token file may be missing or spoilt. A program that rotates the token may
+#: write the file in steps, and the old token is used meanwhile.
+_ROTATION = 3.0
 
 
 @dataclass(slots=True)
@@ -22,6 +26,7 @@ class _Made:
     client: AstakosClient
     token: str = field(repr=False)
     looked: float
+    spoilt_since: float | None = None
 
 
 class Clients:
@@ -34,45 +39,55 @@ class Clients:
         self._lock = threading.Lock()
 
     def of(self, service: str) -> AstakosClient:
-        """Return the client of a service; `KeyError` names the setting that is missing."""
+        """Return the client of a service.
+
+        `LocalError` says why this machine cannot make one: no byte was sent. `KeyError` names the
+        setting of a service that is not configured.
+        """
         now = time.monotonic()
         made = self._made.get(service)
-        if made is not None and now - made.looked < _LOOK:
+        if made is not None and made.spoilt_since is None and now - made.looked < _LOOK:
             return made.client
         with self._lock:
             made = self._made.get(service)
-            token = self._token(self._settings.for_service(service), made)
-            if made is None or made.token != token:
-                made = self._made[service] = _Made(self._build(service, token), token, now)
+            one = self._settings.for_service(service)
+            try:
+                token = _token(one)
+                if made is None or made.token != token:
+                    made = self._made[service] = _Made(self._build(one, token), token, now)
+            except (ValueError, BadValue, LocalError) as error:
+                if made is None or now - (made.spoilt_since or now) >= _ROTATION:
+                    raise LocalError(OSError(str(error))) from None
+                made.spoilt_since = made.spoilt_since or now
+            else:
+                made.spoilt_since = None
             made.looked = now
             return made.client
 
-    def _build(self, service: str, token: str) -> AstakosClient:
-        settings, one = self._settings, self._settings.for_service(service)
+    def _build(self, one: ServiceSettings, token: str) -> AstakosClient:
         return AstakosClient(
             token,
             one.auth_url,
             use_pool=True,
             pool_size=self._connections,
-            connect_timeout=settings.connect_timeout,
-            total_timeout=settings.request_deadline,
+            connect_timeout=self._settings.connect_timeout,
+            total_timeout=self._settings.request_deadline,
             verify=str(one.ca_file) if one.ca_file else True,
         )
 
-    @staticmethod
-    def _token(one: ServiceSettings, made: _Made | None) -> str:
-        """Return the token that is valid now; while its file is being written, the last one."""
-        if one.token is not None:
-            return one.token.get_secret_value()
-        path = Path(one.token_file or "")
+
+def _token(one: ServiceSettings) -> str:
+    if one.token is not None:
+        return one.token.get_secret_value()
+    return read_token(one.token_file or Path())  # the settings have one of the two
+
+
+def faults(settings: Settings) -> list[str]:
+    """Return a line for each named service whose client this machine cannot make."""
+    clients, found = Clients(settings), []
+    for service in settings.services:
         try:
-            token = path.read_text(encoding="utf-8").strip()
-        except OSError:
-            if made is None:
-                raise
-            return made.token
-        if token:
-            return token
-        if made is None:
-            raise BadValue(f"the token file {path} is empty")
-        return made.token
+            clients.of(service)
+        except LocalError as error:
+            found.append(f"service {service}: {error}")
+    return found

@@ -7,20 +7,22 @@ process at a time drives, under a lease. An outage of the ledger ends neither.
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import structlog
 
 from astakos_worker.engine.ports import WakeLane
 from astakos_worker.ledger.contract import Ledger, LedgerError
-from astakos_worker.worker.ledger_watch import LedgerWatch
 
 log = structlog.get_logger(__name__)
 
 
 class Heartbeat:
     """Counts the carriers at work in this process, and tells the ledger about them.
+
+    `watches` are called with each drive, one after the other. Each raises `LedgerError` while the
+    ledger is away.
 
     `name` is the process's own: it holds the lease of the drive by it. `every` and `drive` are
     seconds.
@@ -29,16 +31,16 @@ class Heartbeat:
     def __init__(
         self,
         ledger: Ledger,
-        watch: LedgerWatch,
-        ring: WakeLane,
+        watches: Sequence[Callable[[], None]],
+        wake_lane: WakeLane,
         *,
         name: str,
         every: float,
         drive: float,
     ) -> None:
         self._ledger = ledger
-        self._watch = watch
-        self._ring = ring
+        self._watches = watches
+        self._wake_lane = wake_lane
         self._name = name
         self._every = every
         self._drive = drive
@@ -47,8 +49,7 @@ class Heartbeat:
         self._ended = threading.Event()
 
     def start(self) -> None:
-        """Start the thread. First learn what the lost writes of each lane are judged by."""
-        self._watch.exchange()  # before anything is claimed
+        """Start the thread."""
         threading.Thread(target=self._run, name="astakos-heartbeat", daemon=True).start()
 
     def stop(self) -> None:
@@ -88,15 +89,15 @@ class Heartbeat:
                 since_drive = 0.0 if drives else since_drive
 
     def beat(self, *, drives: bool) -> None:
-        """Tell the ledger who is alive; if this beat drives, also ring and look at the ledger."""
+        """Tell the ledger which carriers are alive; if this beat drives, also ring and watch."""
         with self._lock:
             alive = {lane: list(names) for lane, names in self._at_work.items() if names}
         rings = self._ledger.beat(alive, self._name if drives else None, 2 * self._drive)
         for service, times in rings.items():
             for _ in range(times):
-                self._ring(service)
-        if drives:
+                self._wake_lane(service)
+        for watch in self._watches if drives else ():
             try:
-                self._watch.look()
+                watch()
             except LedgerError as error:
-                log.warning("ledger_not_looked_after", error=str(error))
+                log.warning("watch_missed", error=str(error))

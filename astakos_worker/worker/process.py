@@ -16,6 +16,7 @@ import structlog
 from astakos_worker.configuration.names import SAME_NAME
 from astakos_worker.configuration.servers import connect
 from astakos_worker.configuration.settings import Settings
+from astakos_worker.engine.breaker import rest_for_local_trouble
 from astakos_worker.engine.carry.carrier import Carrier, CarryResult
 from astakos_worker.engine.lane_memory import LaneMemory
 from astakos_worker.engine.ports import Astakos
@@ -28,6 +29,7 @@ from astakos_worker.service.gather import Gather
 from astakos_worker.service.known_names import known_names_of
 from astakos_worker.service.waiting import RedisListener, Watcher
 from astakos_worker.service.wakeups import Waker, producer
+from astakos_worker.worker.client_watch import ClientWatch
 from astakos_worker.worker.clients import Clients
 from astakos_worker.worker.dead_messages import dead_messages_of
 from astakos_worker.worker.heartbeat import Heartbeat
@@ -35,6 +37,7 @@ from astakos_worker.worker.ledger_watch import LedgerWatch
 from astakos_worker.worker.limits import limits_of
 from astakos_worker.worker.metrics import MeasuredAstakos, Metrics
 from astakos_worker.worker.sweep_setup import owner_of, sweeping
+from astakosclient import LocalError
 
 if TYPE_CHECKING:
     from astakos_worker.engine.sweep import owner
@@ -62,9 +65,11 @@ class WorkerProcess:
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         listener = RedisListener(connect(settings.ledger_url, patience=_PATIENCE), self.ledger)
         self._watcher = Watcher(self.ledger, listener)
+        self._ledger_watch = LedgerWatch(self.ledger, broker, settings.namespace)
+        client_watch = ClientWatch(self.clients, self.ledger, tuple(settings.services))
         self.heartbeat = Heartbeat(
             self.ledger,
-            LedgerWatch(self.ledger, broker, settings.namespace),
+            (self._ledger_watch.look, client_watch.look),
             self.waker.wake_lane,
             name=self.name,
             every=settings.heartbeat,
@@ -88,10 +93,15 @@ class WorkerProcess:
         """Work on a lane as a carrier of this process.
 
         `carrier` names the carrier within the process: its task's id. `own` is the key of the
-        task's own commission, and `wake` the name of the wake-up that the task is.
+        task's own commission, and `wake` the name of the wake-up that the task is. A machine that
+        cannot make a client carries nothing, and its lane rests (F84).
         """
+        try:
+            astakos = self._astakos(service)
+        except LocalError as error:
+            return self._rest(service, f"{socket.gethostname()}: {error}")
         worker = Carrier(
-            self._astakos(service),
+            astakos,
             self.ledger,
             self.ledger.clock,
             self.limits,
@@ -106,6 +116,11 @@ class WorkerProcess:
             done = worker.carry(service, name, own=own, wake=wake)
         self.metrics.carried(service, done.records.values(), since)
         return done
+
+    def _rest(self, service: str, reason: str) -> CarryResult:
+        if not self.ledger.lane(service).resting:
+            rest_for_local_trouble(self.ledger, service, self.limits, random.random, reason)
+        return CarryResult(why="resting")
 
     def sweep(self, service: str, holder: str, *, fix: bool = True) -> Report:
         """Sweep a lane; `holder` names the sweep within this process."""
@@ -133,9 +148,7 @@ class WorkerProcess:
 
         `wanted` are the names or uuids to look up; None: all.
         """
-        self.clients.of(
-            service
-        )  # its error must reach this caller alone, not all that share a request
+        self.clients.of(service)  # its error is for this caller alone, and no other of the request
         if wanted is None:
             return self._fetch_users(service, what, None)
         with self._lock:
@@ -161,6 +174,7 @@ class WorkerProcess:
 
     def start(self) -> None:
         """Start the heartbeat, and show the metrics if they are wanted."""
+        self._ledger_watch.exchange()  # before anything is claimed
         self.heartbeat.start()
         if self.settings.metrics_port:
             self._unserve = self.metrics.serve(

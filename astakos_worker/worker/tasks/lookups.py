@@ -40,8 +40,8 @@ def _add(app: Celery, this_process: Callable[[], WorkerProcess], name: str, meth
     @app.task(name=names.LOOKUP + name)
     def look_up(service: str | None = None, **arguments: Any) -> dict[str, Any]:
         process = this_process()
-        client = process.clients.of(service or process.settings.service)
-        return _answer(lambda: getattr(client, method)(**arguments))
+        name = service or process.settings.service
+        return _answer(lambda: getattr(process.clients.of(name), method)(**arguments))
 
 
 def _add_names(

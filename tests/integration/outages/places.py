@@ -17,6 +17,7 @@ class Service:
 
     def __init__(self, name, settings, sandbox):
         self.name = name
+        self.settings = settings
         self.sandbox = sandbox
         self.control = sandbox.control
         self.commissions = Commissions(name, settings=settings)

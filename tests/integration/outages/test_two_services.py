@@ -13,6 +13,7 @@ import pytest
 
 from astakos_worker import Lookups, Settings
 from astakos_worker.local import LocalStack
+from astakosclient import LocalError
 from tests.integration.cluster.running import RunningSandbox
 from tests.integration.cluster.until import until
 from tests.integration.outages.places import Service, records
@@ -128,6 +129,42 @@ def test_a_wrong_token_stops_its_lane_is_alarmed_of_and_is_mended_without_a_rest
     until(lambda: lab.alarms() == {})
     assert command("status", "--json")[0] == 0
     assert (worker.pid, worker.restarts) == (before, 0)
+
+
+@pytest.mark.parametrize("spoil", ["removed", "emptied", "spoilt"])
+def test_a_token_file_that_goes_wrong_stops_its_lane_alone_and_is_alarmed_of(
+    shop, lab, stack, command, spoil
+):
+    """F84, F100, F75: nothing is sent or refused, also on a lane without work; then all goes on."""
+    logs = [stack.processes[name].log for name in ("commissions-1", "lookups-1")]
+
+    def noticed():
+        return [log.read_text().count("event='no_client'") for log in logs]
+
+    file, before = lab.sandbox.token_file, noticed()
+    token = file.read_text()
+    if spoil == "removed":
+        file.unlink()
+    else:
+        file.write_bytes(b"" if spoil == "emptied" else b"\xef\xbb\xbf" + token.encode())
+    until(lambda: all(now > then for now, then in zip(noticed(), before, strict=True)))
+    [alarm] = until(lambda: [name for name in lab.alarms() if name.startswith("client@")])
+    assert str(file) in lab.alarms()[alarm] and token not in lab.alarms()[alarm]
+    posts = lab.requests()["commissions.issue"]
+    lab.issue(f"{spoil}-file", accept=True)
+    shop.issue(f"beside-{spoil}", accept=True)
+    shop.until_accepted(f"beside-{spoil}")
+    until(lambda: lab.ledger.lane("lab").resting > 0)
+    with pytest.raises(LocalError, match=str(file)):
+        Lookups("lab", settings=lab.settings).resources()
+    assert lab.state(f"{spoil}-file") == "queued"
+    assert lab.requests()["commissions.issue"] == posts
+    status, printed = command("status")
+    assert status == 1 and "client@" in printed
+
+    file.write_text(token)
+    lab.until_accepted(f"{spoil}-file")
+    until(lambda: lab.alarms() == {})
 
 
 def test_a_long_outage_costs_astakos_a_trickle_and_ends_without_a_stampede(shop, lab, settings):

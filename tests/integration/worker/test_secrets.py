@@ -255,7 +255,7 @@ def tokens():
 
 
 @pytest.fixture(scope="module")
-def known_writes(tmp_path_factory, tokens):
+def seen(tmp_path_factory, tokens):
     """All that can be seen of a run: `{place: bytes}`."""
     directory = tmp_path_factory.mktemp(PLANTED)
     sandbox = RunningSandbox(directory)

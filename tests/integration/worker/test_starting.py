@@ -11,6 +11,17 @@ from astakos_worker.local import commands
 from astakos_worker.local.process import program
 
 
+@pytest.fixture(scope="module")
+def extra_environment():
+    """What Kubernetes injects for a Service `astakos-metrics`; one has the name of a setting."""
+    return {
+        "ASTAKOS_METRICS_PORT": "tcp://10.96.0.12:9464",
+        "ASTAKOS_METRICS_SERVICE_HOST": "10.96.0.12",
+        "ASTAKOS_METRICS_SERVICE_PORT": "9464",
+        "ASTAKOS_METRICS_PORT_9464_TCP_ADDR": "10.96.0.12",
+    }
+
+
 def started(environment, **more):
     words = program(commands.worker(names.COMMISSIONS, "refused"))
     env = {**os.environ, **environment, **more}
@@ -43,6 +54,42 @@ def test_a_program_that_would_serve_nobody_is_refused(environment, words):
     assert "cloud.quotas" not in done.stderr
     assert "no service is configured; set ASTAKOS_SERVICES__DEFAULT__AUTH_URL" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+TOKEN_FILE, AUTH_URL = (f"ASTAKOS_SERVICES__DEFAULT__{name}" for name in ("TOKEN_FILE", "AUTH_URL"))
+
+#: What is wrong on this machine, and what the worker says to it.
+OF_THIS_MACHINE = [
+    ({TOKEN_FILE: "/nowhere/token"}, "service default: the token file /nowhere/token cannot be"),
+    ({TOKEN_FILE: "{marked}"}, "marked begins with a byte-order mark"),
+    ({AUTH_URL: "htps://a.example.org"}, "must be an https:// or http:// address with a host"),
+    ({AUTH_URL: "https://a.example.org:99999"}, "the port must be a number from 1 to 65535"),
+    ({TOKEN_FILE: "", "ASTAKOS_SERVICES__DEFAULT__TOKEN": "secret\n"}, "TOKEN: has a space or a"),
+    ({"ASTAKOS_SERVICES__DEFAULT__CA_FILE": "/nowhere/ca.pem"}, "folder /nowhere/ca.pem"),
+    ({"ASTAKOS_BROKER_URL": "redis://127.0.0.1:99999/0"}, "BROKER_URL: the port must be a number"),
+    (
+        {"ASTAKOS_REQUIRE_HTTPS": "yes", AUTH_URL: "http://a.example.org"},
+        "services.default.auth_url must be https:// (require_https is set)",
+    ),
+]
+
+
+def test_what_is_wrong_on_this_machine_is_refused_with_the_reason(environment, tmp_path):
+    """F100: the worker said "ready" before, and every wake-up became a dead message."""
+    marked = tmp_path / "marked"
+    marked.write_bytes(b"\xef\xbb\xbfsecret\r\n")
+    for wrong, said in OF_THIS_MACHINE:
+        changed = {name: value.format(marked=marked) for name, value in wrong.items()}
+        worker = started({k: v for k, v in (environment | changed).items() if v})
+        assert worker.returncode == 1, wrong
+        assert worker.stderr.splitlines()[-1].startswith("astakos-worker: "), wrong
+        assert said in worker.stderr and "secret" not in worker.stderr, worker.stderr
+
+
+def test_variables_that_kubernetes_injects_stop_no_worker(cluster):
+    """F99: pods with such a Service beside them did not start."""
+    log = cluster.worker.logs()
+    assert "ready." in log and "not_a_setting" not in log
 
 
 #: What is set in a demonstration's times, and what the worker says to it.

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from astakos_worker.configuration.celery_values import celery_values
-from astakos_worker.configuration.environment import not_settings
 from astakos_worker.configuration.names import COMMISSIONS, LOOKUP, LOOKUPS, RECONCILE, SWEEP
 from astakos_worker.configuration.settings import DEMO_TIMES, Settings
 
@@ -322,15 +321,3 @@ def test_a_celeryconfig_that_is_not_there_is_named(tmp_path):
 
 def test_settings_survive_being_sent_to_another_process(secretive):
     assert pickle.loads(pickle.dumps(secretive)) == secretive
-
-
-def test_variables_that_set_nothing_are_found():
-    """A misspelt ASTAKOS_OWNER is no owner, and nobody would say so."""
-    good = ["ASTAKOS_OWNER", "astakos_lease", "ASTAKOS_SERVICES__CYCLADES__TOKEN", "PATH"]
-    assert not_settings(good, Settings.model_fields) == []
-    assert not_settings(
-        [*good, "ASTAKOS_OWNR", "ASTAKOS_SERVICE__CYCLADES__TOKN"], Settings.model_fields
-    ) == [
-        "ASTAKOS_OWNR",
-        "ASTAKOS_SERVICE__CYCLADES__TOKN",
-    ]

@@ -4,7 +4,7 @@ import pytest
 
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.worker.clients import Clients
-from astakosclient.errors import BadValue
+from astakosclient.errors import LocalError, Outcome
 
 URL = "https://accounts.example.org/identity/v2.0"
 
@@ -55,16 +55,40 @@ def test_a_token_that_is_just_being_rotated_leaves_the_old_one_in_use(clients, t
     assert clients.of("cyclades").token == "second-token"
 
 
-def test_a_token_file_that_was_never_there_is_named(clients, token_file):
-    token_file.unlink()
-    with pytest.raises(FileNotFoundError, match=str(token_file)):
+@pytest.mark.parametrize("between", ["gone", "empty", "spoilt"])
+def test_a_token_that_stays_wrong_is_the_machines_own_trouble(
+    clients, token_file, monkeypatch, between
+):
+    """F100: no request is sent, and whoever asks hears the file and the reason."""
+    monkeypatch.setattr("astakos_worker.worker.clients._ROTATION", 0.0)
+    clients.of("cyclades")
+    if between == "gone":
+        token_file.unlink()
+    else:
+        token_file.write_text("" if between == "empty" else "\ufefffirst-token")
+    for _ in range(2):
+        with pytest.raises(LocalError, match=str(token_file)) as raised:
+            clients.of("cyclades")
+        assert raised.value.outcome is Outcome.NOT_SENT
+        assert "first-token" not in str(raised.value)
+    token_file.write_text("second-token\n")
+    assert clients.of("cyclades").token == "second-token"
+
+
+@pytest.mark.parametrize("text", [None, "\n", "\ufefftoken"])
+def test_a_token_file_that_was_never_right_is_named(clients, token_file, text):
+    if text is None:
+        token_file.unlink()
+    else:
+        token_file.write_text(text)
+    with pytest.raises(LocalError, match=str(token_file)):
         clients.of("cyclades")
 
 
-def test_a_token_file_that_was_always_empty_is_named(clients, token_file):
-    token_file.write_text("\n")
-    with pytest.raises(BadValue, match=str(token_file)):
-        clients.of("cyclades")
+def test_authorities_that_are_missing_are_the_machines_own_trouble(tmp_path):
+    one = {"auth_url": URL, "token": "t", "ca_file": tmp_path / "none.pem"}
+    with pytest.raises(LocalError, match=r"none\.pem"):
+        Clients(Settings(services={"cyclades": one})).of("cyclades")
 
 
 def test_a_service_that_is_not_configured_is_named(clients):

@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from astakos_worker.configuration.settings import ServiceSettings, Settings
+from astakos_worker.configuration.service_settings import ServiceSettings
+from astakos_worker.configuration.settings import Settings
 from astakos_worker.engine.sweep.owner import OwnerError, Unsettled
 from astakos_worker.worker.owner_function import OwnerFunction
 from astakos_worker.worker.sweep_setup import owner_of
