@@ -30,6 +30,7 @@ from astakos_worker.service.outcome import Outcome, or_error, outcome_of, throug
 from astakosclient.errors import BadValue
 
 if TYPE_CHECKING:
+    from astakos_worker.service.outbox.in_transaction import InTransaction
     from astakos_worker.testing.in_memory import InMemoryCommissions
 
 
@@ -424,6 +425,27 @@ class Commissions:
         `using`. Raises `BadValue` for another hook, and for None where Django is not installed.
         """
         return OnCommit(self._issuer, self._decider, hook_of(hook, using))
+
+    def in_transaction(
+        self, connection: object = None, *, using: str | None = None
+    ) -> "InTransaction":
+        """Return the calls that write, as a part of the caller's own database transaction.
+
+        What is committed becomes a commission, whatever dies in between; what is rolled back never
+        does. Each call writes rows to the table `astakos_outbox`. After the commit a thread of
+        this process sends them to the ledger; a relay (`astakos-worker relay`) sends what is left.
+
+        Arguments:
+            connection: a `Session` or `Connection` of SQLAlchemy 2, or a connection of psycopg 3.
+                None: Django's.
+            using: the name of Django's database; None: the default one.
+
+        Raises `BadValue` for another connection, for one that is not in a transaction, and for a
+        database that is neither PostgreSQL nor SQLite. See `docs/outbox.md`.
+        """
+        from astakos_worker.service.outbox.in_transaction import in_transaction  # noqa: PLC0415
+
+        return in_transaction(self.service, self._settings, self._connections, connection, using)
 
     @property
     def dead(self) -> DeadLetters:

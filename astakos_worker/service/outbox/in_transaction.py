@@ -1,0 +1,166 @@
+"""The calls of `Commissions` that write, as rows in the caller's own transaction."""
+
+from collections.abc import Iterable, Mapping
+from typing import Unpack
+
+from astakos_worker.configuration.settings import Settings
+from astakos_worker.ledger.record import Verb
+from astakos_worker.ledger.request import Request
+from astakos_worker.service import arguments, drafts, new_commission
+from astakos_worker.service.connections import Connections
+from astakos_worker.service.new_commission import NewCommission
+from astakos_worker.service.options import (
+    Handling,
+    Options,
+    handling,
+    text_and_force,
+    with_options,
+)
+from astakos_worker.service.outbox import moments, rows
+from astakos_worker.service.outbox.rows import NewRow
+from astakos_worker.service.outbox.sender import sender
+from astakos_worker.service.outbox.writers import Writer, write, writer_of
+from astakosclient.errors import BadValue
+
+
+class InTransaction:
+    """Writes calls into the caller's transaction; see `Commissions.in_transaction`.
+
+    Each call is one INSERT. A wrong argument raises `BadValue` at once, and nothing is written; an
+    error of the database is the driver's own. Whatever the ledger would say (`KeyConflict`, ...)
+    is not known yet: `astakos-worker outbox list` shows it.
+    """
+
+    def __init__(
+        self, service: str, settings: Settings, connections: Connections, writer: Writer
+    ) -> None:
+        self._service = service
+        self._settings = settings
+        self._connections = connections
+        self._writer = writer
+
+    @with_options
+    def issue(
+        self,
+        *,
+        user: str,
+        project: str,
+        provisions: Mapping[str, int],
+        key: str | None = None,
+        **options: Unpack[Options],
+    ) -> str:
+        """Issue a commission with the transaction; return its key. See `Commissions.issue`."""
+        request = arguments.one(user, project, provisions, **text_and_force(options))
+        return self._issue(request, key, options)
+
+    @with_options
+    def issue_generic(
+        self,
+        *,
+        user_provisions: Mapping[tuple[str, str, str], int] | None = None,
+        project_provisions: Mapping[tuple[str, str], int] | None = None,
+        key: str | None = None,
+        **options: Unpack[Options],
+    ) -> str:
+        """Issue provisions exactly as given; return the key. See `Commissions.issue_generic`."""
+        request = arguments.generic(user_provisions, project_provisions, **text_and_force(options))
+        return self._issue(request, key, options)
+
+    @with_options
+    def reassign(
+        self,
+        *,
+        user: str,
+        provisions: Mapping[tuple[str, str, str], int],
+        key: str | None = None,
+        **options: Unpack[Options],
+    ) -> str:
+        """Move resources to another project; return the key. See `Commissions.reassign`."""
+        request = arguments.reassignment(user, provisions, **text_and_force(options))
+        return self._issue(request, key, options)
+
+    def issue_many(self, commissions: Iterable[NewCommission]) -> list[str]:
+        """Issue many commissions by one statement; return their keys, in order.
+
+        `commissions`: as for `Commissions.issue_many`. If one is wrong, `BadValue` names its place
+        in the list, and none is written.
+        """
+        written: list[NewRow] = []
+        for number, one in enumerate(new_commission.listed(commissions)):
+            try:
+                written.append(self._row(*new_commission.read(one)))
+            except BadValue as error:
+                raise BadValue(f"commission {number} of the list: {error}") from None
+        self._write(written)
+        return [row.key for row in written]
+
+    def accept(self, which: str | int) -> None:
+        """Decide to accept; see `Commissions.accept`."""
+        self._decide("accept", which)
+
+    def reject(self, which: str | int, *, reason: str = "") -> None:
+        """Decide to reject; see `Commissions.reject`."""
+        self._decide("reject", which, arguments.checked_reason(reason))
+
+    def resolve(self, accept: Iterable[str | int] = (), reject: Iterable[str | int] = ()) -> None:
+        """Decide many by one statement; see `Commissions.resolve`.
+
+        Raises `BadValue` for one that both lists name.
+        """
+        accepted, rejected = _listed("accept", accept), _listed("reject", reject)
+        if both := accepted.keys() & rejected.keys():
+            raise BadValue(f"accept and reject both name {sorted(both, key=str)!r:.200}")
+        accepts = [rows.decision(self._service, which, "accept") for which in accepted]
+        rejects = [rows.decision(self._service, which, "reject") for which in rejected]
+        self._write([*accepts, *rejects])
+
+    def extend(self, which: str | int, deadline: float) -> None:
+        """Set a deadline `deadline` seconds from now, by the database's clock."""
+        seconds = arguments.checked_seconds("deadline", deadline)
+        which = arguments.checked_which(which)
+        self._write([rows.extension(self._service, which, seconds)])
+
+    # --- Inside -------------------------------------------------------------------------------
+
+    def _issue(self, request: Request, key: str | None, options: Options) -> str:
+        row = self._row(request, key, handling(options))
+        self._write([row])
+        return row.key
+
+    def _row(self, request: Request, key: str | None, options: Handling) -> NewRow:
+        # The key and the incarnation are made now: whoever sends the row again sends the same.
+        checked = drafts.check(self._service, self._settings, request, key, **options)
+        return rows.issue(self._service, request, checked)
+
+    def _decide(self, verb: Verb, which: str | int, reason: str = "") -> None:
+        which = arguments.checked_which(which)
+        self._write([rows.decision(self._service, which, verb, reason)])
+
+    def _write(self, new: list[NewRow]) -> None:
+        if not new:
+            return
+        moments.reached("before the row")
+        ids = write(self._writer, new)
+        moments.reached("after the row")
+        if (database := self._writer.database) is not None:
+            thread = sender(
+                database, self._writer.outbox, self._service, self._settings, self._connections
+            )
+            self._writer.after_commit(thread, ids)
+
+
+def in_transaction(
+    service: str,
+    settings: Settings,
+    connections: Connections,
+    connection: object,
+    using: str | None,
+) -> InTransaction:
+    """Return the calls for a transaction; see `Commissions.in_transaction`."""
+    return InTransaction(service, settings, connections, writer_of(connection, using))
+
+
+def _listed(label: str, items: Iterable[str | int]) -> dict[str | int, None]:
+    if isinstance(items, str) or not isinstance(items, Iterable):
+        raise BadValue(f"{label} must be a list of keys and serials, not {items!r:.80}")
+    return dict.fromkeys(arguments.checked_which(which) for which in items)

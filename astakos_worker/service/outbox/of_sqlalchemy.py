@@ -1,0 +1,211 @@
+"""The outbox beside a service that uses SQLAlchemy 2: a `Session` or a `Connection`.
+
+`table()` is for Alembic.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    DateTime,
+    Engine,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    event,
+    text,
+)
+from sqlalchemy.orm import Session, scoped_session
+
+from astakos_worker.service.outbox.databases import Execute, Outbox, PostgresOutbox, SqliteOutbox
+from astakos_worker.service.outbox.of_drivers import transaction
+from astakos_worker.service.outbox.sender import Sender
+from astakos_worker.service.outbox.statements import TABLE, Dialect
+from astakosclient.errors import BadValue
+
+
+def table(metadata: MetaData) -> Table:
+    """Return the outbox's table in a `MetaData`, for Alembic or `create_all`: in PostgreSQL."""
+    made = Table(
+        TABLE,
+        metadata,
+        Column(
+            "id",
+            BigInteger().with_variant(Integer, "sqlite"),
+            Identity(always=False),
+            primary_key=True,
+        ),
+        Column("schema", SmallInteger, nullable=False),
+        Column("kind", String(16), nullable=False),
+        Column("service", String(32), nullable=False),
+        Column("key", String(200), nullable=False),
+        Column("holder", String(300), nullable=False),
+        Column("incarnation", String(8), nullable=False),
+        Column("arguments", Text, nullable=False),
+        Column(
+            "created",
+            DateTime(timezone=True),
+            nullable=False,
+            server_default=text("CURRENT_TIMESTAMP"),
+        ),
+        Column("error", Text, nullable=True),
+    )
+    of_row = made.c
+    waiting, failed = of_row.error.is_(None), of_row.error.is_not(None)
+    Index(
+        "astakos_outbox_waiting",
+        *(of_row.service, of_row.holder, of_row.id),
+        postgresql_where=waiting,
+        sqlite_where=waiting,
+    )
+    keys = (of_row.service, of_row.key, of_row.id)
+    Index("astakos_outbox_keys", *keys)
+    Index("astakos_outbox_failed", *keys, postgresql_where=failed, sqlite_where=failed)
+    return made
+
+
+class SqlalchemyWriter:
+    """A connection of SQLAlchemy."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @property
+    def dialect(self) -> Dialect:
+        """What the database speaks."""
+        return dialect_of(self._connection.engine)
+
+    @property
+    def database(self) -> tuple[Any, ...] | None:
+        """The engine; None: its driver is an asynchronous one, which a thread cannot use."""
+        engine = self._connection.engine
+        return None if engine.dialect.is_async else ("sqlalchemy", engine)
+
+    def outbox(self) -> Outbox:
+        """Return an outbox over connections of the same engine."""
+        return outbox_of_engine(self._connection.engine)
+
+    def insert(self, text: str, parameters: Sequence[Any]) -> list[int]:
+        """Execute an INSERT in the transaction; return the ids."""
+        style = self._connection.dialect.paramstyle
+        if style == "qmark":
+            text = text.replace("%s", "?").replace("%%", "%")
+        elif style.startswith("numeric"):
+            sign = "$" if style == "numeric_dollar" else ":"
+            first, *rest = text.split("%s")
+            text = first + "".join(f"{sign}{n}{part}" for n, part in enumerate(rest, 1))
+        return [one[0] for one in self._connection.exec_driver_sql(text, tuple(parameters))]
+
+    def after_commit(self, sender: Sender, ids: Sequence[int]) -> None:
+        """Wake the sender at the commit, unless a savepoint before it is rolled back."""
+        _commits.expect(self._connection, sender, ids)
+
+
+def writer(given: object) -> SqlalchemyWriter:
+    """Return the writer for a session or a connection; `BadValue` for what has no transaction."""
+    if isinstance(given, scoped_session):
+        given = given()
+    connection = given.connection() if isinstance(given, Session) else given
+    if not isinstance(connection, Connection):
+        raise BadValue(
+            "in_transaction() takes a Session or a Connection of SQLAlchemy, not "
+            f"{type(given).__name__}; inside an asynchronous session, call it by run_sync()"
+        )
+    dialect_of(connection.engine)
+    if connection._is_autocommit_isolation():  # noqa: SLF001  # no public name says it
+        raise BadValue("the connection commits each statement by itself: it has no transaction")
+    return SqlalchemyWriter(connection)
+
+
+def dialect_of(engine: Engine) -> Dialect:
+    """Return what an engine's database speaks; `BadValue` if the outbox does not."""
+    match engine.dialect.name:
+        case "postgresql":
+            return "postgresql"
+        case "sqlite":
+            return "sqlite"
+        case name:
+            raise BadValue(f"the outbox needs PostgreSQL or SQLite; this database is {name}")
+
+
+def outbox_of_engine(engine: Engine) -> Outbox:
+    """Return the outbox of an engine's database."""
+    marks = engine.dialect.paramstyle == "qmark"
+
+    @contextmanager
+    def transactions() -> Iterator[Execute]:
+        connection = engine.raw_connection()
+        try:
+            with transaction(connection, question_marks=marks) as execute:
+                yield execute
+        finally:
+            connection.close()
+
+    if dialect_of(engine) == "postgresql":
+        return PostgresOutbox(transactions)
+    return SqliteOutbox(transactions)
+
+
+# --- When a transaction commits ---------------------------------------------------------------
+
+
+class _Commits:
+    """Wakes senders when connections commit rows of theirs.
+
+    The event of a commit comes just before it. A savepoint that is rolled back takes the rows since
+    it with it; one that began before the first row takes all.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._engines: WeakSet[Engine] = WeakSet()
+        #: Of each connection: names of savepoints, and rows with their senders, in order.
+        self._expected: WeakKeyDictionary[Connection, list[Any]] = WeakKeyDictionary()
+
+    def expect(self, connection: Connection, sender: Sender, ids: Sequence[int]) -> None:
+        with self._lock:
+            if connection.engine not in self._engines:
+                self._engines.add(connection.engine)
+                self._listen(connection.engine)
+            self._expected.setdefault(connection, []).append((sender, ids))
+
+    def _listen(self, engine: Engine) -> None:
+        event.listen(engine, "commit", self._committed)
+        event.listen(engine, "commit_twophase", lambda connection, *_: self._committed(connection))
+        event.listen(engine, "rollback", self._rolled_back)
+        event.listen(
+            engine, "rollback_twophase", lambda connection, *_: self._rolled_back(connection)
+        )
+        event.listen(engine, "savepoint", self._savepoint)
+        event.listen(engine, "rollback_savepoint", self._savepoint_rolled_back)
+
+    def _committed(self, connection: Connection) -> None:
+        for one in self._expected.pop(connection, ()):
+            if not isinstance(one, str):
+                sender, ids = one
+                sender.wake(ids)
+
+    def _rolled_back(self, connection: Connection) -> None:
+        self._expected.pop(connection, None)
+
+    def _savepoint(self, connection: Connection, name: str) -> None:
+        if connection in self._expected:
+            self._expected[connection].append(name)
+
+    def _savepoint_rolled_back(self, connection: Connection, name: str, _: object) -> None:
+        since = self._expected.get(connection, [])
+        del since[since.index(name) if name in since else 0 :]
+
+
+_commits = _Commits()
