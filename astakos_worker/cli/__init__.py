@@ -27,6 +27,8 @@ COMMANDS = {
     "sandbox": "Run a stand-in Astakos alone.",
     "show": "Show commissions, from their request to their end.",
     "status": "Show how the lanes stand, and their alarms.",
+    "relay": "Send the rows of a service's outbox to the ledger.",
+    "outbox": "Print the outbox's table; list, retry or drop rows that can never be sent.",
     "dead": "List dead letters; send them again, or discard them.",
     "ledger": "Say whether the ledger can be relied on; go on after it lost writes.",
     "reconcile": "Bring Astakos' pending commissions and the ledger together.",

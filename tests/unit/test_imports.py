@@ -39,6 +39,7 @@ MAY_IMPORT = {
     f"{OURS}.app": (
         *(f"{OURS}.worker", f"{OURS}.service", f"{OURS}.ledger", f"{OURS}.configuration"),
     ),
+    f"{OURS}.django": (f"{OURS}.service", f"{OURS}.configuration"),
     f"{OURS}.sandbox": (),
 }
 

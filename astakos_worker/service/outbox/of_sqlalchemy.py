@@ -76,10 +76,15 @@ def table(metadata: MetaData) -> Table:
 
 
 class SqlalchemyWriter:
-    """A connection of SQLAlchemy."""
+    """A session or a connection of SQLAlchemy."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, given: Session | Connection) -> None:
+        self._given = given
+
+    @property
+    def _connection(self) -> Connection:
+        """The connection now: a session makes a savepoint only when it is asked for it."""
+        return self._given.connection() if isinstance(self._given, Session) else self._given
 
     @property
     def dialect(self) -> Dialect:
@@ -125,7 +130,7 @@ def writer(given: object) -> SqlalchemyWriter:
     dialect_of(connection.engine)
     if connection._is_autocommit_isolation():  # noqa: SLF001  # no public name says it
         raise BadValue("the connection commits each statement by itself: it has no transaction")
-    return SqlalchemyWriter(connection)
+    return SqlalchemyWriter(given if isinstance(given, Session) else connection)
 
 
 def dialect_of(engine: Engine) -> Dialect:
@@ -164,48 +169,58 @@ class _Commits:
     """Wakes senders when connections commit rows of theirs.
 
     The event of a commit comes just before it. A savepoint that is rolled back takes the rows since
-    it with it; one that began before the first row takes all.
+    it with it. Savepoints end in the reverse order of their beginnings; one that ends and has no
+    mark began before the first row.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._engines: WeakSet[Engine] = WeakSet()
-        #: Of each connection: names of savepoints, and rows with their senders, in order.
-        self._expected: WeakKeyDictionary[Connection, list[Any]] = WeakKeyDictionary()
+        #: Of each connection, in order: rows with their senders, and a mark for each savepoint.
+        self._since: WeakKeyDictionary[Connection, list[tuple[Sender, Sequence[int]] | None]]
+        self._since = WeakKeyDictionary()
 
     def expect(self, connection: Connection, sender: Sender, ids: Sequence[int]) -> None:
         with self._lock:
             if connection.engine not in self._engines:
                 self._engines.add(connection.engine)
                 self._listen(connection.engine)
-            self._expected.setdefault(connection, []).append((sender, ids))
+            self._since.setdefault(connection, []).append((sender, ids))
 
     def _listen(self, engine: Engine) -> None:
         event.listen(engine, "commit", self._committed)
-        event.listen(engine, "commit_twophase", lambda connection, *_: self._committed(connection))
+        event.listen(engine, "commit_twophase", lambda one, *_: self._committed(one))
         event.listen(engine, "rollback", self._rolled_back)
-        event.listen(
-            engine, "rollback_twophase", lambda connection, *_: self._rolled_back(connection)
-        )
-        event.listen(engine, "savepoint", self._savepoint)
-        event.listen(engine, "rollback_savepoint", self._savepoint_rolled_back)
+        event.listen(engine, "rollback_twophase", lambda one, *_: self._rolled_back(one))
+        event.listen(engine, "savepoint", lambda one, _: self._savepoint(one))
+        event.listen(engine, "release_savepoint", lambda one, *_: self._released(one))
+        event.listen(engine, "rollback_savepoint", lambda one, *_: self._savepoint_undone(one))
 
     def _committed(self, connection: Connection) -> None:
-        for one in self._expected.pop(connection, ()):
-            if not isinstance(one, str):
+        for one in self._since.pop(connection, ()):
+            if one is not None:
                 sender, ids = one
                 sender.wake(ids)
 
     def _rolled_back(self, connection: Connection) -> None:
-        self._expected.pop(connection, None)
+        self._since.pop(connection, None)
 
-    def _savepoint(self, connection: Connection, name: str) -> None:
-        if connection in self._expected:
-            self._expected[connection].append(name)
+    def _savepoint(self, connection: Connection) -> None:
+        if connection in self._since:
+            self._since[connection].append(None)
 
-    def _savepoint_rolled_back(self, connection: Connection, name: str, _: object) -> None:
-        since = self._expected.get(connection, [])
-        del since[since.index(name) if name in since else 0 :]
+    def _released(self, connection: Connection) -> None:
+        since = self._since.get(connection, [])
+        if None in since:
+            del since[_last_mark(since)]
+
+    def _savepoint_undone(self, connection: Connection) -> None:
+        since = self._since.get(connection, [])
+        del since[_last_mark(since) if None in since else 0 :]
+
+
+def _last_mark(since: Sequence[object]) -> int:
+    return len(since) - 1 - since[::-1].index(None)
 
 
 _commits = _Commits()

@@ -4,8 +4,10 @@ It never raises into the service. Whatever it does not send, a relay sends later
 away, when the process dies, and when nobody can say when the transaction commits.
 """
 
+import atexit
 import os
 import threading
+import time
 from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
 
@@ -24,6 +26,8 @@ log = structlog.get_logger(__name__)
 _LOOKS = (0.002, 0.005, 0.02, 0.1, 0.4, 1.5)
 #: The thread ends after so many seconds without a wake-up, and closes its connection.
 _IDLE = 5.0
+#: Seconds after which the same reason is logged again.
+_SAY_AGAIN = 60.0
 
 
 class Sender:
@@ -39,7 +43,9 @@ class Sender:
         self._changed = threading.Condition()
         self._running = False
         self._woken = False
+        self._ending = False
         self._committing: set[int] = set()
+        self._warned = 0.0, ""
 
     def wake(self, committing: Iterable[int] = ()) -> None:
         """Have the rows sent that are committed now.
@@ -56,12 +62,29 @@ class Sender:
                 threading.Thread(target=self._serve, name=name, daemon=True).start()
             self._changed.notify()
 
+    def end(self, patience: float) -> None:
+        """Have the thread send once more, close its connection and end; wait for that."""
+        with self._changed:
+            self._ending = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._running, patience)
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which the end of the process waits for it."""
+        return self._settings.patience
+
     # --- Inside -------------------------------------------------------------------------------
 
     def _serve(self) -> None:
         pauses: list[float] = []
         while True:
             woken = self._wait(pauses.pop(0) if pauses else _IDLE)
+            if self._ending:
+                if woken or self._committing:
+                    self._send()
+                self._ended()
+                return
             if woken:
                 pauses = list(_LOOKS)
                 if self._committing:
@@ -77,7 +100,7 @@ class Sender:
     def _wait(self, seconds: float) -> bool:
         """Wait for a wake-up for so many seconds; return whether one came."""
         with self._changed:
-            self._changed.wait_for(lambda: self._woken, seconds)
+            self._changed.wait_for(lambda: self._woken or self._ending, seconds)
             woken, self._woken = self._woken, False
             return woken
 
@@ -86,7 +109,8 @@ class Sender:
         with suppress(Exception):  # it may be broken, and is not used again
             self._outbox.close()
         with self._changed:
-            self._running = self._woken
+            self._running = self._woken and not self._ending
+            self._changed.notify_all()
             return not self._running
 
     def _send(self) -> set[int]:
@@ -98,13 +122,22 @@ class Sender:
                     self._outbox, self._settings, lambda _: self._connections, [self._service]
                 )
                 seen.update(out.done, out.failed)
+                if out.away is not None:
+                    self._warn(out.away)
                 if out.away is not None or not (out.done or out.failed):
                     return seen
         except Unavailable as error:
-            log.warning("outbox_waits", service=self._service, error=str(error))
+            self._warn(error)
         except Exception as error:  # noqa: BLE001  # the service goes on, and the relay sends
-            log.warning("outbox_not_sent", service=self._service, error=str(error))
+            self._warn(error)
         return seen
+
+    def _warn(self, error: Exception) -> None:
+        """Log why rows wait; the same reason once a minute at most."""
+        now, text = time.monotonic(), f"{type(error).__name__}: {error}"
+        if text != self._warned[1] or now - self._warned[0] > _SAY_AGAIN:
+            log.warning("outbox_waits", service=self._service, error=text)
+            self._warned = now, text
 
 
 _senders: dict[Hashable, Sender] = {}
@@ -126,6 +159,14 @@ def sender(
         if name not in _senders:
             _senders[name] = Sender(outbox(), service, settings, connections)
         return _senders[name]
+
+
+@atexit.register
+def end_all() -> None:
+    """End all threads of this process; for its end, and for tests whose databases go away."""
+    for one in list(_senders.values()):
+        one.end(one.patience)
+    _senders.clear()
 
 
 def _forget() -> None:

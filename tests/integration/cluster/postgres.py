@@ -34,6 +34,7 @@ class Postgres:
         self._data = self._directory / "data"
         self._run("initdb", "--no-sync", "--auth", "trust", "--username", "test")
         options = f"-p {self._port.number} -h {LOOPBACK} -k {self._directory} -F"
+        options += " -c max_prepared_transactions=5"
         self._run("pg_ctl", "start", "--wait", "-o", options, "-l", f"{self._directory}/log")
         self.url = f"postgresql+psycopg://test@{LOOPBACK}:{self._port.number}/postgres"
 

@@ -1,0 +1,71 @@
+"""`astakos-worker relay`: sends the rows of a service's outbox to the ledger."""
+
+import json
+import logging
+import sys
+from dataclasses import asdict
+
+import click
+import structlog
+
+from astakos_worker.cli.terminal import duration
+from astakos_worker.configuration.settings import Settings
+from astakos_worker.service.outbox.of_drivers import outbox_of_url
+from astakos_worker.service.outbox.relay import Progress, Relay, stopped_by_signals
+
+DATABASE = click.option(
+    "--database",
+    envvar="ASTAKOS_OUTBOX_DATABASE",
+    show_envvar=True,
+    required=True,
+    help="postgresql://user@host/name, or sqlite:///path. In the variable a password is not seen.",
+)
+
+
+@click.command()
+@DATABASE
+@click.option("--service", "services", multiple=True, help="Only of this named service.")
+@click.option("--once", is_flag=True, help="Send what can be sent now, and end.")
+@click.option("--json", "as_json", is_flag=True, help="Progress as one JSON object a line.")
+def command(database: str, services: tuple[str, ...], *, once: bool, as_json: bool) -> None:
+    """Send the rows of a service's outbox to the ledger, until Ctrl-C.
+
+    Many may run. With --once, exit status 1 if rows are left, or if rows can never be sent.
+    """
+    # What is printed on stdout is read by programs.
+    structlog.configure(
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )
+    report = _as_json if as_json else _Lines().show
+    relay = Relay(outbox_of_url(database), Settings(), services=services, report=report)
+    with stopped_by_signals() as stop:
+        if once:
+            relay.run_once(stop)
+        else:
+            relay.run(stop)
+    one = relay.progress
+    sys.exit(1 if once and (one.waiting or one.failed or one.away) else 0)
+
+
+def _as_json(progress: Progress) -> None:
+    click.echo(json.dumps(asdict(progress)))
+
+
+class _Lines:
+    """Prints a line whenever it says something new."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def show(self, progress: Progress) -> None:
+        said = f"{progress.sent} sent, {progress.waiting} waiting"
+        if progress.waiting:
+            said += f" (the oldest for {duration(progress.oldest)})"
+        if progress.failed:
+            said += f", {progress.failed} can never be sent: astakos-worker outbox list"
+        if progress.away:
+            said += f"; {progress.away}"
+        if said != self._last:
+            click.echo(said)
+        self._last = said
