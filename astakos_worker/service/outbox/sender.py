@@ -162,10 +162,13 @@ def sender(
 
 
 @atexit.register
-def end_all() -> None:
-    """End all threads of this process; for its end, and for tests whose databases go away."""
+def end_all(patience: float | None = None) -> None:
+    """End all threads of this process: at its end, and in tests whose databases go away.
+
+    `patience`: seconds to wait for each; None: the setting `ASTAKOS_PATIENCE`.
+    """
     for one in list(_senders.values()):
-        one.end(one.patience)
+        one.end(one.patience if patience is None else patience)
     _senders.clear()
 
 

@@ -57,7 +57,7 @@ def url(kind, request, tmp_path):
 def engine(url):
     made = create_engine(url)
     yield made
-    end_all()  # its threads use the pool
+    end_all(patience=20)  # its threads use the pool
     made.dispose()
 
 
@@ -65,7 +65,7 @@ def engine(url):
 def _threads_end(url):
     """No thread of a test outlives its database."""
     yield
-    end_all()
+    end_all(patience=20)
 
 
 @pytest.fixture
