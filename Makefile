@@ -7,10 +7,10 @@ BIN    := $(VENV)/bin
 JOBS   ?= 3
 READY  := $(VENV)/.ready
 
-.PHONY: help demo up quick unit test check format lint types bench simulate chaos clean
+.PHONY: help demo up quick unit test check format lint types bench simulate chaos outbox-kills clean
 
 help:  ## show these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY)  ## a thousand commissions on this machine, from end to end, and the proof
 	@$(BIN)/astakos-worker demo
@@ -41,6 +41,10 @@ simulate: $(READY)  ## search the protocol for faults: make simulate N=1000000, 
 chaos: $(READY)  ## kill, cut and pause a real stack, and the proof: make chaos MINUTES=10 SEED=7
 	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) \
 	  --commissions $(or $(COMMISSIONS),5000) --seed $(or $(SEED),1)
+
+outbox-kills: $(READY)  ## kill services, relays and the ledger at random, and the proof: make outbox-kills N=1000
+	@$(BIN)/python -m tests.integration.outbox.kills --kills $(or $(N),1000) \
+	  --seed $(or $(SEED),1) $(if $(SQLITE),--sqlite)
 
 check: lint types test  ## format, lint, types and the whole test suite: before you hand it in
 

@@ -9,6 +9,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.record import Record, shown
@@ -155,9 +156,9 @@ class _Delivery:
     # --- Deciding -----------------------------------------------------------------------------
 
     def _decide(self, decisions: Sequence[tuple[Row, Decision]]) -> None:
-        """Record decisions; those without a reason in one round trip."""
+        """Record decisions; those that say nothing but their verb in one round trip."""
         patience = self._settings.awaited
-        plain = [(row, one) for row, one in decisions if not one.reason]
+        plain = [(row, one) for row, one in decisions if one.plain]
         became = self._decider.resolve_or_await(
             [one.which for _, one in plain if one.kind == "accept"],
             [one.which for _, one in plain if one.kind == "reject"],
@@ -166,26 +167,23 @@ class _Delivery:
         for row, one in plain:
             self._judge(row, became[one.which])
         for row, one in decisions:
-            if one.reason and one.kind != "extend":
-                try:
-                    self._judge(
-                        row,
-                        self._decider.decide_or_await(
-                            one.which, one.kind, one.reason, patience=patience
-                        ),
-                    )
-                except (AstakosClientException, CommissionError) as error:
-                    self._judge(row, error)
+            if not one.plain and one.kind != "extend":
+                decide = partial(self._decider.decide_or_await, one.which, one.kind, one.reason)
+                self._try(row, partial(decide, patience=patience, incarnation=one.incarnation))
 
     def _extend(self, extensions: Sequence[tuple[Row, Decision]]) -> None:
         for row, one in extensions:
-            try:
-                key = self._decider.key(one.which)
-                extend(self._connections, self._service, key, one.deadline - row.age)
-            except (AstakosClientException, CommissionError) as error:
-                self._judge(row, error)
-            else:
-                self._out.done.append(row.id)
+            self._try(row, partial(self._extend_one, one, one.deadline - row.age))
+
+    def _extend_one(self, one: Decision, seconds: float) -> Record:
+        key = self._decider.key(one.which)
+        return extend(self._connections, self._service, key, seconds, one.incarnation).record
+
+    def _try(self, row: Row, call: Callable[[], Record]) -> None:
+        try:
+            self._judge(row, call())
+        except (AstakosClientException, CommissionError) as error:
+            self._judge(row, error)
 
     def _judge(self, row: Row, became: Record | Exception) -> None:
         """Note what became of a decision: an error of the commission itself is told elsewhere."""

@@ -1,10 +1,9 @@
 """The calls of `Commissions` that write, as rows in the caller's own transaction."""
 
 from collections.abc import Iterable, Mapping
-from typing import Unpack
+from typing import Literal, Unpack
 
 from astakos_worker.configuration.settings import Settings
-from astakos_worker.ledger.record import Verb
 from astakos_worker.ledger.request import Request
 from astakos_worker.service import arguments, drafts, new_commission
 from astakos_worker.service.connections import Connections
@@ -94,13 +93,14 @@ class InTransaction:
         self._write(written)
         return [row.key for row in written]
 
-    def accept(self, which: str | int) -> None:
+    def accept(self, which: str | int, *, incarnation: str | None = None) -> None:
         """Decide to accept; see `Commissions.accept`."""
-        self._decide("accept", which)
+        self._write([self._decision("accept", which, incarnation)])
 
-    def reject(self, which: str | int, *, reason: str = "") -> None:
+    def reject(self, which: str | int, *, reason: str = "", incarnation: str | None = None) -> None:
         """Decide to reject; see `Commissions.reject`."""
-        self._decide("reject", which, arguments.checked_reason(reason))
+        reason = arguments.checked_reason(reason)
+        self._write([self._decision("reject", which, incarnation, reason=reason)])
 
     def resolve(self, accept: Iterable[str | int] = (), reject: Iterable[str | int] = ()) -> None:
         """Decide many by one statement; see `Commissions.resolve`.
@@ -110,15 +110,14 @@ class InTransaction:
         accepted, rejected = _listed("accept", accept), _listed("reject", reject)
         if both := accepted.keys() & rejected.keys():
             raise BadValue(f"accept and reject both name {sorted(both, key=str)!r:.200}")
-        accepts = [rows.decision(self._service, which, "accept") for which in accepted]
-        rejects = [rows.decision(self._service, which, "reject") for which in rejected]
+        accepts = [self._decision("accept", which) for which in accepted]
+        rejects = [self._decision("reject", which) for which in rejected]
         self._write([*accepts, *rejects])
 
-    def extend(self, which: str | int, deadline: float) -> None:
+    def extend(self, which: str | int, deadline: float, *, incarnation: str | None = None) -> None:
         """Set a deadline `deadline` seconds from now, by the database's clock."""
         seconds = arguments.checked_seconds("deadline", deadline)
-        which = arguments.checked_which(which)
-        self._write([rows.extension(self._service, which, seconds)])
+        self._write([self._decision("extend", which, incarnation, deadline=seconds)])
 
     # --- Inside -------------------------------------------------------------------------------
 
@@ -132,9 +131,20 @@ class InTransaction:
         checked = drafts.check(self._service, self._settings, request, key, **options)
         return rows.issue(self._service, request, checked)
 
-    def _decide(self, verb: Verb, which: str | int, reason: str = "") -> None:
+    def _decision(
+        self,
+        kind: Literal["accept", "reject", "extend"],
+        which: str | int,
+        incarnation: str | None = None,
+        *,
+        reason: str = "",
+        deadline: float = 0.0,
+    ) -> NewRow:
         which = arguments.checked_which(which)
-        self._write([rows.decision(self._service, which, verb, reason)])
+        incarnation = arguments.checked_incarnation(incarnation)
+        return rows.decision(
+            self._service, rows.Decision(kind, which, reason, deadline, incarnation)
+        )
 
     def _write(self, new: list[NewRow]) -> None:
         if not new:

@@ -27,7 +27,7 @@ class Issue:
     def take(self, row: Row, decision: Decision) -> bool:
         """Let an accept join; return whether it did."""
         record = self.draft.record
-        if decision.kind != "accept" or decision.reason or record.decision is not None:
+        if decision.kind != "accept" or not decision.plain or record.decision is not None:
             return False
         accepted = replace_fields(record, decision=RecordedDecision("accept", "", record.created))
         self.draft = replace(self.draft, record=accepted)

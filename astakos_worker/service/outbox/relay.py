@@ -31,8 +31,6 @@ _SOON, _IDLE = 0.05, 1.0
 _AWAY = 5.0
 #: Seconds between two counts of what waits and what has failed.
 _COUNTS = 5.0
-#: The alarm of a lane with rows that can never be sent.
-ALARM = "outbox"
 
 
 @dataclass(slots=True)
@@ -134,7 +132,8 @@ class Relay:
             text = None
             if service in failed:
                 text = f"{failed[service]} rows can never be sent: astakos-worker outbox list"
-            self._connections(service).ledger.alarm(service, ALARM, text)
+            ledger = self._connections(service).ledger
+            ledger.alarm(service, "outbox", text)
         self._alarms = set(failed)
 
 

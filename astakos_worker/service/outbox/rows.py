@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
 from astakos_worker.configuration.settings import Settings
-from astakos_worker.ledger.record import WHEN_CLOSED, Verb, bare_key
+from astakos_worker.ledger.record import WHEN_CLOSED, bare_key
 from astakos_worker.ledger.request import Request
 from astakos_worker.service import arguments, drafts
 from astakos_worker.service.drafts import Checked, Draft
@@ -66,6 +66,12 @@ class Decision:
     which: str | int
     reason: str = ""
     deadline: float = 0.0  # seconds from the row's time
+    incarnation: str | None = None  # the use of the key that it is for; None: whichever it is
+
+    @property
+    def plain(self) -> bool:
+        """Whether it says nothing but its verb."""
+        return not self.reason and self.incarnation is None
 
 
 # --- Writing ----------------------------------------------------------------------------------
@@ -98,14 +104,15 @@ def issue(service: str, request: Request, checked: Checked) -> NewRow:
     return NewRow(SCHEMA, "issue", *about, _json(given))
 
 
-def decision(service: str, which: str | int, verb: Verb, reason: str = "") -> NewRow:
-    """Return the row of a decision."""
-    return _about(verb, service, which, {"reason": reason})
-
-
-def extension(service: str, which: str | int, deadline: float) -> NewRow:
-    """Return the row of a new deadline, in seconds from the row's time."""
-    return _about("extend", service, which, {"deadline": deadline})
+def decision(service: str, said: Decision) -> NewRow:
+    """Return the row of a decision, or of a new deadline."""
+    given: dict[str, Any] = {"reason": said.reason, "deadline": said.deadline}
+    if isinstance(said.which, str):
+        about = (service, said.which, UNKNOWN, said.incarnation or "")
+    else:
+        about = (service, bare_key(said.which), alone(str(said.which)), said.incarnation or "")
+        given["serial"] = said.which
+    return NewRow(SCHEMA, said.kind, *about, _json(given))
 
 
 def holder_of(request: Request) -> str:
@@ -119,13 +126,6 @@ def alone(key: str) -> str:
     return f"key:{key}"
 
 
-def _about(kind: Kind, service: str, which: str | int, given: dict[str, Any]) -> NewRow:
-    if isinstance(which, str):
-        return NewRow(SCHEMA, kind, service, which, UNKNOWN, "", _json(given))
-    about = (service, bare_key(which), alone(str(which)), "")
-    return NewRow(SCHEMA, kind, *about, _json({**given, "serial": which}))
-
-
 def _json(given: Mapping[str, Any]) -> str:
     return json.dumps({name: value for name, value in given.items() if _says(name, value)})
 
@@ -134,7 +134,7 @@ def _says(name: str, value: object) -> bool:
     """Return whether a field says more than its default."""
     if name == "callback_on":
         return value != list(WHEN_CLOSED)
-    return value not in ("", False, None) and value != []
+    return bool(value)
 
 
 def _reuse(checked: Checked) -> bool | str:
@@ -156,13 +156,14 @@ def read(row: Row, settings: Settings, now: float) -> Draft | Decision:
     `now`: the ledger's time.
     """
     fields: dict[str, Any] = json.loads(row.arguments)
-    if row.kind not in get_args(Kind):
-        raise BadValue(f"a row must be of the kind {', '.join(get_args(Kind))}; not {row.kind!r}")
-    if row.kind == "issue":
-        return _draft(row, fields, settings, now)
-    which = arguments.checked_which(fields.get("serial", row.key))
-    deadline = fields.get("deadline", 0.0)
-    return Decision(row.kind, which, fields.get("reason", ""), deadline)  # type: ignore[arg-type]
+    match row.kind:
+        case "issue":
+            return _draft(row, fields, settings, now)
+        case "accept" | "reject" | "extend" as kind:
+            which = arguments.checked_which(fields.get("serial", row.key))
+            more = (fields.get("reason", ""), fields.get("deadline", 0.0), row.incarnation or None)
+            return Decision(kind, which, *more)
+    raise BadValue(f"a row must be of the kind {', '.join(get_args(Kind))}; not {row.kind!r}")
 
 
 def _draft(row: Row, fields: dict[str, Any], settings: Settings, now: float) -> Draft:

@@ -24,7 +24,6 @@ from sqlalchemy.pool import NullPool
 
 from astakos_worker import Commissions
 from astakos_worker.configuration.settings import Settings
-from astakos_worker.ledger.redis.store import RedisLedger
 from astakos_worker.service.connect import connected
 from astakos_worker.service.outbox import moments
 from astakos_worker.service.outbox.batch import send_batch
@@ -127,7 +126,7 @@ def child(work, *given):
         os.dup2(null, 1)
         work(*given)
         status = 0
-    except BaseException:
+    except BaseException:  # noqa: BLE001  # it goes nowhere: the process ends
         traceback.print_exc()
         sys.stderr.flush()
     finally:
@@ -168,7 +167,6 @@ def faults(url, settings):
         failed = "SELECT key, error FROM astakos_outbox WHERE error IS NOT NULL"
         found = [f"{key}: {error}" for key, error in connection.execute(text(failed))]
     ledger = connected(settings).ledger
-    assert isinstance(ledger, RedisLedger)
     known = ledger.get(SERVICE, committed)
     for key, row in committed.items():
         if key not in known:

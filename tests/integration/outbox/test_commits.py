@@ -72,6 +72,7 @@ def test_what_is_rolled_back_leaves_no_row_and_wakes_nobody(engine, commissions,
 def test_a_savepoint_that_is_rolled_back_takes_its_rows_with_it(
     engine, commissions, known, wakes, database
 ):
+    """F96: for a savepoint as for the whole transaction."""
     with Session(engine) as session:
         calls = commissions.in_transaction(session)
         calls.issue(**ONE, key="before")
@@ -124,6 +125,7 @@ def test_a_row_waits_for_its_own_commit_while_others_are_sent(engine, commission
 
 
 def test_a_ledger_that_is_away_is_no_error_and_the_row_waits(engine, away, known, database, names):
+    """F96: the service commits and goes on."""
     with engine.begin() as connection:
         connection.execute(insert(servers).values(name="one"))
         away.in_transaction(connection).issue(**ONE, key="one")
@@ -154,9 +156,9 @@ def test_what_is_wrong_is_raised_at_once_and_nothing_is_written(engine, commissi
 
 
 def test_a_connection_without_a_transaction_is_refused(engine, commissions):
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        with pytest.raises(BadValue, match="commits each statement"):
-            commissions.in_transaction(connection)
+    by_itself = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    with by_itself, pytest.raises(BadValue, match="commits each statement"):
+        commissions.in_transaction(by_itself)
     with pytest.raises(BadValue, match="not object"):
         commissions.in_transaction(object())
     with engine.begin() as connection, pytest.raises(BadValue, match="Django"):

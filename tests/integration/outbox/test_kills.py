@@ -42,6 +42,7 @@ def place(url):
 
 @pytest.mark.parametrize("moment", kills.OF_THE_SERVICE)
 def test_a_service_that_is_killed_at_a_moment_loses_and_doubles_nothing(place, settings, moment):
+    """F96: each committed row is one commission, each rolled-back one is none."""
     status = ended(child(serve, place, settings, "one", dying(moment, 2)))
     assert status == -signal.SIGKILL, "the moment did not come"
     assert ended(child(serve, place, settings, "two", dying("never", 1))) == 0
@@ -51,6 +52,7 @@ def test_a_service_that_is_killed_at_a_moment_loses_and_doubles_nothing(place, s
 
 @pytest.mark.parametrize("moment", kills.OF_THE_RELAY)
 def test_a_relay_that_is_killed_at_a_moment_loses_and_doubles_nothing(place, settings, moment):
+    """F96: the rows that the dead relay had taken are sent by the next one."""
     nowhere = settings.model_copy(update={"ledger_url": "redis://127.0.0.1:1/0", "patience": 0.1})
     assert ended(child(serve, place, nowhere, "one", dying("never", 1))) == 0
     assert ended(child(relay, place, settings, dying(moment, 1))) == -signal.SIGKILL
@@ -59,6 +61,7 @@ def test_a_relay_that_is_killed_at_a_moment_loses_and_doubles_nothing(place, set
 
 
 def test_kills_at_random_of_service_relay_and_ledger(place, settings, server):
+    """F96: the ledger's server too is killed, and started again."""
     draw = random.Random(5)
     for number in range(8):
         kills.one_kill(place, settings, draw, f"r{number}", server)
