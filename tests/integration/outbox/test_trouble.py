@@ -155,7 +155,7 @@ def test_a_row_older_than_the_ledgers_memory_is_not_sent_by_itself(
     database.settings = settings
     [row] = listing.listed(database.outbox)
     listing.retry(database.outbox, [row.id])
-    database.send()
+    until(lambda: database.send().done, within=10)
     assert known("old") == "queued"
 
 
@@ -230,7 +230,7 @@ def test_while_the_ledger_is_full_decisions_go_on(write, database):
     assert out.away is not None
     assert memory.get("open").decision == "accept"
     assert database.waiting() == 2
-    database.send(made)
+    until(lambda: database.send(made).done, within=10)
     assert memory.get("new").decision == "accept"
 
 
