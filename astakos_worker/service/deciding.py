@@ -6,6 +6,7 @@ raises.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 from astakos_worker.configuration import names
@@ -119,15 +120,26 @@ class Decider:
             return self.decide(which, verb, reason)
 
     def resolve_or_await(
-        self, accept: Iterable[str | int], reject: Iterable[str | int], *, patience: float
+        self,
+        accept: Iterable[str | int],
+        reject: Iterable[str | int],
+        *,
+        patience: float,
+        incarnations: Mapping[str | int, str] = MappingProxyType({}),
     ) -> dict[str | int, Record | Exception]:
-        """Decide many as `decide_or_await` does; return them as `resolve` does."""
-        accepts, rejects = _targets("accept", accept), _targets("reject", reject)
+        """Decide many as `decide_or_await` does; return for each the commission or its error.
+
+        `incarnations`: those of the commissions that the decisions are for, where they are known.
+        """
+        accepts = _targets("accept", accept, incarnations)
+        rejects = _targets("reject", reject, incarnations)
         results = self.resolve(accepts.values(), rejects.values())
         for target in [one for one, what in results.items() if isinstance(what, UnknownKey)]:
             verb: Verb = "accept" if target in accepts.values() else "reject"
             try:
-                results[target] = self.decide_or_await(target.which, verb, patience=patience)
+                results[target] = self.decide_or_await(
+                    target.which, verb, patience=patience, incarnation=target.incarnation
+                )
             except (AstakosClientException, CommissionError) as error:
                 results[target] = error
         return {which: results[target] for which, target in (accepts | rejects).items()}
@@ -218,8 +230,10 @@ def _judged(
     return record
 
 
-def _targets(label: str, items: Iterable[str | int]) -> dict[str | int, Target]:
+def _targets(
+    label: str, items: Iterable[str | int], incarnations: Mapping[str | int, str]
+) -> dict[str | int, Target]:
     """Return `{item: what it names}`, in order; `BadValue` for what is neither key nor serial."""
     if isinstance(items, str) or not isinstance(items, Iterable):
         raise BadValue(f"{label} must be a list of keys and serials, not {items!r:.80}")
-    return {item: Target(arguments.checked_which(item)) for item in items}
+    return {item: Target(arguments.checked_which(item), incarnations.get(item)) for item in items}

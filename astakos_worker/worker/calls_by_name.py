@@ -4,17 +4,18 @@ The worker writes the record, so such a call is only as safe as the broker until
 read its message.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from astakos_worker.configuration import names
 from astakos_worker.ledger.record import Record, Verb
+from astakos_worker.service.arguments import checked_which
 from astakos_worker.service.commissions import Commissions
 from astakos_worker.service.connections import Wakes
 from astakos_worker.service.drafts import Draft
-from astakos_worker.service.errors import Unavailable
+from astakos_worker.service.errors import KeyReused, Unavailable
 from astakos_worker.service.inside import decider_of, issuer_of
 from astakos_worker.worker.message_arguments import (
     generic_request,
@@ -31,6 +32,10 @@ from astakosclient.errors import BadValue
 #: Carries out one call: it is given the process, the task's id and the message's arguments, and
 #: returns the task's result. It raises the error of a call that is refused as a whole.
 Call = Callable[[WorkerProcess, str, dict[str, Any]], dict[str, Any]]
+
+
+#: The state in a result of a decision whose key was used again before the message came (again).
+_SUPERSEDED = "superseded"
 
 
 class _Promise:
@@ -141,14 +146,22 @@ def _decide(
     with _Promise(process.waker) as promise:
         service = served(process.settings, message.get("service"))
         commissions = process.commissions(service, promise)
-        decider, patience = decider_of(commissions), process.settings.awaited
-        record = decider.decide_or_await(
-            which(message),
-            verb,
-            reason(message),
-            patience=patience,
-            incarnation=message.get("incarnation"),
-        )
+        named, given = which(message), message.get("incarnation")
+        meant = _meant(process, service, task_id, [named]) if given is None else {}
+        try:
+            record = decider_of(commissions).decide_or_await(
+                named,
+                verb,
+                reason(message),
+                patience=process.settings.awaited,
+                incarnation=meant.get(named) if given is None else given,
+            )
+        except KeyReused:
+            if given is not None:
+                raise
+            return {"key": named, "state": _SUPERSEDED}
+        if given is None and not meant and isinstance(named, str):
+            process.seen_messages.note(task_id, {named: record.incarnation})
     key = record.key
     done = process.carry(service, task_id, own=key, wake=promise.name)
     return carried(process, service, key, done)
@@ -159,13 +172,39 @@ def _resolve(process: WorkerProcess, task_id: str, message: dict[str, Any]) -> d
     with _Promise(process.waker) as promise:
         service = served(process.settings, message.get("service"))
         accept, reject = items(message, "accept"), items(message, "reject")
-        decider = decider_of(process.commissions(service, promise))
-        became = decider.resolve_or_await(accept, reject, patience=process.settings.awaited)
+        meant = _meant(process, service, task_id, [*accept, *reject])
+        results = decider_of(process.commissions(service, promise)).resolve_or_await(
+            accept, reject, patience=process.settings.awaited, incarnations=meant
+        )
+        new = {
+            which: one.incarnation
+            for which, one in results.items()
+            if isinstance(which, str) and which not in meant and isinstance(one, Record)
+        }
+        process.seen_messages.note(task_id, new)
     process.carry(service, task_id, wake=promise.name)
-    return {
-        str(one): failed(one, what) if isinstance(what, Exception) else {"state": str(what.state)}
-        for one, what in became.items()
-    }
+    return {str(which): _resolved(which, one) for which, one in results.items()}
+
+
+def _resolved(which: str | int, result: Record | Exception) -> dict[str, Any]:
+    if isinstance(result, KeyReused):
+        return {"state": _SUPERSEDED}
+    return failed(which, result) if isinstance(result, Exception) else {"state": str(result.state)}
+
+
+def _meant(
+    process: WorkerProcess, service: str, task_id: str, named: Sequence[object]
+) -> dict[str | int, str]:
+    """Return the incarnations that a message's decisions are for; see `seen_messages.py`.
+
+    A serial names one commission by itself. A key without a commission has no incarnation yet.
+    """
+    keys = [which for which in map(checked_which, named) if isinstance(which, str)]
+    entries = process.ledger.get(service, keys) if keys else {}
+    now = {key: entry.record.incarnation for key, entry in entries.items()}
+    noted: dict[str | int, str] = {}
+    noted.update(process.seen_messages.note(task_id, now))
+    return noted
 
 
 #: The call behind each task's name.

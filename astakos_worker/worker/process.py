@@ -36,6 +36,7 @@ from astakos_worker.worker.heartbeat import Heartbeat
 from astakos_worker.worker.ledger_watch import LedgerWatch
 from astakos_worker.worker.limits import limits_of
 from astakos_worker.worker.metrics import MeasuredAstakos, Metrics
+from astakos_worker.worker.seen_messages import seen_messages_of
 from astakos_worker.worker.sweep_setup import owner_of, sweeping
 from astakosclient import LocalError
 
@@ -58,6 +59,7 @@ class WorkerProcess:
         self.ledger = ledger_of(settings, patience=_PATIENCE)
         broker = connect(settings.broker_url, patience=settings.patience, connections=2)
         self.dead_messages = dead_messages_of(settings)
+        self.seen_messages = seen_messages_of(settings, patience=_PATIENCE)
         # Wake-ups are sent by an application of their own. The one that consumes waits for its
         # broker, and neither a carrier with claimed records nor the heartbeat may wait so long.
         self.waker = Waker(producer(settings), patience=settings.patience)

@@ -180,6 +180,42 @@ def test_a_decision_by_name_for_an_earlier_use_of_the_key_decides_nothing(
     second.accept()
 
 
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        (ACCEPT, {"key": "KEY"}),
+        (REJECT, {"key": "KEY", "reason": "late"}),
+        (RESOLVE, {"accept": ["KEY"]}),
+        (RESOLVE, {"reject": ["KEY"]}),
+    ],
+)
+@pytest.mark.parametrize("awaited", [False, True])
+def test_a_message_that_is_delivered_again_decides_nothing_of_the_keys_next_use(
+    program, commissions, task, message, awaited
+):
+    """F82: the key was used again between the two deliveries of one message."""
+    key, message_id = secrets.token_hex(4), secrets.token_hex(16)
+    message = json.loads(json.dumps(message).replace("KEY", key))
+
+    def deliver():
+        queue = names.COMMISSIONS
+        program.app.send_task(task, queue=queue, kwargs=message, task_id=message_id)
+        until(lambda: program.left() == 0)
+
+    if awaited:
+        deliver()
+        program.ask(ISSUE, key=key, **ONE)
+    else:
+        program.ask(ISSUE, key=key, **ONE)
+        deliver()
+    until(lambda: commissions.get(key).state in {"accepted", "rejected", "cancelled"})
+    second = commissions.issue(key=key, reuse=True, **ONE)
+    until(lambda: second.get().state == "pending")
+    deliver()
+    assert second.get().decision is None
+    second.reject()
+
+
 def test_one_message_does_the_work_and_none_is_sent_besides(program, control, stack):
     """The task is awake already: nobody needs to be rung for."""
     before = received(stack)

@@ -14,7 +14,7 @@ from astakos_worker.service.options import DEFAULTS, Options
 CALLS = {
     Commissions: {
         *("issue", "issue_generic", "reassign", "issue_many", "accept", "reject", "resolve"),
-        *("extend", "get", "outcome", "hold", "on_commit", "dead", "in_memory"),
+        *("extend", "get", "outcome", "hold", "on_commit", "in_transaction", "dead", "in_memory"),
     },
     Commission: {
         *("accept", "reject", "extend", "get", "outcome"),
