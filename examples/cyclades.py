@@ -1,15 +1,15 @@
 """A compute service after Cyclades' pattern: a row for each commission says how it was decided.
 
-*The local commit is the decision; the accept merely publishes it.* What the service does and what
-it decides about the commission are one transaction of its own database, so that there is always
-one place to ask. Whatever dies in between, the sweep asks `owner`, which looks there.
+*The local commit is the decision; the accept only publishes it.* One transaction of the service's
+database has both: what the service does, and what it decides about the commission. If a process
+dies in between, the sweep asks `owner`, which looks into that database.
 
     export CYCLADES_DATABASE=sqlite:///$PWD/cyclades.db    # or postgresql+psycopg://...
     ASTAKOS_OWNER=examples.cyclades:owner make up             # and in another terminal:
     .venv/bin/python -m examples.cyclades create web-1 user01@example.org
 
-A create or a delete is decided as it is committed. A start takes a while: it is decided when the
-back end has said how it went, in whatever process hears of it.
+The commit of a create or a delete also decides its commission. A start takes a while: the process
+that hears of its end from the back end decides it.
 """
 
 import os
@@ -60,7 +60,7 @@ quota = Table(
     Column("server", ForeignKey("servers.name"), nullable=False),
     Column("pending", Boolean, nullable=False),  # not decided yet
     Column("accept", Boolean, nullable=False),  # how it was decided
-    Column("resolved", Boolean, nullable=False),  # the decision has been handed over
+    Column("resolved", Boolean, nullable=False),  # the ledger has the decision
 )
 
 Moment = Literal["before the commit", "after the commit"]
@@ -96,7 +96,7 @@ class Cyclades:
             server = transaction.execute(alive.with_for_update()).one_or_none()
             if server is None:
                 raise click.ClickException(f"there is no server {name}")
-            # A job that is under way is for nothing: what it was to use is rejected.
+            # A job that is under way is useless now: its commission is rejected.
             undecided = update(quota).filter_by(server=name, pending=True)
             transaction.execute(undecided.values(pending=False, accept=False))
             transaction.execute(update(servers).filter_by(name=name).values(state="DELETED"))
@@ -108,7 +108,7 @@ class Cyclades:
     # --- Decided later ------------------------------------------------------------------------
 
     def start(self, name: str) -> None:
-        """Order the start of a server: whether it succeeds is known when the back end says so."""
+        """Order the start of a server; the back end says later whether it succeeded."""
         with self.database.begin() as transaction:
             ordered = update(servers).where(servers.c.name == name, servers.c.state == "STOPPED")
             if not transaction.execute(ordered.values(state="STARTING")).rowcount:
@@ -117,7 +117,7 @@ class Cyclades:
             self._reserve(transaction, name, "start", {CPU: cpus}, accept=False)
 
     def job_ended(self, name: str, *, well: bool) -> None:
-        """Hear from the back end: the server's state and the decision are one transaction."""
+        """Write the server's state and the decision in one transaction, as the back end says."""
         with self.database.begin() as transaction:
             starting = update(servers).filter_by(name=name, state="STARTING")
             transaction.execute(starting.values(state="STARTED" if well else "STOPPED"))
@@ -140,7 +140,7 @@ class Cyclades:
     ) -> None:
         """Reserve quota, and keep the commission's row in the same transaction."""
         server = transaction.execute(select(servers).filter_by(name=name)).one()
-        # Each try has a commission of its own: what one leaves behind is for the owner to settle.
+        # Each try has a commission of its own. If a try dies, the owner settles its commission.
         key = f"{name}/{action}/{secrets.token_hex(4)}"
         commission = self.commissions.issue(
             user=server.user,
@@ -153,7 +153,7 @@ class Cyclades:
         row = {"key": key, "server": name, "pending": not accept, "accept": accept}
         transaction.execute(quota.insert().values(**row, resolved=False))
         try:
-            # A user must not get what quota refuses: `QuotaLimit` undoes the whole transaction.
+            # A refused user gets nothing: `QuotaLimit` rolls back the whole transaction.
             commission.outcome(timeout=20)
             self._die("before the commit")
         except OutcomeTimeout:
@@ -161,7 +161,7 @@ class Cyclades:
             raise
 
     def _settle(self, name: str) -> None:
-        """Wait until what was decided has counted: only that can be given back."""
+        """Wait until Astakos has confirmed what is decided: only that can be given back."""
         self.publish()
         with self.database.connect() as connection:
             decided = select(quota.c.key).filter_by(server=name, pending=False)
@@ -171,7 +171,7 @@ class Cyclades:
                 self.commissions.outcome(key, timeout=20)
 
     def publish(self) -> None:
-        """Hand over what is decided: after each commit, and once more when the service starts."""
+        """Give the ledger the decisions that it lacks: after each commit, and at the start."""
         with self.database.begin() as transaction:
             decided = transaction.execute(
                 select(quota).where(~quota.c.pending, ~quota.c.resolved)
@@ -180,7 +180,7 @@ class Cyclades:
                 accept=[row.key for row in decided if row.accept],
                 reject=[row.key for row in decided if not row.accept],
             )
-            # What could not be handed over now is tried again; the owner answers meanwhile.
+            # A decision that the ledger has not taken is tried again; the owner answers meanwhile.
             told = [key for key, one in became.items() if not isinstance(one, Exception)]
             transaction.execute(update(quota).where(quota.c.key.in_(told)).values(resolved=True))
 
@@ -208,10 +208,10 @@ def answers(engine: Engine, commissions: Sequence[Unsettled]) -> list[Answer]:
 
 def _answer(row: Row | None, commission: Unsettled) -> Answer:
     if row is None:
-        # Its transaction never came to its end, or not yet.
+        # Its transaction was rolled back, or is not committed yet.
         return "reject" if commission.age >= DEADLINE else "leave"
     if row.pending:
-        return "leave"  # a job is under way, and whoever hears of its end decides
+        return "leave"  # a job is under way; its end decides
     return "accept" if row.accept else "reject"
 
 
@@ -287,7 +287,7 @@ def delete(service: Cyclades, name: str) -> None:
 @main.command()
 @click.pass_obj
 def show(service: Cyclades) -> None:
-    """List the servers and their commissions, after handing over what is decided."""
+    """Publish what is decided, then list the servers and their commissions."""
     service.publish()
     with service.database.connect() as connection:
         for table in (servers, quota):

@@ -1,9 +1,8 @@
 """A storage service after Pithos' pattern: a commission's key is in the database, or it is not.
 
-A file and the keys of the commissions that pay for it are committed together. So a key that is
-there was decided, and means accept; one that is not belongs to a request that never came to its
-end, and means reject. The row goes when Astakos has confirmed, and not before: until then it is
-the only place that knows.
+A file and the keys of its commissions are committed together. So a key in the database means
+accept. A key that is not there belongs to a request that was never committed, and means reject. The
+row of a key is deleted when Astakos has confirmed the commission: until then only the row knows.
 
     export PITHOS_DATABASE=sqlite:///$PWD/pithos.db        # or postgresql+psycopg://...
     ASTAKOS_OWNER=examples.pithos:owner make up               # and in another terminal:
@@ -70,7 +69,7 @@ class Pithos:
         metadata.create_all(database)
 
     def upload(self, user: str, project: str, path: str, size: int) -> None:
-        """Store a file, or another version of it. `QuotaLimit` if there is no room."""
+        """Store a file, or another version of it. Raises `QuotaLimit` if there is no room."""
 
         def store(transaction: Connection) -> Iterable[Commission]:
             there = transaction.execute(select(files).filter_by(path=path)).one_or_none()
@@ -113,7 +112,7 @@ class Pithos:
     # --- A request and its commissions --------------------------------------------------------
 
     def _request(self, path: str, work: Callable[[Connection], Iterable[Commission]]) -> None:
-        """Do what a request wants, and decide its commissions by committing it."""
+        """Do the work of a request; its commit decides its commissions."""
         self._settle(path)
         issued: list[Commission] = []
         try:
@@ -124,7 +123,7 @@ class Pithos:
                     transaction.execute(unconfirmed.insert().values(key=commission.key, path=path))
                 self._die("before the commit")
         except Exception:
-            # Not left for the sweep, which would find it by its deadline.
+            # The sweep would reject them too, but only after their deadline.
             self.commissions.resolve(reject=[each.key for each in issued])
             raise
         self._die("after the commit")
@@ -135,14 +134,14 @@ class Pithos:
             user=user,
             project=project,
             provisions={SPACE: change},
-            # Each try has a commission of its own: what it leaves behind is for the owner.
+            # Each try has a commission of its own. If a try dies, the owner settles it.
             key=f"{what}/{secrets.token_hex(4)}",
             name=what,
             deadline=DEADLINE,
         )
 
     def _settle(self, path: str) -> None:
-        """Wait until what a file has cost has counted: only that can be given back."""
+        """Wait until Astakos has confirmed a file's commissions: only those can be given back."""
         self.publish()
         with self.database.connect() as connection:
             keys = connection.execute(select(unconfirmed.c.key).filter_by(path=path)).scalars()
@@ -150,7 +149,7 @@ class Pithos:
                 self.commissions.outcome(key, timeout=20)
 
     def publish(self) -> None:
-        """Accept what is committed, and forget what Astakos has confirmed; may be repeated."""
+        """Accept what is committed, and delete what Astakos has confirmed. May be repeated."""
         with self.database.begin() as transaction:
             keys = transaction.execute(select(unconfirmed.c.key)).scalars().all()
             became = self.commissions.resolve(accept=keys)
@@ -175,7 +174,7 @@ def database() -> Engine:
 
 
 def answers(engine: Engine, commissions: Sequence[Unsettled]) -> list[Answer]:
-    """Accept what the database has a key of; reject what had time enough to be committed."""
+    """Accept the keys in the database; reject the others once they are older than the deadline."""
     keys = [each.key for each in commissions if each.key]
     with engine.connect() as connection:
         committed = set(

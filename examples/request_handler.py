@@ -1,4 +1,4 @@
-"""A service's request handler, and the worker of its own that finishes what it began.
+"""A service's request handler, and the later step that decides what it reserved.
 
 Run `make up` in one terminal, copy the `export` lines that it prints into another, and there:
 
@@ -13,7 +13,7 @@ lookups = Lookups()
 
 
 def create_server(server: int, user: str) -> None:
-    """Answer a user's request: reserve, and go on. Nothing here waits for Astakos."""
+    """Answer a user's request: reserve, and return. Nothing here waits for Astakos."""
     commissions.issue(
         user=user,
         project=user,
@@ -24,12 +24,12 @@ def create_server(server: int, user: str) -> None:
 
 
 def server_is_up(server: int) -> None:
-    """Hear from the back end, in whatever process and however much later."""
+    """Accept when the back end says that the server is up: in any process, at any time later."""
     commissions.accept(f"server-{server}/create")
 
 
 def resize_server(server: int, user: str) -> bool:
-    """Reserve while something is done, and know at once if there is no quota for it."""
+    """Hold a reservation while the work is done; return False at once if there is no quota."""
     try:
         with commissions.hold(
             user=user,

@@ -1,4 +1,4 @@
-"""The service's side over the shipped ledger in memory; a test plays the workers itself."""
+"""A service's calls over the shipped ledger in memory; a test plays the workers."""
 
 from functools import reduce
 from types import SimpleNamespace
@@ -32,7 +32,7 @@ OVER_QUOTA = QuotaLimit(
 
 
 class Clock:
-    """The store's time, which passes when a test says so."""
+    """The ledger's time, which a test moves."""
 
     def __init__(self):
         self.at = 1_700_000_000.0
@@ -45,7 +45,7 @@ class Clock:
 
 
 class Bell:
-    """Where wake-ups arrive: which, and whether the ledger had the record by then."""
+    """Takes wake-ups: which ones came, and whether the ledger had the record by then."""
 
     def __init__(self):
         self.rung = []
@@ -59,7 +59,7 @@ class Bell:
 
 
 class Listener:
-    """Passes on what the ledger in memory says has changed."""
+    """Passes on the changes that the ledger in memory publishes."""
 
     def __init__(self):
         self.heard = {}
@@ -76,7 +76,7 @@ class Listener:
 
 
 class Worker:
-    """Plays the workers: lets the ledger know what became of a commission."""
+    """Plays the workers: records what became of a commission."""
 
     def __init__(self, ledger):
         self.ledger = ledger

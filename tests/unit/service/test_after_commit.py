@@ -26,7 +26,7 @@ ONE = {"user": "ada", "project": "lab", "provisions": {VM: 1}}
 
 
 class RolledBackError(Exception):
-    """The request handler's own trouble."""
+    """An error of the request handler itself."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -53,7 +53,7 @@ def known(commissions, key):
 
 @contextmanager
 def rolled_back():
-    """A transaction at whose end the handler fails."""
+    """A transaction whose handler fails at the end."""
     with suppress(RolledBackError), transaction.atomic():
         yield
         raise RolledBackError

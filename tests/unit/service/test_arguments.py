@@ -1,4 +1,4 @@
-"""What a caller may ask for: refused here before anything is stored, or good all the way."""
+"""Arguments of calls: a wrong one is refused before anything is stored."""
 
 import json
 
@@ -62,7 +62,7 @@ def test_a_reassignment_takes_from_one_project_and_gives_to_the_other():
 
 
 def test_what_names_one_holding_twice_is_summed():
-    """Moves there and back meet in the same holdings, as Astakos itself would merge them."""
+    """A move there and a move back name the same holdings, as Astakos merges them."""
     request = arguments.reassignment("u", {("p", "q", "vm"): 2, ("q", "p", "vm"): 2})
     assert {provision.quantity for provision in request.provisions} == {0}
     assert len(request.provisions) == 4
@@ -263,7 +263,7 @@ SIMPLE = arguments.one("u", "p", {"vm": 1})
 @given(asked=asked_for())
 @example(asked=(replace(SIMPLE, name='"\\\n\t\u2028\U0010ffff'), '"\\%\U0001f600'))
 def test_what_is_accepted_can_be_stored_sent_and_read_back(asked):
-    """F22, F61: nothing that the ledger or the wire would choke on passes."""
+    """F22, F61: a request that passes can be stored and sent."""
     if asked is None:
         return
     request, key = asked
@@ -285,7 +285,7 @@ def test_what_is_accepted_can_be_stored_sent_and_read_back(asked):
 
 @given(asked=asked_for(), order=st.randoms(use_true_random=False))
 def test_the_same_contents_in_another_order_are_the_same_request(asked, order):
-    """F3: and what differs in a quantity is another."""
+    """F3: another quantity is another request."""
     if asked is None:
         return
     request, _ = asked

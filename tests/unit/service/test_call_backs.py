@@ -17,7 +17,7 @@ def commissions():
 
 
 class Broker:
-    """Takes call-backs, or is away, or takes one and its sender dies before it can say so."""
+    """Takes call-backs; or is away; or takes one, and its sender dies before it records that."""
 
     def __init__(self, commissions):
         self.told, self.away, self.kills = [], False, False
@@ -103,7 +103,7 @@ def test_it_is_told_again_until_the_broker_has_taken_it(commissions, broker):
 
 
 def test_a_broker_that_is_away_does_not_keep_a_decision_from_being_carried_out(commissions, broker):
-    """And that it was pending is told all the same, once the broker is back."""
+    """The call-back about "pending" is sent too, once the broker is back."""
     broker.away = True
     moments = ["pending", "closed"]
     commissions.issue(**ONE, key="k", callback="shop.done", callback_on=moments, accept=True)

@@ -1,4 +1,4 @@
-"""Dead letters: what cannot go on without a person is listed, sent again, or given up."""
+"""Dead letters: commissions that need a person are listed, resent, or discarded."""
 
 from dataclasses import replace
 
@@ -32,7 +32,7 @@ def commissions():
 
 @pytest.fixture
 def lose_holding(commissions):
-    """Have Astakos lose a user's holding, so that settling what draws on it is a 500."""
+    """Have Astakos lose a user's holding: to settle a commission on it is a 500 then."""
     book = commissions.astakos._book
 
     def lose(user):
@@ -45,7 +45,7 @@ def lose_holding(commissions):
 
 @pytest.fixture
 def dead(commissions, lose_holding):
-    """A dead commission `k` of `ada` with a decision; call what comes to give the holding back."""
+    """A dead commission `k` of `ada` with a decision; call the value to give the holding back."""
 
     def dead(verb="accept"):
         commissions.issue(user="ada", **ONE, key="k")
@@ -75,7 +75,7 @@ def usage(commissions, user="ada"):
 
 
 def die(commissions, key):
-    """Let a commission die wherever it is."""
+    """Let a commission die in its present state."""
     [entry] = commissions.ledger.get("default", [key]).values()
     record = transition(entry.record, states.Died({"class": "Broken"}), commissions.now)
     [verdict] = commissions.ledger.cas([Write(record, entry.version)])

@@ -15,7 +15,7 @@ GONE = {"class": "NotSettled", "message": "for hours", "outcome": "refused"}
 
 @pytest.fixture
 def pending(commissions, worker, clock, bell):
-    """A commission that Astakos holds as 57, and whose wake-up is long done with."""
+    """A commission that is pending as 57, whose wake-up was carried out long ago."""
     commission = commissions.issue(**VM, key="k")
     worker.issues("k", 57)
     clock.passes(60)

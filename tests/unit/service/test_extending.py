@@ -29,7 +29,7 @@ def test_one_that_had_none_has_one_then(commissions, worker, clock):
 
 
 def test_one_that_is_overdue_is_saved_if_the_sweep_was_not_there_yet(commissions, ledger, clock):
-    """F37: expiry is a decision like any other, and whoever is first is first."""
+    """F37: expiry is a decision like any other: the first one stands."""
     commissions.issue(**VM, key="k", deadline=60)
     clock.passes(61)
     assert ledger.expired(LANE) == ["k"]

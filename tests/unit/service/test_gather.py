@@ -15,7 +15,7 @@ USERS = {f"u{number}": f"user {number}" for number in range(50)}
 
 
 class Astakos:
-    """Answers from a table; a request stands still until the test lets it go."""
+    """Answers from a table; a request waits until the test releases it."""
 
     def __init__(self, same=str):
         self.same = same
@@ -145,7 +145,7 @@ def test_one_that_astakos_chokes_on_fails_alone(astakos, callers, poison):
 
 
 def test_after_an_error_of_any_kind_nobody_waits_and_the_next_is_fine(astakos, callers):
-    """A leader that dies of a bug takes nobody along for ever."""
+    """The callers of a question that fails by a bug do not wait for ever."""
     astakos.refuses = {"u1": KeyError("a bug")}
     asked = callers.ask(["u0"], ["u1"], ["u2"])
     assert [type(one.exception()) for one in asked[1:]] == [KeyError, KeyError]
@@ -160,7 +160,7 @@ def test_no_request_grows_without_bound(astakos, callers, monkeypatch):
 
 
 def test_so_many_questions_at_a_time_as_are_allowed_and_the_rest_gathers(astakos):
-    """One that gets no answer does not keep all the others."""
+    """A question without an answer does not hold up all the others."""
     asks = Gather(astakos.fetch, leads=4)
     astakos.gate.clear()
     with ThreadPoolExecutor(32) as pool:
@@ -179,7 +179,7 @@ def test_so_many_questions_at_a_time_as_are_allowed_and_the_rest_gathers(astakos
 
 
 def test_nobody_waits_longer_than_it_said_and_the_others_wait_on(astakos):
-    """A follower whose time is up leaves the line; its name is asked for by nobody."""
+    """A waiting caller whose time is over gives up; nobody asks for its name."""
     asks = Gather(astakos.fetch)
     astakos.gate.clear()
     with ThreadPoolExecutor(3) as pool:
@@ -211,7 +211,7 @@ def test_one_that_was_taken_along_leaves_when_its_time_is_up(astakos):
 
 
 def test_a_leader_whose_time_is_up_leaves_the_others_to_ask_again(astakos):
-    """What it gave up on was given up by it alone."""
+    """The caller whose time was over gave up alone."""
     late = [TimeoutError("no answer")]
 
     def fetch(names, timeout):

@@ -1,4 +1,4 @@
-"""`hold`: reserved for the time of a block, and settled by how the block ends."""
+"""`hold`: reserved for the time of a block; the end of the block decides."""
 
 import threading
 
@@ -18,7 +18,7 @@ class BuildError(Exception):
 
 @pytest.fixture
 def playing(worker, ledger):
-    """Plays a worker beside the block: does this as soon as the commission is there."""
+    """Plays a worker beside the block: does this as soon as the commission exists."""
     threads = []
 
     def playing(play, key="k"):
@@ -116,7 +116,7 @@ def test_a_deadline_that_is_none_is_refused(commissions, ledger, deadline):
 
 
 def test_a_block_that_outlived_its_deadline_is_told_on_leaving(commissions, ledger, issued):
-    """The sweep was first: what the block has built is not paid for."""
+    """The sweep was first: nobody pays for what the block has built."""
     with (  # what is raised on leaving is the point
         pytest.raises(DecisionConflict, match=r"reject \(expired\)"),
         commissions.hold(**VM, key="k"),

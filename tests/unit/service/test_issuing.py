@@ -1,4 +1,4 @@
-"""Issuing: in the ledger first, once a key, and refused before anything is stored."""
+"""Issuing: the ledger first, one commission for a key, and wrong arguments before all."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -18,7 +18,7 @@ RAM = {**VM, "provisions": {"cyclades.ram": 1, "cyclades.vm": 2}}
 
 
 def test_a_commission_is_in_the_ledger_before_its_message(commissions, ledger, bell):
-    """The bell itself looks into the ledger."""
+    """The test's waker checks that the record is there."""
     commission = commissions.issue(**VM, key="server-42/create", name="create server 42")
     assert bell.rung == [(names.WAKE_ISSUE, LANE, "server-42/create")]
     assert (commission.key, commission.last.state) == ("server-42/create", "queued")
@@ -39,7 +39,7 @@ def test_a_thousand_calls_before_the_first_carrier_ring_a_few_times(commissions,
 
 
 def test_without_coalescing_every_call_rings(settings, connections, clock):
-    """What an operator pays who wants a row in Flower for every call."""
+    """The cost of a row in Flower for every call."""
     connections.ledger = connections.waker.ledger = MemoryLedger(
         clock, wakeups=WakeupPolicy(coalesce=False)
     )

@@ -1,4 +1,4 @@
-"""Issuing many at once: in few round trips, and each for itself."""
+"""Issuing many at once: in few round trips, and each stands alone."""
 
 import pytest
 
@@ -22,7 +22,7 @@ TWO = {**VM, "provisions": {"cyclades.vm": 2}}
 
 
 class Trips:
-    """The shipped ledger, its round trips counted; it goes away before one of them."""
+    """The shipped ledger with its round trips counted; it stops answering before one of them."""
 
     def __init__(self, ledger):
         self.ledger = ledger

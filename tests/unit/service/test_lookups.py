@@ -1,4 +1,4 @@
-"""Look-ups as their callers see them; whoever answers is played by the test."""
+"""Look-ups as their callers see them; the test plays the workers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Deciding many at once, each for itself."""
+"""Deciding many at once: each stands alone."""
 
 import pytest
 

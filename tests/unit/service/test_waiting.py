@@ -1,4 +1,4 @@
-"""Waiting for an outcome: told at once, bounded, and of what went wrong as the client would."""
+"""Waiting for an outcome: told at once, for a bounded time, and with the client's errors."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ from tests.unit.service.conftest import LANE, VM
 
 @pytest.fixture
 def waiting(commissions):
-    """Waits for outcomes in threads; calls return what came or what was raised."""
+    """Waits for outcomes in threads; a call returns the outcome or the error."""
     threads = []
 
     def waiting(key, timeout=30):
@@ -77,7 +77,7 @@ def test_a_handle_remembers_the_outcome(commissions, worker):
 def test_a_change_is_heard_and_not_polled_for(
     commissions, worker, waiting, connections, monkeypatch
 ):
-    """With the slow poll out of the way only a published change can wake the waiting ones."""
+    """Without the slow poll, only a published change can wake the waiting callers."""
     monkeypatch.setattr("astakos_worker.service.waiting._POLL", 60.0)
     commissions.issue(**VM, key="k")
     answers = [waiting("k", timeout=60) for _ in range(5)]
@@ -100,7 +100,7 @@ def test_a_change_that_nobody_publishes_is_found_by_a_poll(commissions, worker, 
 
 
 def test_a_change_that_is_heard_late_says_nothing_new(commissions, worker, waiting, listener):
-    """It was published before the decision that whoever waits has made."""
+    """It was published before the decision that the waiting caller has recorded."""
     commissions.issue(**VM, key="k")
     worker.issues("k", 57)
     undecided = worker.entry("k")
@@ -202,7 +202,7 @@ def test_a_key_that_nobody_issued_is_unknown(commissions):
 
 
 def test_an_error_on_the_way_is_not_the_outcome(commissions, worker):
-    """What failed for now is operators' business until it has ended."""
+    """An error of a try is for operators, until the commission has ended."""
     commissions.issue(**VM, key="k")
     record = worker.announces("k")
     worker.does("k", states.Doubtful(record.marks, record.created, {"class": "ConnectionError"}))
@@ -212,7 +212,7 @@ def test_an_error_on_the_way_is_not_the_outcome(commissions, worker):
 def test_a_bare_serial_that_turns_out_to_be_a_keys_gets_no_second_wait(
     commissions, worker, waiting, connections, clock
 ):
-    """What is left of the caller's time goes on with the key's commission."""
+    """The rest of the caller's time goes to the key's commission."""
     commissions.issue(**VM, key="k")
     commissions.accept(57)
     answer = waiting(57, timeout=3600)
