@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= 3
 READY  := $(VENV)/.ready
 
-.PHONY: help demo up quick unit test check format lint types bench simulate chaos outbox-kills clean
+.PHONY: help demo up quick unit test check format lint types bench simulate chaos outbox-kills dist pythons docs clean
 
 help:  ## show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,17 @@ outbox-kills: $(READY)  ## kill services, relays and the ledger at random, and t
 	@$(BIN)/python -m tests.integration.outbox.kills --kills $(or $(N),1000) \
 	  --seed $(or $(SEED),1) $(if $(SQLITE),--sqlite)
 
+dist: $(VENV)/.ready-release  ## build the release, check it, and run the demo from it in an empty environment
+	@$(BIN)/python -m tests.package
+
+# PYTHONS="/path/to/python3.12 ...": these, instead of those that are found.
+pythons: $(READY)  ## the unit tests, and a few others, under each Python that is promised and found
+	@$(BIN)/python -m tests.package.pythons $(PYTHONS)
+
+docs: $(VENV)/.ready-docs  ## the documentation as a site, in build/docs; warnings are errors
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
+	@echo 'build/docs/index.html'
+
 check: lint types test  ## format, lint, types and the whole test suite: before you hand it in
 
 lint: $(READY)  ## the format and the linter, changing nothing
@@ -69,4 +80,9 @@ $(READY): pyproject.toml constraints.txt
 	@echo 'Setting up $(VENV) (once, about a minute) ...'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# The packages of one more extra: .ready-docs, .ready-release.
+$(VENV)/.ready-%: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
 	@touch $@
