@@ -54,7 +54,7 @@ pythons: $(READY)  ## the unit tests, and a few others, under each Python that i
 	@$(BIN)/python -m tests.package.pythons $(PYTHONS)
 
 docs: $(VENV)/.ready-docs  ## the documentation as a site, in build/docs; warnings are errors
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs/site . build/docs
 	@echo 'build/docs/index.html'
 
 check: lint types test  ## format, lint, types and the whole test suite: before you hand it in

@@ -10,7 +10,7 @@ import pytest
 from tests.integration.cluster.postgres import postgres_runs
 
 #: The longest files come first, and the short ones that fit into any gap last.
-ORDER = ("test_live.py", "simulation", "chaos", "integration", "fuzz", "docs", "unit")
+ORDER = ("test_live.py", "simulation", "chaos", "integration", "fuzz", "package", "docs", "unit")
 
 #: Servers that not every machine has, by the marker of the tests that need them: a function that
 #: looks for the server, its name, and the server that the other tests run on.

@@ -85,6 +85,8 @@ def tested(inside: Path) -> bool:
 def main(given: list[str]) -> int:
     """Return the exit status: 1 if the tests fail under any of the versions found."""
     pythons = {version_of(Path(one)): Path(one) for one in given}
+    if "" in pythons:
+        raise SystemExit(f"{pythons['']} does not run")
     missing, failed = [], []
     for version in promised():
         python = pythons.get(version) if given else find(version)
