@@ -37,3 +37,22 @@ def test_every_link_leads_somewhere(name):
 @pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("docs/")])
 def test_every_page_is_found_from_the_first_one(name):
     assert f"]({name})" in (ROOT / "README.md").read_text()
+
+
+def test_every_page_has_a_place_in_the_site():
+    index = (ROOT / "docs/site/index.md").read_text()
+    placed = re.findall(r"^\.\./(\S+)$", index, re.MULTILINE)
+    assert sorted(placed) == sorted(
+        name.removesuffix(".md").removeprefix("docs/")
+        if name.startswith("docs/")
+        else f"../{name[:-3]}"
+        for name in PAGES
+    )
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_leads_to_a_file_and_not_to_a_folder(name):
+    """The site cannot show a folder."""
+    page = ROOT / name
+    targets = re.findall(r"\]\(([^)\s#]+)[^)]*\)", page.read_text())
+    assert [one for one in targets if (page.parent / one).is_dir()] == []

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = (ROOT / "astakos_worker", ROOT / "client" / "astakosclient")
 
 #: What a package may hold besides Python's sources.
-DATA = (".lua", ".toml", "py.typed")
+DATA = (".lua", ".sql", ".toml", "py.typed")
 
 
 class Built(NamedTuple):
