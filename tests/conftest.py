@@ -25,6 +25,7 @@ WANTED = {
         "redis-server and openssl on the PATH",
         "connections in clear",
     ),
+    "c_compiler": (lambda: shutil.which("cc"), "cc on the PATH", "clocks that nobody sets"),
     "postgres_server": (postgres_runs, "PostgreSQL (initdb, pg_ctl) on the PATH", "SQLite"),
 }
 

@@ -96,7 +96,7 @@ def _lenient(raw: dict[str, Any]) -> Record:
     for name in raw.keys() & {"sent", "moments", "told"}:
         raw[name] = tuple(raw[name])
     raw = {_NAMES.get(stored, stored): value for stored, value in raw.items()}
-    raw["twins"] = tuple(Twin(*each) for each in raw.get("twins", ()))
+    raw["twins"] = tuple(Twin(int(n), bool(done)) for n, done in raw.get("twins", ()))
     raw["history"] = tuple(HistoryLine(*each) for each in raw.get("history", ()))
     return Record(**raw)
 

@@ -24,6 +24,7 @@ class LedgerWatch:
         self._ledger = ledger
         self._elsewhere = elsewhere
         self._name = f"astakos:{namespace}:writes"
+        self._id_name = f"astakos:{namespace}:ledger"
         self._lost: set[str] = set()
         self._short: bool | None = None  # None: not known yet
 
@@ -34,6 +35,8 @@ class LedgerWatch:
         for lane in lost - self._lost:
             log.error("ledger_lost_writes", lane=lane)
         self._lost = lost
+        if not lost:
+            self._leave_id()
         self._look_at_memory()
 
     def exchange(self) -> None:
@@ -49,6 +52,16 @@ class LedgerWatch:
             }
             if more:
                 self._elsewhere.hset(self._name, mapping=more)
+            its_id: Any = self._elsewhere.get(self._id_name)
+            if its_id:
+                self._ledger.remember_id(str(its_id))
+        except redis.RedisError as error:
+            log.info("writes_not_remembered_elsewhere", error=type(error).__name__)
+
+    def _leave_id(self) -> None:
+        """Leave the id of a ledger that is trusted, for processes that start later."""
+        try:
+            self._elsewhere.set(self._id_name, self._ledger.known_id())
         except redis.RedisError as error:
             log.info("writes_not_remembered_elsewhere", error=type(error).__name__)
 

@@ -182,3 +182,91 @@ def test_the_brokers_server_being_away_costs_only_what_it_would_have_remembered(
     LedgerWatch(on_server.ledger, gone.server, "test").look()
     assert alarms(on_server) == {"lost-writes"}
     gone.close()
+
+
+# --- Another ledger ---------------------------------------------------------------------------
+
+
+def another_ledger(place):
+    """Have another ledger answer under the same address: one that has had as many writes."""
+    place.server.flushall()
+    for _ in range(20):
+        place.server.incr(f"astakos:test:{LANE}:writes")
+
+
+def test_another_ledger_that_answers_is_distrusted(on_server):
+    """F68: it knows none of our commissions, and so proves nothing by not knowing one."""
+    place = on_server
+    place.put("a")
+    assert not place.ledger.distrusted(LANE)
+    another_ledger(place)
+    place.put("b")  # as the first that asks
+    assert place.ledger.distrusted(LANE)
+    assert alarms(place) == {"lost-writes"}
+    assert place.claim().why == "idle"
+    assert place.ledger.lost_writes() == {LANE}
+
+
+@pytest.mark.parametrize("asks", ["claim", "decide", "lost_writes"])
+def test_whoever_asks_first_finds_that_it_is_another(on_server, asks):
+    place = on_server
+    place.put("a", serial=7)
+    place.ledger.remember_id("another")
+    assert not place.ledger.distrusted(LANE)
+    {
+        "claim": place.claim,
+        "decide": lambda: place.decide("a"),
+        "lost_writes": place.ledger.lost_writes,
+    }[asks]()
+    assert place.ledger.distrusted(LANE)
+
+
+def test_an_operator_says_that_another_ledger_continues_ours(on_server):
+    """F68: processes that still know the former id notice nothing again."""
+    place = on_server
+    place.put("a")
+    first = place.ledger
+    place.open()
+    place.ledger.lost_writes()
+    second = place.ledger
+    another_ledger(place)
+    assert first.lost_writes() == second.lost_writes() == {LANE}
+    place.open()
+    assert place.ledger.trust(LANE)
+    assert first.lost_writes() == second.lost_writes() == set()
+    assert first.known_id() == second.known_id() == place.server.get("astakos:test:id")
+    place.put("b", late=9)
+    assert place.claimed() == ["b"]
+    assert not place.ledger.distrusted(LANE)
+
+
+def test_a_process_that_starts_later_learns_which_ledger_it_was(server, session_servers):
+    """F68: every process ended, and the address leads to another ledger since."""
+    place, broker = RedisPlace(server.url()), RedisPlace(session_servers("valkey").url())
+    place.put("a")
+    LedgerWatch(place.ledger, broker.server, "test").look()
+    another_ledger(place)
+    place.open()
+    place.put("b")
+    LedgerWatch(place.ledger, broker.server, "test").look()
+    assert place.ledger.distrusted(LANE)
+    assert place.ledger.trust(LANE)
+    LedgerWatch(place.ledger, broker.server, "test").look()
+    place.open()
+    LedgerWatch(place.ledger, broker.server, "test").look()
+    assert not place.ledger.distrusted(LANE) and alarms(place) == set()
+    place.close(), broker.close()
+
+
+def test_the_ledgers_id_is_its_own_and_not_its_servers(server):
+    """A server that starts again, with what it had, is the same ledger."""
+    place = RedisPlace(server.url())
+    place.put("a")
+    its_id = place.ledger.known_id()
+    server.kill()
+    server.start()
+    assert place.ledger.lost_writes() == set()
+    place.open()
+    place.put("b")
+    assert place.ledger.known_id() == its_id
+    place.close()
