@@ -195,7 +195,7 @@ def another_ledger(place):
 
 
 def test_another_ledger_that_answers_is_distrusted(on_server):
-    """F68: it knows none of our commissions, and so proves nothing by not knowing one."""
+    """F68, F101: it knows none of our commissions, and so proves nothing by not knowing one."""
     place = on_server
     place.put("a")
     assert not place.ledger.distrusted(LANE)
@@ -222,7 +222,7 @@ def test_whoever_asks_first_finds_that_it_is_another(on_server, asks):
 
 
 def test_an_operator_says_that_another_ledger_continues_ours(on_server):
-    """F68: processes that still know the former id notice nothing again."""
+    """F68, F101: processes that still know the former id notice nothing again."""
     place = on_server
     place.put("a")
     first = place.ledger
@@ -241,7 +241,7 @@ def test_an_operator_says_that_another_ledger_continues_ours(on_server):
 
 
 def test_a_process_that_starts_later_learns_which_ledger_it_was(server, session_servers):
-    """F68: every process ended, and the address leads to another ledger since."""
+    """F68, F101: every process ended, and the address leads to another ledger since."""
     place, broker = RedisPlace(server.url()), RedisPlace(session_servers("valkey").url())
     place.put("a")
     LedgerWatch(place.ledger, broker.server, "test").look()

@@ -83,6 +83,7 @@ def is_noticed(place):
 
 @SMALL_TOO
 def test_the_ledgers_time_goes_on_and_the_difference_is_an_alarm(stepped, step):
+    """F89."""
     in_use(stepped)
     stepped.set_clock(step)
     assert is_close(stepped)
@@ -96,7 +97,7 @@ def test_the_ledgers_time_goes_on_and_the_difference_is_an_alarm(stepped, step):
 
 @STEPS
 def test_from_the_step_on_nothing_is_given_to_a_second_carrier(stepped, step):
-    """What was claimed stays its carrier's, though by the clock the lease is over, or was never."""
+    """F89: a claim stays its carrier's, whatever the clock says of the lease."""
     in_use(stepped)
     [held] = stepped.claim("first", lease=30).entries
     stepped.set_clock(step)
@@ -110,6 +111,7 @@ def test_from_the_step_on_nothing_is_given_to_a_second_carrier(stepped, step):
 
 @STEPS
 def test_what_is_to_be_done_is_not_stuck_for_the_step(stepped, step):
+    """F89."""
     in_use(stepped)
     assert stepped.claimed("first", lease=0.2) == ["before"]
     stepped.set_clock(step)
@@ -125,7 +127,7 @@ def test_what_is_to_be_done_is_not_stuck_for_the_step(stepped, step):
 
 @STEPS
 def test_quiet_horizons_go_by_the_time_that_has_passed(stepped, step):
-    """A POST is under way when the clock is set: it is not sent again before its time."""
+    """F89: a POST is under way when the clock is set: it is not sent again before its time."""
     in_use(stepped)
     [sent] = stepped.claim("first", lease=0.1, quiet_for=1.5).entries
     stepped.set_clock(step)
@@ -139,6 +141,7 @@ def test_quiet_horizons_go_by_the_time_that_has_passed(stepped, step):
 
 @STEPS
 def test_no_deadline_passes_by_the_step_alone(stepped, step):
+    """F89."""
     in_use(stepped)
     record = stepped.new("k", serial=7, deadline=stepped.now() + 30)
     assert stepped.ledger.cas([Write(record, 0)])[0].done
@@ -150,7 +153,7 @@ def test_no_deadline_passes_by_the_step_alone(stepped, step):
 
 @STEPS
 def test_a_named_lease_ends_when_it_should(stepped, step):
-    """F41: one that lasts for the step would keep everybody from driving."""
+    """F41, F89: one that lasts for the step would keep everybody from driving."""
     in_use(stepped)
     assert stepped.ledger.take_lease("sweep", "one", 0.5)
     stepped.set_clock(step)
@@ -159,6 +162,7 @@ def test_a_named_lease_ends_when_it_should(stepped, step):
 
 
 def test_several_processes_take_one_step_back_once(stepped):
+    """F89."""
     in_use(stepped)
     others = []
     for _ in range(4):
@@ -179,6 +183,7 @@ def offset(place):
 
 
 def test_a_clock_that_was_set_back_while_no_process_ran_is_noticed(stepped):
+    """F89."""
     in_use(stepped)
     stepped.put("later", serial=7)
     stepped.set_clock(-600)
@@ -189,7 +194,7 @@ def test_a_clock_that_was_set_back_while_no_process_ran_is_noticed(stepped):
 
 
 def test_a_process_that_had_halted_does_not_set_the_time_back_for_the_others(stepped):
-    """Its own clock stood still: a virtual machine that was suspended."""
+    """F89: its own clock stood still: a virtual machine that was suspended."""
     in_use(stepped)
     halted = stepped.ledger
     stepped.open()

@@ -43,6 +43,7 @@ def spoil(place, key, how):
 
 @pytest.mark.parametrize("how", list(TEXTS))
 def test_the_others_of_its_lane_go_on(on_server, how):
+    """F86."""
     place = on_server
     for n in range(6):
         place.put(f"key-{n}", late=60 - n)
@@ -56,7 +57,7 @@ def test_the_others_of_its_lane_go_on(on_server, how):
 
 @pytest.mark.parametrize("how", list(TEXTS))
 def test_one_that_is_alone_does_not_end_its_carrier(on_server, how):
-    """The claim finds nothing else: its carrier is signed off, and not given an empty run."""
+    """F86: the claim finds nothing else: its carrier is signed off, and not given an empty run."""
     place = on_server
     place.put("a", serial=7)
     place.decide("a")
@@ -69,7 +70,7 @@ def test_one_that_is_alone_does_not_end_its_carrier(on_server, how):
 
 @pytest.mark.parametrize("how", list(TEXTS))
 def test_it_is_neither_absent_nor_changed(on_server, how):
-    """Else the sweep would take its serial for nobody's, and a caller would use its key again."""
+    """F86: else the sweep would take its serial for an orphan's, and its key would be used."""
     place = on_server
     entry = place.put("a", serial=7)
     spoil(place, "a", how)
@@ -89,6 +90,7 @@ def test_it_is_neither_absent_nor_changed(on_server, how):
 
 
 def test_a_value_that_is_no_hash_is_set_aside_too(on_server):
+    """F86."""
     place = on_server
     place.put("a", late=9)
     place.put("b")
@@ -110,6 +112,7 @@ def test_what_stands_beside_a_record_may_be_unreadable_too(on_server):
 
 
 def test_a_version_that_can_read_it_takes_it_up_again(on_server):
+    """F86."""
     place = on_server
     place.put("a")
     text = place.server.hget(f"{PREFIX}r:a", "body")
