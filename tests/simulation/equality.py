@@ -67,7 +67,7 @@ class Moment:
             (world.calm, waits, changes == stage.oracle.changes),
             self._ledger(),
             (stage.book.commissions, stage.book.holdings, stage.book.next_serial),
-            (stage.astakos._had, stage.astakos.component),
+            (stage.astakos._had, stage.astakos.component, *self._storm()),
             self._oracle(),
             stage.workers.situation(),
             [(process, process.greenlet) for process in world._processes],
@@ -103,8 +103,13 @@ class Moment:
         }
         told = (oracle.told, oracle.enqueued, oracle.existed, oracle.heard, oracle.past, known)
         marked = (oracle.touched, oracle.late, oracle.unheard, oracle.foreign, oracle.posts)
-        marked = (*marked, oracle.doubled)
+        marked = (*marked, oracle.doubled, +oracle.sends)
         return told, marked, set(oracle.accepted), set(oracle.rejected)
+
+    def _storm(self) -> tuple[str, float]:
+        astakos = self._stage.astakos
+        over = astakos.storm_until <= self._now
+        return ("", 0.0) if over else (astakos.storm, astakos.storm_until)
 
     def _remembered(self, memory: LaneMemory) -> list[Any]:
         """Return of a time of success only what decides something: for which records it counts."""

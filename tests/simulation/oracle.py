@@ -64,6 +64,8 @@ class Oracle:
     heard: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     accepted: dict[int, Commission] = field(default_factory=dict)
     rejected: dict[int, Commission] = field(default_factory=dict)
+    #: Requests to settle a serial of which it is not certain that they did nothing.
+    sends: Counter[int] = field(default_factory=Counter)
     late: set[str] = field(default_factory=set)  # keys of ghosts beyond the quiet horizon
     doubling: bool = False  # what is executed now is executed twice
     doubled: set[str] = field(default_factory=set)  # keys of what was

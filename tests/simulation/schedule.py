@@ -34,6 +34,8 @@ FOREIGN_REJECT = Fault("foreign_reject")
 AWAY = Fault("away")  # not executed
 ANSWER_LOST = Fault("answer_lost")  # executed, and nobody hears of it
 TWICE = Fault("twice")  # the connection was lost, and the call repeated
+TWICE_LATER = Fault("twice_later", 5)  # the same, when others have gone on in between
+UNREADABLE = Fault("unreadable", 100)  # of a claim: a record is spoilt, and set aside for a while
 
 # Of a request to Astakos, before its work.
 NOT_SENT = Fault("not_sent")
@@ -49,6 +51,14 @@ DELAYS = (
     Fault("delay", 74),  # at the very end of the quiet horizon
     Fault("delay", 100),  # beyond what the horizon covers: twins may be made, and are healed
     Fault("delay", 200),
+)
+
+#: From now on every such request gets a 500 and nothing is done, for longer than the window in
+#: which a commission that fails dies.
+STORMS = (
+    Fault("storm", 400),  # every request
+    Fault("issue_storm", 600),  # every issue, while lists and settles are answered
+    Fault("settle_storm", 400),
 )
 
 # After its work; and `ANSWER_LOST`.

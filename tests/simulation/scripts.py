@@ -31,6 +31,8 @@ _ENDINGS = (QuotaLimit, NotFound, CommissionFailed, OutcomeTimeout)
 
 Body = Callable[[Stage], None]
 
+_OTHER = "another component"
+
 
 @dataclass(frozen=True, slots=True)
 class Script:
@@ -143,6 +145,12 @@ def _issue_with_callback(stage: Stage) -> None:
         stage.issue(KEY, accept=True, callback="service.hears")
 
 
+def _issue_with_callback_when_pending(stage: Stage) -> None:
+    with suppress(*_ENDINGS):
+        moments = ("pending", "closed")
+        stage.issue(KEY, accept=True, callback="service.hears", callback_on=moments)
+
+
 def _use_again(stage: Stage) -> None:
     with suppress(*_ENDINGS):
         stage.issue(KEY, accept=True)
@@ -198,10 +206,11 @@ def _accept_many_that_never_were(stage: Stage) -> None:
 def _accept_with_the_wrong_token(stage: Stage) -> None:
     """Give the workers another component's token for a while, when a commission is pending."""
     stage.issue(KEY)
+    stage.pending("another component's own", component=_OTHER)
     with suppress(*_ENDINGS):
         stage.through(KEY)
         stage.world.at(stage.world.clock.time + 300.0, lambda: _use_token(stage, COMPONENT))
-        _use_token(stage, "another component")
+        _use_token(stage, _OTHER)
         stage.accept(KEY)
 
 
@@ -297,6 +306,7 @@ SCRIPTS = {
         Script("held", (_held,)),
         Script("held_and_failed", (_held_and_failed,)),
         Script("called_back", (_issue_with_callback,)),
+        Script("called_back_when_pending", (_issue_with_callback_when_pending,)),
         Script("key_used_again", (_use_again,)),
         Script("left_to_its_deadline", (_left_to_its_deadline,)),
         Script("orphan", (_issue_accepted,), before=_an_orphan),

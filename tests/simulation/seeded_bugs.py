@@ -11,8 +11,10 @@ import pytest
 from msgspec import structs
 
 from astakos_worker.engine import journal, listed, replies
-from astakos_worker.engine.carry import issue, settle
+from astakos_worker.engine.carry import bare_serials, issue, settle, token_proof
 from astakos_worker.engine.carry.bare_serials import BareSerialChecker
+from astakos_worker.engine.carry.carrier import Carrier
+from astakos_worker.engine.carry.context import CarryContext
 from astakos_worker.engine.carry.issue import Issuer
 from astakos_worker.engine.journal import EventWrite, Journal
 from astakos_worker.engine.sweep import sweep, unrecorded
@@ -25,6 +27,7 @@ from astakos_worker.ledger.events import (
     Marked,
     Refused,
     Settled,
+    SettleFailed,
     SettleMarked,
     SettleNotFound,
     Unsent,
@@ -34,6 +37,7 @@ from astakos_worker.ledger.memory.store import MemoryLedger
 from astakos_worker.ledger.record import Decision, Record, State, Twin
 from astakos_worker.ledger.request import Tag, read_tag
 from astakos_worker.ledger.states import transition
+from astakosclient.errors import Unauthorized
 from tests.simulation.oracle import NAMESPACE
 from tests.simulation.simulated_astakos import SimulatedAstakos
 
@@ -278,3 +282,74 @@ def incarnation_ignored(patch: Patch) -> None:
         return prepare(self, replace(step, entry=replace(step.entry, record=mine)), entry)
 
     patch.setattr(Journal, "_prepare", changed)
+
+
+def not_found_believed_without_proof(patch: Patch) -> None:
+    """What another component's token does not know is taken for gone (F25, F87)."""
+    for module in (settle, bare_serials):
+        patch.setattr(module, "is_token_proven", lambda *_: True)
+
+
+def any_list_proves_the_token(patch: Patch) -> None:
+    """A list that holds anything at all is taken for the list of our own component (F25)."""
+    patch.setattr(token_proof, "lists_ours", lambda _ledger, _lane, listed, _suspects: bool(listed))
+
+
+def storm_kills_decided(patch: Patch) -> None:
+    """An error of every settle is taken for the fault of each commission (F85)."""
+
+    def changed(*args: Any, others: bool) -> Event:
+        del others
+        return settle_failed(*args, others=True)
+
+    settle_failed = replies.settle_failed
+    patch.setattr(settle, "settle_failed", changed)
+
+
+def storm_kills_queued(patch: Patch) -> None:
+    """An error of every issue is taken for the fault of each commission (F85)."""
+
+    def changed(*args: Any, others: bool) -> Event:
+        del others
+        return issue_absent(*args, others=True)
+
+    issue_absent = replies.issue_absent
+    patch.setattr(issue, "issue_absent", changed)
+
+
+def refused_token_counts_as_a_send(patch: Patch) -> None:
+    """A settle that Astakos refused for its token counts as one that may have been done (F25)."""
+
+    def changed(error: Any, record: Record, now: float, *more: Any, **others: bool) -> Event:
+        if isinstance(error, Unauthorized):
+            return SettleFailed(now + 1, replies.fault_of(error))
+        return settle_failed(error, record, now, *more, **others)
+
+    settle_failed = replies.settle_failed
+    patch.setattr(settle, "settle_failed", changed)
+
+
+def mark_lost_after_a_callback(patch: Patch) -> None:
+    """A record whose call-back was sent is announced a second time before its settle (F25)."""
+    call_back = Carrier._call_back
+
+    def changed(self: Carrier, context: CarryContext, entries: Sequence[Entry]) -> list[Entry]:
+        return [replace(entry, marked=False) for entry in call_back(self, context, entries)]
+
+    patch.setattr(Carrier, "_call_back", changed)
+
+
+def repeated_call_resets_its_own_commission(patch: Patch) -> None:
+    """A call with `reuse` that the connection repeats begins the key's next life again (F81)."""
+    cas = MemoryLedger._cas
+
+    def changed(self: MemoryLedger, write: Write) -> Written:
+        service, key = write.record.service, write.record.key
+        row = self._row(service, key)
+        mine = row is not None and row.record.incarnation == write.record.incarnation
+        if row is not None and mine and write.reset and not row.record.is_open:
+            self._at(service).purge(key)
+            write = replace(write, version=0, reset=False)
+        return cas(self, write)
+
+    patch.setattr(MemoryLedger, "_cas", changed)

@@ -29,6 +29,7 @@ from tests.simulation.schedule import (
     NOT_SENT,
     REQUEST_LOST,
     SLOW,
+    STORMS,
     UNAUTHORIZED,
     Fault,
 )
@@ -40,11 +41,12 @@ DEADLINE = 15.0
 COMPONENT = "svc"
 
 _READ = (NOT_SENT, REQUEST_LOST, UNAUTHORIZED)
-_WRITE = (*_READ, FAILS, *DELAYS)
+_WRITE = (*_READ, FAILS, *DELAYS, *STORMS)
 _ISSUE = (*_WRITE, NO_HOLDING, DOUBLED)
 _SETTLE = (*_WRITE, BATCH_REFUSED)
 #: Each of these is passing: one in a run, or it would be right to call it lasting (F14, F27).
-_ONCE = (FAILS, NO_HOLDING, BATCH_REFUSED)
+_ONCE = (FAILS, NO_HOLDING, BATCH_REFUSED, *STORMS)
+
 
 #: Either what a request brings, or what it raises.
 Reply = Any
@@ -58,6 +60,8 @@ class SimulatedAstakos:
         self._book = book
         self._oracle = oracle
         self._had: set[Fault] = set()
+        #: Which storm is on, and until when.
+        self.storm, self.storm_until = "", 0.0
         #: Whose token the workers have.
         self.component = COMPONENT
 
@@ -108,7 +112,13 @@ class SimulatedAstakos:
                 "failed": gone + torn,
             }
 
-        reply: dict[str, Any] = self._request(f"accept {accept} reject {reject}", work, _SETTLE)
+        self._oracle.sends.update([*accept, *reject])
+        try:
+            reply: dict[str, Any] = self._request(f"accept {accept} reject {reject}", work, _SETTLE)
+        except AstakosClientException as error:
+            if error.outcome in {Outcome.NOT_SENT, Outcome.REFUSED}:
+                self._oracle.sends.subtract([*accept, *reject])
+            raise
         return reply
 
     def get_pending_commissions(self) -> list[int]:
@@ -134,7 +144,13 @@ class SimulatedAstakos:
         fault = self._world.step("send", what, possible)
         if fault in _ONCE:
             self._had.add(fault)
-        reply = work() if fault is None else self._faulty(fault, work)
+        if fault in STORMS:
+            self.storm, self.storm_until = fault.kind, self._world.clock.time + fault.amount
+            fault = None
+        if self._is_in_storm(what):
+            reply = AstakosClientException("Internal error", status=500, response="{}")
+        else:
+            reply = work() if fault is None else self._faulty(fault, work)
         fault = self._world.step("receive", what, (ANSWER_LOST, SLOW))
         if fault == ANSWER_LOST:
             raise _lost("the connection was reset")
@@ -143,6 +159,12 @@ class SimulatedAstakos:
         if isinstance(reply, AstakosClientException):
             raise reply
         return reply
+
+    def _is_in_storm(self, what: str) -> bool:
+        if self._world.clock.time >= self.storm_until:
+            return False
+        kind = self.storm.removesuffix("storm").removesuffix("_")
+        return not kind or what.startswith({"issue": "issue", "settle": "accept"}[kind])
 
     def _faulty(self, fault: Fault, work: Callable[[], Reply]) -> Reply:
         match fault.kind:

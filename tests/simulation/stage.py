@@ -97,7 +97,7 @@ class Stage:
 
     # --- Setting the scene --------------------------------------------------------------------
 
-    def pending(self, name: str, quantity: int = 1) -> int:
+    def pending(self, name: str, quantity: int = 1, *, component: str = COMPONENT) -> int:
         """Have a commission pending in Astakos that none of our workers issued."""
         user, project = f"user:{USER}", f"project:{PROJECT}"
         provisions = [
@@ -105,7 +105,7 @@ class Stage:
             Provision(project, None, RESOURCE, quantity),
         ]
         at = self.oracle.issue_time()
-        return self.book.issue(COMPONENT, provisions, at=at, name=name).serial
+        return self.book.issue(component, provisions, at=at, name=name).serial
 
     def _set_anchor(self) -> None:
         """Have a commission of ours pending from the start, which nobody decides.

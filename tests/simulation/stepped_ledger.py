@@ -5,7 +5,7 @@ them, and a crash may cut it short. What was written is shown to the oracle at o
 """
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from astakos_worker.ledger.contract import (
@@ -21,13 +21,14 @@ from astakos_worker.ledger.contract import (
 from astakos_worker.ledger.memory.store import MemoryLedger
 from astakos_worker.ledger.record import Decision
 from tests.simulation.oracle import Oracle
-from tests.simulation.schedule import ANSWER_LOST, AWAY, TWICE
+from tests.simulation.schedule import ANSWER_LOST, AWAY, TWICE, TWICE_LATER, UNREADABLE, Fault
 from tests.simulation.world import World
 
 T = TypeVar("T")
 
 _READS = (AWAY,)
-_WRITES = (AWAY, ANSWER_LOST, TWICE)
+_WRITES = (AWAY, ANSWER_LOST, TWICE, TWICE_LATER)
+_CLAIM = (*_WRITES, UNREADABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class SteppedLedger:
         self._world = world
         self._ledger = ledger
         self._oracle = oracle
+        self._spoils = False
         self.clock = SteppedClock(world)
 
     # --- The four primitives ------------------------------------------------------------------
@@ -61,8 +63,25 @@ class SteppedLedger:
             f"claim by {asked.carrier}",
             lambda: self._ledger.claim(asked),
             lambda done: self._oracle.claimed(done[0].entries),
+            _CLAIM,
         )
+        if self._spoils and claim.entries:
+            claim = replace(claim, entries=self._set_aside(asked.lane, claim.entries))
+        self._spoils = False
         return claim, verdicts
+
+    def _set_aside(self, lane: str, entries: Sequence[Entry]) -> tuple[Entry, ...]:
+        """Have the first of these records be unreadable for a while; return the others."""
+        first, *rest = entries
+        row = self._ledger._lanes[lane].rows[first.record.key]
+        row.lease, row.due = 0.0, None
+
+        def read_again() -> None:
+            if row.record.is_open and row.due is None:
+                row.due = self._world.clock.time
+
+        self._world.at(self._world.clock.time + UNREADABLE.amount, read_again)
+        return tuple(rest)
 
     def sign_off(self, lane: str, carrier: str) -> bool:
         return self._writes(f"sign_off {carrier}", lambda: self._ledger.sign_off(lane, carrier))
@@ -172,14 +191,21 @@ class SteppedLedger:
         return call()
 
     def _writes(
-        self, what: str, call: Callable[[], T], show: Callable[[T], None] = lambda _done: None
+        self,
+        what: str,
+        call: Callable[[], T],
+        show: Callable[[T], None] = lambda _done: None,
+        faults: tuple[Fault, ...] = _WRITES,
     ) -> T:
-        fault = self._world.step("ledger", what, _WRITES)
+        fault = self._world.step("ledger", what, faults)
         if fault == AWAY:
             raise UnavailableError("the ledger is away")
         done = call()
         show(done)
-        if fault == TWICE:
+        self._spoils = fault == UNREADABLE
+        if fault == TWICE_LATER:
+            self._world.sleep(fault.amount)
+        if fault in {TWICE, TWICE_LATER}:
             done = call()
             show(done)
         if fault == ANSWER_LOST:

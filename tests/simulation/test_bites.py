@@ -27,6 +27,11 @@ def _ghost_behind_an_old_list():
     return combined(Case(SCRIPTS["just_enough"]), frozenset({"delay"}), frozenset({"slow"}))
 
 
+def _of(name, *kinds):
+    """Combinations of faults of these kinds, in this order."""
+    return combined(Case(SCRIPTS[name]), *(frozenset({kind}) for kind in kinds))
+
+
 #: Where each bug shows; how it is found there is for the simulation to say.
 _FOUND = {
     seeded_bugs.no_probe: lambda: _schedules("issue"),
@@ -48,6 +53,19 @@ _FOUND = {
     seeded_bugs.issued_although_rejected: lambda: _schedules("reject_while_queued"),
     seeded_bugs.expiry_forgotten: lambda: _schedules("left_to_its_deadline"),
     seeded_bugs.incarnation_ignored: lambda: _schedules("key_used_again"),
+    seeded_bugs.not_found_believed_without_proof: lambda: _schedules("wrong_token"),
+    seeded_bugs.any_list_proves_the_token: lambda: _schedules("wrong_token"),
+    seeded_bugs.storm_kills_decided: lambda: _of("issue_accepted", "settle_storm"),
+    seeded_bugs.storm_kills_queued: lambda: _of("issue", "issue_storm"),
+    seeded_bugs.refused_token_counts_as_a_send: lambda: _of(
+        "issue_accepted", "unauthorized", "foreign_reject"
+    ),
+    seeded_bugs.mark_lost_after_a_callback: lambda: _of(
+        "called_back_when_pending", "foreign_reject"
+    ),
+    seeded_bugs.repeated_call_resets_its_own_commission: lambda: _of(
+        "key_used_again", "twice_later"
+    ),
     seeded_bugs.bare_serial_not_looked_at: lambda: _schedules("serial_for_its_key"),
     seeded_bugs.reused_serial_believed: lambda: _schedules("reused"),
     seeded_bugs.restored_twin_overlooked: lambda: _schedules("restored_though_cancelled"),

@@ -134,5 +134,5 @@ def _sends(result, what, by=""):
 
 
 def _all_faults():
-    found = set(schedule.DELAYS)
+    found = {*schedule.DELAYS, *schedule.STORMS}
     return found | {fault for fault in vars(schedule).values() if isinstance(fault, Fault)}
