@@ -1,7 +1,8 @@
-"""What Astakos holds as pending and the ledger does not know: for the probe and for the sweep.
+"""Reading what Astakos holds as pending, and finding what the ledger does not know of it.
 
-The list is read first and the ledger afterwards. What a name says of its owner is remembered in
-the ledger, so that a serial is looked at once, by whoever looks first.
+The probe for a lost answer uses this, and the sweep. Astakos' list is read first and the ledger
+afterwards, so that a commission recorded in between is not taken for unknown. What the name of a
+serial says is remembered in the ledger: each serial is looked at once, by the first that meets it.
 """
 
 import hashlib
@@ -21,26 +22,30 @@ from astakosclient.errors import AstakosClientException, NotFound, Outcome
 #: Serials that the ledger is asked about in one round trip.
 CHUNK = 500
 
-#: Commissions that are asked about before what was learnt is remembered: no more are asked about
-#: twice after a crash.
+#: Commissions that are asked about before the answers are remembered. After a crash no more than
+#: these are asked about a second time.
 BATCH = 50
 
 T = TypeVar("T")
 
-#: Calls for each serial, perhaps some at a time, and gives the results in order; as `map` does.
+#: Calls a function for each serial and gives the results in order, as `map` does; perhaps several
+#: calls at a time.
 Each = Callable[[Callable[[int], T], Sequence[int]], Iterable[T]]
 
 
 @dataclass(frozen=True, slots=True)
 class UnrecordedSerial:
-    """A pending serial that no record has. `tag` is None for foreign ones."""
+    """A serial that Astakos lists as pending and that no record has.
+
+    `tag` is the tag in its name if it is of this ledger and lane, else None.
+    """
 
     serial: int
     sight: Sighting
     tag: Tag | None
-    elsewhere: bool = False  # its tag is another ledger's, or another lane's
-    bare: bool = False  # there is a record of the serial alone
-    fresh: bool = False  # it was looked at just now, and is not remembered
+    elsewhere: bool = False  # its tag is of another ledger, or of another lane
+    bare: bool = False  # a record of the bare serial exists
+    fresh: bool = False  # its name was read just now, and is not one that was remembered
     identity: str = ""  # its `identity_of` when it was looked at
     description: str = ""  # its name and provisions if wanted: see `description_of`
 
@@ -51,12 +56,13 @@ Info = Mapping[str, Any] | None
 
 @dataclass(slots=True)
 class InfoReader:
-    """Asks Astakos about single commissions, some at a time where `each` does.
+    """Asks Astakos about single commissions, in batches of 50.
 
-    `patience`: so many requests of a batch may fail without an answer and are left for another
-    time; one more, or a token that is refused, and no further request is sent. `turn` is called
-    before each batch, and may raise to end it all; once `late` says so, nothing more is asked in
-    the batch that is under way, so that a slow Astakos costs one request's deadline, not fifty.
+    `each` runs the requests of a batch, perhaps several at a time. `patience` requests of a batch
+    may fail; they are left for another time. With one more failure, or if the token is refused,
+    no further request is sent. `turn` is called before each batch, and may raise to end the
+    reading. Once `late` returns True, the batch asks nothing more: a slow Astakos then costs the
+    deadline of one request, not of fifty.
     """
 
     astakos: Astakos
@@ -66,7 +72,7 @@ class InfoReader:
     late: Callable[[], bool] = lambda: False
 
     def read(self, serials: Sequence[int]) -> tuple[dict[int, Info], AstakosClientException | None]:
-        """Return what was answered, and why it could not go on."""
+        """Return the answers by serial, and the error that ended the reading, if one did."""
         failed: list[AstakosClientException] = []
         fatal: list[AstakosClientException] = []
 
@@ -94,7 +100,7 @@ class InfoReader:
         return infos, None
 
     def tags(self, serials: Sequence[int]) -> dict[int, Tag | None]:
-        """Return the tags of those that are still pending, as their names are now (F44)."""
+        """Return the tags of the serials that are still pending, as their names are now (F44)."""
         infos, error = self.read(serials)
         if error is not None:
             raise error
@@ -117,12 +123,12 @@ def lists_ours(
 
 
 def plausible(listed: int, held: int, limits: Limits) -> bool:
-    """Return whether a list of so many may be right when the ledger holds so many (F42)."""
+    """Return whether a list of `listed` serials can be right when the ledger holds `held` (F42)."""
     return held <= limits.brake_floor or listed * 2 >= held
 
 
 def read_info(astakos: Astakos, serial: int) -> Info:
-    """Return what Astakos says of a pending serial now; None if it is gone (F39)."""
+    """Return what Astakos says of a pending serial now; None if it does not know it (F39)."""
     try:
         return astakos.get_commission_info(serial)
     except NotFound as error:
@@ -132,8 +138,8 @@ def read_info(astakos: Astakos, serial: int) -> Info:
 
 
 def identity_of(info: Mapping[str, Any]) -> str:
-    """Return what is equal for one commission, and for two of one serial is not (F44)."""
-    # A service's own client may give all of its commissions one name: the time tells them apart.
+    """Return a text that tells a commission from another one with the same serial (F44)."""
+    # A service's own client may give all of its commissions the same name. The time differs.
     text = json.dumps([info["name"], info.get("issue_time")])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -141,10 +147,10 @@ def identity_of(info: Mapping[str, Any]) -> str:
 def unrecorded_serials(
     infos: InfoReader, ledger: Ledger, lane: str, listed: Iterable[int], namespace: str
 ) -> Iterator[UnrecordedSerial]:
-    """Yield the listed serials that no record has, with what their names say of them."""
+    """Yield the listed serials that no record has, with what their names say."""
     for chunk in chunks(listed, CHUNK):
         known = ledger.find(lane, chunk)
-        # A bare serial's record does not say whose the serial is; its name does.
+        # The record of a bare serial does not say whose the serial is. Its name does.
         unknown = [n for n in chunk if n not in known or is_bare(known[n])]
         sights = ledger.sightings(lane, unknown)
         looks = {
@@ -179,12 +185,12 @@ def unrecorded_serials(
 
 
 def sighting_text(info: Mapping[str, Any], about: str = "") -> str:
-    """Return what is remembered of a look: enough to know it again, and its tag if it has one."""
+    """Return the text that is remembered of a serial: its identity, its tag, its description."""
     return f"{identity_of(info)} {read_tag(str(info['name'])) or ''}\t{about}"
 
 
 def description_of(info: Mapping[str, Any]) -> str:
-    """Return a commission's name and provisions as they are remembered for an owner."""
+    """Return a commission's name and provisions as JSON, as they are remembered for an owner."""
     fields = ("holder", "source", "resource", "quantity")
     provisions = [[each[field] for field in fields] for each in info.get("provisions", ())]
     return json.dumps([caller_text(str(info["name"])), provisions])

@@ -115,6 +115,8 @@ def issue_absent(
     the refusal window (F85). One that a proxy answers each time is tried less and less often
     (F88). Any other one is issued again at once.
     """
+    if record.refusal is not None:  # Astakos has refused it since: that is its end (F13)
+        return Absent(record.marks, listed, now)
     condition = None if record.error is None else _condition_of_fault(record.error)
     if condition is Condition.PROXY:
         wait = limits.quiet_horizon * (2.0 ** min(record.doubts, 30) - 1)

@@ -1,7 +1,7 @@
-"""SweepAction a sweep finds, and what it says of itself when it is over: values, and nothing done.
+"""The values of a sweep: what it finds, and its report.
 
-A `SweepFinding` is one commission and why something is to be done about it; a `Report` counts them,
-keeps some of each kind for a person, and is what the ledger remembers of the last sweep.
+A `SweepFinding` is one commission, what is to be done about it, and why. A `Report` counts the
+findings and keeps some of each kind for a person to read. The ledger keeps the last report.
 """
 
 from collections import Counter
@@ -9,41 +9,42 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, Self, get_args
 
-#: SweepAction is done about a commission, or why nothing is.
+#: What a sweep does about a commission, or why it does nothing.
 SweepAction = Literal[
     "adopt",  # its answer was lost: the record gets its serial
-    "twin",  # a second serial of one key: rejected, the record's stands
+    "twin",  # a second serial of one key: rejected; the serial of the record stands
     "reject",  # ours without a record, a ghost, or foreign where the policy says so
     "accept",  # the owner says so
     "expired",  # undecided past its deadline: rejected
     "resettle",  # settled by us, and pending again: settled again
-    "conflict",  # its serial is another commission's now: for a person
-    "vanished",  # undecided by us, and gone: for a person
+    "conflict",  # its serial belongs to another commission now: a person has to look
+    "vanished",  # undecided by us, and gone: a person has to look
     "foreign",  # not of this ledger: left alone
-    "wait",  # ours without a record, and young: left alone for now
-    "leave",  # in somebody's hands, or the owner says so: left alone
+    "wait",  # ours without a record: left alone for now
+    "leave",  # a worker has claimed it, the owner says so, or a brake holds it: left alone
 ]
 
-#: SweepAction a sweep only looks at; anything else is something to do.
+#: Findings for which nothing is to be done.
 AT_REST: Final[frozenset[SweepAction]] = frozenset({"foreign", "wait", "leave"})
 
-#: SweepAction a sweep does not get past unless the operator says that it is right.
+#: Why a sweep stops until an operator says that it may go on.
 StopReason = Literal["list", "brake"]
 
-#: Called with how many of the commissions to look at have been looked at, and how many there are.
+#: Called with how many commissions have been looked at, and how many there are.
 Progress = Callable[[int, int], None]
 
-#: Rows of a report for each kind of finding; the counts are of all.
+#: Rows that a report keeps for each kind of finding. The counts are of all findings.
 _ROWS = 25
 
 _WHATS: Final[tuple[str, ...]] = get_args(SweepAction)
 
 
 class SweepFinding(NamedTuple):
-    """One commission, what is to be done about it, and why. `age` is in seconds.
+    """One commission, what is to be done about it, and why.
 
-    `key` is as the record or the tag has it (`shown()` makes it readable); `reason` is a stable
-    word where something is rejected. `done` is False in a dry run, and where a sweep stopped.
+    `key` is that of the record or of the tag; `shown()` makes it readable. `age` is in seconds.
+    `reason` is a stable word if something is rejected. `done` is False in a dry run, and where a
+    sweep stopped.
     """
 
     action: SweepAction
@@ -62,7 +63,7 @@ class SweepFinding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """SweepAction a sweep is narrowed to; nothing given: everything. `older_than` is in seconds."""
+    """Which commissions a sweep looks at; by default all of them. `older_than` is in seconds."""
 
     keys: frozenset[str] = frozenset()
     serials: frozenset[int] = frozenset()
@@ -72,16 +73,16 @@ class Selection:
         return bool(self.keys or self.serials or self.older_than)
 
     def takes(self, key: str | None, serials: Iterable[int | None], age: float) -> bool:
-        """Return whether a commission is meant."""
+        """Return whether a commission is among them; `age` is in seconds."""
         named = not (self.keys or self.serials) or key in self.keys
         return (named or any(n in self.serials for n in serials)) and age >= self.older_than
 
 
 @dataclass(slots=True)
 class Report:
-    """SweepAction a sweep saw and did. Times are the store's, ages and `seconds` in seconds.
+    """What a sweep saw and did. Times are of the ledger's clock; ages are in seconds.
 
-    Without `ended` the sweep is under way, or its worker died: `looked` says how far it got.
+    While `ended` is None the sweep runs, or its worker has died. `looked` says how far it got.
     """
 
     service: str
@@ -101,7 +102,7 @@ class Report:
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, finding: SweepFinding, shown: str | None) -> None:
-        """Count a finding, and keep a row of it if there are few of its kind."""
+        """Count a finding, and keep a row unless there are many of its kind; `shown`: its key."""
         what = finding.action
         self.counts[what] += 1
         if finding.done and finding.reason:
@@ -122,21 +123,21 @@ class Report:
 
     @property
     def done(self) -> Counter[str]:
-        """Return how much was done of each kind."""
+        """Return how many findings of each kind were acted on."""
         return Counter({w: n for w, n in (self.counts - self.undone).items() if w not in AT_REST})
 
     @property
     def left(self) -> int:
-        """Return how much was left to do."""
+        """Return how many findings call for something that was not done."""
         return self.undone.total()
 
     @property
     def seconds(self) -> float:
-        """Return how long it took; nought while it is under way."""
+        """Return how many seconds the sweep took; 0 while it runs."""
         return 0.0 if self.ended is None else self.ended - self.started
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as JSON can hold it, and as a person reads it in Flower."""
+        """Return the report as a dict that JSON can hold, readable in Flower."""
         out: dict[str, Any] = {"service": self.service, "listed": self.listed, **self.counts}
         if self.stopped:
             out["stopped"] = self.stopped
@@ -158,7 +159,7 @@ class Report:
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Self:
-        """Return the report of `to_dict`."""
+        """Return the report that `to_dict` described."""
         return cls(
             raw["service"],
             fix=raw["fix"],

@@ -1,8 +1,8 @@
-"""The owner: a function of the service's that says what its database knows of commissions.
+"""The owner: a function of the service that knows from its own database what is to be done.
 
-It is asked about what the ledger cannot decide (F35, F37), in batches, and answers for each,
-in order, `accept`, `reject` or `leave`. If it fails or is late nothing is done, and that is
-reported: an owner's trouble must never cost a commission.
+A sweep asks it about commissions that the ledger cannot decide (F35, F37), in batches. It answers
+`accept`, `reject` or `leave` for each, in order. If it fails or is late, nothing is done and an
+alarm is raised: trouble of the owner must never cost a commission.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,10 +1,14 @@
-"""Bring what Astakos holds as pending and the ledger together: adopt, heal, expire, report.
+"""The sweep: compares what Astakos holds as pending with the ledger, and puts right what differs.
 
-The sweep may be wrong about age, never about ownership. It reads the list first and the ledger
-afterwards, leaves records under a live lease alone, reads a name afresh before it acts on
-suspicion, and stops when the list cannot be right (F33 to F46, F69 to F71). It keeps no place:
-what it has seen is remembered in the ledger, and what it has done is done, so that the next one
-passes both by and goes on where an interrupted one stopped.
+It may be wrong about an age, but never about whose a commission is (rule 9 of the design):
+
+- It reads Astakos' list first and the ledger afterwards.
+- It leaves records alone that a worker has claimed.
+- It reads a name again before it acts on suspicion.
+- It stops when the list cannot be right (F33 to F46, F69 to F71).
+
+A sweep keeps no position. What it has seen is remembered in the ledger, and what it has done is
+done. So the next sweep passes over both, and goes on where an interrupted one stopped.
 """
 
 import json
@@ -46,7 +50,8 @@ _ALARMS: dict[StopReason, str] = {"list": "sweep", "brake": "brake"}
 class Sweep:
     """Sweeps one lane at a time.
 
-    `each` asks Astakos about many commissions, perhaps some at a time; `ask` is the owner.
+    `ask` asks the owner, if there is one. `each` runs requests about single commissions, perhaps
+    several at a time.
     """
 
     astakos: Astakos
@@ -66,7 +71,7 @@ class Sweep:
         only: Selection = Selection(),  # noqa: B008  # frozen
         allow: frozenset[StopReason] = frozenset(),
     ) -> Report:
-        """Look at all that is pending; with `fix`, put right what may be put right."""
+        """Sweep a lane, and with `fix` put things right; `holder` names this sweep."""
         report = Report(lane, fix=fix)
         for _ in self.findings(report, holder, only=only, allow=allow):
             pass
@@ -81,11 +86,12 @@ class Sweep:
         allow: frozenset[StopReason] = frozenset(),
         progress: Progress = lambda _looked, _listed: None,
     ) -> Generator[SweepFinding]:
-        """Yield what is found, after it was done if `report.fix` says so; fill in the report.
+        """Yield each finding after it was acted on, and fill in the report.
 
-        Without `fix` nothing is changed but what is remembered as seen. `allow` lets a list that
-        seems wrong, or more rejections than the brake, pass this once. Raises what Astakos or
-        the ledger fails with; what was yielded until then stands.
+        `report.fix` False: nothing is changed but what is remembered as seen. `only` narrows the
+        sweep. `allow` lets a list that seems wrong ("list"), or more rejections than the brake
+        ("brake"), pass this once. `progress` is called with how far the sweep got. Raises the
+        errors of Astakos and of the ledger; what was yielded until then is done.
         """
         lane, lease = report.service, f"sweep:{report.service}"
         report.started = self.clock.now()
@@ -119,7 +125,7 @@ class Sweep:
                 self.ledger.release_lease(lease, holder)
 
     def _told(self, sweep: SweepRun) -> Iterator[SweepFinding]:
-        """Sweep, count what is found, and say in the end how it went."""
+        """Sweep, count the findings, and write the report at the end."""
         report, lane = sweep.report, sweep.lane
         recorded = report.fix and not sweep.only
         noted = report.started

@@ -1,7 +1,8 @@
-"""One sweep under way: what it was asked, what it works with, and how it stands.
+"""One run of a sweep: what it was asked, what it works with, and how far it got.
 
-Every pass of a sweep is a generator of findings over this; each is handed the next one's turn by
-`go_on`, which renews the lease, keeps the time, and says how far it got.
+A sweep has several passes. Each is a generator of findings over one `SweepRun`. Between two
+chunks of work a pass calls `go_on`, which renews the sweep's lease, ends a sweep that has used up
+its time, and reports progress.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +35,7 @@ _EVENTS = {
 
 
 class SweepStopped(Exception):  # noqa: N818  # it stops; whether that is an error an operator says
-    """Raised when a sweep must not, or cannot, go on. With `alarm` a person has to look."""
+    """Raised when a sweep must not, or cannot, go on. With `alarm` an operator has to look."""
 
     def __init__(self, why: str, alarm: StopReason | None = None) -> None:
         super().__init__(why)
@@ -43,7 +44,7 @@ class SweepStopped(Exception):  # noqa: N818  # it stops; whether that is an err
 
 @dataclass(slots=True)
 class SweepRun:
-    """What the passes of one sweep share."""
+    """What the passes of one sweep share. Times are of the ledger's clock, in seconds."""
 
     holder: str
     astakos: Astakos
@@ -69,12 +70,12 @@ class SweepRun:
 
     @property
     def fix(self) -> bool:
-        """Return whether what may be put right is put right."""
+        """Return whether the sweep puts things right, or only reports."""
         return self.report.fix
 
     @property
     def is_over(self) -> bool:
-        """Return whether the sweep has had its time."""
+        """Return whether the sweep has used up its time."""
         return self.clock.now() - self.report.started >= self.limits.sweep_seconds
 
     def brake(self, among: int) -> int:
@@ -93,9 +94,9 @@ class SweepRun:
         return False
 
     def go_on(self, looked: int) -> None:
-        """Say that so many more have been looked at; `SweepStopped` if it is another's turn."""
+        """Note that so many more were looked at; raise `SweepStopped` if the sweep must end."""
         report = self.report
-        if self.is_over:  # some of these may not have been looked at any more
+        if self.is_over:  # some of these may not have been looked at
             raise SweepStopped(
                 f"its time was over after {report.looked} of {report.listed} commissions; "
                 "the next sweep goes on"
@@ -108,7 +109,7 @@ class SweepRun:
         self.progress(report.looked, report.listed)
 
     def alarm(self, name: str, text: str) -> None:
-        """Tell the operator of what only a person can judge."""
+        """Raise an alarm: an operator has to look. In a dry run it is only reported."""
         self.report.alarms[name] = text
         if self.fix:
             log.error(_EVENTS[name], lane=self.lane, alarm=name, reason=text)
@@ -117,7 +118,7 @@ class SweepRun:
     # --- The owner ----------------------------------------------------------------------------
 
     def answers(self, commissions: Sequence[Unsettled]) -> Iterator[tuple[Answer, str]]:
-        """Ask the owner in batches; yield an answer for each, and why."""
+        """Ask the owner in batches; yield an answer and its reason for each commission."""
         if self.ask is None:
             raise ValueError("there is no owner to be asked")
         for batch in chunks(commissions, self.limits.owner_batch):
@@ -136,7 +137,7 @@ class SweepRun:
     # --- Writing ------------------------------------------------------------------------------
 
     def write(self, steps: Sequence[tuple[Entry, Event]]) -> list[bool]:
-        """Record events, all in one round trip, and wake somebody; which of them were done."""
+        """Write events in one round trip and wake a worker; return which were written."""
         if not steps:
             return []
         written = Journal(self.ledger).write(
@@ -146,7 +147,10 @@ class SweepRun:
         return [entry is not None for entry in written]
 
     def decide(self, keys: Mapping[str, tuple[Verb, str]]) -> dict[str, bool]:
-        """Decide records that nobody decided; which of them are decided so now."""
+        """Decide undecided records; return which of them are decided so now.
+
+        `keys` is `{key: (verb, reason)}`.
+        """
         if not keys:
             return {}
         now = self.clock.now()
@@ -162,9 +166,10 @@ class SweepRun:
         }
 
     def settle_bare(self, seen: Mapping[int, str], verb: Verb, reason: str) -> list[bool]:
-        """Settle commissions that have no record, by records of their own: as any other is.
+        """Settle commissions that have no record: make a record of each serial, with a decision.
 
-        `seen` is how each looked; one that looks otherwise by then is left alone.
+        `seen` is `{serial: identity}`. A commission whose identity has changed when its decision
+        is sent is left alone. Return which records were made.
         """
         now = self.clock.now()
         decision = Decision(verb, reason, now)

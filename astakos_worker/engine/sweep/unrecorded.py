@@ -1,8 +1,9 @@
-"""The sweep's passes over what Astakos lists and no open record of ours holds.
+"""The sweep's passes over what Astakos lists and no open record of the ledger holds.
 
-What was settled once is settled again, what was lost is adopted, and what nobody accounts for is
-rejected: last, all together, and only if it is not too much for one sweep. A name is read afresh
-before anything is done on suspicion (F43, F44).
+A commission that was settled before, and is pending again, is settled again. One whose answer was
+lost is adopted. One that nothing explains is rejected: at the end, all together, and only if they
+are not too many for one sweep. A name is read again before anything is done on suspicion (F43,
+F44).
 """
 
 import json
@@ -38,7 +39,7 @@ from astakos_worker.ledger.record import Record, State, Twin, shown
 from astakos_worker.ledger.request import Provision, read_tag
 from astakosclient.errors import AstakosClientException
 
-#: Serials to be rejected, by the word for why; so many that eight bytes each matter.
+#: Serials to be rejected, by the reason; eight bytes each, because there can be 100,000.
 Doomed = defaultdict[str, "array[int]"]
 
 
@@ -57,14 +58,14 @@ class _Classified(NamedTuple):
 
     @property
     def unexplained(self) -> bool:
-        """Return whether it says that it is ours, and nothing in the ledger says so too."""
+        """Return whether its name has our tag, and no record of the ledger explains it."""
         tag, entry = self.unrecorded.tag, self.entry
         if tag is None or self.unrecorded.bare or self.classification.action == "leave":
             return False
         return entry is None or entry.record.incarnation != tag.incarnation
 
     def finding(self, *, done: bool = False) -> SweepFinding:
-        """Return what is said of it."""
+        """Return the finding of it."""
         action, why, reason = self.classification
         what = "leave" if action == "ask" else action
         return SweepFinding(what, self.unrecorded.serial, self.key, why, self.age, reason, done)
@@ -87,7 +88,7 @@ def check_unrecorded(
 
 
 def _settled_before(sweep: SweepRun, chunk: list[int], begun: float) -> Iterator[SweepFinding]:
-    """Settle again what Astakos' restored backup has forgotten (F43)."""
+    """Settle again what was settled before Astakos was restored from a backup (F43)."""
     keys = sweep.ledger.find(sweep.lane, chunk)
     entries = sweep.ledger.get(sweep.lane, set(keys.values()))
     again = {
@@ -169,7 +170,7 @@ def _strange(sweep: SweepRun, chunk: list[int], doomed: Doomed) -> Iterator[Swee
 
 
 def _classified(sweep: SweepRun, serials: Iterable[int]) -> Iterator[_Classified]:
-    """Say of each serial that no record has what is to be done about it, as of now."""
+    """Yield each serial that no record has, with what is to be done about it now."""
     namespace = sweep.limits.tag_namespace(sweep.lane)
     serials_found = list(
         unrecorded_serials(sweep.infos, sweep.ledger, sweep.lane, serials, namespace)
@@ -191,7 +192,7 @@ def _classified(sweep: SweepRun, serials: Iterable[int]) -> Iterator[_Classified
 
 
 def _taken(sweep: SweepRun, ours: list[_Classified]) -> Iterator[SweepFinding]:
-    """Enter serials into the records of their keys: lost ones adopted, second ones as twins."""
+    """Write serials into the records of their keys: a lost one as its serial, else as a twin."""
     remembered = [j.unrecorded.serial for j in ours if not j.unrecorded.fresh]
     tags = sweep.infos.tags(remembered) if remembered and sweep.fix else {}
     true = [
@@ -223,7 +224,7 @@ _HOW = {"adopt": "adopted", "twin": "found"}
 
 
 def _asked(sweep: SweepRun, asks: list[_Classified], doomed: Doomed) -> Iterator[SweepFinding]:
-    """Let the owner say what becomes of commissions that the ledger does not know (F35)."""
+    """Ask the owner about commissions that the ledger does not know (F35)."""
     if not asks:
         return
     told, error = _told(sweep, asks)
@@ -250,7 +251,7 @@ def _asked(sweep: SweepRun, asks: list[_Classified], doomed: Doomed) -> Iterator
 def _told(
     sweep: SweepRun, asks: list[_Classified]
 ) -> tuple[dict[int, str], AstakosClientException | None]:
-    """Return what the owner is told of each; Astakos is asked about it once, however often."""
+    """Return the description of each for the owner; Astakos is asked for it only once."""
     told = {
         found.unrecorded.serial: found.unrecorded.description
         for found in asks
@@ -277,7 +278,7 @@ def _question(lane: str, found: _Classified, told: str) -> Unsettled:
 
 
 def _rejected(sweep: SweepRun, doomed: Doomed) -> Iterator[SweepFinding]:
-    """Reject what was found to be nobody's; all of it, or if it is too much, nothing."""
+    """Reject all that nothing explains; or nothing, if that is more than the brake allows."""
     many = sum(map(len, doomed.values()))
     braked = many > 0 and sweep.is_too_many(many + sweep.rejected, sweep.report.listed)
     for reason, serials in doomed.items():
@@ -295,7 +296,7 @@ def _rejected(sweep: SweepRun, doomed: Doomed) -> Iterator[SweepFinding]:
 
 
 def _reject(sweep: SweepRun, chunk: list[int], reason: str, *, fix: bool) -> Iterator[SweepFinding]:
-    """Judge again what is to be rejected, as the ledger and its names are now."""
+    """Classify again what is to be rejected, by the ledger and the names as they are now."""
     still = [found for found in _classified(sweep, chunk) if found.classification.reason == reason]
     if reason == "owner":
         told = Classification("reject", "the owner says reject", reason)
@@ -303,7 +304,7 @@ def _reject(sweep: SweepRun, chunk: list[int], reason: str, *, fix: bool) -> Ite
     if not fix:
         yield from (found.finding() for found in still)
         return
-    # Whoever sends it looks whether each is still what was seen: once, at the last moment (F44).
+    # The worker that sends the request reads each name again, at the last moment (F44).
     seen = {found.unrecorded.serial: found.unrecorded.identity for found in still}
     done = sweep.settle_bare(seen, "reject", reason)
     yield from (found.finding(done=d) for found, d in zip(still, done, strict=True))
