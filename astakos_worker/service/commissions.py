@@ -16,6 +16,7 @@ from astakos_worker.ledger.request import Request
 from astakos_worker.service import arguments, new_commission
 from astakos_worker.service.after_commit import Commits, Hook, OnCommit, hook_of
 from astakos_worker.service.changing import extend
+from astakos_worker.service.connect import connected
 from astakos_worker.service.connections import Connections
 from astakos_worker.service.dead_letters import DeadLetters
 from astakos_worker.service.deciding import Decider, Target, bare_serial
@@ -461,8 +462,6 @@ class Commissions:
             return self._given
         pid = os.getpid()
         if self._made is None or self._made[0] != pid:
-            from astakos_worker.service.connect import connected  # noqa: PLC0415  # unless given
-
             self._made = pid, connected(self._settings)
         return self._made[1]
 

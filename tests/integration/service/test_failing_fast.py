@@ -17,6 +17,7 @@ from tests.unit.service.conftest import VM
 
 @pytest.mark.parametrize("how", ["killed", "paused"])
 def test_ten_calls_without_a_ledger_do_not_wait_ten_times(commissions, server, settings, how):
+    """F56."""
     server.kill() if how == "killed" else server.process.pause()
     began = time.monotonic()
     for number in range(10):
@@ -51,6 +52,7 @@ def test_while_a_ledger_is_frozen_one_call_at_a_time_waits_for_it(commissions, s
 
 @pytest.mark.parametrize("how", ["refuses", "paused"])
 def test_a_look_up_without_a_broker_fails_within_the_patience(broker, settings, how):
+    """F56."""
     if how == "paused":
         broker.process.pause()
     else:
