@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any, cast
 
 from astakos_worker.ledger.contract import Ledger, UnavailableError
-from astakos_worker.service.circuit_breaker import CircuitBreaker, CircuitOpenError
+from astakos_worker.service.server_breaker import CircuitOpenError, ServerBreaker
 
 
 def guarded(ledger: Ledger) -> Ledger:
@@ -12,13 +12,13 @@ def guarded(ledger: Ledger) -> Ledger:
 
     A call that is not made raises `UnavailableError`, as one without an answer does.
     """
-    return cast("Ledger", _Guarded(ledger, CircuitBreaker("ledger", (UnavailableError,))))
+    return cast("Ledger", _Guarded(ledger, ServerBreaker("ledger", (UnavailableError,))))
 
 
 class _Guarded:
     """Passes every call on, by its name: so it needs no list of the contract's methods."""
 
-    def __init__(self, ledger: Ledger, breaker: CircuitBreaker) -> None:
+    def __init__(self, ledger: Ledger, breaker: ServerBreaker) -> None:
         self._ledger = ledger
         self._breaker = breaker
 

@@ -15,7 +15,7 @@ import redis
 from astakos_worker.configuration.names import SAME_NAME
 from astakos_worker.configuration.servers import connect
 from astakos_worker.configuration.settings import Settings
-from astakos_worker.service.circuit_breaker import CircuitBreaker, CircuitOpenError
+from astakos_worker.service.server_breaker import CircuitOpenError, ServerBreaker
 
 #: Characters of the longest name that is cached; no name in Astakos is longer.
 _LONGEST = 255
@@ -31,13 +31,13 @@ class KnownNames:
         *,
         seconds: float,
         unknown_seconds: float,
-        breaker: CircuitBreaker | None = None,
+        breaker: ServerBreaker | None = None,
     ) -> None:
         self._server = server
         self._prefix = f"astakos-names:{namespace}:"
         self._seconds = seconds
         self._unknown_seconds = unknown_seconds
-        self._breaker = breaker or CircuitBreaker("known_names", (redis.RedisError,))
+        self._breaker = breaker or ServerBreaker("known_names", (redis.RedisError,))
 
     def read(
         self, service: str, what: str, names: Iterable[str]
@@ -90,7 +90,7 @@ class KnownNames:
         return key.encode("utf-8", "surrogatepass")
 
 
-def known_names_of(settings: Settings, breaker: CircuitBreaker | None = None) -> KnownNames | None:
+def known_names_of(settings: Settings, breaker: ServerBreaker | None = None) -> KnownNames | None:
     """Return the cache on the broker's server; None if the settings turn it off.
 
     `breaker`: that of other calls to the same server, if there are any.

@@ -21,10 +21,10 @@ from astakos_worker.configuration.celery_app import CeleryApp
 from astakos_worker.configuration.settings import Settings, SettingsOfAService
 from astakos_worker.service import arguments
 from astakos_worker.service.arguments import checked_strings
-from astakos_worker.service.circuit_breaker import CircuitBreaker, CircuitOpenError
 from astakos_worker.service.errors import Unavailable
 from astakos_worker.service.gather import Gather
 from astakos_worker.service.known_names import KnownNames, known_names_of
+from astakos_worker.service.server_breaker import CircuitOpenError, ServerBreaker
 from astakos_worker.service.wakeups import BROKER_AWAY, producer
 from astakosclient.errors import AstakosClientException, NoUserName, NoUUID
 
@@ -193,7 +193,7 @@ class Lookups:
 
     def _connect(self) -> "_Here":
         # Messages and cache are on one server: if it does not answer one call, all fail at once.
-        breaker = CircuitBreaker("broker", BROKER_AWAY)
+        breaker = ServerBreaker("broker", BROKER_AWAY)
         asker = Asker(self._settings, breaker)
         return self._put_up(asker, known_names_of(self._settings, breaker))
 
@@ -223,7 +223,7 @@ class _Here:
 class Asker:
     """Sends look-ups as Celery tasks and reads their results."""
 
-    def __init__(self, settings: Settings, breaker: CircuitBreaker) -> None:
+    def __init__(self, settings: Settings, breaker: ServerBreaker) -> None:
         self._breaker = breaker
         self._patience = settings.patience
         self._producer = producer(settings)

@@ -20,7 +20,7 @@ from astakos_worker.configuration import names
 from astakos_worker.configuration.celery_app import CeleryApp
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.record import is_bare, shown
-from astakos_worker.service.circuit_breaker import CircuitBreaker, CircuitOpenError
+from astakos_worker.service.server_breaker import CircuitOpenError, ServerBreaker
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +74,7 @@ class Waker:
         self._app = app
         self._patience = patience
         # While it is open, no wake-up is sent: the drive wakes workers meanwhile.
-        self._breaker = CircuitBreaker("broker", BROKER_AWAY, pause=1.0)
+        self._breaker = ServerBreaker("broker", BROKER_AWAY, pause=1.0)
         self._lock = threading.Lock()
         self._waiting: SimpleQueue[_Message | threading.Event] = SimpleQueue()
         self._thread: threading.Thread | None = None

@@ -1,4 +1,4 @@
-"""A circuit breaker: after a server did not answer, the calls of this process fail at once.
+"""A circuit breaker for one server: after no answer, the calls of this process fail at once.
 
 After a pause one call tries the server, and all others still fail at once. If that call gets an
 answer, all go on; if not, the next pause begins. So with a frozen server one call in a while waits
@@ -22,7 +22,7 @@ class CircuitOpenError(Exception):
     """Raised instead of a call: the server did not answer an earlier one."""
 
 
-class CircuitBreaker:
+class ServerBreaker:
     """Watches the calls of one server; safe for threads. `outages` are the errors of an outage."""
 
     def __init__(

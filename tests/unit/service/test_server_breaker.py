@@ -6,8 +6,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from astakos_worker.ledger.contract import FullError, UnavailableError
-from astakos_worker.service.circuit_breaker import PAUSE, CircuitBreaker, CircuitOpenError
 from astakos_worker.service.guarded_ledger import guarded
+from astakos_worker.service.server_breaker import PAUSE, CircuitOpenError, ServerBreaker
 
 
 class Clock:
@@ -25,7 +25,7 @@ def clock():
 
 @pytest.fixture
 def breaker(clock):
-    return CircuitBreaker("server", (TimeoutError,), clock=clock)
+    return ServerBreaker("server", (TimeoutError,), clock=clock)
 
 
 def fails(breaker, error=TimeoutError):
