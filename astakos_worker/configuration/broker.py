@@ -7,7 +7,7 @@ that the next one follows the broker's name (`failover.py`).
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import kombu
 import redis
@@ -76,18 +76,17 @@ class SentinelTransport(kombus.SentinelTransport):
     Channel = SentinelChannel
 
 
-_TRANSPORTS: Final = {
-    "redis": Transport,
-    "rediss": Transport,
-    "sentinel": SentinelTransport,
-}
-
-
 class Connection(kombu.Connection):
     """kombu's connection, which uses our transports where the URL names Redis."""
 
+    #: The transport of each scheme. They are chosen here, and not by kombu's table of names: a
+    #: service may have another Celery application in the same process.
+    transports: ClassVar[dict[str, Any]] = {
+        "redis": Transport,
+        "rediss": Transport,
+        "sentinel": SentinelTransport,
+    }
+
     def get_transport_cls(self) -> Any:
         """Return the class of the transport."""
-        # Chosen here, and not by kombu's table of names: a service may have another Celery
-        # application in the same process.
-        return _TRANSPORTS.get(self.transport_cls) or super().get_transport_cls()
+        return self.transports.get(self.transport_cls) or super().get_transport_cls()

@@ -61,7 +61,7 @@ class DeadMessages:
     def list(self) -> list[DeadMessage]:
         """Return the notes, the latest first; raises `redis.RedisError`."""
         rows: Any = self._server.lrange(self._name, 0, -1)
-        return [DeadMessage(**json.loads(row)) for row in rows]
+        return [_read(row) for row in rows]
 
     def clear(self) -> int:
         """Delete the notes; return how many there were."""
@@ -79,3 +79,12 @@ def dead_messages_of(settings: Settings) -> DeadMessages:
 
 def _short(value: object) -> str:
     return value[:_LONGEST] if isinstance(value, str) else f"<{type(value).__name__}>"
+
+
+def _read(row: str) -> DeadMessage:
+    try:
+        found = json.loads(row)
+        texts = {name: _short(found[name]) for name in ("task", "id", "queue", "reason")}
+        return DeadMessage(at=float(found["at"]), **texts)
+    except (TypeError, ValueError, LookupError, RecursionError):
+        return DeadMessage(0.0, "", "", "", "this note cannot be read")

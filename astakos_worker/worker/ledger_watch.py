@@ -43,12 +43,15 @@ class LedgerWatch:
         """Learn the counts that other processes left on the broker's server, and leave ours."""
         try:
             there: Any = self._elsewhere.hgetall(self._name)
-            for lane, writes in there.items():
-                self._ledger.remember_writes(lane, int(writes))
+            counts = {lane: n for lane, text in there.items() if (n := _count(text)) is not None}
+            for lane in there.keys() - counts.keys():
+                log.warning("writes_remembered_wrongly", lane=lane)
+            for lane, writes in counts.items():
+                self._ledger.remember_writes(lane, writes)
             more: dict[Any, Any] = {
                 lane: writes
                 for lane, writes in self._ledger.known_writes().items()
-                if writes > int(there.get(lane, 0))
+                if writes > counts.get(lane, 0)
             }
             if more:
                 self._elsewhere.hset(self._name, mapping=more)
@@ -77,3 +80,8 @@ class LedgerWatch:
         for lane in self._ledger.lanes():
             self._ledger.alarm(lane, "memory", text)
         self._short = short  # only now: a lane whose alarm failed is tried again
+
+
+def _count(text: str) -> int | None:
+    """Return a count that the broker's server remembers; None if something else stands there."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else None

@@ -15,6 +15,7 @@ import structlog
 from kombu.exceptions import KombuError
 
 from astakos_worker.configuration.celery_app import CeleryApp
+from astakos_worker.worker.channels import UNREADABLE, WorkerAMQP
 from astakos_worker.worker.dead_messages import DeadMessages
 
 log = structlog.get_logger(__name__)
@@ -31,6 +32,7 @@ class WorkerApp(CeleryApp):
     `dead_messages` returns the list in which the consumer notes messages that it throws away.
     """
 
+    amqp_cls = f"{WorkerAMQP.__module__}:{WorkerAMQP.__name__}"
     dead_messages: Callable[[], DeadMessages]
 
     def _get_backend(self) -> Any:
@@ -53,6 +55,9 @@ class ResultStore:
         while True:
             try:
                 kept = self._store(task_id, result, state, *more, **options)
+            except UNREADABLE as error:  # what is stored under the same id is no result
+                log.warning("result_lost", task_id=task_id, error=type(error).__name__)
+                return result
             except _AWAY as error:
                 if time.monotonic() >= end or self._away:
                     self._away = True

@@ -3,6 +3,7 @@
 One stack serves all that only asks; whatever changes the circumstances has a cluster of its own.
 """
 
+import base64
 import json
 import pickle
 import secrets
@@ -460,6 +461,100 @@ def test_a_message_that_nobody_can_read_is_thrown_away_and_the_worker_goes_on(
     assert one.queue in {names.COMMISSIONS, ""}  # where Celery got so far as to know it
     assert one.reason.startswith(("cannot be decoded", "is ", "made its task fail"))
     assert USER not in str(one)
+
+
+def envelope(**more):
+    """What kombu puts on the list for one message, with some of it replaced."""
+    properties = {
+        "correlation_id": "strange",
+        "delivery_mode": 2,
+        "delivery_info": {"exchange": names.COMMISSIONS, "routing_key": names.COMMISSIONS},
+        "priority": 0,
+        "body_encoding": "base64",
+        "delivery_tag": secrets.token_hex(4),
+    }
+    return {
+        "body": base64.b64encode(GOOD).decode(),
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": headers(),
+        "properties": properties | more.pop("properties", {}),
+        **more,
+    }
+
+
+RAW = {
+    "no json": b"{not json",
+    "no utf-8": b"\xff\xfe\xfd",
+    "empty": b"",
+    "null": b"null",
+    "a number": b"7",
+    "a list": b"[]",
+    "an empty object": b"{}",
+    "deep": b"[" * 100_000,
+    "a long number": b"9" * 10_000,
+    "no properties": json.dumps({**envelope(), "properties": None}).encode(),
+    "a list of properties": json.dumps({**envelope(), "properties": []}).encode(),
+    **{
+        f"{name} {value!r}": json.dumps(envelope(properties={name: value})).encode()
+        for name in ("delivery_tag", "delivery_info", "body_encoding")
+        for value in (None, 7, [], {}, "\x00odd")
+        if [name, value] not in [["delivery_tag", "\x00odd"], ["body_encoding", None]]
+    },
+    **{
+        f"{name} {value!r}": json.dumps(envelope(**{name: value})).encode()
+        for name in ("body", "headers", "content-type", "content-encoding")
+        for value in (7, [], "odd", [[]])
+        if name != "content-encoding" or value not in ([], "odd")  # JSON is read all the same
+    },
+}
+
+
+@pytest.mark.parametrize("raw", RAW.values(), ids=RAW.keys())
+def test_rubbish_on_the_brokers_list_ends_no_worker_and_is_noted(
+    program, stack, dead_messages, raw
+):
+    """F98: what kombu cannot make a message of; each ended one worker after the other."""
+    worker = stack.processes["commissions-1"]
+    before, known = worker.pid, dead_messages.list()
+    with Redis.from_url(stack.broker_url) as broker:
+        broker.lpush(names.COMMISSIONS, raw)
+    assert program.ask(ACCEPT, key=7)["state"] == "refused"
+    until(lambda: program.left() == 0)
+    assert (worker.pid, worker.alive) == (before, True)
+    new = [one for one in dead_messages.list() if one not in known]
+    assert len(new) == 2, new  # this one, and the question with its odd key
+    assert all(one.queue == names.COMMISSIONS for one in new if "do not fit" in one.reason)
+
+
+@pytest.mark.parametrize("raw", [b"null", b"[]", b"7", b"{}", b"{not json", RAW["no properties"]])
+def test_rubbish_among_control_messages_ends_no_worker(program, stack, raw):
+    """F98: the sibling on the channel by which workers are asked for their state."""
+    worker = stack.processes["commissions-1"]
+    before = worker.pid
+    with Redis.from_url(stack.broker_url) as broker:
+        channel = f"/{broker.connection_pool.connection_kwargs['db']}.astakos.default.pidbox"
+        assert broker.publish(channel, raw) >= 1
+    assert received(stack)
+    assert program.ask(ACCEPT, key=7)["state"] == "refused"
+    assert (worker.pid, worker.alive) == (before, True)
+
+
+def test_rubbish_among_the_unacknowledged_ends_no_worker_and_is_noted(
+    program, stack, dead_messages
+):
+    """F98: a worker gives such messages back when their time is over."""
+    worker, known = stack.processes["commissions-1"], dead_messages.list()
+    before, key = worker.pid, names.unacked_key("default")
+    with Redis.from_url(stack.broker_url) as broker:
+        for number, raw in enumerate([b"null", b"{not json", b"[]", b"[1, 2]", b'{"a": 1}']):
+            broker.hset(key, f"odd-{number}", raw)
+            broker.zadd(f"{key}-index", {f"odd-{number}": 1})
+        until(lambda: not broker.exists(key, f"{key}-index"))
+    assert program.ask(ACCEPT, key=7)["state"] == "refused"
+    assert (worker.pid, worker.alive) == (before, True)
+    new = [one for one in dead_messages.list() if one not in known]
+    assert len([one for one in new if "cannot be given back" in one.reason]) == 5
 
 
 def test_a_pickle_is_not_opened(program, control, stack, tmp_path):
