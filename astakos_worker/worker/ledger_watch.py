@@ -1,9 +1,10 @@
-"""Watches the ledger for two faults: acknowledged writes that are gone, and full memory.
+"""Watches the ledger for faults: acknowledged writes that are gone, and full memory.
 
-Each lane counts its writes. The counts are remembered outside the ledger: in the memory of each
-process, and on the broker's server for processes that start later. A lane that has fewer writes
-than remembered has lost some (F68). Where broker and ledger are one server, and every process
-ended together with it, a loss is not noticed.
+A ledger makes an id once, and each lane counts its writes. Both are remembered outside the ledger:
+in the memory of each process, and on the broker's server for processes that start later. A lane
+that has fewer writes than remembered has lost some (F68). A ledger with another id is another
+ledger: an address was changed by mistake, say (F101). Either way the lane is distrusted. Where
+broker and ledger are one server, and every process ended together with it, a loss is not noticed.
 """
 
 from typing import Any
@@ -23,26 +24,28 @@ class LedgerWatch:
     def __init__(self, ledger: ServerLedger, elsewhere: "redis.Redis", namespace: str) -> None:
         self._ledger = ledger
         self._elsewhere = elsewhere
-        self._name = f"astakos:{namespace}:writes"
-        self._id_name = f"astakos:{namespace}:ledger"
+        self._counts = f"astakos:{namespace}:writes"
+        self._id = f"astakos:{namespace}:ledger"
         self._lost: set[str] = set()
         self._short: bool | None = None  # None: not known yet
 
     def look(self) -> None:
-        """Raise or clear the alarms of both faults; `LedgerError` while the ledger is away."""
+        """Raise or clear the alarms of these faults; `LedgerError` while the ledger is away."""
         self.exchange()
         lost = self._ledger.lost_writes()
+        if not lost:  # only then is the id the right ledger's
+            self._leave_id()
         for lane in lost - self._lost:
             log.error("ledger_lost_writes", lane=lane)
         self._lost = lost
-        if not lost:
-            self._leave_id()
         self._look_at_memory()
 
     def exchange(self) -> None:
-        """Learn the counts that other processes left on the broker's server, and leave ours."""
+        """Learn the id and the counts that other processes left elsewhere, and leave our counts."""
         try:
-            there: Any = self._elsewhere.hgetall(self._name)
+            if not self._ledger.known_id():
+                self._ledger.remember_id(str(self._elsewhere.get(self._id) or ""))
+            there: Any = self._elsewhere.hgetall(self._counts)
             counts = {lane: n for lane, text in there.items() if (n := _count(text)) is not None}
             for lane in there.keys() - counts.keys():
                 log.warning("writes_remembered_wrongly", lane=lane)
@@ -54,19 +57,17 @@ class LedgerWatch:
                 if writes > counts.get(lane, 0)
             }
             if more:
-                self._elsewhere.hset(self._name, mapping=more)
-            its_id: Any = self._elsewhere.get(self._id_name)
-            if its_id:
-                self._ledger.remember_id(str(its_id))
+                self._elsewhere.hset(self._counts, mapping=more)
         except redis.RedisError as error:
             log.info("writes_not_remembered_elsewhere", error=type(error).__name__)
 
     def _leave_id(self) -> None:
         """Leave the id of a ledger that is trusted, for processes that start later."""
         try:
-            self._elsewhere.set(self._id_name, self._ledger.known_id())
+            if self._ledger.known_id() not in ("", self._elsewhere.get(self._id)):
+                self._elsewhere.set(self._id, self._ledger.known_id())
         except redis.RedisError as error:
-            log.info("writes_not_remembered_elsewhere", error=type(error).__name__)
+            log.info("id_not_remembered_elsewhere", error=type(error).__name__)
 
     def _look_at_memory(self) -> None:
         share = self._ledger.memory()
