@@ -196,6 +196,9 @@ def test_what_a_lost_ledger_held_is_found_by_its_tags_and_given_back(service, se
     lose(servers["ledger"])
     with pytest.raises(UnknownKey):
         again(lambda: service.commissions.accept("held-0"))
+    until(lambda: "lost-writes" in service.alarms())
+    assert service.events("held-")["rejected"] == {}  # not before an operator has looked (F101)
+    assert service.ledger.trust("default")
     until(lambda: service.used() == (before + 5, 0), within=60)
     assert service.events("held-")["rejected"] == dict.fromkeys(held, 1)
     assert service.events("settled-")["rejected"] == {}
