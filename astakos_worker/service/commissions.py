@@ -7,7 +7,7 @@ workers is only a wake-up. No call talks to Astakos, and no token is held here.
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from astakos_worker.configuration.settings import Settings, SettingsOfAService
 from astakos_worker.ledger.contract import Entry
@@ -104,8 +104,8 @@ class Commission:
         return handle
 
 
-#: What `Commissions.resolve` is given: keys, serials and handles.
-W = TypeVar("W", bound=str | int | Commission)
+#: What `Commissions.resolve` is given: a key, a serial or a handle.
+Which = str | int | Commission
 
 
 class Commissions:
@@ -286,9 +286,19 @@ class Commissions:
         """
         return self._handle(self._decider.decide(which, "reject", reason, incarnation))
 
+    @overload
     def resolve(
-        self, accept: Iterable[W] = (), reject: Iterable[W] = ()
-    ) -> dict[W, Outcome | Exception]:
+        self, accept: Iterable[str | int] = (), reject: Iterable[str | int] = ()
+    ) -> dict[str | int, Outcome | Exception]: ...
+
+    @overload
+    def resolve(
+        self, accept: Iterable[Which] = (), reject: Iterable[Which] = ()
+    ) -> dict[Which, Outcome | Exception]: ...
+
+    def resolve(
+        self, accept: Iterable[Which] = (), reject: Iterable[Which] = ()
+    ) -> dict[Any, Outcome | Exception]:
         """Decide many commissions; return `{which: its outcome or its error}`.
 
         A string is a key, an integer a serial; a handle names its own use of its key. A
@@ -494,7 +504,7 @@ def _target(handle: Commission) -> Target:
     return Target(handle.key, handle.incarnation)
 
 
-def _targets(label: str, items: Iterable[W]) -> dict[W, Target]:
+def _targets(label: str, items: Iterable[Which]) -> dict[Which, Target]:
     """Return `{item: what it names}`; `BadValue` for what is neither key, serial nor handle."""
     if isinstance(items, str) or not isinstance(items, Iterable):
         raise BadValue(f"{label} must be a list of keys, serials and handles, not {items!r:.80}")
