@@ -43,8 +43,8 @@ class LedgerWatch:
     def exchange(self) -> None:
         """Learn the id and the counts that other processes left elsewhere, and leave our counts."""
         try:
-            if not self._ledger.known_id():
-                self._ledger.remember_id(str(self._elsewhere.get(self._id) or ""))
+            if its_id := self._elsewhere.get(self._id):
+                self._ledger.remember_id(str(its_id))
             there: Any = self._elsewhere.hgetall(self._counts)
             counts = {lane: n for lane, text in there.items() if (n := _count(text)) is not None}
             for lane in there.keys() - counts.keys():
