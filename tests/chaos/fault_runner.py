@@ -1,7 +1,7 @@
-"""Carries out a storm: one thread for the machine's blows, one for those of Astakos.
+"""Carries out the timetables of faults: one thread for the machine's, one for those of Astakos.
 
-A blow that comes late, since the one before took its time, comes at once. When it is over,
-everything runs again and nothing goes wrong any more.
+A fault whose time has passed, because the one before took longer, comes at once. At the end every
+process runs again and nothing goes wrong any more.
 """
 
 import threading
@@ -11,25 +11,26 @@ from collections.abc import Callable, Sequence
 from redis import Redis, RedisError
 
 from astakos_worker.demo.run_state import RunState
-from astakos_worker.local import LocalStack
+from astakos_worker.local import Process
 from astakos_worker.sandbox.control_client import ControlClient
 from astakos_worker.sandbox.errors import ControlError
 from astakos_worker.sandbox.faults import Kind
 from astakos_worker.service.errors import Unavailable
 from tests.chaos.fault_timetable import FAULTS, LATE, ScheduledFault
+from tests.chaos.moving_name import FailoverStack
 
 #: Seconds within which a component that was killed is up again, on a busy machine.
 _UP = 60.0
 _LOOK = 0.1
-_COLOURS = {"kill": "bold red", "pause": "red", "broker": "bold red"}
+_COLOURS = {"kill": "bold red", "pause": "red", "broker": "bold red", "fail-over": "bold red"}
 
 
 class FaultRunner:
-    """Two threads that do what the timetables say; `still` when both are through."""
+    """Two threads that do what the timetables say; `finished` when both have ended."""
 
     def __init__(
         self,
-        stack: LocalStack,
+        stack: FailoverStack,
         state: RunState,
         behind: Callable[[str], int],
         *,
@@ -39,11 +40,11 @@ class FaultRunner:
     ) -> None:
         self._stack = stack
         self._state = state
-        #: Does what goes on behind the service's back; returns how much of it.
+        #: Does what happens behind the service's back; returns how many commissions it made.
         self._behind = behind
         self._control = ControlClient(str(stack.sandbox_url))
         self._seed = seed
-        #: When the last ghost will have worked.
+        #: When the last late request will have been executed.
         self.last_ghost_at = 0.0
         self._over = threading.Event()
         self._broken: list[BaseException] = []
@@ -59,19 +60,19 @@ class FaultRunner:
         ]
 
     def start(self) -> None:
-        """Begin."""
+        """Start both threads."""
         for thread in self._threads:
             thread.start()
 
     @property
     def finished(self) -> bool:
-        """Return whether it is over; raise what it stumbled over."""
+        """Return whether both timetables are through; raise the error that ended one."""
         if self._broken:
             raise self._broken[0]
         return not any(thread.is_alive() for thread in self._threads)
 
     def stop(self) -> None:
-        """End it now, wherever it is, and let everything run again."""
+        """End both now, and let every process run again."""
         self._over.set()
         for thread in self._threads:
             if thread.ident is not None:
@@ -90,7 +91,7 @@ class FaultRunner:
                 if self._over.wait(max(0.0, began + fault.at - time.monotonic())):
                     return
                 do(fault)
-        # Whatever it is, whoever asks whether it is still is to know.
+        # Whatever it is, the thread that asks whether all is finished raises it.
         except BaseException as error:  # noqa: BLE001
             self._broken.append(error)
 
@@ -99,22 +100,26 @@ class FaultRunner:
     def _disturb_machine(self, fault: ScheduledFault) -> None:
         verb, _, whom = fault.what.partition(" ")
         if verb == "kill":
-            self._until_up(whom)
+            process = self._until_up(whom)
             self._say(fault, f"kill -9 of {whom}")
-            self._stack.processes[whom].kill()
+            process.kill()
         elif verb == "pause":
-            self._until_up(whom)
-            self._say(fault, f"{whom} stands still for {fault.seconds} s")
-            self._stack.processes[whom].pause()
+            process = self._until_up(whom)
+            self._say(fault, f"{whom} is paused for {fault.seconds} s")
+            process.pause()
             self._over.wait(fault.seconds)
-            self._stack.processes[whom].resume()
+            process.resume()
+        elif verb == "fail-over":
+            self._stack.fail_over(_UP)
+            self._say(fault, "broker and ledger fail over to another server behind their name")
         else:
             self._forget(fault)
 
-    def _until_up(self, name: str) -> None:
-        process, end = self._stack.processes[name], time.monotonic() + _UP
+    def _until_up(self, name: str) -> Process:
+        process, end = self._stack.process(name), time.monotonic() + _UP
         while not process.alive and time.monotonic() < end and not self._over.wait(_LOOK):
             pass
+        return process
 
     def _forget(self, fault: ScheduledFault) -> None:
         """Empty the broker's database: messages, what is unacknowledged, results."""
@@ -127,7 +132,7 @@ class FaultRunner:
                 except (RedisError, OSError):
                     self._over.wait(_LOOK)
                 else:
-                    self._say(fault, f"the broker forgets everything, {waiting} keys")
+                    self._say(fault, f"the broker loses its data, {waiting} keys")
                     return
 
     # --- Astakos ------------------------------------------------------------------------------

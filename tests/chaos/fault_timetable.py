@@ -1,8 +1,8 @@
-"""What goes wrong, and when: two timetables of blows, drawn from a seed. Pure.
+"""What goes wrong, and when: two timetables of faults, drawn from a seed. Pure.
 
-One is of the machine (processes are killed and paused, the broker forgets), the other of Astakos
-(it cuts, hangs, errs, restarts), so that the two meet in every combination. Each deals whole decks
-of its kinds in a new order: what a run is long enough for happens in it at least once.
+One is the machine's: processes are killed and paused, servers swapped, the broker's data lost. The
+other is Astakos': it cuts, hangs, errs, restarts. So the two meet in every combination. Each goes
+through all its kinds, then again in a new order: every kind happens at least once in a run.
 """
 
 import random
@@ -12,7 +12,7 @@ from astakos_worker.sandbox.faults import Kind
 
 #: Processes of the stack that are killed with -9; the stack starts them again.
 KILLED = ("commissions-1", "commissions-2", "lookups-1", "sweep-1", "beat", "broker")
-#: Those that stand still for a while: shorter and longer than a lease of eight seconds.
+#: Processes that are paused, for how many seconds: shorter and longer than a lease of eight.
 PAUSED = {"broker": (0.5, 3.0), "commissions-1": (0.5, 4.0), "commissions-2": (8.5, 10.0)}
 
 #: Seconds after which a late ghost works: with demo times a request may be sent for two seconds,
@@ -26,6 +26,8 @@ FAULTS: dict[str, dict[str, object]] = {
     "hang before": {"kind": Kind.HANG_BEFORE, "probability": 0.2},
     "hang after": {"kind": Kind.HANG, "probability": 0.2},
     "500 before": {"kind": Kind.ERROR_BEFORE, "probability": 0.4},
+    # Every request, for a good part of the run: for one or two minutes of ten.
+    "500 storm": {"kind": Kind.ERROR_BEFORE, "probability": 1.0, "status": 500},
     "503 before": {"kind": Kind.ERROR_BEFORE, "probability": 1.0, "status": 503},
     "500 after": {"kind": Kind.ERROR_AFTER, "probability": 0.4},
     "no holding": {"kind": Kind.NO_HOLDING, "probability": 0.5},
@@ -40,15 +42,19 @@ FAULTS: dict[str, dict[str, object]] = {
     "token refused": {"kind": Kind.TOKEN_REVOKED},
 }
 LASTING = (0.8, 2.5)
+#: A storm comes once, and lasts such a part of the whole run.
+STORM = "500 storm"
+STORM_LASTS = (0.1, 0.2)
 
 _MACHINE = (
     *(f"kill {name}" for name in KILLED),
     *(f"pause {name}" for name in PAUSED),
     "broker forgets",
+    "fail-over",
 )
 _ASTAKOS = (*FAULTS, "outage", "kill sandbox", "orphans", "twins", "serials")
 
-#: Seconds between two blows to the machine, at least: what was killed comes up meanwhile.
+#: Seconds between two faults: a process that was killed comes up meanwhile.
 _REST = (0.5, 2.0)
 
 
@@ -61,34 +67,37 @@ class ScheduledFault(NamedTuple):
 
 
 def machine(seed: int, seconds: float) -> list[ScheduledFault]:
-    """Return the blows to the stack's processes."""
+    """Return the faults of the stack's processes and servers."""
     return _timetable(random.Random(f"machine {seed}"), _MACHINE, seconds)
 
 
 def astakos(seed: int, seconds: float) -> list[ScheduledFault]:
-    """Return the blows to Astakos, and what goes on behind the service's back."""
+    """Return the faults of Astakos, and what happens behind the service's back."""
     return _timetable(random.Random(f"astakos {seed}"), _ASTAKOS, seconds)
 
 
 def _timetable(rng: random.Random, kinds: tuple[str, ...], seconds: float) -> list[ScheduledFault]:
-    """Deal decks until the time is over; a deck at least."""
+    """Go through all kinds, in a new order each time, until the time is over; once at least."""
     scheduled: list[ScheduledFault] = []
     at = 0.0
     while not scheduled or at < seconds:
-        for what in rng.sample(kinds, len(kinds)):
+        again = kinds if not scheduled else [kind for kind in kinds if kind != STORM]
+        for what in rng.sample(again, len(again)):
             at += rng.uniform(*_REST)
-            fault = ScheduledFault(round(at, 2), what, round(_lasting(rng, what), 2))
+            fault = ScheduledFault(round(at, 2), what, round(_lasting(rng, what, seconds), 2))
             scheduled.append(fault)
             at += fault.seconds
-    if at > seconds and len(scheduled) == len(kinds):  # one deck only: closer together
+    if at > seconds and len(scheduled) == len(kinds):  # every kind once: closer together
         return [ScheduledFault(round(b.at * seconds / at, 2), b.what, b.seconds) for b in scheduled]
     return [fault for fault in scheduled if fault.at < seconds]
 
 
-def _lasting(rng: random.Random, what: str) -> float:
+def _lasting(rng: random.Random, what: str, seconds: float) -> float:
     verb, _, whom = what.partition(" ")
     if verb == "pause":
         return rng.uniform(*PAUSED[whom])
+    if what == STORM:
+        return rng.uniform(*STORM_LASTS) * seconds
     if what in FAULTS or what == "outage":
         return rng.uniform(*LASTING)
     return 0.0

@@ -19,7 +19,6 @@ from astakos_worker.demo.proof import Check, Discrepancy, Evidence, prove
 from astakos_worker.demo.run import ProofResult
 from astakos_worker.demo.run_state import RunState, Snapshot
 from astakos_worker.ledger.contract import Ledger
-from astakos_worker.local import LocalStack
 from astakos_worker.sandbox.control_client import ControlClient
 from astakos_worker.sandbox.errors import ControlError
 from astakos_worker.service.commissions import Commissions
@@ -28,6 +27,7 @@ from astakos_worker.service.lookups import Lookups
 from astakosclient import AstakosClient
 from tests.chaos import fault_timetable, figures
 from tests.chaos.fault_runner import FaultRunner
+from tests.chaos.moving_name import FailoverStack
 from tests.chaos.other_callers import ByName, OwnClient
 from tests.chaos.producers import Orders, Producers
 
@@ -98,7 +98,7 @@ class Chaos:
     def __init__(self, options: Options, state: CombinedState) -> None:
         self._options = options
         self._state = state
-        self.stack = LocalStack(
+        self.stack = FailoverStack(
             options.directory, flower=False, env=_ENVIRONMENT, sandbox_args=("--cost", "real")
         )
 
@@ -160,7 +160,9 @@ class Chaos:
         counts |= figures.recorded(ledger, settings.service, (one.key for one in told))
         counts |= figures.issued(evidence)
         counts |= {"calls made again": snapshot.retried, "sent again by name": by_name.again}
-        restarts = {name: one.restarts for name, one in stack.processes.items() if one.restarts}
+        restarts = Counter({name: one.restarts for name, one in stack.processes.items()})
+        restarts["broker"] += restarts.pop("standby")  # whichever did the broker's work
+        restarts = +restarts
         counts["ended by themselves"] = sum(figures.died(restarts, faults).values())
         return Outcome(
             result,
@@ -180,7 +182,7 @@ def _left_open(ledger: Ledger, lane: str) -> list[Discrepancy]:
 class _Phases:
     """The phases, each of which waits for something, and no longer than it may take."""
 
-    stack: LocalStack
+    stack: FailoverStack
     state: CombinedState
     producers: Producers
     by_name: ByName

@@ -32,6 +32,7 @@ def test_everything_that_can_go_wrong_does_so_in_time(seconds):
         *fault_timetable.FAULTS,
         "outage",
         "broker forgets",
+        "fail-over",
     }
 
 
