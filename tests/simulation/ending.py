@@ -1,7 +1,7 @@
-"""What must hold when faults have ended, and drive and sweep have nothing left to do.
+"""What must hold at the end: no more faults, and nothing left to do for drive and sweep.
 
-Nothing of ours is pending in Astakos, every commission has ended as it was decided, callers
-were told the truth, and the holdings are the accepted commissions, exactly.
+Then nothing of ours is pending in Astakos. Every commission has ended as it was decided. Callers
+were told the truth. The holdings are exactly the sum of the accepted commissions.
 """
 
 from collections import Counter

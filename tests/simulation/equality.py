@@ -1,9 +1,9 @@
-"""What makes two moments of two runs equal: whatever follows the one follows the other.
+"""When two moments of two runs are equal: then the same things can follow both.
 
-A moment is looked at where every process stands still, so it is all there: what the ledger and
-Astakos hold, what the oracle remembers, and of each process where it stands and what it has in
-its hands, read off its frames. Times count from now: a run that is a second late is equal to
-one that is not. Left out is what nobody acts on: histories, alarms, reports.
+A moment is read when every process waits. It consists of what the ledger and Astakos hold, what
+the oracle remembers, and, for each process, its position in the code and its local variables,
+which are read from its frames. Times count from now, so that a run that is a second late equals
+one that is not. Left out is what decides nothing: histories, alarms, reports.
 """
 
 import functools
@@ -27,10 +27,10 @@ from tests.simulation.processes import STARTED, Host, Process
 from tests.simulation.stage import Stage, Watcher
 from tests.simulation.world import World
 
-#: Any number beyond is a time.
+#: Any number above this is a time.
 _A_TIME = STARTED / 2
 
-#: Fields that say what was, and decide nothing.
+#: Fields that record the past and decide nothing.
 _SPENT = {"history", "created", "at", "closed", "expires", "watched", "issue_time"}
 #: Times that decide nothing once they are over.
 _PASSING = {"lease", "leased", "send_until", "quiet_at", "stopped"}
@@ -202,7 +202,7 @@ class Moment:
         return out
 
     def _behind(self, value: Entry | Write) -> list[Any]:
-        """Return a record in hand, with how many writes and claims it is behind the ledger."""
+        """Return a record that a process holds, and how many writes and claims it is behind."""
         row = self._rows.get(value.record.key)
         version, fence = (row.version, row.fence) if row else (0, 0)
         own = {"version": version - value.version, "fence": fence - (value.fence or 0)}
@@ -226,7 +226,7 @@ class Moment:
         return (frame.f_code.co_qualname, frame.f_lasti, frame.f_locals)
 
     def _name(self, text: str) -> str:
-        """Return a name without what a draw or a count has put into it."""
+        """Return a name without its drawn or counted part."""
         if "[astakos1 " in text or (len(text) == _DRAWN and not text.strip("0123456789abcdef")):
             return _INCARNATION.sub(self._number, text)
         host = self._names.get(text)
@@ -235,7 +235,7 @@ class Moment:
         return text.rstrip("0123456789") if text.startswith(_NUMBERED) else text
 
     def _number(self, found: re.Match[str]) -> str:
-        """Return the how-manieth incarnation it is that is met."""
+        """Return the number of an incarnation, in the order in which they are met."""
         return str(self._incarnations.setdefault(found[0], len(self._incarnations)))
 
 

@@ -1,8 +1,8 @@
-"""What must hold at every step.
+"""The oracle: checks the promises that must hold at every step.
 
-The oracle sees each write of the ledger and each request that Astakos executes as it happens,
-and knows what callers were told. It never asks the engine. What must hold in the end is
-`ending.py`'s.
+It sees each write of the ledger and each request that Astakos executes, when it happens, and it
+knows what callers were told. It never asks the engine. `ending.py` checks what must hold at the
+end of a run.
 """
 
 from collections import Counter, defaultdict
@@ -25,7 +25,7 @@ SETTLED = {State.ACCEPTED: "accept", State.REJECTED: "reject"}
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a script allows beyond what any may."""
+    """What a script allows to end otherwise than the other scripts."""
 
     refusals: bool = False  # there is not enough quota for all
     conflicts: frozenset[str] = frozenset()  # keys of which it makes two truths itself
@@ -160,7 +160,7 @@ class Oracle:
             self.world.violate(f"{tag.key!r} is issued {self.posts[tag]} times")
 
     def resolves(self, one: Commission, verb: Verb) -> None:
-        """Check what one of our requests is about to do to a pending commission."""
+        """Check what a request of ours is about to do to a pending commission."""
         self.changes += 1
         serial, tag = one.serial, ours(one.name)
         bare = self._record(bare_key(serial))

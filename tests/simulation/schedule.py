@@ -1,7 +1,8 @@
-"""What may go wrong at a step, and who says where: an explicit list, or a seeded draw.
+"""The faults that are possible at a step, and the schedules that choose among them.
 
-A schedule is written as `12:crash 30:pause=61 44:delay=40`: the number of the step, and the
-fault. Whatever a seeded one has done is known in this form afterwards, and replays exactly.
+A schedule is written as `12:crash 30:pause=61 44:delay=40`: the number of a step, and the fault
+there. It is an explicit list, or drawn from a seed. What a drawn one did is known in this form
+afterwards, and can be repeated exactly.
 """
 
 import random
@@ -11,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 
 class Fault(NamedTuple):
-    """One thing that goes wrong; `amount` is seconds for those that take time."""
+    """One fault; `amount` is in seconds, for faults that take time."""
 
     kind: str
     amount: float = 0.0
@@ -70,7 +71,7 @@ TWO = Fault("two")
 LATE = Fault("late", 30)
 
 
-#: What may go wrong at a step; asked for only where something does, which is seldom.
+#: Returns the faults that are possible at a step. Called only if a fault is wanted there.
 Options = Callable[[], Sequence[Fault]]
 
 
@@ -78,7 +79,7 @@ class Schedule(Protocol):
     """Says what goes wrong at a step, if anything."""
 
     def pick(self, step: int, options: Options) -> Fault | None:
-        """Return one of the options, or None: it goes on."""
+        """Return one of the options, or None for no fault."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""What callers do, and what is there before them: the stories that schedules are tried on.
+"""Scripts: what callers do, and what the ledger and Astakos hold before they begin.
 
-A caller whose commission was refused, or whose decision came second, takes it as it is; what
-else it does not expect is a finding.
+A caller accepts it if its commission was refused, or if its decision came second. Any other error
+that a script does not expect is a violation.
 """
 
 from collections.abc import Callable

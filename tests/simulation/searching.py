@@ -1,7 +1,7 @@
-"""A search in shares: each share is some schedules, and processes take them as cores are free.
+"""A search for broken promises, in shares that several processes work on.
 
-What comes of a search is a tally: how many schedules, how they ended, and the first promise
-that was broken, with the fewest faults that break it.
+Its result is a tally: how many schedules were tried, how they ended, and the first promise that
+was broken, with the fewest faults that break it.
 """
 
 import itertools

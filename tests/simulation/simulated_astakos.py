@@ -1,7 +1,7 @@
-"""Astakos as a worker's client sees it: two steps a request, before its work and after.
+"""Astakos as a worker's client sees it: two steps for each request, before and after its work.
 
-The arithmetic is the sandbox's. A request may be lost, fail, or be executed when its caller has
-long given up; each one that is executed is shown to the oracle.
+The arithmetic is the sandbox's. A request may be lost, fail, or be executed after its caller has
+given up. Each executed request is shown to the oracle.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -44,7 +44,7 @@ _READ = (NOT_SENT, REQUEST_LOST, UNAUTHORIZED)
 _WRITE = (*_READ, FAILS, *DELAYS, *STORMS)
 _ISSUE = (*_WRITE, NO_HOLDING, DOUBLED)
 _SETTLE = (*_WRITE, BATCH_REFUSED)
-#: Each of these is passing: one in a run, or it would be right to call it lasting (F14, F27).
+#: Each of these happens once in a run: if it lasted, the commission would rightly end (F14, F27).
 _ONCE = (FAILS, NO_HOLDING, BATCH_REFUSED, *STORMS)
 
 

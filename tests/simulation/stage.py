@@ -1,4 +1,4 @@
-"""The scene of one run: a ledger, an Astakos, workers, and what callers do there."""
+"""The stage of one run: a ledger, an Astakos, workers, and the calls that callers make."""
 
 import copy
 import functools

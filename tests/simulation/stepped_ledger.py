@@ -1,7 +1,7 @@
 """The in-memory ledger as a process sees it: each script is a step, and may fail as Redis does.
 
-A round trip of several scripts is as many steps, since another connection's may come between
-them, and a crash may cut it short. What was written is shown to the oracle at once.
+A round trip of several scripts is several steps: scripts of another connection may run between
+them, and a crash may cut the round trip short. Each write is shown to the oracle at once.
 """
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence

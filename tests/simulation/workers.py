@@ -1,6 +1,6 @@
-"""A queue of wake-ups, the workers that take from it, their drives, and a sweep.
+"""A queue of wake-ups, the workers that take from it, their drives, and the sweeps.
 
-The bodies of tasks and drive are those of the shells in `astakos_worker`, without Celery.
+The bodies of the tasks and of the drive are those of `astakos_worker`, without Celery.
 """
 
 import itertools

@@ -1,8 +1,8 @@
-"""One thread in which many processes run, and a clock that moves only when all of them wait.
+"""Many processes in one thread, and a clock that moves only when all of them wait.
 
-A process is a greenlet that runs the engine's plain blocking code; it belongs to a host, and
-dies with it. Before each effect it asks `step`, and the schedule says what happens: it goes on,
-its host dies or stands still, another goes first, or the effect itself fails.
+A process is a greenlet that runs the engine's plain blocking code. It belongs to a host, and dies
+with it. Before each effect the process calls `step`. The schedule says what happens there: the
+process goes on, its host dies or stands still, another process goes first, or the effect fails.
 """
 
 import heapq
@@ -37,7 +37,7 @@ _STEP = 0.001
 
 @dataclass(slots=True)
 class Environment:
-    """What the world does of itself; the stage fills it in."""
+    """What the world can do on its own; the stage sets these."""
 
     sweep: Callable[[], None] = lambda: None
     drive: Callable[[], None] = lambda: None
@@ -100,7 +100,7 @@ class World:
         self._processes.insert(0 if first else len(self._processes), process)
 
     def at(self, time: float, call: Callable[[], None]) -> None:
-        """Have something happen at a time, whoever is still there to see it."""
+        """Have something happen at a time, even if every process is gone by then."""
         heapq.heappush(self._timers, (time, next(self._count), call))
 
     def note(self, violation: str) -> None:
@@ -144,7 +144,7 @@ class World:
         return None
 
     def sleep(self, seconds: float, when: Callable[[], bool] | None = None) -> None:
-        """Wait in the current process, its host being alive meanwhile."""
+        """Let the current process wait for so long, or until `when` returns True."""
         me = self.current
         if me is None:
             raise RuntimeError("only a process can wait")
@@ -153,11 +153,11 @@ class World:
 
     @property
     def alone(self) -> bool:
-        """Whether nothing but the current process is there, or will come by itself."""
+        """Whether the current process is the only one, and no timer will start another."""
         return len(self._processes) == 1 and not self._timers
 
     def read_clock(self) -> float:
-        """Return the time for a process: one that stands still here reads a later one."""
+        """Return the time; a process that is paused here reads a later one."""
         if self.current is not None:
             self.step("clock", "now")
         return self.clock.time
@@ -168,7 +168,7 @@ class World:
         if len(self._processes) > 1:
             yield ASIDE
         if kind == "clock":
-            return  # the rest differs in nothing from what comes before the next effect
+            return  # the other faults have the same effect before the next step
         yield CRASH
         yield SWEEP
         yield DRIVE
@@ -212,7 +212,7 @@ class World:
     # --- The hub ------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Run until nothing is left that would ever happen."""
+        """Run until nothing more can happen."""
         try:
             while self.violation is None:
                 self._reap()

@@ -1,9 +1,9 @@
-"""Whether a service's own usage and Astakos' agree, holding by holding: pure.
+"""Whether a service's own usage and Astakos' usage agree, holding by holding. Pure.
 
-Both sides are read at different times, so that a commission on its way looks like drift, and
-mending that would make some (the protocol, section 5.3, item 9). Nothing is called drift unless
-Astakos said the same before and after the service was asked, with nothing pending and nothing
-waiting in the ledger; and nothing is mended that one look alone has seen.
+Both sides are read at different times, so a commission on its way looks like drift. To repair that
+would make drift (the protocol, section 5.3, item 9). So a holding differs only if Astakos said the
+same before and after the service was asked, with nothing pending and nothing waiting in the
+ledger. And nothing is repaired that only one comparison has found.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ _INT64 = 2**63
 
 
 class Holding(NamedTuple):
-    """What a user has from a project; without a user, what all members of it have together."""
+    """A user's holding in a project; `user` None: the holding of the project, for all its users."""
 
     user: str | None
     project: str
@@ -23,7 +23,7 @@ class Holding(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """What Astakos says of a holding; pending imports are in its usage."""
+    """What Astakos says of a holding. What is pending is counted in the usage."""
 
     usage: int
     pending: int
@@ -35,38 +35,38 @@ Figures = Mapping[Holding, Figure]
 
 
 class BadUsageError(ValueError):
-    """Raised when what a service says of its usage cannot be right."""
+    """Raised when the rows that a service's function returned cannot be right."""
 
 
 class Agreement(StrEnum):
-    """What a look says of one holding."""
+    """What a comparison says of one holding."""
 
     EQUAL = "equal"
     DIFFERS = "differs"
-    BUSY = "busy"  # not to be judged now
-    UNKNOWN = "unknown"  # Astakos has no such holding, and so nothing can be repaired
+    BUSY = "busy"  # it changes just now: compare it later
+    UNKNOWN = "unknown"  # Astakos has no such holding, so nothing can be repaired
 
 
 @dataclass(frozen=True, slots=True)
 class UsageSnapshot:
-    """Both sides at one time: the service's usage, and Astakos' before and after reading it."""
+    """Both sides: the service's usage, and Astakos' before and after it was read."""
 
     own: Own
     before: Figures
     after: Figures
-    #: Commissions of the ledger that Astakos has not got yet name these.
+    #: Holdings of commissions in the ledger that Astakos has not received yet.
     awaited: frozenset[Holding] = frozenset()
     resources: frozenset[str] = field(default_factory=frozenset)
 
     def holdings(self) -> list[Holding]:
-        """Return what can be compared: all holdings of resources that the service counts."""
+        """Return the holdings to compare: those of all resources that the service counts."""
         both = self.own.keys() | self.before.keys() | self.after.keys()
         return sorted((h for h in both if h.resource in self.resources), key=_order)
 
 
 @dataclass(frozen=True, slots=True)
 class DriftFinding:
-    """One holding as a look found it. `own` is the service's figure, `usage` Astakos'."""
+    """One holding as a comparison found it; `own` is the service's figure, `usage` Astakos'."""
 
     holding: Holding
     agreement: Agreement
@@ -77,20 +77,21 @@ class DriftFinding:
 
     @property
     def missing(self) -> int:
-        """How much Astakos' usage lacks; less than nothing: it has so much too many."""
+        """How much Astakos' usage lacks; negative: it counts so much too many."""
         return self.own - self.usage
 
     @property
     def over_limit(self) -> bool:
-        """Whether recording it takes `force`."""
+        """Whether the repair needs `force`, because it goes over the limit."""
         return self.missing > 0 and self.own > self.limit
 
 
 def tally(rows: Iterable[object]) -> dict[Holding, int]:
-    """Return what a service counts, of rows `(user, project, resource, quantity)`.
+    """Return a service's usage by holding, from rows `(user, project, resource, quantity)`.
 
-    Rows of one holding are summed. A row with None for a user is a project's own holding; for
-    a resource without any such row, a project has what its members have together.
+    Rows of one holding are summed. A row whose user is None is the holding of a project. For a
+    resource without such a row, a project's holding is the sum of its members' holdings. Raises
+    `BadUsageError`.
     """
     own: dict[Holding, int] = {}
     for row in rows:
@@ -108,14 +109,14 @@ def tally(rows: Iterable[object]) -> dict[Holding, int]:
 
 
 def compare_holding(holding: Holding, snapshot: UsageSnapshot, ours: int = 0) -> DriftFinding:
-    """Return how a holding stands; `ours` is the quantity of a repair of it that is pending."""
+    """Compare one holding; `ours` is the quantity of a repair of it that is pending in Astakos."""
     own = snapshot.own.get(holding, 0)
     before, after = snapshot.before.get(holding), snapshot.after.get(holding)
     if before is None and after is None:
         if own == 0:
             return DriftFinding(holding, Agreement.EQUAL, "", 0)
         return DriftFinding(holding, Agreement.UNKNOWN, "Astakos has no such holding", own)
-    if before is None or after is None:  # a synchronisation of quotas makes holdings anew
+    if before is None or after is None:  # a synchronisation of quotas makes the holdings anew
         return DriftFinding(holding, Agreement.BUSY, "Astakos is making the holding anew", own)
     usage = after.usage - max(ours, 0)
     if after.pending > abs(ours):
@@ -138,13 +139,13 @@ def compare_holding(holding: Holding, snapshot: UsageSnapshot, ours: int = 0) ->
 
 
 def compare(snapshot: UsageSnapshot) -> list[DriftFinding]:
-    """Return all that a look did not find equal."""
+    """Return the holdings that are not equal."""
     found = (compare_holding(holding, snapshot) for holding in snapshot.holdings())
     return [each for each in found if not _equal(each)]
 
 
 def again(first: Iterable[DriftFinding], snapshot: UsageSnapshot) -> list[DriftFinding]:
-    """Return what differs still, and by the same figures; what does not is called busy."""
+    """Return what still differs by the same figures; what changed since is busy."""
     out = []
     for seen in first:
         now = compare_holding(seen.holding, snapshot)
@@ -157,7 +158,7 @@ def again(first: Iterable[DriftFinding], snapshot: UsageSnapshot) -> list[DriftF
 
 
 def stands(repaired: DriftFinding, snapshot: UsageSnapshot) -> str:
-    """Return why a pending repair must not be accepted; nothing if it is right still."""
+    """Return why a pending repair must not be accepted; an empty text if it may be."""
     now = compare_holding(repaired.holding, snapshot, repaired.missing)
     if now.agreement is Agreement.DIFFERS and (now.own, now.usage) == (
         repaired.own,
@@ -173,12 +174,12 @@ def stands(repaired: DriftFinding, snapshot: UsageSnapshot) -> str:
 
 
 def too_many(differing: int, compared: int, *, floor: int, share: float) -> bool:
-    """Return whether so many differ that the service's figures are to be doubted first."""
+    """Return whether so many differ that the service's own figures are probably wrong."""
     return differing > max(floor, int(compared * share))
 
 
 def _equal(finding: DriftFinding) -> bool:
-    # One that is busy and agrees in its figures is nothing that anybody has to know of.
+    # A busy holding with equal figures needs nobody's attention.
     return finding.agreement is Agreement.EQUAL or (
         finding.agreement is Agreement.BUSY and finding.missing == 0
     )

@@ -1,8 +1,8 @@
-"""Looks at a service's usage and at Astakos' quotas, in an order that shows what is on its way.
+"""Reads a service's usage and Astakos' quotas, in an order that shows what is on its way.
 
-A commission is in the ledger before it is in Astakos, and pending there before it counts. So
-Astakos is read before and after the service, and the ledger between the service and the last of
-these: what the service counts already is in one of them, and what ends meanwhile shows as a change.
+A commission is in the ledger before it is in Astakos, and it is pending there before it counts. So
+the order is: Astakos, the service, the ledger, Astakos again. What the service counts already is
+then in the ledger or in Astakos, and what ends in between shows as a change in Astakos.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -21,10 +21,11 @@ from astakos_worker.engine.listed import chunks
 from astakos_worker.ledger.contract import Ledger, LedgerError
 from astakosclient.errors import NotFound, Outcome
 
-#: A service's function: rows `(user, project, resource, quantity)`, of these projects at least.
+#: A function of the service: returns rows `(user, project, resource, quantity)`, of these projects
+#: at least; None: of all.
 Usage = Callable[[frozenset[str] | None], Iterable[object]]
 
-#: Users or projects that one request asks for: their uuids must fit into its first line.
+#: Users or projects in one request: their uuids must fit into its first line.
 _ASKED = 50
 
 
@@ -47,14 +48,14 @@ class Quotas(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is looked at; None: everything. `resources` are those that count nowhere else."""
+    """What is compared; None: everything. `resources` adds those that no row names."""
 
     users: frozenset[str] | None = None
     projects: frozenset[str] | None = None
     resources: frozenset[str] = frozenset()
 
     def covers(self, holding: Holding) -> bool:
-        """Return whether a holding is looked at. A user's alone, if users were named."""
+        """Return whether a holding is compared. If users are named, only theirs are."""
         user, project, resource = holding
         return (
             (self.users is None or user in self.users)
@@ -65,7 +66,7 @@ class Scope:
 
 @dataclass(slots=True)
 class SnapshotReader:
-    """Looks at one lane. `step` is called after each request, for whoever shows progress."""
+    """Reads both sides for one lane. `step` is called after each request, to show progress."""
 
     astakos: Quotas
     ledger: Ledger
@@ -74,7 +75,7 @@ class SnapshotReader:
     step: Callable[[], None] = field(default=lambda: None)
 
     def survey(self, scope: Scope) -> UsageSnapshot:
-        """Look at everything once: what it finds equal is so, what differs is looked at again."""
+        """Read everything once. What is equal is equal; what differs is to be inspected again."""
         own = {h: n for h, n in tally(self.usage(scope.projects)).items() if scope.covers(h)}
         awaited = self._awaited()
         users = scope.users
@@ -89,7 +90,7 @@ class SnapshotReader:
         return UsageSnapshot(own, there, there, awaited, resources)
 
     def inspect(self, findings: Iterable[DriftFinding]) -> UsageSnapshot:
-        """Look at some holdings closely: at Astakos before and after the service is asked."""
+        """Read some holdings closely: Astakos before and after the service."""
         holdings = [finding.holding for finding in findings]
         before = self._figures(holdings)
         own = tally(self.usage(frozenset(h.project for h in holdings)))
@@ -110,7 +111,7 @@ class SnapshotReader:
         self, users: Collection[str], projects: Collection[str] | None, resources: frozenset[str]
     ) -> dict[Holding, Figure]:
         found: dict[Holding, Figure] = {}
-        # Many projects would not fit beside many users; what is too much is left out later.
+        # Many projects would not fit beside many users. They are filtered out later.
         few = sorted(projects) if projects is not None and len(projects) <= _ASKED else None
         for some in chunks(sorted(users), _ASKED):
             try:
@@ -150,7 +151,7 @@ class SnapshotReader:
         return found
 
     def _awaited(self) -> frozenset[Holding]:
-        """Return the holdings of commissions that Astakos may not have got yet."""
+        """Return the holdings of commissions that Astakos may not have received yet."""
         named: set[Holding] = set()
         for keys in chunks(self.ledger.unissued(self.lane), 500):
             entries = self.ledger.get(self.lane, keys)
@@ -170,6 +171,6 @@ class SnapshotReader:
 
 
 def _only_nothing(error: NotFound) -> None:
-    """Raise what is not Astakos' word that it knows none of those asked for."""
+    """Raise the error again unless Astakos itself says that it knows none of those asked for."""
     if error.outcome is not Outcome.REFUSED:
         raise error
