@@ -1,4 +1,4 @@
-"""What can happen to a commission: each event is a fact, told by whoever saw it."""
+"""What can happen to a commission. Each event is a fact, reported by the process that saw it."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class Requested:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """The write-once cell holds this decision."""
+    """The cell holds this decision; it is written once."""
 
     decision: Decision
 
@@ -38,7 +38,7 @@ class Marked:
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """The POST of this mark certainly never left."""
+    """The POST of this mark certainly never left; the record is due again at `due`."""
 
     mark: int
     due: float
@@ -47,7 +47,7 @@ class Unsent:
 
 @dataclass(frozen=True, slots=True)
 class Doubtful:
-    """Whether the POST of this mark was executed is not known; look for it at `due`."""
+    """Nobody knows whether Astakos executed the POST of this mark. It is looked for at `due`."""
 
     mark: int
     due: float
@@ -56,7 +56,7 @@ class Doubtful:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Astakos executed nothing, and says so in its own words."""
+    """Astakos refused the POST of this mark, in its own words: it executed nothing."""
 
     mark: int
     fault: Fault
@@ -64,7 +64,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """Astakos executed nothing, and may answer otherwise later (F14)."""
+    """Astakos refused the POST of this mark, and may accept it later (F14)."""
 
     mark: int
     due: float
@@ -81,7 +81,7 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """A list that was started at `listed` does not hold the POST of this mark."""
+    """A list that was started at `listed` does not show the POST of this mark."""
 
     mark: int
     listed: float
@@ -95,7 +95,7 @@ class SettleMarked:
 
 @dataclass(frozen=True, slots=True)
 class SettleUnsent:
-    """The decision was certainly not executed by this send; try again at `due`."""
+    """This send of the decision was certainly not executed; the next one is at `due`."""
 
     send: int
     due: float
@@ -104,7 +104,7 @@ class SettleUnsent:
 
 @dataclass(frozen=True, slots=True)
 class SettleFailed:
-    """The decision may have been executed, or was not for a reason of its own."""
+    """The decision was sent, and nobody knows whether Astakos executed it; or it failed."""
 
     due: float
     fault: Fault
@@ -117,50 +117,50 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class SettleNotFound:
-    """Astakos does not know the serial any more."""
+    """Astakos does not know the serial that the decision was sent for."""
 
 
 @dataclass(frozen=True, slots=True)
 class TwinSettled:
-    """A twin is rejected, or gone."""
+    """A twin was rejected, or Astakos does not know it."""
 
     serial: int
 
 
 @dataclass(frozen=True, slots=True)
 class Vanished:
-    """The sweep found it gone, undecided by us (F69)."""
+    """The sweep found that Astakos does not list it any more, though we have not decided (F69)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resurfaced:
-    """A serial that we hold as settled is pending again in Astakos (F43)."""
+    """Astakos lists a serial as pending that our record says is settled (F43)."""
 
 
 @dataclass(frozen=True, slots=True)
 class TwinResurfaced:
-    """A twin that we hold as rejected is pending again in Astakos (F43)."""
+    """Astakos lists a twin as pending that our record says is rejected (F43)."""
 
     serial: int
 
 
 @dataclass(frozen=True, slots=True)
 class Conflicted:
-    """Two truths about one commission; a person has to look."""
+    """Two facts about one commission contradict each other; a person has to look."""
 
     fault: Fault
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A bare serial's record belongs to the commission of this key."""
+    """The bare serial is the serial of this key's commission."""
 
     key: str
 
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """A bare serial is pending and no record's; it looked so before anything was sent for it."""
+    """A bare serial is pending, and no record has it. `seen` identifies its commission."""
 
     seen: str
     name: str
@@ -173,28 +173,28 @@ class NotThere:
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """It cannot go on without a person."""
+    """The commission cannot go on without a person."""
 
     fault: Fault
 
 
 @dataclass(frozen=True, slots=True)
 class Revived:
-    """A person sends a dead one on its way again; what only waits, waits until `due`."""
+    """A person sends a dead commission again; an awaited one waits until `due`."""
 
     due: float
 
 
 @dataclass(frozen=True, slots=True)
 class Discarded:
-    """A person has given a dead one up."""
+    """A person gives a dead commission up."""
 
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Extended:
-    """Its caller wants it to be left undecided for longer."""
+    """The caller moves the deadline."""
 
     deadline: float
 
@@ -209,7 +209,7 @@ class Postponed:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """Whoever had it in hand found nothing to do."""
+    """The carrier that held the record found nothing to do."""
 
 
 @dataclass(frozen=True, slots=True)

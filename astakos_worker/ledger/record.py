@@ -20,10 +20,10 @@ KEY_LIMIT = 200
 
 Verb = Literal["accept", "reject"]
 
-#: When a call-back is told: "closed" is every end, "refused" that one alone.
+#: When a call-back is sent: "closed" is every end, "refused" that one alone.
 Moment = Literal["pending", "refused", "closed"]
 
-#: When it is told unless its caller says otherwise.
+#: When a call-back is sent, unless its caller says otherwise.
 WHEN_CLOSED: tuple[Moment, ...] = ("closed",)
 
 #: An error as the client's `to_dict()` gives it; the ledger does not look inside.
@@ -33,21 +33,21 @@ Fault = Mapping[str, Any]
 class State(StrEnum):
     """Where a commission is on its way. `states.py` has the transitions."""
 
-    AWAITED = "awaited"  # a decision came by name before the request
-    QUEUED = "queued"  # not sent, or known not to have arrived
-    ISSUING = "issuing"  # a POST was announced and is not accounted for
-    PENDING = "pending"  # Astakos holds it under our serial
-    SETTLING = "settling"  # decided, and sending that decision was announced
+    AWAITED = "awaited"  # a decision came, by name, before its request
+    QUEUED = "queued"  # not sent, or certainly not executed
+    ISSUING = "issuing"  # a POST is marked, and what became of it is not known
+    PENDING = "pending"  # Astakos holds it: its serial is known
+    SETTLING = "settling"  # decided, and sending the decision is marked
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     REFUSED = "refused"  # Astakos said no: quota, bad request
     CANCELLED = "cancelled"  # rejected before it was issued
-    VANISHED = "vanished"  # somebody else settled it: an alarm
+    VANISHED = "vanished"  # another program settled it: an alarm
     CONFLICT = "conflict"  # two decisions, or a serial that is not ours: an alarm
     UNKNOWN = "unknown"  # a bare serial that Astakos does not know
-    MERGED = "merged"  # a bare serial that turned out to be a keyed commission's
+    MERGED = "merged"  # a bare serial that is the serial of a keyed commission
     DEAD = "dead"  # needs a person
-    DISCARDED = "discarded"  # a dead one that a person has given up
+    DISCARDED = "discarded"  # dead, and given up by a person
 
 
 OPEN = frozenset({State.AWAITED, State.QUEUED, State.ISSUING, State.PENDING, State.SETTLING})
@@ -63,7 +63,7 @@ class Decision(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
 
 
 class Twin(NamedTuple):
-    """A second serial that Astakos holds for one key; `done` once it is rejected."""
+    """A second serial that Astakos gave for one key; `done` once it is rejected."""
 
     serial: int
     done: bool = False
@@ -84,7 +84,7 @@ class Record(
     tag_field="schema",  # the JSON begins with it: scripts look for it there
     tag=SCHEMA,
 ):
-    """Everything that is known of one commission. Times are seconds of the store's clock."""
+    """All that is known of one commission. Times are seconds of the store's clock."""
 
     key: str
     service: str
@@ -95,28 +95,28 @@ class Record(
     serial: int | None = None
     decision: Decision | None = None
     deadline: float | None = None  # undecided until then: rejected as expired
-    #: When it is to be looked at next; None: when something happens to it.
+    #: When a carrier is to look at it next; None: not before something happens to it.
     due: float | None = None
 
-    # Issue: how often a POST was announced, and what is not accounted for.
+    # Issue: how often a POST was marked, and until when.
     marks: int = 0
-    send_until: float | None = None  # the announced POST is not sent after this
-    quiet_at: float | None = None  # a list started after this proves that it was not done
-    doubts: int = 0  # announced POSTs that a probe proved not done
+    send_until: float | None = None  # the marked POST is not sent after this
+    quiet_at: float | None = None  # a list that was started after this shows the POST if it came
+    doubts: int = 0  # marked POSTs that a list proved not executed
     #: A refusal that waits for a probe (F13).
     refusal: Fault | None = msgspec.field(default=None, name="verdict")
 
-    # Settle: how often sending the decision was announced, and which of these may have left.
+    # Settle: how often sending the decision was marked, and which of these sends may have left.
     settles: int = 0
     sent: tuple[int, ...] = ()
     twins: tuple[Twin, ...] = ()
-    seen: str | None = None  # what a bare serial was when it was looked at, before any send
+    seen: str | None = None  # identifies a bare serial's commission, before the first send
 
     attempts: int = 0  # failures since the last progress, for the back-off
     failing_since: float | None = None
     error: Fault | None = None
-    callback: str | None = None  # a Celery task to be told of the outcome
-    moments: tuple[Moment, ...] = WHEN_CLOSED  # when it is to be told
+    callback: str | None = None  # the Celery task that gets the outcome
+    moments: tuple[Moment, ...] = WHEN_CLOSED  # when it is sent
     #: The states for which the call-back was handed to the broker.
     callbacks_sent: tuple[str, ...] = msgspec.field(default=(), name="told")
     closed: float | None = None
@@ -137,9 +137,9 @@ class Record(
 
     @property
     def settles_with(self) -> str:
-        """Return whose rows Astakos locks to settle it: a project's, which its users share.
+        """Return the holder whose rows Astakos locks to settle it: a project, for its users too.
 
-        Who settles commissions of one holder together leaves the others' to be issued meanwhile.
+        Commissions of one holder are settled together, so that the rows of others are not locked.
         """
         if self.request is None or not self.request.provisions:
             return ""
@@ -148,7 +148,7 @@ class Record(
 
     @property
     def is_open(self) -> bool:
-        """Return whether something is still to be done: a twin keeps a closed one open."""
+        """Return whether something is still to be done: also a twin to reject, or a call-back."""
         return self.state in OPEN or self.twins_due or bool(self.callbacks_due)
 
     @property
@@ -169,16 +169,16 @@ class Record(
 
     @property
     def bare(self) -> bool:
-        """Return whether this is a serial that somebody else's client issued."""
+        """Return whether this is a serial that another client issued."""
         return is_bare(self.key)
 
 
-# A caller's key is printable, so none can look like this one.
+# The keys of callers are printable, so none of them begins like this.
 _BARE = "\x1f"
 
 
 def bare_key(serial: int) -> str:
-    """Return the reserved key of a serial that no record of ours has."""
+    """Return the reserved key for a serial that no record of ours has."""
     return f"{_BARE}{serial}"
 
 

@@ -1,7 +1,7 @@
-"""A record and a decision as the text that the ledger stores, and back.
+"""A record and a decision as the texts that the ledger stores, and back.
 
-What a reader of the text relies on: it begins with its schema, and what has its default is left
-out. Whatever was written before is read: what is not quite in form by a slower way.
+A record's text begins with its schema, and leaves out what has its default: the scripts rely on
+that. All that was ever written is read. A text that is not quite in form is read in a slower way.
 """
 
 import json
@@ -79,10 +79,10 @@ def load_decision(text: str | bytes | None) -> Decision | None:
 
 
 def _lenient(raw: dict[str, Any]) -> Record:
-    """Return a record that is not quite what its types say, or `NewerSchemaError`.
+    """Return a record whose values are not quite of their types; raises `NewerSchemaError`.
 
-    A record that cannot be read would stand in its lane's way for good. A caller may have given
-    no string for a reason; an error text of Astakos may hold a lone surrogate; both were stored.
+    Such texts were stored: with a reason that is no string, or with half a surrogate pair in an
+    error text of Astakos. They must be read all the same.
     """
     schema = int(raw.pop("schema"))
     if schema > SCHEMA:
@@ -110,7 +110,7 @@ def _json(value: Record | Decision) -> str:
 
 
 def _plain(value: object) -> str | int | float:
-    """Return a caller's own kind of text or number, Django's `SafeString` say, as JSON has it."""
+    """Return a subclass of text or number, as Django's `SafeString`, as JSON has it."""
     match value:
         case str():
             return str.__str__(value)

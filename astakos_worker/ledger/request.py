@@ -17,7 +17,7 @@ NAME_LIMIT = 4096
 
 
 class Provision(NamedTuple):
-    """So much of a resource for a holder: `quantity` > 0 takes, < 0 gives back."""
+    """An amount of a resource for a holder: `quantity` > 0 takes, < 0 gives back."""
 
     holder: str  # "user:<uuid>" or "project:<uuid>"
     source: str | None  # "project:<uuid>" for a user's holding, None for a project's
@@ -30,7 +30,7 @@ class Provision(NamedTuple):
 
 
 def merge(provisions: Iterable[Provision]) -> tuple[Provision, ...]:
-    """Sum what names the same holding, in order of first appearance, as Astakos does."""
+    """Return one provision a holding, with the sum, in order of first appearance; as Astakos."""
     sums: dict[tuple[str, str | None, str], int] = {}
     for holder, source, resource, quantity in provisions:
         sums[holder, source, resource] = sums.get((holder, source, resource), 0) + quantity
@@ -46,9 +46,10 @@ class Request(msgspec.Struct, frozen=True):
 
 
 def fingerprint(service: str, request: Request) -> str:
-    """Return the same 16 digits for the same contents, in whatever order they were given.
+    """Return 16 digits that are the same for the same contents, in any order.
 
-    Name, deadline, decision and call-back are not in it: on a replay the first ones stand (F3).
+    Name, deadline, decision and call-back are not in it: when a call is repeated the first ones
+    stand (F3).
     """
     provisions = sorted(
         merge(request.provisions),
@@ -58,12 +59,12 @@ def fingerprint(service: str, request: Request) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-# Its text, escapes and all, is what fingerprints in wire names were made of: it cannot change.
+# Fingerprints in wire names were made of this very text, so it cannot change.
 _CANONICAL = json.JSONEncoder(separators=(",", ":"))
 
 
 class Tag(NamedTuple):
-    """The thread by which a lost answer is found again: the last part of a wire name."""
+    """The end of a wire name. By it a commission is found again whose answer was lost."""
 
     namespace: str
     key: str
@@ -83,7 +84,7 @@ _TAG = re.compile(
 
 
 def read_tag(wire_name: str) -> Tag | None:
-    """Return the tag at the very end of a name; a caller's text may hold fake ones (F22)."""
+    """Return the tag at the very end of a name; a caller's text may contain others (F22)."""
     found = _TAG.search(wire_name)
     if found is None:
         return None
@@ -92,7 +93,7 @@ def read_tag(wire_name: str) -> Tag | None:
 
 
 def caller_text(wire_name: str) -> str:
-    """Return a name without the tag at its very end."""
+    """Return a name without its tag."""
     found = _TAG.search(wire_name)
     return wire_name if found is None else wire_name[: found.start()].removesuffix(" ")
 

@@ -134,7 +134,7 @@ def queued(
 def awaited(
     key: str, service: str, incarnation: str, decision: Decision, *, now: float, until: float
 ) -> Record:
-    """Return the record of a decision whose request has not come yet (F77)."""
+    """Return the record of a decision that came before its request (F77)."""
     return Record(
         key,
         service,
@@ -150,7 +150,7 @@ def awaited(
 def bare(
     key: str, service: str, incarnation: str, *, serial: int, decision: Decision, now: float
 ) -> Record:
-    """Return the record of a decided serial that no record of ours has."""
+    """Return the record of a decision about a serial that no record of ours has."""
     return Record(
         key,
         service,

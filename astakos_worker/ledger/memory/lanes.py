@@ -1,6 +1,6 @@
-"""The ledger in memory, read: records, how lanes stand, and what is remembered beside them.
+"""The lanes of a ledger in memory, what is read of its records, and the sweep's memory.
 
-No record is written here; that is `memory.py`.
+No record is written here: that is `store.py`.
 """
 
 import threading
@@ -13,7 +13,7 @@ from astakos_worker.ledger.record import State
 
 
 class MemoryLanes:
-    """The part of `MemoryLedger` that writes no records."""
+    """The part of `MemoryLedger` that writes no record."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -25,7 +25,7 @@ class MemoryLanes:
     # --- Reading ------------------------------------------------------------------------------
 
     def get(self, lane: str, keys: Iterable[str]) -> dict[str, Entry]:
-        """Return the records of these keys, as far as there are any."""
+        """Return the records of these keys."""
         with self._lock:
             found = {key: self._row(lane, key) for key in keys}
             return {key: row.entry() for key, row in found.items() if row is not None}
@@ -46,7 +46,7 @@ class MemoryLanes:
         return 0
 
     def find(self, lane: str, serials: Iterable[int]) -> dict[int, str]:
-        """Return the keys whose records have these serials, twins included."""
+        """Return the keys whose records have these serials, as their own or as twins."""
         with self._lock:
             index = self._at(lane).serials
             return {
@@ -65,13 +65,13 @@ class MemoryLanes:
             return [(serial, key) for serial, key in all_ if serial > above][:limit]
 
     def unissued(self, lane: str) -> list[str]:
-        """Return keys of open records without a serial: what Astakos may not show yet."""
+        """Return the keys of open records without a serial: Astakos may not list them yet."""
         with self._lock:
             rows = self._at(lane).rows.items()
             return [k for k, row in rows if row.record.is_open and row.record.serial is None]
 
     def expired(self, lane: str, limit: int = 500, skip: int = 0) -> list[str]:
-        """Return keys of undecided records whose deadline has passed, the oldest first."""
+        """Return the keys of undecided records past their deadline, the oldest first."""
         with self._lock:
             now = self.clock.now()
             late = sorted(
@@ -85,7 +85,7 @@ class MemoryLanes:
             return [key for _, key in late][skip : skip + limit]
 
     def dead(self, lane: str, limit: int = 500) -> list[str]:
-        """Return keys of dead records, those that are purged first in front."""
+        """Return the keys of dead records; those that are purged first come first."""
         with self._lock:
             rows = [self._row(lane, key) for key in list(self._at(lane).rows)]
             dead = [row for row in rows if row is not None and row.record.state is State.DEAD]
@@ -97,7 +97,7 @@ class MemoryLanes:
             return sorted(name for name, at in self._lanes.items() if at.used)
 
     def lane(self, name: str) -> Lane:
-        """Return how a lane stands."""
+        """Return the state of a lane."""
         with self._lock:
             at, now = self._at(name), self.clock.now()
             opened = [row.record for row in at.rows.values() if row.record.is_open]
@@ -117,7 +117,7 @@ class MemoryLanes:
             )
 
     def next_due(self) -> float | None:
-        """Return when a record is due next, for who moves the clock; None if none will be."""
+        """Return when the next record is due, for a caller that moves the clock; None: none is."""
         with self._lock:
             return min(
                 (
@@ -132,7 +132,7 @@ class MemoryLanes:
     # --- Lanes at rest, alarms, named leases --------------------------------------------------
 
     def rest(self, lane: str, seconds: float, reason: str) -> None:
-        """Let nobody work on a lane for a while; then one carrier tries with one record."""
+        """Let nobody work on a lane for a while; then one carrier tries one record."""
         with self._lock:
             at, now = self._at(lane), self.clock.now()
             at.trier = None
@@ -160,7 +160,7 @@ class MemoryLanes:
             self._at(lane).failures = 0
 
     def alarm(self, lane: str, name: str, text: str | None) -> None:
-        """Raise an alarm for operators, or with None end it."""
+        """Raise an alarm for operators; with None end it."""
         with self._lock:
             if text is None:
                 self._at(lane).alarms.pop(name, None)
@@ -169,7 +169,7 @@ class MemoryLanes:
                 self._at(lane).used = True
 
     def take_lease(self, name: str, holder: str, lease: float) -> bool:
-        """Take or renew a named lease; False: another has it."""
+        """Take or renew a named lease for so many seconds; False: another holder has it."""
         with self._lock:
             now = self.clock.now()
             other, till = self._leases.get(name, (holder, 0.0))
@@ -179,7 +179,7 @@ class MemoryLanes:
             return True
 
     def release_lease(self, name: str, holder: str) -> None:
-        """Give a named lease back."""
+        """Give a named lease back, if this holder has it."""
         with self._lock:
             if self._leases.get(name, ("", 0.0))[0] == holder:
                 del self._leases[name]
@@ -187,7 +187,7 @@ class MemoryLanes:
     # --- Lost writes --------------------------------------------------------------------------
 
     def known_writes(self) -> dict[str, int]:
-        """Return how many writes of each lane this process was told of."""
+        """Return how many writes this process knows each lane to have had."""
         with self._lock:
             return dict(self._seen)
 
@@ -197,7 +197,7 @@ class MemoryLanes:
             self._seen[lane] = max(writes, self._seen.get(lane, 0))
 
     def lost_writes(self) -> set[str]:
-        """Return the lanes of which writes are gone that somebody was told of (F68)."""
+        """Look whether the ledger has fewer writes than known; return the lanes concerned."""
         with self._lock:
             for lane in self._seen:
                 self._notice(lane, self._at(lane).writes)
@@ -216,7 +216,7 @@ class MemoryLanes:
             return bool(self._at(lane).distrust)
 
     def trust(self, lane: str) -> bool:
-        """Go on with a lane of which writes are gone; False: none are."""
+        """Go on with a lane that was distrusted; False: it was not."""
         with self._lock:
             at = self._at(lane)
             if not at.distrust:
@@ -229,13 +229,13 @@ class MemoryLanes:
     # --- What the sweep remembers -------------------------------------------------------------
 
     def sightings(self, lane: str, serials: Sequence[int]) -> dict[int, Sighting]:
-        """Return what is remembered of these serials; new ones are remembered as of now."""
+        """Return what is remembered of these serials; new ones are remembered from now on."""
         with self._lock:
             seen, now = self._at(lane).sightings, self.clock.now()
             return {n: seen.setdefault(n, Sighting(now)) for n in serials}
 
     def remember_descriptions(self, lane: str, descriptions: Mapping[int, str]) -> None:
-        """Remember how serials look."""
+        """Remember what was found out about serials."""
         with self._lock:
             seen, now = self._at(lane).sightings, self.clock.now()
             for n, text in descriptions.items():
@@ -248,7 +248,7 @@ class MemoryLanes:
             at.sightings = {n: sight for n, sight in at.sightings.items() if n in listed}
 
     def note(self, lane: str, name: str, text: str | None) -> None:
-        """Remember a text about a lane under a name, or with None forget it."""
+        """Remember a text about a lane under a name; with None forget it."""
         with self._lock:
             if text is None:
                 self._at(lane).notes.pop(name, None)
@@ -257,7 +257,7 @@ class MemoryLanes:
                 self._at(lane).used = True
 
     def notes(self, lane: str) -> dict[str, str]:
-        """Return what is remembered about a lane."""
+        """Return the texts that are remembered about a lane."""
         with self._lock:
             return dict(self._at(lane).notes)
 

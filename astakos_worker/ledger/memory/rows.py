@@ -1,4 +1,4 @@
-"""What the ledger in memory keeps of one lane: its records, and what stands beside them."""
+"""What the ledger in memory keeps of one lane: its records, and the rest of the lane's keys."""
 
 import math
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from astakos_worker.ledger.record import Decision, Record
 
 @dataclass
 class Row:
-    """One record, and what a server keeps beside it."""
+    """One record, with what a server keeps beside it."""
 
     record: Record
     version: int = 0
@@ -21,10 +21,10 @@ class Row:
     due: float | None = None
     watched: float = 0.0
     expires: float = math.inf
-    mark: Mark | None = None  # what was announced since the record was written
+    mark: Mark | None = None  # of the claims since the record was written
 
     def entry(self, *, fresh: bool = False) -> Entry:
-        """Return it as the ledger gives it."""
+        """Return the record as the ledger gives it."""
         record = up_to_date(self.record, self.mark, self.cell)
         return Entry(record, self.version, self.fence, self.cell, self.lease, fresh)
 
@@ -38,9 +38,9 @@ class MemoryLane:
     """What one lane's keys hold."""
 
     def __init__(self) -> None:
-        self.used = False  # it has had a record, or something was said of it
+        self.used = False  # the lane has had a record, an alarm or a note
         self.writes = 0
-        self.distrust = 0  # somebody was told of so many writes that are not there
+        self.distrust = 0  # how many writes were known when some were gone
         self.rows: dict[str, Row] = {}
         self.serials: dict[int, str] = {}
         self.awake: dict[str, float] = {}
@@ -56,19 +56,19 @@ class MemoryLane:
         self.notes: dict[str, str] = {}
 
     def due(self, queue: Queue, now: float) -> list[str]:
-        """Return the keys of what is due in a queue, the most overdue first."""
+        """Return the keys of the due records of a queue, the most overdue first."""
         rows = [
             (row.due, key)
             for key, row in self.rows.items()
             if row.queue == queue
             and row.due is not None
             and row.due <= now
-            and row.record.is_open  # one that was closed by who did not hold it is left out
+            and row.record.is_open  # one may have been closed by a process that did not hold it
         ]
         return [key for _, key in sorted(rows)]
 
     def purge(self, key: str) -> None:
-        """Forget a record and the serials that it has in the index."""
+        """Forget a record, and its serials in the index."""
         row = self.rows.pop(key)
         for serial in row.serials():
             if self.serials.get(serial) == key:

@@ -1,6 +1,6 @@
-"""The same ledger in memory: for simulations, and for services' own tests.
+"""The ledger in this process' memory: for simulations, and for the tests of services.
 
-It follows the scripts beside `store.py` line by line; both are held to one contract test.
+It does what the scripts of `redis/` do; the tests hold both to the same answers.
 """
 
 import math
@@ -23,7 +23,7 @@ from astakos_worker.ledger.memory.lanes import MemoryLanes
 from astakos_worker.ledger.memory.rows import MemoryLane, Row
 from astakos_worker.ledger.record import Decision, State, is_bare
 
-#: So many times as many are looked at as are taken, and at most so many, for what goes together.
+#: Look at so many times as many records as are taken, and at most at so many.
 _WIDE, _MOST_WIDE = 8, 400
 
 
@@ -48,18 +48,18 @@ class MemoryLedger(MemoryLanes):
     # --- The four primitives ------------------------------------------------------------------
 
     def cas(self, writes: Sequence[Write]) -> list[Written]:
-        """Write each whose version still stands."""
+        """Make each write whose version still stands; answer each."""
         with self._lock:
             return [self._cas(write) for write in writes]
 
     def claim(self, asked: Asked, writes: Sequence[Write] = ()) -> tuple[Claim, list[Written]]:
-        """Write, then lease what is most overdue or sign off as awake."""
+        """Make the writes, then claim what is most overdue."""
         with self._lock:
-            verdicts = [self._cas(write) for write in writes]
-            return self._claim(asked), verdicts
+            answers = [self._cas(write) for write in writes]
+            return self._claim(asked), answers
 
     def sign_off(self, lane: str, carrier: str) -> bool:
-        """Say that a carrier goes; True: it is to wakeup, since more is due."""
+        """Say that a carrier ends; return whether it is to send a wake-up, since more is due."""
         with self._lock:
             at = self._at(lane)
             at.awake.pop(carrier, None)
@@ -82,7 +82,7 @@ class MemoryLedger(MemoryLanes):
     def beat(
         self, carriers: Mapping[str, Sequence[str]], driver: str | None, lease: float
     ) -> dict[str, int]:
-        """Say who is awake, per lane; whoever drives learns where to ring how often."""
+        """Say which carriers are alive; return to the driver the wake-ups wanted, by lane."""
         with self._lock:
             now = self.clock.now()
             for lane, names in carriers.items():
@@ -102,7 +102,7 @@ class MemoryLedger(MemoryLanes):
             return rings
 
     def watch(self, lane: str, key: str, seconds: float) -> Entry | None:
-        """Have changes of a record published for a while; return it as it is."""
+        """Report the changes of a record for so many seconds; return it as it is now."""
         with self._lock:
             row = self._row(lane, key)
             if row is None:
@@ -170,7 +170,7 @@ class MemoryLedger(MemoryLanes):
 
     @staticmethod
     def _move(row: Row, write: Write, now: float) -> None:
-        """Set lease and due time; a live lease is its holder's alone."""
+        """Set the lease and the due time, unless another carrier holds the record."""
         record = write.record
         holds = write.fence is not None and row.fence == write.fence
         if not holds and row.lease > now:
@@ -183,7 +183,7 @@ class MemoryLedger(MemoryLanes):
         row.queue = queue_of(record)
 
     def _index(self, at: MemoryLane, row: Row) -> str | None:
-        """Enter the record's serials; return the key that had one of them."""
+        """Enter the record's serials; return another key that has one of them."""
         clash = None
         for serial in row.serials():
             other = at.serials.get(serial)
@@ -198,7 +198,7 @@ class MemoryLedger(MemoryLanes):
 
     @staticmethod
     def _clash(at: MemoryLane, row: Row) -> str | None:
-        """Return who had one of the serials before, for a write whose answer was lost."""
+        """Return another key that has one of the serials, for a write whose answer was lost."""
         clash = None
         for serial in row.serials():
             other = at.serials.get(serial)
@@ -264,7 +264,7 @@ class MemoryLedger(MemoryLanes):
         return next((key for key in keys[:_MOST_WIDE] if not at.rows[key].record.attempts), None)
 
     def _mark(self, asked: Asked, row: Row, now: float) -> bool:
-        """Announce what who claims a record is about to send; False: nothing new."""
+        """Mark what the carrier of a claim is about to send; False: nothing is marked."""
         what, times = sends(row.record), 1
         if what == "issue":
             if row.mark or (row.cell and row.cell.verb == "reject"):
@@ -282,13 +282,13 @@ class MemoryLedger(MemoryLanes):
     def _is_ripe(
         at: MemoryLane, decided: list[str], waiting: list[str], settles: int, before: float
     ) -> bool:
-        """Return whether what is decided waits for no more company."""
+        """Return whether what is decided waits no longer for others."""
         enough = not waiting or len(decided) >= settles
         return bool(decided) and (enough or (at.rows[decided[0]].due or 0.0) <= before)
 
     @staticmethod
     def _together(at: MemoryLane, keys: list[str], n: int) -> list[str]:
-        """Put the most overdue and who else is of the same holder first, then the next likewise."""
+        """Return the keys: the most overdue, others of its holder, then the next, and so on."""
         if len(keys) <= n:
             return keys
         groups: dict[str, list[str]] = {}
@@ -298,7 +298,7 @@ class MemoryLedger(MemoryLanes):
 
     @staticmethod
     def _trusted(at: MemoryLane, keys: list[str], now: float) -> list[str]:
-        """Put off what is queued: it may have been issued already (F68)."""
+        """Return the keys without what is queued, put off: it may have been issued (F68)."""
         rows = at.rows
         queued = {
             key for key in keys if rows[key].record.state is State.QUEUED and not rows[key].mark
@@ -336,10 +336,10 @@ class MemoryLedger(MemoryLanes):
         if not decided + waiting:
             return False
         if wakeups.coalesce if coalesce is None else coalesce:
-            settlers = 2 if decided > 4 * wakeups.per_carrier else 1  # and no more: see `claim`
+            settlers = 2 if decided > 4 * wakeups.per_carrier else 1  # a third would find nothing
             backlog = waiting + min(decided, settlers * wakeups.per_carrier)
             wanted = min(wakeups.carriers, math.ceil(backlog / wakeups.per_carrier))
-            wanted = wanted if at.until is None else 1  # and one tries a lane
+            wanted = wanted if at.until is None else 1  # one tries a lane that has rested
             promised = sum(till >= now for till in at.promised.values())
             if at.awake_now(now) + promised >= wanted:
                 return False
@@ -348,14 +348,14 @@ class MemoryLedger(MemoryLanes):
         return True
 
     def _answered(self, at: MemoryLane, wakeup_id: str | None) -> str:
-        """Return the promise that a carrier keeps; which one of any for anyone matters not."""
+        """Return the wake-up that a carrier answers. Any wake-up for anyone will do: the first."""
         anyones = map(_anyone, range(self._wakeups.carriers))
         return (
             next(filter(at.promised.get, anyones), "") if wakeup_id == ANYONE else wakeup_id or ""
         )
 
     def _wakeup_for_anyone(self, at: MemoryLane) -> bool:
-        """Promise a wake-up for whatever is due, under a name that no standing promise has."""
+        """Ask for a wake-up for whatever is due, under the first name that does not count now."""
         now = self.clock.now()
         for i in range(self._wakeups.carriers):
             if at.promised.get(_anyone(i), 0.0) < now:

@@ -1,7 +1,7 @@
-"""Whether the ledger's server has room for new commissions.
+"""Whether the ledger's server has memory left for new commissions (F79).
 
-They are refused while there is still some: serials and decisions of those that there are must be
-written in any case, and a broker on the same server needs memory too (F79).
+New commissions are refused before the memory is full. What is left is for the serials and decisions
+of the commissions that there are, and for a broker on the same server.
 """
 
 import time
@@ -10,18 +10,18 @@ from typing import Any
 
 #: New commissions are refused from this share of the server's memory on.
 LIMIT = 0.9
-#: Seconds that a look counts.
+#: Seconds between two questions to the server.
 _LOOK = 1.0
 
 
 def used_share(memory: Mapping[str, Any]) -> float:
-    """Return the used share by the server's own figures; 0 where there is no bound."""
+    """Return the used share of the memory, by the server's own figures; 0 where it has no bound."""
     bound = int(memory.get("maxmemory", 0))
     return int(memory.get("used_memory", 0)) / bound if bound else 0.0
 
 
 class Capacity:
-    """What a process last saw of it, while it enqueues: one look a second, with a write."""
+    """What this process last knew of it. It asks once a second, together with a write."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -30,7 +30,7 @@ class Capacity:
 
     @property
     def wants_a_look(self) -> bool:
-        """Return whether the last look is too long ago."""
+        """Return whether the server is to be asked again."""
         return self._monotonic() >= self._look_at
 
     def saw(self, memory: Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
-"""How the lanes of a ledger on a server stand: rests, alarms, leases, lost writes, its memory.
+"""The lanes of a ledger on a server: rests, alarms, leases, lost writes; and its memory.
 
-What operators and workers look after, beside the records; no record is written here.
+Workers and operators use these, beside the records. No record is written here.
 """
 
 import json
@@ -19,7 +19,7 @@ class RedisLanes(Scripts):
         return sorted(self._call(lambda: self._server.smembers(f"{self._prefix}lanes")))
 
     def lane(self, name: str) -> Lane:
-        """Return how a lane stands."""
+        """Return the state of a lane."""
         prefix = self._lane_prefix(name)
         now = self._time()
 
@@ -54,7 +54,7 @@ class RedisLanes(Scripts):
     # --- Lanes at rest, alarms, named leases --------------------------------------------------
 
     def rest(self, lane: str, seconds: float, reason: str) -> None:
-        """Let nobody work on a lane for a while; then one carrier tries with one record."""
+        """Let nobody work on a lane for a while; then one carrier tries one record."""
         self._run([("rest", self._lane_prefix(lane), ["rest", ms(seconds), reason])])
 
     def end_rest(self, lane: str) -> None:
@@ -72,7 +72,7 @@ class RedisLanes(Scripts):
         self._run([("rest", self._lane_prefix(lane), ["worked"])])
 
     def alarm(self, lane: str, name: str, text: str | None) -> None:
-        """Raise an alarm for operators, or with None end it."""
+        """Raise an alarm for operators; with None end it."""
         alarms = f"{self._lane_prefix(lane)}alarms"
         if text is None:
             self._call(lambda: self._server.hdel(alarms, name))
@@ -80,12 +80,12 @@ class RedisLanes(Scripts):
             self._remember(lane, "alarms", {name: text})
 
     def take_lease(self, name: str, holder: str, lease: float) -> bool:
-        """Take or renew a named lease; False: another has it."""
+        """Take or renew a named lease for so many seconds; False: another holder has it."""
         [held] = self._run([("lease", "", [name, holder, ms(lease)])])
         return bool(held)
 
     def release_lease(self, name: str, holder: str) -> None:
-        """Give a named lease back."""
+        """Give a named lease back, if this holder has it."""
         self._run([("lease", "", [name, holder, ""])])
 
     # --- Lost writes, memory ------------------------------------------------------------------
@@ -125,7 +125,7 @@ class RedisLanes(Scripts):
         return bool(self._call(lambda: self._server.exists(f"{self._lane_prefix(lane)}distrust")))
 
     def trust(self, lane: str) -> bool:
-        """Go on with a lane of which writes are gone; False: none are."""
+        """Go on with a lane that was distrusted; False: it was not."""
         [(now, writes, trusted)] = self._run([("trust", self._lane_prefix(lane), [])])
         self.clock.saw(now)
         self.remember_writes(lane, writes)
@@ -138,7 +138,7 @@ class RedisLanes(Scripts):
     # --- Watching -----------------------------------------------------------------------------
 
     def watch(self, lane: str, key: str, seconds: float) -> Entry | None:
-        """Have changes of a record published for a while; return it as it is."""
+        """Publish the changes of a record for so many seconds; return it as it is now."""
         [row] = self._run([("watch", self._lane_prefix(lane), [key, ms(seconds)])])
         return self._entry(row) if row[0] else None
 
@@ -147,14 +147,14 @@ class RedisLanes(Scripts):
         return f"{self._lane_prefix(lane)}changed"
 
     def read_change(self, message: str) -> tuple[str, Entry | None]:
-        """Return a published change: a key, and its record; None if that is for newer eyes."""
+        """Return a published change: a key, and its record; None if it cannot be read."""
         key, *row = json.loads(message)
         return key, self._entry(row)
 
     # --- The server ---------------------------------------------------------------------------
 
     def check(self) -> None:
-        """Raise `LedgerError` if the server may forget what it was told, or is a cluster."""
+        """Raise `LedgerError` if the server may lose what it acknowledged, or is a cluster."""
         info = self._call(self._server.info)
         policy = str(info.get("maxmemory_policy", "noeviction"))
         if policy != "noeviction":

@@ -15,7 +15,7 @@ class RedisSightings(Scripts):
     """The sweep's memory: the part of `RedisLedger` that no record of ours is in."""
 
     def sightings(self, lane: str, serials: Sequence[int]) -> dict[int, Sighting]:
-        """Return what is remembered of these serials; new ones are remembered as of now."""
+        """Return what is remembered of these serials; new ones are remembered from now on."""
         if not serials:
             return {}
         prefix = self._lane_prefix(lane)
@@ -31,7 +31,7 @@ class RedisSightings(Scripts):
         return found
 
     def remember_descriptions(self, lane: str, descriptions: Mapping[int, str]) -> None:
-        """Remember how serials look."""
+        """Remember what was found out about serials."""
         if descriptions:
             self._remember(lane, "looks", {str(n): text for n, text in descriptions.items()})
 
@@ -54,7 +54,7 @@ class RedisSightings(Scripts):
                 return
 
     def note(self, lane: str, name: str, text: str | None) -> None:
-        """Remember a text about a lane under a name, or with None forget it."""
+        """Remember a text about a lane under a name; with None forget it."""
         notes = f"{self._lane_prefix(lane)}notes"
         if text is None:
             self._call(lambda: self._server.hdel(notes, name))
@@ -62,5 +62,5 @@ class RedisSightings(Scripts):
             self._remember(lane, "notes", {name: text})
 
     def notes(self, lane: str) -> dict[str, str]:
-        """Return what is remembered about a lane."""
+        """Return the texts that are remembered about a lane."""
         return dict(self._call(lambda: self._server.hgetall(f"{self._lane_prefix(lane)}notes")))

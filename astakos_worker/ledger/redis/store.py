@@ -1,7 +1,7 @@
-"""The ledger in Redis or Valkey. Each primitive is one small script in a file beside this one.
+"""The ledger on a Redis or Valkey server: its records, each call by a script beside this file.
 
-Every call is one round trip. Versions make writes safe to repeat: one whose answer was lost
-and that is sent again finds its own record and succeeds.
+Every call is one round trip. Writes may be repeated: a write whose answer was lost, and that is
+sent again, finds its own record and is answered as done.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,7 +40,7 @@ from astakos_worker.ledger.redis.sightings import RedisSightings
 
 log = structlog.get_logger(__name__)
 
-#: So many records are written by one call: the server serves nobody else meanwhile.
+#: One script writes at most so many records: the server serves nobody else meanwhile.
 _A_CALL: Final = 16
 
 #: Why `decide.lua` decided nothing: the record cannot be read by us; it is another incarnation.
@@ -67,7 +67,7 @@ class RedisLedger(RedisLanes, RedisSightings):
     # --- The four primitives ------------------------------------------------------------------
 
     def cas(self, writes: Sequence[Write]) -> list[Written]:
-        """Write each whose version still stands; one round trip."""
+        """Make each write whose version still stands, in one round trip; answer each."""
         together = _together(writes)
         calls = [self._cas_call(some) for some in together]
         replies = self._run(calls, expected=(redis.exceptions.OutOfMemoryError,))
@@ -201,7 +201,7 @@ class RedisLedger(RedisLanes, RedisSightings):
     def beat(
         self, carriers: Mapping[str, Sequence[str]], driver: str | None, lease: float
     ) -> dict[str, int]:
-        """Say who is awake, per lane; whoever drives learns where to ring how often."""
+        """Say which carriers are alive; return to the driver the wake-ups wanted, by lane."""
         drives = driver is not None and self.take_lease("drive", driver, lease)
         lanes = sorted(set(self.lanes()) | set(carriers)) if drives else sorted(carriers)
         forgotten = ms(self._wakeups.forgotten)
@@ -222,7 +222,7 @@ class RedisLedger(RedisLanes, RedisSightings):
     # --- Reading ------------------------------------------------------------------------------
 
     def get(self, lane: str, keys: Iterable[str]) -> dict[str, Entry]:
-        """Return the records of these keys, as far as there are any."""
+        """Return the records of these keys; those that cannot be read are left out."""
         wanted = list(keys)
         prefix = self._lane_prefix(lane)
 
@@ -253,7 +253,7 @@ class RedisLedger(RedisLanes, RedisSightings):
         return there - self.get(lane, there).keys()
 
     def find(self, lane: str, serials: Iterable[int]) -> dict[int, str]:
-        """Return the keys whose records have these serials, twins included."""
+        """Return the keys whose records have these serials, as their own or as twins."""
         wanted = list(serials)
         if not wanted:
             return {}
@@ -270,20 +270,20 @@ class RedisLedger(RedisLanes, RedisSightings):
         return [(int(serial), key) for key, serial in rows]
 
     def unissued(self, lane: str) -> list[str]:
-        """Return keys of open records without a serial: what Astakos may not show yet."""
+        """Return the keys of open records without a serial: Astakos may not list them yet."""
         prefix = self._lane_prefix(lane)
         keys = self._call(lambda: self._server.zdiff([f"{prefix}open", f"{prefix}held"]))
         return list(keys)
 
     def expired(self, lane: str, limit: int = 500, skip: int = 0) -> list[str]:
-        """Return keys of undecided records whose deadline has passed, the oldest first."""
+        """Return the keys of undecided records past their deadline, the oldest first."""
         name = f"{self._lane_prefix(lane)}open"
         now = ms(self.clock.now())
         rows = self._call(lambda: self._server.zrangebyscore(name, "-inf", now, skip, limit))
         return list(rows)
 
     def dead(self, lane: str, limit: int = 500) -> list[str]:
-        """Return keys of dead records, those that are purged first in front."""
+        """Return the keys of dead records; those that are purged first come first."""
         name = f"{self._lane_prefix(lane)}dead"
         now = ms(self.clock.now())
         rows = self._call(lambda: self._server.zrangebyscore(name, f"({now}", "+inf", 0, limit))
@@ -296,7 +296,7 @@ class RedisLedger(RedisLanes, RedisSightings):
         return [w.carriers, w.per_carrier, ms(w.promise), int(w.coalesce)]
 
     def _cas_call(self, writes: Sequence[Write]) -> Call:
-        """Return one call for writes to one lane, all of new commissions or none."""
+        """Return one call for writes to one lane: all of them make commissions, or none does."""
         new, lane = writes[0].makes, writes[0].record.service
         args = [
             self._known_writes.get(lane, 0),
@@ -335,7 +335,7 @@ class RedisLedger(RedisLanes, RedisSightings):
             "" if cell is None else dump_decision(cell),
             "" if decision is None else decision.verb,
             write.wakeup_id if write.wakeup else "",
-            # A commission's request is there when it is queued, and does not change.
+            # The request does not change, so it is enough to say this once.
             record.settles_with if record.state is State.QUEUED else "",
             sends(record),
             record.incarnation if write.makes else "",
@@ -347,7 +347,7 @@ class RedisLedger(RedisLanes, RedisSightings):
     ) -> list[Written]:
         answers: list[Written] = []
         for writes, reply in zip(together, replies, strict=True):
-            if isinstance(reply, Exception):  # memory is full, and they are new
+            if isinstance(reply, Exception):  # memory is full, and these make commissions
                 answers += [Written(False, None, full=True) for _ in writes]
                 continue
             now, count, *rows = reply
@@ -360,7 +360,7 @@ class RedisLedger(RedisLanes, RedisSightings):
         done, wakeup, clash, version, body, fence, cell, _ = row
         if done == "full":
             return Written(False, None, full=True)
-        if done and body is not None:  # it was done before: the record may have changed since
+        if done and body is not None:  # it was done before, and the record may have changed
             there = self._entry(row[3:])
             return Written(there is not None, there, bool(wakeup), clash, newer=there is None)
         if done:
@@ -373,7 +373,7 @@ class RedisLedger(RedisLanes, RedisSightings):
 
 
 def _together(writes: Sequence[Write]) -> list[list[Write]]:
-    """Return the writes in order, those that one call can make together."""
+    """Return the writes in order, in parts that one script can make."""
     some: list[list[Write]] = []
     for alike in (list(its) for _, its in groupby(writes, _call_of)):
         some += (alike[n : n + _A_CALL] for n in range(0, len(alike), _A_CALL))
