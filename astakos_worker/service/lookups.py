@@ -286,7 +286,11 @@ class Asker:
         pause = self._usual * _FIRST_LOOK  # a look that is too early takes the workers' time
         while (now := time.monotonic()) < until:
             time.sleep(min(max(_SHORTEST_LOOK, pause), _LONGEST_LOOK, until - now))
-            meta = self._insist(partial(self._reader.backend.get_task_meta, task_id))
+            try:
+                meta = self._insist(partial(self._reader.backend.get_task_meta, task_id))
+            except _BrokerAwayError:  # the question is with the broker, which may come back
+                pause = _LONGEST_LOOK
+                continue
             took = time.monotonic() - began
             if meta["status"] in READY_STATES:
                 self._usual += (took - self._usual) / 8
