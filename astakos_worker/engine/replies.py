@@ -31,6 +31,9 @@ from astakosclient.errors import (
     Unauthorized,
 )
 
+#: In the error of a record: others were issued while it failed.
+_OTHERS = "others_succeeded"
+
 #: Characters of a raw answer that a record keeps.
 _KEPT = 500
 
@@ -87,9 +90,19 @@ def plain_fault(name: str, message: str) -> Fault:
 
 
 def issue_failed(
-    error: AstakosClientException, record: Record, now: float, limits: Limits, draw: Draw
+    error: AstakosClientException,
+    record: Record,
+    now: float,
+    limits: Limits,
+    draw: Draw,
+    *,
+    others: bool,
 ) -> Event:
-    """Return what a failed POST means for its commission."""
+    """Return what a failed POST means for its commission.
+
+    `others`: Astakos has issued other commissions of the lane since this one began to fail. It is
+    kept in the error, for the time when the commission is proven absent: see `issue_absent`.
+    """
     fault, mark = fault_of(error), record.marks
     later = now + limits.backoff(record.attempts, draw)
     if condition_of(error) in {Condition.TOKEN, Condition.LOCAL}:
@@ -97,7 +110,7 @@ def issue_failed(
     if error.outcome is Outcome.NOT_SENT:
         return Unsent(mark, later, fault)
     if error.outcome is Outcome.AMBIGUOUS:
-        return Doubtful(mark, later, fault)
+        return Doubtful(mark, later, {**fault, _OTHERS: True} if others else fault)
     if isinstance(error, BadValue):  # the client's word, not Astakos': a person has to look
         return Died(fault)
     if isinstance(error, NotFound) and not _persists(record, fault, now, limits):
@@ -105,15 +118,13 @@ def issue_failed(
     return Refused(mark, fault)
 
 
-def issue_absent(
-    record: Record, listed: float, now: float, limits: Limits, draw: Draw, *, others: bool
-) -> Event:
+def issue_absent(record: Record, listed: float, now: float, limits: Limits, draw: Draw) -> Event:
     """Return what it means that a list does not hold an ambiguous commission.
 
-    `listed` is when the list was started. `others`: Astakos has issued other commissions of the
-    lane since this one began to fail. A commission that gets an error each time then dies after
-    the refusal window (F85). One that a proxy answers each time is tried less and less often
-    (F88). Any other one is issued again at once.
+    `listed` is when the list was started. A commission that gets an error each time dies after
+    the refusal window, if others were issued before its last try (F85): what they did after that
+    may only mean that Astakos works again. One that a proxy answers each time is tried less and
+    less often (F88). Any other one is issued again at once.
     """
     if record.refusal is not None:  # Astakos has refused it since: that is its end (F13)
         return Absent(record.marks, listed, now)
@@ -122,7 +133,7 @@ def issue_absent(
         wait = limits.quiet_horizon * (2.0 ** min(record.doubts, 30) - 1)
         return Absent(record.marks, listed, now + min(wait, _LONGEST_WAIT))
     if condition is Condition.FAILS and record.doubts:
-        if others and record.error is not None and _is_over(record, now, limits):
+        if record.error is not None and record.error.get(_OTHERS) and _is_over(record, now, limits):
             return Died(record.error)
         return Absent(record.marks, listed, now + limits.backoff(record.attempts, draw))
     return Absent(record.marks, listed, now)

@@ -56,11 +56,9 @@ DELAYS = (
 
 #: From now on every such request gets a 500 and nothing is done, for longer than the window in
 #: which a commission that fails dies.
-STORMS = (
-    Fault("storm", 400),  # every request
-    Fault("issue_storm", 600),  # every issue, while lists and settles are answered
-    Fault("settle_storm", 400),
-)
+STORM = Fault("storm", 400)  # every request
+ISSUE_STORM = Fault("issue_storm", 600)  # every issue, while lists and settles are answered
+SETTLE_STORM = Fault("settle_storm", 400)
 
 # After its work; and `ANSWER_LOST`.
 SLOW = Fault("slow", 12)  # the answer takes its time, and is old when it comes

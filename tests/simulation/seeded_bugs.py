@@ -221,8 +221,8 @@ def row_of_answer_not_read(patch: Patch) -> None:
 def ambiguity_not_seen(patch: Patch) -> None:
     """A lost answer is taken for a request that was never sent (F5)."""
 
-    def changed(error: Any, record: Record, now: float, limits: Any, draw: Any) -> Event:
-        event = issue_failed(error, record, now, limits, draw)
+    def changed(error: Any, record: Record, now: float, *more: Any, **others: bool) -> Event:
+        event = issue_failed(error, record, now, *more, **others)
         if isinstance(event, Absent | Refused) or not hasattr(event, "fault"):
             return event
         return Unsent(record.marks, now + 1, event.fault)
@@ -311,10 +311,10 @@ def storm_kills_queued(patch: Patch) -> None:
 
     def changed(*args: Any, others: bool) -> Event:
         del others
-        return issue_absent(*args, others=True)
+        return issue_failed(*args, others=True)
 
-    issue_absent = replies.issue_absent
-    patch.setattr(issue, "issue_absent", changed)
+    issue_failed = replies.issue_failed
+    patch.setattr(issue, "issue_failed", changed)
 
 
 def refused_token_counts_as_a_send(patch: Patch) -> None:

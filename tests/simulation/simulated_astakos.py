@@ -25,11 +25,13 @@ from tests.simulation.schedule import (
     DELAYS,
     DOUBLED,
     FAILS,
+    ISSUE_STORM,
     NO_HOLDING,
     NOT_SENT,
     REQUEST_LOST,
+    SETTLE_STORM,
     SLOW,
-    STORMS,
+    STORM,
     UNAUTHORIZED,
     Fault,
 )
@@ -41,11 +43,12 @@ DEADLINE = 15.0
 COMPONENT = "svc"
 
 _READ = (NOT_SENT, REQUEST_LOST, UNAUTHORIZED)
-_WRITE = (*_READ, FAILS, *DELAYS, *STORMS)
-_ISSUE = (*_WRITE, NO_HOLDING, DOUBLED)
-_SETTLE = (*_WRITE, BATCH_REFUSED)
+_WRITE = (*_READ, FAILS, *DELAYS, STORM)
+_ISSUE = (*_WRITE, ISSUE_STORM, NO_HOLDING, DOUBLED)
+_SETTLE = (*_WRITE, SETTLE_STORM, BATCH_REFUSED)
 #: Each of these happens once in a run: if it lasted, the commission would rightly end (F14, F27).
-_ONCE = (FAILS, NO_HOLDING, BATCH_REFUSED, *STORMS)
+_STORMS = (STORM, ISSUE_STORM, SETTLE_STORM)
+_ONCE = (FAILS, NO_HOLDING, BATCH_REFUSED, *_STORMS)
 
 
 #: Either what a request brings, or what it raises.
@@ -144,7 +147,7 @@ class SimulatedAstakos:
         fault = self._world.step("send", what, possible)
         if fault in _ONCE:
             self._had.add(fault)
-        if fault in STORMS:
+        if fault is not None and fault in _STORMS:
             self.storm, self.storm_until = fault.kind, self._world.clock.time + fault.amount
             fault = None
         if self._is_in_storm(what):

@@ -57,7 +57,10 @@ class Issuer:
             )
         except AstakosClientException as error:
             context.breaker.failed(error, record, "issue")
-            return issue_failed(error, record, context.clock.now(), context.limits, context.draw)
+            since = record.failing_since
+            others = since is not None and context.memory.succeeded_since("issue", since)
+            now = context.clock.now()
+            return issue_failed(error, record, now, context.limits, context.draw, others=others)
         context.breaker.succeeded("issue", [record])
         return Issued(serial)
 
@@ -96,17 +99,11 @@ class Issuer:
         quiet = record.quiet_at is not None and started >= record.quiet_at
         if not (quiet and trusted):
             return self._later(record, started)
-        event = self._absent(record, started)
+        now = self.context.clock.now()
+        event = issue_absent(record, started, now, self.context.limits, self.context.draw)
         if isinstance(event, Died):
             self.context.breaker.end_request_alarms()
         return event
-
-    def _absent(self, record: Record, started: float) -> Event:
-        context = self.context
-        since = record.failing_since
-        others = since is not None and context.memory.succeeded_since("issue", since)
-        now = context.clock.now()
-        return issue_absent(record, started, now, context.limits, context.draw, others=others)
 
     def _look(self, entries: Sequence[Entry]) -> tuple[dict[str, list[int]], bool]:
         """Return the serials found for each key, and whether the list can be right (F42)."""

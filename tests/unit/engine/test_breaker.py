@@ -220,6 +220,21 @@ def test_an_issue_that_alone_gets_a_500_waits_when_nobody_else_succeeds(commissi
     assert "Internal Server Error" in alarms(commissions)["fails"]
 
 
+def test_a_success_after_a_storm_kills_none_that_waits_to_be_proven_absent(commissions, astakos):
+    """F85: the others were issued after its last try, when Astakos worked again."""
+    astakos.fails = by_name("early", server_error)
+    commissions.issue(**ONE, key="k", name="early")
+    while commissions.now < commissions.ledger.get(LANE, ["k"])["k"].record.created + 2 * WINDOW:
+        commissions.advance(20)
+    while commissions.get("k").state != "issuing":
+        commissions.advance(1)
+    astakos.fails = lambda _name, _args: None
+    commissions.issue(**ONE, key="other", accept=True)
+    assert commissions.get("other").state == "accepted"
+    commissions.advance(200)
+    assert commissions.get("k").state == "pending"
+
+
 def test_a_commission_that_waits_out_a_storm_is_issued_once_it_is_over(commissions, astakos):
     astakos.fails = by_name("", server_error)
     issue_while_away(commissions, ["a", "b", "c"], accept=True)

@@ -23,7 +23,7 @@ from astakosclient.errors import (
     QuotaLimit,
     Unauthorized,
 )
-from tests.unit.ledger.records import DOUBTFUL, MARKED, NOW, VERDICT, after, fresh
+from tests.unit.ledger.records import MARKED, NOW, VERDICT, after, fresh
 
 LIMITS = Limits()
 PAGE = "<html>no</html>"
@@ -32,13 +32,15 @@ PROXY = Forbidden("Forbidden", PAGE, 403, PAGE, outcome=Outcome.AMBIGUOUS)
 LOST = ConnectionError(OSError("reset"), outcome=Outcome.AMBIGUOUS)
 
 
-def doubtful(error, *, doubts=1, since=NOW, **more):
-    record = after(fresh(), MARKED, DOUBTFUL)
-    return replace(record, error=fault_of(error), failing_since=since, doubts=doubts, **more)
+def doubtful(error, *, others=True, doubts=1, since=NOW, **more):
+    """One whose last try failed so; `others` had been issued before that."""
+    marked = after(fresh(), MARKED)
+    failed = after(marked, issue_failed(error, marked, NOW, LIMITS, lambda: 0.5, others=others))
+    return replace(failed, failing_since=since, doubts=doubts, **more)
 
 
-def absent(record, *, others=True, now=NOW + LIMITS.refusal_window):
-    return issue_absent(record, now - 1, now, LIMITS, lambda: 0.5, others=others)
+def absent(record, *, now=NOW + LIMITS.refusal_window):
+    return issue_absent(record, now - 1, now, LIMITS, lambda: 0.5)
 
 
 @pytest.mark.parametrize(
@@ -62,24 +64,25 @@ def test_a_reply_says_of_astakos(error, condition):
 
 def test_one_that_gets_an_error_each_time_dies_after_the_window():
     """F85: with its error; another one has been issued since it began to fail."""
-    event = absent(doubtful(FAILS))
-    assert event == Died(fault_of(FAILS))
+    record = doubtful(FAILS)
+    assert absent(record) == Died(record.error)
+    assert record.error["class"] == fault_of(FAILS)["class"]
 
 
 @pytest.mark.parametrize(
-    ("record", "others"),
+    "record",
     [
-        (doubtful(FAILS), False),
-        (doubtful(FAILS, since=NOW + 1), True),
-        (doubtful(FAILS, doubts=0), True),
-        (doubtful(LOST), True),
-        (doubtful(PROXY, doubts=9), True),
+        doubtful(FAILS, others=False),
+        doubtful(FAILS, since=NOW + 1),
+        doubtful(FAILS, doubts=0),
+        doubtful(LOST),
+        doubtful(PROXY, doubts=9),
     ],
     ids=["no other succeeded", "within the window", "absent once", "lost", "blocked"],
 )
-def test_it_lives_on_otherwise(record, others):
+def test_it_lives_on_otherwise(record):
     """F85, F88."""
-    assert isinstance(absent(record, others=others), Absent)
+    assert isinstance(absent(record), Absent)
 
 
 def test_one_whose_answer_was_lost_is_issued_again_at_once():
@@ -105,5 +108,7 @@ def test_one_that_was_refused_after_all_ends_as_refused():
 def test_what_the_client_itself_refuses_is_no_refusal_of_astakos():
     """F84: such a record needs a person."""
     record = after(fresh(), MARKED)
-    event = issue_failed(BadValue("no such quantity"), record, NOW, LIMITS, lambda: 0.5)
+    event = issue_failed(
+        BadValue("no such quantity"), record, NOW, LIMITS, lambda: 0.5, others=True
+    )
     assert isinstance(event, Died)
