@@ -8,6 +8,7 @@ import click
 from astakos_worker.cli.terminal import complain, confirm, print_json, say
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.contract import LedgerError, ServerLedger, UnavailableError
+from astakos_worker.ledger.record import shown
 from astakos_worker.ledger.redis.capacity import LIMIT
 from astakos_worker.service.connect import ledger_of
 
@@ -63,6 +64,33 @@ def trust(service: str, yes: bool) -> None:
         confirm(f"Issue what {service} has queued?")
     ledger.trust(service)
     say(f"{service} issues again")
+
+
+@command.command(short_help="List records that cannot be read.")
+@click.argument("service")
+@click.option("--again", is_flag=True, help="Let the workers try to read them again.")
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+def unreadable(service: str, *, again: bool, as_json: bool) -> None:
+    """List the records of a service that workers have set aside, since they cannot be read.
+
+    Each is shown as it is stored, with the reason. It stays in the ledger, and nothing is done for
+    it. After an upgrade or a repair that makes it readable, `--again` gives it back to the workers.
+
+    Exit status 1 if there are any.
+    """
+    ledger = ledger_of(Settings())
+    records = ledger.unreadable(service)
+    if as_json:
+        print_json({key: {"why": one.why, "text": one.text} for key, one in records.items()})
+    elif not records:
+        say(f"{service}: every record can be read")
+    else:
+        for key, one in records.items():
+            say(f"{shown(key)}: {one.why}", "bold")
+            say(one.text)
+    if again:
+        say(f"{service}: {ledger.read_again(service)} records are tried again")
+    sys.exit(1 if records else 0)
 
 
 def _wrong(ledger: ServerLedger) -> list[str]:

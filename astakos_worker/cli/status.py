@@ -17,8 +17,8 @@ from astakos_worker.engine.sweep.sweep import last_report
 from astakos_worker.ledger.contract import Lane, Ledger
 from astakos_worker.service.connect import ledger_of
 
-#: Alarms about single commissions: no later answer ends them, a person does.
-_FOR_A_PERSON = ("conflict", "vanished")
+#: Alarms that no later answer ends: a person does.
+_FOR_A_PERSON = ("conflict", "vanished", "clock")
 
 
 @click.command("status")

@@ -66,7 +66,9 @@ def test_every_alarm_is_explained():
     for path in source.rglob("*.py"):
         raised |= set(re.findall(r'alarms\["([\w-]+)"\] = ', path.read_text()))
         raised |= set(re.findall(r'\.alarm\((?:[^()"]*, )?"([\w-]+)"', path.read_text()))
-    assert {"conflict", "vanished", "owner"} < raised
+    for path in source.rglob("*.lua"):
+        raised |= set(re.findall(r"alarms', '([\w-]+)'", path.read_text()))
+    assert {"conflict", "vanished", "owner", "clock"} < raised
     assert table_under("## Alarms") == raised | set(_EVENTS)
     for event in _EVENTS.values():
         assert f"`{event}`" in OPERATIONS

@@ -23,7 +23,7 @@
 --   P doubted       set      ids of the ledgers that were known then            notice() below, trust
 --   P continues     set      ids of ledgers that this lane is trusted to continue   trust
 --   P unreadable    hash     key -> why its record was set aside                set_aside() below
---   P alarms        hash     name -> text for operators                         remember, and the above
+--   P alarms        hash     name -> text for operators                         remember, step, the above
 --   P notes         hash     name -> text of the sweep's                        remember
 --   P seen          hash     serial -> when it was first seen (seconds)         sightings
 --   P looks         hash     serial -> what was found out about it              remember
@@ -150,7 +150,7 @@ local function set_aside(key, why)
   redis.call('ZREM', ISSUE, key)
   redis.call('HSET', P .. 'unreadable', key, why)
   redis.call('HSET', P .. 'alarms', 'unreadable', redis.call('HLEN', P .. 'unreadable')
-      .. ' records cannot be read and are set aside: see `astakos-worker dead`')
+      .. ' records cannot be read and are set aside: see `astakos-worker ledger unreadable`')
 end
 
 -- --- Wake-ups ----------------------------------------------------------------------------------

@@ -194,7 +194,11 @@ class Scripts:
             self._take_back(step, epoch)
 
     def _take_back(self, step: int, epoch: str) -> None:
-        [reply] = self._evaluate([("step", "", [step, epoch])], looks=False)
+        text = (
+            f"the clock of the ledger's server was set by {step / 1000:+.1f} s: the ledger goes on "
+            "by the time before; see that the server's clock is right"
+        )
+        [reply] = self._evaluate([("step", "", [step, epoch, text])], looks=False)
         if isinstance(reply, Exception):
             _translate(reply)
         server, now_epoch, done = int(reply[0]), str(reply[1]), reply[2]
@@ -203,12 +207,6 @@ class Scripts:
             return
         self.clock.epoch = now_epoch
         log.error("ledger_clock_stepped", seconds=step / 1000)
-        text = (
-            f"the clock of the ledger's server was set by {step / 1000:+.1f} s: the ledger goes on "
-            "by the time before; see that the server's clock is right"
-        )
-        for lane in self._call(lambda: self._server.smembers(f"{self._prefix}lanes")):
-            self._remember(str(lane), "alarms", {"clock": text})
 
     # --- Inside -------------------------------------------------------------------------------
 

@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from click.testing import CliRunner
 
+from astakos_worker.cli import main
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Write
 from astakos_worker.ledger.record import Record
@@ -171,3 +173,24 @@ def test_a_new_field_has_a_new_schema():
     """F78, F86."""
     config = Record.__struct_config__
     assert " ".join(Record.__struct_encode_fields__) == FIELDS_OF[config.tag]
+
+
+def test_the_operator_sees_its_text_and_gives_it_back_to_the_workers(on_server, monkeypatch):
+    """F86: with the alarm comes the command that shows what was set aside."""
+    place = on_server
+    monkeypatch.setenv("ASTAKOS_LEDGER_URL", place.url)
+    monkeypatch.setenv("ASTAKOS_BROKER_URL", place.url)
+    monkeypatch.setenv("ASTAKOS_NAMESPACE", "test")
+    command = ["ledger", "unreadable", LANE]
+    assert CliRunner().invoke(main, command).output == f"{LANE}: every record can be read\n"
+    place.put("a")
+    text = spoil(place, "a", "unknown field")
+    assert place.claimed() == []
+    listed = CliRunner().invoke(main, [*command, "--json"])
+    assert listed.exit_code == 1
+    [(key, found)] = json.loads(listed.output).items()
+    assert (key, found["text"]) == ("a", text) and "lately" in found["why"]
+    again = CliRunner().invoke(main, [*command, "--again"])
+    assert again.exit_code == 1 and text in again.output.replace("\n", "")
+    assert again.output.endswith("1 records are tried again\n")
+    assert place.ledger.unreadable(LANE) == {}

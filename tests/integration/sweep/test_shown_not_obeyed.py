@@ -62,6 +62,7 @@ def make_hostile(cloud):
     cloud.ledger.rest("default", 600, EVIL)
     dead_messages_of(Settings()).add(EVIL, task=EVIL, id_=EVIL, queue=EVIL)
     cloud.put(EVIL)
+    cloud.server.hset("astakos:default:default:unreadable", EVIL, EVIL)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,8 @@ def make_hostile(cloud):
         (["ledger", "check"], "memory"),
         (["ledger", "check", "--json"], "memory"),
         (["ledger", "trust", EVIL, "--yes"], SHOWN),
+        (["ledger", "unreadable", "default"], SHOWN),
+        (["ledger", "unreadable", "default", "--json"], AS_JSON),
         (["reconcile"], "foreign"),
         (["reconcile", "--json"], "foreign"),
         (["reconcile", "--last"], "default"),
