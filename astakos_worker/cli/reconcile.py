@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 
 import click
 from click.core import ParameterSource
@@ -19,8 +20,9 @@ from astakos_worker.configuration.logs import configure_logs
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.engine.sweep.findings import Report, Selection, StopReason
 from astakos_worker.engine.sweep.sweep import allow_once, last_report
+from astakos_worker.service.broker import sender
 from astakos_worker.service.connect import ledger_of
-from astakos_worker.service.wakeups import Waker, producer
+from astakos_worker.service.wakeups import Waker
 from astakos_worker.worker.clients import Clients
 from astakos_worker.worker.limits import limits_of
 from astakos_worker.worker.sweep_setup import owner_of, sweeping
@@ -153,7 +155,7 @@ def _sweep(
 ) -> None:
     """Sweep one service and print the findings, also those before a failure."""
     lane, kept = report.service, ShownFindings(rows)
-    waker = Waker(producer(settings), patience=settings.patience)
+    waker = Waker(partial(sender, settings), patience=settings.patience)
     with (
         progress_bar() as bar,
         sweeping(

@@ -9,7 +9,6 @@ import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from kombu.utils.url import maybe_sanitize_url
 from pydantic import (
     Field,
     StringConstraints,
@@ -72,6 +71,8 @@ _URLS = {"broker_url", "ledger_url", "result_backend"}
 
 def _shown(url: str) -> str:
     """Return a URL without its password; `***` for one that cannot be parsed."""
+    from kombu.utils.url import maybe_sanitize_url  # noqa: PLC0415  # loads half of kombu
+
     try:
         return str(maybe_sanitize_url(url, mask="***"))
     except ValueError:

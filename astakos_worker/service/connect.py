@@ -6,6 +6,7 @@ use the connections of its parent.
 
 import os
 import threading
+from functools import partial
 
 from astakos_worker.configuration.servers import connect
 from astakos_worker.configuration.settings import Settings
@@ -14,7 +15,7 @@ from astakos_worker.ledger.redis.store import RedisLedger
 from astakos_worker.service.connections import Connections
 from astakos_worker.service.guarded_ledger import guarded
 from astakos_worker.service.waiting import RedisListener, Watcher
-from astakos_worker.service.wakeups import Waker, producer
+from astakos_worker.service.wakeups import Sends, Waker
 
 
 def ledger_of(settings: Settings, *, patience: float | None = None) -> ServerLedger:
@@ -50,10 +51,16 @@ def connected(settings: Settings) -> Connections:
             )
             _made[name] = Connections(
                 calls,
-                Waker(producer(settings), patience=settings.patience),
+                Waker(partial(_sender, settings), patience=settings.patience),
                 Watcher(calls, listener),
             )
         return _made[name]
+
+
+def _sender(settings: Settings) -> Sends:
+    from astakos_worker.service.broker import sender  # noqa: PLC0415  # loads Celery
+
+    return sender(settings)
 
 
 def _forget() -> None:

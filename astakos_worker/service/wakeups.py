@@ -6,26 +6,18 @@ its caller wait. The workers' drive finds the work of a wake-up that was not sen
 
 import atexit
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
-import redis
-import structlog
-from celery import Celery
-from kombu.exceptions import KombuError
-
 from astakos_worker.configuration import names
-from astakos_worker.configuration.celery_app import CeleryApp
-from astakos_worker.configuration.settings import Settings
+from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.ledger.record import is_bare, shown
-from astakos_worker.service.server_breaker import CircuitOpenError, ServerBreaker
+from astakos_worker.service.loading import LOADING
 
-log = structlog.get_logger(__name__)
-
-#: The errors of publishing when the broker does not answer.
-BROKER_AWAY = (KombuError, redis.RedisError, OSError)
+log = EventLog(__name__)
 
 #: Wake-ups that may wait to be sent, about. One for each lane would be enough.
 _MOST = 1000
@@ -34,49 +26,41 @@ _MOST = 1000
 _CALLERS_QUEUE = "celery"
 
 
-def producer(settings: Settings) -> Celery:
-    """Return a Celery application that only sends, and gives up after the patience.
-
-    It has no result backend: the ledger knows what became of a commission.
-    """
-    app = CeleryApp(
-        "astakos_worker.producer",
-        settings,
-        {"result_backend": "disabled://"},
-        set_as_current=False,
-    )
-    app.conf.broker_transport_options |= {
-        "socket_timeout": settings.patience,
-        "socket_connect_timeout": settings.patience,
-        "max_retries": 0,
-        "interval_start": 0,
-    }
-    return app
-
-
 @dataclass(frozen=True, slots=True)
-class _Message:
+class Message:
+    """A Celery message: the name of its task, and where it goes."""
+
     task: str
     kwargs: dict[str, Any]
     task_id: str | None = None
     queue: str = names.COMMISSIONS
 
 
+class Sends(Protocol):
+    """Sends messages through the broker."""
+
+    def send(self, message: Message) -> bool:
+        """Send a message; False if the broker does not answer. Any thread may call it."""
+
+    def send_fast(self, message: Message) -> None:
+        """Send a message, or not if the broker does not answer. One thread alone may call it."""
+
+
 class Waker:
-    """Sends wake-ups through a Celery application, in a thread of its own.
+    """Sends wake-ups in a thread of its own.
 
     The work is in the ledger already, so no caller waits for the broker: neither a request handler
     nor a carrier that has claimed records. At the end of the process the waiting wake-ups are sent,
-    for as long as the patience lasts.
+    for as long as the patience lasts. `make` is called once, in that thread, before the first
+    wake-up: what it loads costs no caller any time.
     """
 
-    def __init__(self, app: Celery, *, patience: float = 1.0) -> None:
-        self._app = app
+    def __init__(self, make: Callable[[], Sends], *, patience: float = 1.0) -> None:
+        self._make = make
+        self._made: Sends | None = None
         self._patience = patience
-        # While it is open, no wake-up is sent: the drive wakes workers meanwhile.
-        self._breaker = ServerBreaker("broker", BROKER_AWAY, pause=1.0)
         self._lock = threading.Lock()
-        self._waiting: SimpleQueue[_Message | threading.Event] = SimpleQueue()
+        self._waiting: SimpleQueue[Message | threading.Event] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def wake(self, task: str, service: str, key: str, version: int) -> None:
@@ -84,11 +68,11 @@ class Waker:
         verb = task.rsplit(".", 1)[-1]
         label = shown(key).replace(" ", "-") if is_bare(key) else quote(key, safe="/:@+=,")
         task_id = f"{service}:{label}:{verb}:{version}"
-        self._later(_Message(task, {"service": service, "key": key}, task_id))
+        self._later(Message(task, {"service": service, "key": key}, task_id))
 
     def wake_lane(self, service: str) -> None:
         """Have a wake-up sent for all that is due on a lane."""
-        self._later(_Message(names.WAKE_DRIVE, {"service": service}))
+        self._later(Message(names.WAKE_DRIVE, {"service": service}))
 
     def flush(self) -> None:
         """Wait until all waiting wake-ups are sent, but no longer than the patience."""
@@ -101,8 +85,8 @@ class Waker:
     def send_callback(self, callback: str, payload: dict[str, Any]) -> bool:
         """Send a call-back, `task` or `task@queue`; return whether the broker has it."""
         task, _, place = callback.partition("@")
-        message = _Message(task, {"commission": payload}, queue=place or _CALLERS_QUEUE)
-        return self._send(message)
+        message = Message(task, {"commission": payload}, queue=place or _CALLERS_QUEUE)
+        return self._sender().send(message)
 
     # --- Inside -------------------------------------------------------------------------------
 
@@ -111,7 +95,7 @@ class Waker:
         """Whether the thread runs. After a fork the child has none."""
         return self._thread is not None and self._thread.is_alive()
 
-    def _later(self, message: _Message) -> None:
+    def _later(self, message: Message) -> None:
         if self._waiting.qsize() < _MOST:  # the drive finds the rest
             self._waiting.put(message)
         if not self._serving:
@@ -128,38 +112,18 @@ class Waker:
             self._thread.start()
 
     def _serve(self) -> None:
-        kept: Any = None
         while True:
             message = self._waiting.get()
             if isinstance(message, threading.Event):
                 message.set()
                 continue
-            sent = False
             try:
-                # A third of the cost of a message is what Celery would do again for each: acquire
-                # a producer, declare the queue (the workers do that), and format the arguments.
-                kept = kept or self._app.producer_pool.acquire(block=True)
-                shown = {"argsrepr": "()", "kwargsrepr": repr(message.kwargs)}
-                sent = self._send(message, producer=kept, declare=(), **shown)
+                self._sender().send_fast(message)
             except Exception:  # the thread goes on after any error of one wake-up
                 log.exception("wake_up_not_sent", task=message.task)
-            if kept is not None and not sent:  # the connection may be broken
-                kept.release()
-                kept = None
 
-    def _send(self, message: _Message, **more: Any) -> bool:
-        """Send a message; False if the broker does not answer."""
-        try:
-            with self._breaker.call():
-                self._app.send_task(
-                    message.task,
-                    kwargs=message.kwargs,
-                    task_id=message.task_id,
-                    queue=message.queue,
-                    ignore_result=True,
-                    retry=False,
-                    **more,
-                )
-        except (CircuitOpenError, *BROKER_AWAY):
-            return False
-        return True
+    def _sender(self) -> Sends:
+        with LOADING:
+            if self._made is None:
+                self._made = self._make()
+            return self._made

@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -22,13 +23,14 @@ from astakos_worker.engine.lane_memory import LaneMemory
 from astakos_worker.engine.ports import Astakos
 from astakos_worker.engine.sweep.findings import Report
 from astakos_worker.service.arguments import checked_strings
+from astakos_worker.service.broker import sender
 from astakos_worker.service.commissions import Commissions
 from astakos_worker.service.connect import ledger_of
 from astakos_worker.service.connections import Connections, Wakes
 from astakos_worker.service.gather import Gather
 from astakos_worker.service.known_names import known_names_of
 from astakos_worker.service.waiting import RedisListener, Watcher
-from astakos_worker.service.wakeups import Waker, producer
+from astakos_worker.service.wakeups import Waker
 from astakos_worker.worker.client_watch import ClientWatch
 from astakos_worker.worker.clients import Clients
 from astakos_worker.worker.dead_messages import dead_messages_of
@@ -62,7 +64,7 @@ class WorkerProcess:
         self.seen_messages = seen_messages_of(settings, patience=_PATIENCE)
         # Wake-ups are sent by an application of their own. The one that consumes waits for its
         # broker, and neither a carrier with claimed records nor the heartbeat may wait so long.
-        self.waker = Waker(producer(settings), patience=settings.patience)
+        self.waker = Waker(partial(sender, settings), patience=settings.patience)
         self.metrics = Metrics(self.ledger)
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         listener = RedisListener(connect(settings.ledger_url, patience=_PATIENCE), self.ledger)

@@ -10,6 +10,9 @@ what was asked. The functions are `parse_endpoints`, `get_token_from_cookie` and
 The other names are types of answers.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from astakosclient.answer_types import (
     Application,
     CatalogEntry,
@@ -21,9 +24,7 @@ from astakosclient.answer_types import (
     Resolution,
     Resource,
 )
-from astakosclient.client import AstakosClient
 from astakosclient.cookies import get_token_from_cookie
-from astakosclient.endpoints import parse_endpoints
 from astakosclient.errors import (
     AstakosClientException,
     BadRequest,
@@ -41,6 +42,10 @@ from astakosclient.errors import (
     Unauthorized,
 )
 from astakosclient.provisions import mk_provisions
+
+if TYPE_CHECKING:
+    from astakosclient.client import AstakosClient
+    from astakosclient.endpoints import parse_endpoints
 
 __all__ = [
     "Application",
@@ -71,3 +76,19 @@ __all__ = [
     "mk_provisions",
     "parse_endpoints",
 ]
+
+
+#: The names that load `requests`. They are imported when they are used, so that a program that
+#: needs the errors alone, such as a service behind a queue, does not load it.
+_LATER = {"AstakosClient": "astakosclient.client", "parse_endpoints": "astakosclient.endpoints"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found = getattr(import_module(_LATER[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

@@ -13,9 +13,9 @@ from astakos_worker.configuration import names
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.demo.plan import CPU, VM, Accounts
 from astakos_worker.demo.proof import CallerView, charges
+from astakos_worker.service.broker import BROKER_AWAY, producer
 from astakos_worker.service.commissions import Commissions
 from astakos_worker.service.errors import CommissionError, Unavailable, UnknownKey
-from astakos_worker.service.wakeups import BROKER_AWAY, producer
 from astakosclient import AstakosClient
 from astakosclient.answer_types import Provision
 from astakosclient.errors import AstakosClientException

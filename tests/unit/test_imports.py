@@ -213,6 +213,28 @@ def test_a_service_that_imports_the_package_loads_no_workers_code():
     assert done.stdout == "[]\n", done.stderr
 
 
+#: What a service needs late or never. `Commissions()` and `Lookups()` are made when its modules are
+#: imported, and must not load it.
+NOT_IN_A_SERVICE = (
+    *("celery", "kombu", "amqp", "billiard", "vine", "yaml"),  # the wake-ups' thread loads these
+    *("requests", "urllib3", "structlog", "rich", "click", "prometheus_client"),
+    *("django", "sqlalchemy", "psycopg", "uvicorn", "uvloop", "flower", "hypothesis", "pytest"),
+)
+
+
+def test_a_service_that_makes_its_objects_loads_what_they_need_and_no_more():
+    program = (
+        "import sys, astakos_worker\n"
+        "astakos_worker.Commissions(), astakos_worker.Lookups()\n"
+        f"absent = set({NOT_IN_A_SERVICE})\n"
+        "print(sorted(absent & {m.partition('.')[0] for m in sys.modules}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n", done.stderr
+
+
 def test_in_memory_needs_none_of_the_extras():
     """A service's unit tests run where only the package itself is installed."""
     program = (

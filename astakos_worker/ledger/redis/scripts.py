@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import redis
-import structlog
 
+from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.ledger.contract import FULL, Entry, FullError, LedgerError, UnavailableError
 from astakos_worker.ledger.events import NotNow
 from astakos_worker.ledger.marks import load_mark, up_to_date
@@ -26,7 +26,7 @@ from astakos_worker.ledger.record_json import (
 from astakos_worker.ledger.redis.capacity import Capacity
 from astakos_worker.ledger.redis.clock import StoreClock, step_of
 
-log = structlog.get_logger(__name__)
+log = EventLog(__name__)
 
 #: The files of the scripts. "create" is `cas` for what makes a new commission: the only script that
 #: the server refuses when its memory is full (F79).

@@ -10,8 +10,8 @@ from itertools import groupby
 from typing import Any, Final
 
 import redis
-import structlog
 
+from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.ledger.contract import (
     Asked,
     Claim,
@@ -38,7 +38,7 @@ from astakos_worker.ledger.redis.lanes import RedisLanes
 from astakos_worker.ledger.redis.scripts import Call, ms
 from astakos_worker.ledger.redis.sightings import RedisSightings
 
-log = structlog.get_logger(__name__)
+log = EventLog(__name__)
 
 #: One script writes at most so many records: the server serves nobody else meanwhile.
 _A_CALL: Final = 16

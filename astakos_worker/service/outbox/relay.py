@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-import structlog
-
+from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.contract import LedgerError
 from astakos_worker.service.connect import connected
@@ -23,7 +22,7 @@ from astakos_worker.service.errors import Unavailable
 from astakos_worker.service.outbox.batch import send_batch
 from astakos_worker.service.outbox.databases import Outbox, run
 
-log = structlog.get_logger(__name__)
+log = EventLog(__name__)
 
 #: Seconds between two looks: the first, and the longest while nothing is to be sent.
 _SOON, _IDLE = 0.05, 1.0

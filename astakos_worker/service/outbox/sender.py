@@ -11,15 +11,14 @@ import time
 from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
 
-import structlog
-
+from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.service.connections import Connections
 from astakos_worker.service.errors import Unavailable
 from astakos_worker.service.outbox.batch import send_batch
 from astakos_worker.service.outbox.databases import Outbox
 
-log = structlog.get_logger(__name__)
+log = EventLog(__name__)
 
 #: Seconds between two looks for rows whose transaction commits about now. After the last one, the
 #: rows are a relay's.

@@ -16,8 +16,8 @@ from astakos_worker.local.free_ports import LOOPBACK, Port
 from astakos_worker.local.process import Process, wait_ready
 from astakos_worker.local.readiness import server_answers
 from astakos_worker.local.server_program import server_program
+from astakos_worker.service.broker import BROKER_AWAY, producer
 from astakos_worker.service.connect import ledger_of
-from astakos_worker.service.wakeups import BROKER_AWAY, producer
 from tests.integration.cluster.servers import Server, redis_program
 from tests.integration.cluster.until import until
 

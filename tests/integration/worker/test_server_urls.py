@@ -26,7 +26,7 @@ from astakos_worker.local import commands
 from astakos_worker.local.free_ports import LOOPBACK, Port
 from astakos_worker.local.process import Process, wait_ready
 from astakos_worker.sandbox.seed import user_uuid
-from astakos_worker.service.wakeups import producer
+from astakos_worker.service.broker import producer
 from tests.integration.cluster.forwarder import Forwarder
 from tests.integration.cluster.running import RunningSandbox
 from tests.integration.cluster.servers import redis_program

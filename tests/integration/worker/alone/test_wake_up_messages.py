@@ -6,7 +6,7 @@ from redis import Redis
 
 from astakos_worker import Commissions
 from astakos_worker.configuration import names
-from astakos_worker.service.wakeups import producer
+from astakos_worker.service.broker import producer
 from tests.integration.cluster.until import until
 from tests.integration.worker.alone.calls import messages
 from tests.unit.service.conftest import LANE, VM
