@@ -67,10 +67,10 @@ class StoreClock:
 
     def reset(self, milliseconds: int, epoch: str) -> None:
         """Take the store's time whatever was seen before, in an epoch of its offset."""
+        monotonic = self._monotonic()
         with self._lock:
-            self._offset = self._before = None
-            self.epoch = epoch
-        self.saw(milliseconds)
+            self._offset, self._before = milliseconds / 1000 - monotonic, None
+            self._since, self.epoch = monotonic, epoch
 
     def estimate(self) -> int | None:
         """Return the store's milliseconds by what was seen; None if nothing was."""

@@ -102,7 +102,7 @@ class Scripts:
         That is one of a newer schema (F78), or one that is unreadable (F86).
         """
         try:
-            return _entry(row)
+            return _read_row(row)
         except (NewerSchemaError, UnreadableError):
             return None
 
@@ -229,7 +229,7 @@ class Scripts:
         self._run([("remember", self._lane_prefix(lane), [where, *pairs])])
 
 
-def _entry(row: Sequence[Any]) -> Entry:
+def _read_row(row: Sequence[Any]) -> Entry:
     """Return a record as a script gives it; raises `NewerSchemaError` and `UnreadableError`."""
     version, body, fence, cell, mark, lease, fresh = (*row, 0, 0)[:7]
     record = load(body)

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from astakos_worker.ledger.contract import UnavailableError
-from astakos_worker.ledger.redis.clock import StoreClock
+from astakos_worker.ledger.redis.clock import StoreClock, step_of
 
 
 class Monotonic:
@@ -96,3 +96,42 @@ def test_while_the_store_is_away_the_hosts_time_is_the_best_guess(monotonic):
     monotonic.at += 5
     clock.now()
     assert len(asked) == 2
+
+
+# --- A server's clock that is set ---------------------------------------------------------------
+
+
+def test_before_any_answer_there_is_no_estimate(monotonic):
+    clock = StoreClock(never, monotonic)
+    assert clock.estimate() is None
+    clock.saw(1_000_000)
+    monotonic.at += 2.5
+    assert clock.estimate() == 1_002_500
+
+
+def test_another_epoch_of_the_offset_is_taken_as_it_is(monotonic):
+    """F89: the time of a process that knew another one may go back."""
+    clock = StoreClock(never, monotonic)
+    clock.saw(1_000_000)
+    clock.reset(400_000, "3")
+    assert (clock.now(), clock.estimate(), clock.epoch) == (400.0, 400_000, "3")
+    monotonic.at += 1
+    assert clock.now() == 401.0
+
+
+@pytest.mark.parametrize(
+    ("server", "step"),
+    [
+        (10_000, 0),  # at once
+        (12_000, 0),  # the answer was under way for two seconds
+        (13_000, 0),  # the estimate is early by as long as the answers before were under way
+        (9_950, 0),  # two clocks do not run alike
+        (9_800, -200),
+        (-50_000, -60_000),
+        (13_001, 1_001),
+        (3_612_000, 3_600_000),
+    ],
+)
+def test_a_step_is_what_no_answer_under_way_explains(server, step):
+    """F89: we asked at 10 s by our estimate, and the answer came at 12 s."""
+    assert step_of(server, 10_000, 12_000) == step
