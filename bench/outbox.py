@@ -1,0 +1,103 @@
+"""What the outbox costs: a handler beside its own insert, and a relay for each row.
+
+    python -m bench.outbox
+
+It starts a PostgreSQL that does not sync its commits, so that what is measured is the work and
+not the disk, and a server for the ledger, which does sync.
+"""
+
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+
+from astakos_worker import Commissions
+from astakos_worker.configuration.settings import Settings
+from astakos_worker.service.connect import connected
+from astakos_worker.service.outbox.batch import send_batch
+from astakos_worker.service.outbox.of_drivers import outbox_of_url
+from astakos_worker.service.outbox.sender import Sender, end_all
+from astakos_worker.service.outbox.statements import ddl
+from tests.integration.cluster.postgres import Postgres
+from tests.integration.cluster.servers import Server
+
+HANDLERS, ROWS, PROJECTS = 1500, 10_000, 200
+
+
+def handler(connection, number, calls=None):
+    """Return the seconds that a handler's transaction takes: its own row, and perhaps a call."""
+    began = time.perf_counter()
+    connection.execute("INSERT INTO servers VALUES (%s)", (f"server-{number}",))
+    if calls is not None:
+        one = {"user": "ada", "project": f"p{number % PROJECTS}", "provisions": {"cyclades.vm": 1}}
+        calls(connection).issue(**one, key=f"server-{number}", accept=True)
+    connection.commit()
+    return time.perf_counter() - began
+
+
+def handlers(connection, commissions):
+    """Return the milliseconds of handlers without and with a call, taken in turns."""
+    alone, with_call = [], []
+    for number in range(HANDLERS):
+        alone.append(handler(connection, 2 * number))
+        with_call.append(handler(connection, 2 * number + 1, commissions.in_transaction))
+    return [[1000 * each for each in times] for times in (alone, with_call)]
+
+
+def relayed(url, settings, commissions, connection):
+    """Return the rows a second of one relay, in bulk."""
+    for start in range(0, ROWS, 2000):
+        commissions.in_transaction(connection).issue_many(
+            [
+                {
+                    "user": f"u{n % PROJECTS}",
+                    "project": f"p{n % PROJECTS}",
+                    "provisions": {"cyclades.vm": 1},
+                    "key": f"bulk-{n}",
+                }
+                for n in range(start, start + 2000)
+            ]
+        )
+    connection.commit()
+    outbox = outbox_of_url(url)
+    began = time.perf_counter()
+    sent = 0
+    while done := send_batch(outbox, settings, lambda _: connected(settings)).done:
+        sent += len(done)
+    seconds = time.perf_counter() - began
+    outbox.close()
+    assert sent >= ROWS
+    return sent / seconds
+
+
+def main():
+    with tempfile.TemporaryDirectory() as directory:
+        server, postgres = Server("valkey", Path(directory)), Postgres()
+        server.start()
+        url = postgres.url.replace("+psycopg", "")
+        settings = Settings(ledger_url=server.url(1), broker_url=server.url(0))
+        commissions = Commissions("compute", settings=settings)
+        try:
+            with psycopg.connect(url) as connection:
+                connection.execute(ddl("postgresql"))
+                connection.execute("CREATE TABLE servers (name text PRIMARY KEY)")
+                connection.commit()
+                alone, with_call = handlers(connection, commissions)
+                end_all(patience=30)
+                Sender.wake = lambda *_: None  # the relay alone
+                rate = relayed(url, settings, commissions, connection)
+        finally:
+            server.close()
+            postgres.close()
+    figures = {"rows a second of one relay": round(rate)}
+    for label, times in (("own insert alone", alone), ("with a call", with_call)):
+        cuts = statistics.quantiles(times, n=100)
+        figures[f"{label}, ms"] = {"p50": round(cuts[49], 2), "p99": round(cuts[98], 2)}
+    print(json.dumps(figures, indent=2))
+
+
+if __name__ == "__main__":
+    main()
