@@ -190,6 +190,8 @@ class Settings(BaseSettings):
     retention: Seconds = 7 * 86400
     bare_retention: Seconds = 3600
     awaited: Seconds = 3600
+    #: The service has an outbox: a decision of a key that the ledger does not know waits for it.
+    outbox: bool = False
     hold_deadline: Seconds = 3600
 
     #: How long a service's call waits for the ledger or the broker.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from astakos_worker.configuration.settings import Settings, SettingsOfAService
 from astakos_worker.ledger.contract import Entry
-from astakos_worker.ledger.record import Record, State, is_bare, shown
+from astakos_worker.ledger.record import Record, State, Verb, is_bare, shown
 from astakos_worker.ledger.request import Request
 from astakos_worker.service import arguments, new_commission
 from astakos_worker.service.after_commit import Commits, Hook, OnCommit, hook_of
@@ -273,7 +273,7 @@ class Commissions:
         nobody issued, `KeyReused` if the key was used again since, the error of a refused issue
         (`QuotaLimit`, ...), `BadValue`, `Unavailable`.
         """
-        return self._handle(self._decider.decide(which, "accept", incarnation=incarnation))
+        return self._handle(self._decide(which, "accept", "", incarnation))
 
     def reject(
         self, which: str | int, *, reason: str = "", incarnation: str | None = None
@@ -284,7 +284,7 @@ class Commissions:
         4,096 characters. `incarnation` as for `accept`. Raises as `accept`, except that rejecting
         a refused commission succeeds.
         """
-        return self._handle(self._decider.decide(which, "reject", reason, incarnation))
+        return self._handle(self._decide(which, "reject", reason, incarnation))
 
     @overload
     def resolve(
@@ -311,6 +311,8 @@ class Commissions:
         """
         accepts, rejects = _targets("accept", accept), _targets("reject", reject)
         results = self._decider.resolve(accepts.values(), rejects.values())
+        if self._settings.outbox:
+            self._decider.await_unknown(results, accepts.values(), patience=self._settings.awaited)
         return {
             which: outcome_of(one) if isinstance(one, Record) else one
             for which, target in (accepts | rejects).items()
@@ -482,6 +484,15 @@ class Commissions:
     @property
     def _decider(self) -> Decider:
         return Decider(self.service, self._connections)
+
+    def _decide(self, which: str | int, verb: Verb, reason: str, incarnation: str | None) -> Record:
+        """Record a decision; where there is an outbox, one of an unknown key waits for it (F96)."""
+        if not self._settings.outbox:
+            return self._decider.decide(which, verb, reason, incarnation)
+        patience = self._settings.awaited
+        return self._decider.decide_or_await(
+            which, verb, reason, patience=patience, incarnation=incarnation
+        )
 
     def _wait(self, timeout: float | None) -> float:
         """Return the seconds for which a call waits."""

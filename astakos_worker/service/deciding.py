@@ -4,7 +4,7 @@ The cell of a decision is written once: the first decision stands, and a later, 
 raises.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
@@ -143,6 +143,23 @@ class Decider:
             except (AstakosClientException, CommissionError) as error:
                 results[target] = error
         return {which: results[target] for which, target in (accepts | rejects).items()}
+
+    def await_unknown(
+        self,
+        results: dict[Target, Record | Exception],
+        accepts: Collection[Target],
+        *,
+        patience: float,
+    ) -> None:
+        """Let the decisions of unknown keys wait, as `decide_or_await` does."""
+        for target in [one for one, what in results.items() if isinstance(what, UnknownKey)]:
+            verb: Verb = "accept" if target in accepts else "reject"
+            try:
+                results[target] = self.decide_or_await(
+                    target.which, verb, patience=patience, incarnation=target.incarnation
+                )
+            except (AstakosClientException, CommissionError) as error:
+                results[target] = error
 
     def _keys(self, items: Iterable[str | int]) -> dict[str | int, str]:
         """Return the ledger's key of each; one round trip finds those of all serials."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
-from astakos_worker import Commissions, Unavailable
+from astakos_worker import Commissions, Settings, Unavailable, UnknownKey
 from astakos_worker.ledger.contract import Written
 from astakos_worker.service.outbox import listing
 from astakos_worker.service.outbox.relay import Relay
@@ -277,3 +277,24 @@ def test_the_ledger_being_away_is_told_by_a_batch_and_nothing_is_lost(write, dat
         database.send(away._connections)
     assert database.waiting() == 2
     assert database.failed() == []
+
+
+def test_a_direct_decision_that_overtakes_its_row_waits_where_there_is_an_outbox(write, database):
+    """F96: another process accepts a key whose issue is committed and not sent yet."""
+    settings = Settings.model_construct(outbox=True)
+    memory = Commissions.in_memory(service="compute", settings=settings)
+    write(*(lambda calls, k=key: calls.issue(**ONE, key=k) for key in "abcd"))
+    assert memory.accept("a").state == "awaited"
+    assert memory.reject("b", reason="no").state == "awaited"
+    became = memory.resolve(accept=["c"], reject=["d"])
+    assert {which: one.state for which, one in became.items()} == dict.fromkeys("cd", "awaited")
+    until(lambda: database.send(memory._connections).done, within=10)
+    assert [memory.outcome(key).state for key in "abcd"] == [
+        *("accepted", "cancelled", "accepted", "cancelled"),
+    ]
+    assert database.failed() == []
+
+
+def test_without_the_setting_a_direct_decision_of_an_unsent_row_is_unknown(commissions):
+    with pytest.raises(UnknownKey):
+        commissions.accept("unsent")
