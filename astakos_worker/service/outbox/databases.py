@@ -120,6 +120,9 @@ class SqliteOutbox:
     def _rows(self, services: Sequence[str]) -> list[Row]:
         rows: list[Row] = []
         with self.transactions() as execute:
+            # One snapshot for all statements, whether the driver has begun a transaction or not:
+            # a bound of an older snapshot would let a new row pass a new row of several projects.
+            execute("SAVEPOINT astakos_outbox", ())
             first = statement(self.dialect, "first")
             # One service, as the thread of a service wants it, or all.
             wanted = (services[0] if services else "", not services, PROJECTS)
@@ -128,6 +131,7 @@ class SqliteOutbox:
             for service, holder, below in chosen:
                 found = execute(statement(self.dialect, "rows"), (service, holder, below, share))
                 rows += [Row(*one) for one in found]
+            execute("RELEASE astakos_outbox", ())
         return sorted(rows)
 
 

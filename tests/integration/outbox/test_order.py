@@ -2,6 +2,7 @@
 
 import random
 import threading
+from contextlib import contextmanager
 
 import pytest
 
@@ -164,3 +165,44 @@ def test_a_decision_whose_issue_has_left_the_outbox_is_of_its_project(
     taken = {row[3]: row[4] for row in run(database.outbox, "list", (True, 10))}
     assert taken["before"] == "project:lab"
     assert taken["nobody's"] == "key:nobody's"
+
+
+@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+def test_rows_that_are_committed_while_a_batch_is_read_are_not_in_it(engine, away, database):
+    """A newer row would pass the row of several projects that came with it."""
+
+    def write(*calls):
+        for call in calls:
+            with engine.begin() as connection:
+                call(away.in_transaction(connection))
+
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+    ada = {"user": "ada"}
+    write(lambda tx: tx.issue(**ada, project="lab", provisions={VM: 1}, key="first"))
+    transactions, written = database.outbox.transactions, []
+
+    @contextmanager
+    def writing():
+        with transactions() as execute:
+
+            def watched(text, parameters):
+                if "AND holder = %s" in text and not written:
+                    written.append(True)
+                    moves = {("lab", "club", VM): 1}
+                    write(
+                        lambda tx: tx.reassign(**ada, provisions=moves, key="several"),
+                        lambda tx: tx.issue(**ada, project="lab", provisions={VM: 1}, key="last"),
+                    )
+                return execute(text, parameters)
+
+            yield watched
+
+    database.outbox.transactions = writing
+
+    def taken():
+        with database.outbox.take() as batch:
+            return [row.key for row in batch.rows]
+
+    assert until(taken, within=10) == ["first"]
+    assert written
