@@ -1,4 +1,4 @@
-"""Connections that follow a server's name to another server (F97).
+"""Connections that follow a server's name to another server (F90).
 
 A managed Redis fails over behind one name: the name leads to the new master from then on, and
 the old master turns into a replica. The old server still answers, so connections to it stay open.

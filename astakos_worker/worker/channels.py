@@ -1,4 +1,4 @@
-"""A worker's channels to the broker, which outlive messages that are none (F51, F98).
+"""A worker's channels to the broker, which outlive messages that are none (F51).
 
 Celery's consumer survives most messages that it cannot read (`consuming.py`). But kombu builds the
 message first, and its errors end the worker: for text that is not JSON, for `null`, for a message

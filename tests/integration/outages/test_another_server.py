@@ -71,7 +71,7 @@ HOW = pytest.mark.parametrize("how", ["read-only", "master down", "too few repli
 @BOTH_SERVERS
 @HOW
 def test_a_connection_follows_the_name_within_one_call(pair, how):
-    """F97: for a command, a script and a pipeline; the two kinds of server differ in the words."""
+    """F90: for a command, a script and a pipeline; the two kinds of server differ in the words."""
     calls = {
         "command": lambda client: client.set("k", 1),
         "script": lambda client: client.eval("return redis.call('set', KEYS[1], 1)", 1, "k"),
@@ -113,7 +113,7 @@ def still(tmp_path):
 
 @pytest.mark.parametrize("moving", ["ledger", "broker"])
 def test_services_and_workers_follow_without_a_restart(pair, still, sandbox, tmp_path, moving):
-    """F97: a commission and a look-up succeed within seconds, through the same processes."""
+    """F90: a commission and a look-up succeed within seconds, through the same processes."""
     other = "broker" if moving == "ledger" else "ledger"
     urls = {f"{moving}_url": pair.name.url(), f"{other}_url": still.url(2)}
     variables = {

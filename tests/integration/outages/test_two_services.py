@@ -135,7 +135,7 @@ def test_a_wrong_token_stops_its_lane_is_alarmed_of_and_is_mended_without_a_rest
 def test_a_token_file_that_goes_wrong_stops_its_lane_alone_and_is_alarmed_of(
     shop, lab, stack, command, spoil
 ):
-    """F84, F100, F75: nothing is sent or refused, also on a lane without work; then all goes on."""
+    """F84, F75: nothing is sent or refused, also on a lane without work; then all goes on."""
     logs = [stack.processes[name].log for name in ("commissions-1", "lookups-1")]
 
     def noticed():

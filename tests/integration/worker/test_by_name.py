@@ -514,7 +514,7 @@ RAW = {
 def test_rubbish_on_the_brokers_list_ends_no_worker_and_is_noted(
     program, stack, dead_messages, raw
 ):
-    """F98: what kombu cannot make a message of; each ended one worker after the other."""
+    """F51: what kombu cannot make a message of; each ended one worker after the other."""
     worker = stack.processes["commissions-1"]
     before, known = worker.pid, dead_messages.list()
     with Redis.from_url(stack.broker_url) as broker:
@@ -529,7 +529,7 @@ def test_rubbish_on_the_brokers_list_ends_no_worker_and_is_noted(
 
 @pytest.mark.parametrize("raw", [b"null", b"[]", b"7", b"{}", b"{not json", RAW["no properties"]])
 def test_rubbish_among_control_messages_ends_no_worker(program, stack, raw):
-    """F98: the sibling on the channel by which workers are asked for their state."""
+    """F51: the sibling on the channel by which workers are asked for their state."""
     worker = stack.processes["commissions-1"]
     before = worker.pid
     with Redis.from_url(stack.broker_url) as broker:
@@ -543,7 +543,7 @@ def test_rubbish_among_control_messages_ends_no_worker(program, stack, raw):
 def test_rubbish_among_the_unacknowledged_ends_no_worker_and_is_noted(
     program, stack, dead_messages
 ):
-    """F98: a worker gives such messages back when their time is over."""
+    """F51: a worker gives such messages back when their time is over."""
     worker, known = stack.processes["commissions-1"], dead_messages.list()
     before, key = worker.pid, names.unacked_key("default")
     with Redis.from_url(stack.broker_url) as broker:

@@ -187,7 +187,7 @@ def keys(doors, form, database):
 
 @pytest.mark.filterwarnings("ignore:Call to deprecated setex")  # by Celery
 def test_each_form_connects_ledger_broker_and_results(doors, form):
-    """F96: as a URL that is read, and as a connection that is made, to the database it names."""
+    """Not only read: a connection is made, to the database that the URL names."""
     settings = Settings(namespace=f"doors-{form}", patience=5, **urls(doors, form))
     Commissions(settings=settings).issue(user="u", project="p", provisions={"vm": 1}, key="k")
     assert any(key.startswith("astakos:") for key in keys(doors, form, 2))
@@ -262,7 +262,7 @@ print(Lookups(timeout=30).username({USER!r}))
     "form", ["tls-user", "tls-client", "socket-user", "sentinel"], indirect=True
 )
 def test_workers_carry_commissions_and_answer_lookups_over_each_kind(environment, run):
-    """F96: with nothing to add but the URLs; before, workers with `rediss://` did not start."""
+    """F92: with nothing to add but the URLs; before, workers with `rediss://` did not start."""
     logs = [run(commands.worker(queue, "w")) for queue in (names.COMMISSIONS, names.LOOKUPS)]
     words = [sys.executable, "-c", SERVICE]
     told = subprocess.run(
@@ -343,7 +343,7 @@ def impostor(tmp_path):
 
 @pytest.mark.parametrize("query", ["", "?ssl_cert_reqs=required", "?ssl_cert_reqs=CERT_REQUIRED"])
 def test_nobody_is_told_the_password_but_the_server_that_the_certificate_proves(impostor, query):
-    """F95: verified by default, for the broker, the ledger and the results, and never in clear."""
+    """F92: verified by default, for the broker, the ledger and the results, and never in clear."""
     url = f"rediss://:very-secret@localhost:{impostor.port}/0{query}"
     settings = Settings(broker_url=url, ledger_url=url, result_backend=url)
     with producer(settings) as sends, CeleryApp("t", settings, set_as_current=False) as app:

@@ -75,7 +75,7 @@ OF_THIS_MACHINE = [
 
 
 def test_what_is_wrong_on_this_machine_is_refused_with_the_reason(environment, tmp_path):
-    """F100: the worker said "ready" before, and every wake-up became a dead message."""
+    """F84: the worker said "ready" before, and every wake-up became a dead message."""
     marked = tmp_path / "marked"
     marked.write_bytes(b"\xef\xbb\xbfsecret\r\n")
     for wrong, said in OF_THIS_MACHINE:
@@ -87,7 +87,7 @@ def test_what_is_wrong_on_this_machine_is_refused_with_the_reason(environment, t
 
 
 def test_variables_that_kubernetes_injects_stop_no_worker(cluster):
-    """F99: pods with such a Service beside them did not start."""
+    """F91: pods with such a Service beside them did not start."""
     log = cluster.worker.logs()
     assert "ready." in log and "not_a_setting" not in log
 

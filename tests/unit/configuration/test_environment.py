@@ -38,7 +38,7 @@ SERVICES = [
 
 @pytest.mark.parametrize(("service", "port"), SERVICES)
 def test_what_kubernetes_injects_for_a_service_of_any_name_sets_nothing(monkeypatch, service, port):
-    """F99: pods did not start, for one of them has the name of a setting."""
+    """F91: pods did not start, for one of them has the name of a setting."""
     variables = injected(service, port)
     for name, value in variables.items():
         assert is_injected(name, value), name
@@ -83,7 +83,7 @@ def test_celerys_own_variables_are_named_with_the_setting_to_use():
     ],
 )
 def test_a_service_passes_over_what_only_workers_need(monkeypatch, name, value):
-    """F99: its calls do not depend on settings that it does not use."""
+    """F91: its calls do not depend on settings that it does not use."""
     monkeypatch.setenv(f"ASTAKOS_{name}", value)
     monkeypatch.setenv("ASTAKOS_NAMESPACE", "staging")
     assert SettingsOfAService() == SettingsOfAService(namespace="staging")

@@ -23,7 +23,7 @@ URL = "https://accounts.example.org/identity/v2.0"
     ],
 )
 def test_an_address_that_can_never_answer_is_refused(url, reason):
-    """F100."""
+    """F84."""
     with pytest.raises(ValidationError, match=reason):
         ServiceSettings(auth_url=url, token="t")
 
@@ -40,7 +40,7 @@ def test_an_address_that_can_never_answer_is_refused(url, reason):
     ],
 )
 def test_a_token_that_can_be_none_is_refused_and_not_repeated(token, reason):
-    """F100: sent as a header, it would fail each request."""
+    """F84: sent as a header, it would fail each request."""
     with pytest.raises(ValidationError, match=reason) as refused:
         ServiceSettings(auth_url=URL, token=token)
     assert "cret" not in str(refused.value)
@@ -87,7 +87,7 @@ def test_a_token_file_that_is_wrong_is_named_with_the_reason(tmp_path, text, rea
     ],
 )
 def test_a_token_in_clear_to_another_machine_may_be_refused(url, clear):
-    """F103: by `require_https`; a proxy on the same machine is another matter."""
+    """By `require_https`; a proxy on the same machine is another matter."""
     services = {"cyclades": {"auth_url": url, "token": "t"}}
     assert Settings(services=services).in_clear == (["cyclades"] if clear else [])
     if clear:

@@ -59,7 +59,7 @@ def test_a_token_that_is_just_being_rotated_leaves_the_old_one_in_use(clients, t
 def test_a_token_that_stays_wrong_is_the_machines_own_trouble(
     clients, token_file, monkeypatch, between
 ):
-    """F100: no request is sent, and whoever asks hears the file and the reason."""
+    """F84: no request is sent, and whoever asks hears the file and the reason."""
     monkeypatch.setattr("astakos_worker.worker.clients._ROTATION", 0.0)
     clients.of("cyclades")
     if between == "gone":
