@@ -15,7 +15,7 @@ from astakos_worker.service.arguments import checked_which
 from astakos_worker.service.commissions import Commissions
 from astakos_worker.service.connections import Wakes
 from astakos_worker.service.drafts import Draft
-from astakos_worker.service.errors import KeyReused, Unavailable
+from astakos_worker.service.errors import DecisionConflict, KeyConflict, KeyReused, Unavailable
 from astakos_worker.service.inside import decider_of, issuer_of
 from astakos_worker.worker.message_arguments import (
     generic_request,
@@ -26,7 +26,7 @@ from astakos_worker.worker.message_arguments import (
     which,
 )
 from astakos_worker.worker.process import WorkerProcess
-from astakos_worker.worker.task_results import carried, failed
+from astakos_worker.worker.task_results import carried, conflicting, failed
 from astakosclient.errors import BadValue
 
 #: Carries out one call: it is given the process, the task's id and the message's arguments, and
@@ -96,7 +96,10 @@ def _issue_many(process: WorkerProcess, task_id: str, message: dict[str, Any]) -
                 drafts.append(failed(one.get("key") if isinstance(one, dict) else None, error))
         wanted = [one for one in drafts if isinstance(one, Draft)]
         records = iter(issuer_of(commissions).issue_all(wanted))
-        results = [_said(one, next(records)) if isinstance(one, Draft) else one for one in drafts]
+        results = [
+            _issued(commissions, one, next(records)) if isinstance(one, Draft) else one
+            for one in drafts
+        ]
     process.carry(service, task_id, wake=promise.name)
     return {"commissions": results}
 
@@ -130,13 +133,15 @@ def _draft(commissions: Commissions, message: dict[str, Any]) -> Draft:
     return issuer_of(commissions).draft(request, key, accept=accept, deadline=deadline)
 
 
-def _said(draft: Draft, became: Record | Exception) -> dict[str, Any]:
+def _issued(commissions: Commissions, draft: Draft, result: Record | Exception) -> dict[str, Any]:
     key = draft.record.key
-    if isinstance(became, Unavailable):
-        raise became  # the whole message is retried; what is recorded already is found again
-    if isinstance(became, Exception):
-        return failed(key, became)
-    return {"key": key, "state": str(became.state)}
+    if isinstance(result, Unavailable):
+        raise result  # the whole message is retried; what is recorded already is found again
+    if isinstance(result, KeyConflict):
+        return conflicting(commissions, result)
+    if isinstance(result, Exception):
+        return failed(key, result)
+    return {"key": key, "state": str(result.state)}
 
 
 def _decide(
@@ -173,7 +178,8 @@ def _resolve(process: WorkerProcess, task_id: str, message: dict[str, Any]) -> d
         service = served(process.settings, message.get("service"))
         accept, reject = items(message, "accept"), items(message, "reject")
         meant = _meant(process, service, task_id, [*accept, *reject])
-        results = decider_of(process.commissions(service, promise)).resolve_or_await(
+        commissions = process.commissions(service, promise)
+        results = decider_of(commissions).resolve_or_await(
             accept, reject, patience=process.settings.awaited, incarnations=meant
         )
         new = {
@@ -183,13 +189,34 @@ def _resolve(process: WorkerProcess, task_id: str, message: dict[str, Any]) -> d
         }
         process.seen_messages.note(task_id, new)
     process.carry(service, task_id, wake=promise.name)
-    return {str(which): _resolved(which, one) for which, one in results.items()}
+    # A list: the serial 5 and the key "5" are two commissions, and JSON's objects have one "5".
+    return {"commissions": [_resolved(commissions, *each) for each in results.items()]}
 
 
-def _resolved(which: str | int, result: Record | Exception) -> dict[str, Any]:
+def _resolved(
+    commissions: Commissions, which: str | int, result: Record | Exception
+) -> dict[str, Any]:
+    """Return the result for one commission, under `key` or `serial` as the message names it."""
     if isinstance(result, KeyReused):
-        return {"state": _SUPERSEDED}
-    return failed(which, result) if isinstance(result, Exception) else {"state": str(result.state)}
+        found: dict[str, Any] = {"state": _SUPERSEDED}
+    elif isinstance(result, DecisionConflict):
+        found = conflicting(commissions, result)
+    elif isinstance(result, Exception):
+        found = failed(which, result)
+    else:
+        found = {"state": str(result.state)}
+    return {**found, "key" if isinstance(which, str) else "serial": which}
+
+
+def answered(
+    call: Call, process: WorkerProcess, task_id: str, message: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the result of a call. One that contradicts a commission tells that one's state."""
+    try:
+        return call(process, task_id, message)
+    except (DecisionConflict, KeyConflict) as error:
+        service = served(process.settings, message.get("service"))
+        return conflicting(process.commissions(service), error)
 
 
 def _meant(

@@ -5,7 +5,7 @@ from typing import Any
 from astakos_worker.engine.carry.carrier import CarryResult
 from astakos_worker.ledger.record import Record, shown
 from astakos_worker.service.commissions import Commissions
-from astakos_worker.service.errors import NewerRecord, UnknownKey
+from astakos_worker.service.errors import CommissionError, NewerRecord, UnknownKey
 from astakos_worker.service.inside import connections_of
 from astakos_worker.service.ledger_calls import read
 from astakos_worker.worker.process import WorkerProcess
@@ -33,12 +33,19 @@ def carried(
 
 
 def failed(which: object, error: Exception) -> dict[str, Any]:
-    """Return the refusal of a call, of which nothing was recorded."""
+    """Return the refusal of a call. No commission came of it, so its state is `refused`."""
+    return {"key": which, "state": "refused", "error": _fault(error)}
+
+
+def conflicting(commissions: Commissions, error: CommissionError) -> dict[str, Any]:
+    """Return the refusal of a call that contradicts a commission, with that commission's state."""
+    return {**_recorded(commissions, error.key), "error": _fault(error)}
+
+
+def _fault(error: Exception) -> dict[str, Any]:
     if isinstance(error, AstakosClientException):
-        fault = {k: v for k, v in error.to_dict().items() if v is not None}
-    else:
-        fault = {"class": type(error).__name__, "message": str(error)}
-    return {"key": which, "state": "refused", "error": fault}
+        return {k: v for k, v in error.to_dict().items() if v is not None}
+    return {"class": type(error).__name__, "message": str(error)}
 
 
 def _own(record: Record) -> dict[str, Any]:

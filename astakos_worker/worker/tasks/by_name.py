@@ -13,7 +13,7 @@ from celery import Celery, Task
 
 from astakos_worker.ledger.contract import UnavailableError
 from astakos_worker.service.errors import CommissionError, Unavailable
-from astakos_worker.worker.calls_by_name import CALLS, Call
+from astakos_worker.worker.calls_by_name import CALLS, Call, answered
 from astakos_worker.worker.message_arguments import newer
 from astakos_worker.worker.process import WorkerProcess
 from astakos_worker.worker.task_results import SHOWN, failed
@@ -37,7 +37,7 @@ def _add(app: Celery, this_process: Callable[[], WorkerProcess], name: str, call
         try:
             if newer(message):
                 raise _for_a_newer_worker(self)
-            return call(this_process(), str(self.request.id), message)
+            return answered(call, this_process(), str(self.request.id), message)
         except (Unavailable, UnavailableError) as error:
             raise self.retry(exc=error, countdown=_RETRY) from None
         except (AstakosClientException, CommissionError) as error:

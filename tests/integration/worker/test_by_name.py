@@ -305,10 +305,38 @@ def test_the_other_decision_is_refused(program, control, commissions):
     """F23."""
     program.ask(ISSUE, key="decided", **ONE)
     program.ask(REJECT, key="decided", reason="no host had room")
-    result = program.ask(ACCEPT, key="decided")
-    assert (result["state"], result["error"]["class"]) == ("refused", "DecisionConflict")
-    assert "no host had room" in result["error"]["message"]
     assert commissions.outcome("decided", 20).state == "rejected"
+    result = program.ask(ACCEPT, key="decided")
+    assert (result["state"], result["error"]["class"]) == ("rejected", "DecisionConflict")
+    assert "no host had room" in result["error"]["message"]
+
+
+def test_a_call_that_contradicts_a_commission_tells_that_ones_state(program, commissions):
+    """A commission that is accepted must not look refused to the caller."""
+    program.ask(ISSUE, key="contradicted", accept=True, **ONE)
+    serial = commissions.outcome("contradicted", 20).serial
+    other = {**ONE, "provisions": {VM: 2}}
+    for result in (
+        program.ask(REJECT, key="contradicted"),
+        program.ask(REJECT, serial=serial),
+        program.ask(ISSUE, key="contradicted", **other),
+        program.ask(RESOLVE, reject=["contradicted"])["commissions"][0],
+        program.ask(ISSUE_MANY, commissions=[{"key": "contradicted", **other}])["commissions"][0],
+    ):
+        assert (result["state"], result["serial"]) == ("accepted", serial)
+        assert result["error"]["class"] in {"DecisionConflict", "KeyConflict"}
+
+
+def test_a_serial_and_a_key_that_look_alike_are_two_commissions(program, commissions, stack):
+    """In a JSON object one answer would take the other's place."""
+    client = AstakosClient(stack.token_file.read_text().strip(), stack.auth_url)
+    bare = client.issue_one_commission(USER, USER, {VM: 1}, name="issued elsewhere")
+    program.ask(ISSUE, key=str(bare), **ONE)
+    result = program.ask(RESOLVE, accept=[str(bare)], reject=[bare])["commissions"]
+    assert {next(k for k in ("serial", "key") if k in one) for one in result} == {"serial", "key"}
+    assert {one.get("key", one.get("serial")) for one in result} == {bare, str(bare)}
+    assert commissions.outcome(str(bare), 20).state == "accepted"
+    assert commissions.outcome(bare, 20).state == "rejected"
 
 
 def test_many_are_resolved_each_for_itself(program, control, commissions, stack):
@@ -316,11 +344,13 @@ def test_many_are_resolved_each_for_itself(program, control, commissions, stack)
     client = AstakosClient(stack.token_file.read_text().strip(), stack.auth_url)
     bare = client.issue_one_commission(USER, USER, {VM: 1}, name="issued elsewhere")
     result = program.ask(RESOLVE, accept=["m1", bare, "m3", "m4"], reject=[issued["m2"], "m3"])
+    result = {one.get("key", one.get("serial")): one for one in result["commissions"]}
     assert result["m3"]["error"]["class"] == "DecisionConflict"
-    assert result["m4"] == {"state": "awaited"}  # its request is still on its way (F77)
+    # The request of this one is still on its way (F77).
+    assert result["m4"] == {"key": "m4", "state": "awaited"}
     assert program.ask(ISSUE, key="m4", **ONE)["key"] == "m4"
     assert commissions.outcome("m4", 20).state == "accepted"
-    assert "error" not in result["m1"] and "error" not in result[str(bare)]
+    assert "error" not in result["m1"] and "error" not in result[bare]
     assert commissions.outcome("m1", 20).state == "accepted"
     assert commissions.outcome("m2", 20).state == "rejected"
     assert commissions.outcome(bare, 20).state == "accepted"
@@ -555,6 +585,19 @@ def test_rubbish_among_the_unacknowledged_ends_no_worker_and_is_noted(
     assert (worker.pid, worker.alive) == (before, True)
     new = [one for one in dead_messages.list() if one not in known]
     assert len([one for one in new if "cannot be given back" in one.reason]) == 5
+
+
+def test_a_task_id_with_a_line_break_forges_no_line_of_the_log(program, stack):
+    log = stack.processes["commissions-1"].log
+    forged = "[2026-01-01 00:00:00,000: INFO/MainProcess] all is well"
+    one = {**ONE, "name": f"server\n{forged}\x1b[2J", "key": f"forged-{secrets.token_hex(4)}"}
+    options = {"queue": names.COMMISSIONS, "ignore_result": True}
+    program.app.send_task(ISSUE, kwargs=one, task_id=f"id\n{forged}\x1b[2J", **options)
+    program.app.send_task(f"odd\n{forged}", kwargs=one, **options)
+    until(lambda: "id\\n[2026-01-01" in log.read_text() and program.left() == 0)
+    text = log.read_text()
+    assert not any(line.startswith(forged) for line in text.splitlines())
+    assert "\x1b[2J" not in text
 
 
 def test_a_pickle_is_not_opened(program, control, stack, tmp_path):
