@@ -128,7 +128,10 @@ class Oracle:
         return datetime.fromtimestamp(self._issues, UTC)
 
     def announced(self, name: str, *, auto_accept: bool) -> float:
-        """Check an issue that is about to be sent; return when it is late."""
+        """Check an issue that is about to be sent; return when it is late.
+
+        That it was not rejected before it was announced is checked by `claimed`.
+        """
         if auto_accept:
             self.world.violate("a POST carries auto_accept")
         tag = ours(name)
@@ -138,8 +141,6 @@ class Oracle:
         if record is None or record.state is not State.ISSUING or record.send_until is None:
             state = record.state if record else "not there"
             self.world.violate(f"a POST of {tag.key!r}, which is {state}: not announced")
-        if record.decision is not None and record.decision.verb == "reject":
-            self.world.violate(f"a POST of {tag.key!r}, which was rejected before")
         if self.world.clock.time > record.send_until:
             self.world.violate(f"a POST of {tag.key!r} after its mark ran out")
         return record.send_until + self.quiet_horizon
