@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= 3
 READY  := $(VENV)/.ready
 
-.PHONY: help demo up quick unit test check format lint types bench simulate chaos outbox-kills dist pythons docs clean
+.PHONY: help demo up quick unit test check format lint types bench simulate chaos mutate outbox-kills dist pythons docs clean
 
 help:  ## show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ simulate: $(READY)  ## search the protocol for faults: make simulate N=1000000, 
 chaos: $(READY)  ## kill, cut and pause a real stack, and the proof: make chaos MINUTES=10 SEED=7
 	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) \
 	  --commissions $(or $(COMMISSIONS),5000) --seed $(or $(SEED),1)
+
+mutate: $(READY)  ## change one thing at a time: does a test notice? make mutate FILE=policy EVERY=10
+	@$(BIN)/python -m tests.mutation --every $(or $(EVERY),1) $(addprefix --file ,$(FILE))
 
 outbox-kills: $(READY)  ## kill services, relays and the ledger at random, and the proof: make outbox-kills N=1000
 	@$(BIN)/python -m tests.integration.outbox.kills --kills $(or $(N),1000) \
