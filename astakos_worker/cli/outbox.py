@@ -1,15 +1,21 @@
 """`astakos-worker outbox`: the outbox's table, and rows that can never be sent."""
 
-import json
 import sys
 from dataclasses import asdict
 
 import click
 from rich.table import Table
-from rich.text import Text
 
 from astakos_worker.cli.relay import DATABASE
-from astakos_worker.cli.terminal import duration, report_console
+from astakos_worker.cli.terminal import (
+    cell,
+    complain,
+    confirm,
+    duration,
+    print_json,
+    report_console,
+    say,
+)
 from astakos_worker.service.outbox import listing, statements
 from astakos_worker.service.outbox.databases import Outbox
 from astakos_worker.service.outbox.of_drivers import outbox_of_url
@@ -33,7 +39,8 @@ def command() -> None:
 @click.argument("dialect", type=click.Choice(["postgresql", "sqlite"]))
 def ddl(dialect: statements.Dialect) -> None:
     """Print the statements that make the table. Django has a migration instead."""
-    click.echo(statements.ddl(dialect))
+    for line in statements.ddl(dialect).splitlines():
+        say(line)
 
 
 @command.command("list")
@@ -48,16 +55,16 @@ def list_(database: str, limit: int, *, waiting: bool, as_json: bool) -> None:
     """
     rows = listing.listed(outbox_of_url(database), failed_only=not waiting, limit=limit)
     if as_json:
-        click.echo(json.dumps([asdict(row) for row in rows]))
+        print_json([asdict(row) for row in rows])
     elif rows:
         table = Table("id", "service", "call", "key", "project", "age", "error", box=None)
         for row in rows:
             said = f"{row.error}: {row.message}" if row.error else "-"
             cells = (str(row.id), row.service, row.kind, row.key, row.project)
-            table.add_row(*map(Text, (*cells, duration(row.age), said)))
+            table.add_row(*map(cell, (*cells, duration(row.age), said)))
         report_console().print(table)
     else:
-        click.echo("the outbox is empty" if waiting else "no row has failed")
+        say("the outbox is empty" if waiting else "no row has failed")
     sys.exit(1 if any(row.error for row in rows) else 0)
 
 
@@ -88,7 +95,7 @@ def drop(ids: tuple[int, ...], database: str, *, everything: bool, yes: bool) ->
     outbox = outbox_of_url(database)
     chosen = _chosen(outbox, ids, everything=everything)
     if not yes:
-        click.confirm(f"Drop {len(chosen)} rows for good?", abort=True, err=True)
+        confirm(f"Drop {len(chosen)} rows for good?")
     _told("dropped", chosen, listing.drop(outbox, chosen))
 
 
@@ -99,7 +106,7 @@ def _chosen(outbox: Outbox, ids: tuple[int, ...], *, everything: bool) -> list[i
 
 
 def _told(what: str, chosen: list[int], done: list[int]) -> None:
-    click.echo(f"{what} {len(done)}")
+    say(f"{what} {len(done)}")
     if missing := sorted(set(chosen) - set(done)):
-        click.echo(f"no failed rows: {', '.join(map(str, missing))}", err=True)
+        complain(f"no failed rows: {', '.join(map(str, missing))}")
     sys.exit(1 if missing else 0)

@@ -1,6 +1,5 @@
 """`astakos-worker relay`: sends the rows of a service's outbox to the ledger."""
 
-import json
 import logging
 import sys
 from dataclasses import asdict
@@ -8,7 +7,7 @@ from dataclasses import asdict
 import click
 import structlog
 
-from astakos_worker.cli.terminal import duration
+from astakos_worker.cli.terminal import duration, print_json, say
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.service.outbox.of_drivers import outbox_of_url
 from astakos_worker.service.outbox.relay import Progress, Relay, stopped_by_signals
@@ -49,7 +48,7 @@ def command(database: str, services: tuple[str, ...], *, once: bool, as_json: bo
 
 
 def _as_json(progress: Progress) -> None:
-    click.echo(json.dumps(asdict(progress)))
+    print_json(asdict(progress))
 
 
 class _Lines:
@@ -67,5 +66,5 @@ class _Lines:
         if progress.away:
             said += f"; {progress.away}"
         if said != self._last:
-            click.echo(said)
+            say(said)
         self._last = said

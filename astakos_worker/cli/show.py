@@ -7,12 +7,19 @@ from typing import Any
 import click
 from rich.table import Table
 
-from astakos_worker.cli.terminal import cell, complain, print_json, report_console, timestamp
+from astakos_worker.cli.terminal import (
+    cell,
+    complain,
+    print_json,
+    report_console,
+    say,
+    timestamp,
+)
 from astakos_worker.ledger.record import Record, shown
 from astakos_worker.ledger.record_json import dump
 from astakos_worker.service.commissions import Commissions
 from astakos_worker.service.errors import NewerRecord, UnknownKey
-from astakos_worker.service.inside import history
+from astakos_worker.service.inside import connections_of, decider_of, history
 
 
 @click.command("show")
@@ -25,7 +32,8 @@ def command(
 ) -> None:
     """Show commissions by their keys: state, serial, decision, and what happened when.
 
-    Exit status 1 if one of them is not in the ledger, or was written by a newer version.
+    Exit status 1 if one of them is not in the ledger, was written by a newer version, or cannot be
+    read. A record that cannot be read is shown as it is stored.
     """
     if not keys and not serials:
         raise click.UsageError("name a key, or a serial with --serial")
@@ -38,13 +46,26 @@ def command(
             record, version = history(commissions, which)
         except (UnknownKey, NewerRecord) as error:
             missing = True
-            complain(error)
+            if not _show_unreadable(commissions, which):
+                complain(error)
             continue
         if as_json:
             print_json({**json.loads(dump(record)), "version": version})
         else:
             console.print(picture(record))
     sys.exit(1 if missing else 0)
+
+
+def _show_unreadable(commissions: Commissions, which: str | int) -> bool:
+    """Print a record that was set aside because it cannot be read (F86); False if it was not."""
+    key = decider_of(commissions).key(which)
+    ledger = connections_of(commissions).ledger
+    one = ledger.unreadable(commissions.service).get(key)
+    if one is None:
+        return False
+    complain(f"{shown(key)} cannot be read: {one.why}")
+    say(one.text)
+    return True
 
 
 def picture(record: Record) -> Table:

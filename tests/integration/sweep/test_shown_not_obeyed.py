@@ -118,6 +118,18 @@ def test_health_prints_the_alarms_and_nothing_acts(run):
     check(done.stdout + done.stderr, SHOWN)
 
 
+def test_a_record_that_was_set_aside_is_shown_as_it_is_stored(run, cloud):
+    """F86."""
+    cloud.ledger.end_rest("default")
+    cloud.record("spoilt")
+    cloud.server.hset("astakos:default:default:r:spoilt", "body", EVIL)
+    cloud.carry()
+    check(run("show", "spoilt"), SHOWN)
+    check(run("ledger", "unreadable", "default"), SHOWN)
+    check(run("ledger", "unreadable", "default", "--json"), AS_JSON)
+    assert "cannot be read" in run("show", "spoilt")
+
+
 def check(printed, shown):
     assert [c for c in printed if not c.isprintable() and c != "\n"] == []
     assert not any(line.startswith("FORGED") for line in printed.splitlines())
