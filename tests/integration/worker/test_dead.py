@@ -123,7 +123,7 @@ def test_dead_letters_are_listed_shown_sent_again_and_discarded(run, dead, commi
     assert commissions.outcome("server-3", 30).state == "accepted"
     until(lambda: usage(dead) == (2, 0))
     empty = run("list")
-    assert (empty.code, empty.out) == (0, "nothing of default is dead\n")
+    assert (empty.code, empty.out) == (0, "default has no dead letters\n")
 
     for words in (["resend", "server-1", "--yes"], ["show", "server-1"], ["show", "unknown"]):
         wrong = run(*words)
