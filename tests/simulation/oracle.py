@@ -92,9 +92,10 @@ class Oracle:
             known = self._known[key] = _Known(record)
         known.record = record
         self._once(key, "serial", known.serial, record.serial)
-        decision = record.decision.verb if record.decision else None
-        self._once(key, "decision", known.decision, decision)
         cell = entry.cell.verb if entry.cell else None
+        # A record that ended in the same moment, by somebody else's command, has it in the cell.
+        decision = record.decision.verb if record.decision else cell
+        self._once(key, "decision", known.decision, decision)
         self._once(key, "cell", known.cell, cell)
         if decision and cell and decision != cell and State.CONFLICT is not record.state:
             self.world.violate(f"{key!r} says {decision}, and its cell {cell}")
