@@ -79,7 +79,7 @@ def _requested(record: Record, event: Requested, now: float) -> Record:
 def _decided(record: Record, event: Decided, now: float) -> Record:
     decision = event.decision
     if record.state in CLOSED and record.decision is None:
-        return record  # it ended before anyone decided
+        return record  # it ended before a decision
     if record.decision is not None:
         if record.decision.verb != decision.verb:
             raise NotNow(f"{record.key!r} has been decided: {record.decision.verb}")
@@ -254,7 +254,7 @@ def _not_there(record: Record, event: NotThere, now: float) -> Record:
     del event
     _check_bare(record)
     if record.sent:
-        raise NotNow(f"{record.key!r} has been sent meanwhile")
+        raise NotNow(f"something was sent for {record.key!r} in between")
     return _close(record, State.UNKNOWN, now)
 
 
@@ -265,7 +265,7 @@ def _merged(record: Record, event: Merged, now: float) -> Record:
 
 def _check_bare(record: Record) -> None:
     if not record.bare:
-        raise NotNow(f"{record.key!r} is no bare serial")
+        raise NotNow(f"{record.key!r} is not a bare serial")
 
 
 # --- What the sweep finds ---------------------------------------------------------------------
@@ -274,7 +274,7 @@ def _check_bare(record: Record) -> None:
 def _vanished(record: Record, event: Vanished, now: float) -> Record:
     del event
     if record.decision is not None:
-        raise NotNow(f"{record.key!r} has been decided meanwhile")
+        raise NotNow(f"{record.key!r} was decided in between")
     return _close(record, State.VANISHED, now)
 
 
@@ -307,7 +307,10 @@ def _died(record: Record, event: Died, now: float) -> Record:
 
 
 def _revived(record: Record, event: Revived, now: float) -> Record:
-    """Return a dead record in the state that its facts show; it is probed before it is sent."""
+    """Return a dead record in the state that its facts show.
+
+    One whose POST may have been sent becomes `issuing`, so it is probed before it is sent again.
+    """
     if record.serial is not None:
         state = State.SETTLING if record.settles else State.PENDING
     elif record.request is None:
@@ -330,7 +333,7 @@ def _revived(record: Record, event: Revived, now: float) -> Record:
 
 
 def _discarded(record: Record, event: Discarded, now: float) -> Record:
-    # Nobody may use it, whatever was decided: so its own serial is rejected as a twin is.
+    # Nobody may use it any more, even if it was accepted: its own serial is rejected like a twin.
     own = () if record.serial is None else (Twin(record.serial),)
     why = f": {event.reason}" if event.reason else ""
     what = f"discarded by an operator{why}"
@@ -340,7 +343,7 @@ def _discarded(record: Record, event: Discarded, now: float) -> Record:
 def _postponed(record: Record, event: Postponed, now: float) -> Record:
     if not record.is_open:
         raise NotNow(f"{record.key!r} is {record.state}, and nothing is left to do for it")
-    if event.fault is None:  # counted all the same, so that it waits longer each time
+    if event.fault is None:  # counted as well, so that it waits longer each time
         return replace(record, due=event.due, attempts=record.attempts + 1)
     return replace(record, due=event.due, **_failure(record, event.fault, now))
 
@@ -353,7 +356,7 @@ def _released(record: Record, event: Released, now: float) -> Record:
 def _callback_sent(record: Record, event: CallbackSent, now: float) -> Record:
     del now
     if event.state not in record.callbacks_due:
-        return record  # recorded before, or a late one about an end that is past
+        return record  # recorded before, or about an earlier end of a record that was opened again
     return _idle_or_due(replace(record, callbacks_sent=(*record.callbacks_sent, event.state)))
 
 
@@ -391,11 +394,11 @@ CHANGES: Final[Mapping[type[Event], Callable[[Record, Any, float], Record]]] = {
 }
 
 
-# --- What several of them share ---------------------------------------------------------------
+# --- What several functions share -------------------------------------------------------------
 
 
 def _failure(record: Record, fault: Fault, now: float) -> dict[str, Any]:
-    """Return what one more failure changes; `failing_since` starts anew with another class."""
+    """Return what one more failure changes; an error of another class restarts `failing_since`."""
     same = record.error is not None and record.error.get("class") == fault.get("class")
     return {
         "error": fault,
@@ -421,9 +424,9 @@ def _close(record: Record, state: State, now: float, fault: Fault | None = None)
 
 
 def _idle_or_due(record: Record, now: float | None = None) -> Record:
-    """Return the record without a due time, unless something is left to do for it.
+    """Return the record without a due time, unless a twin or a call-back is left to do.
 
-    Left to do is: a twin to reject, a call-back to send. `now`: the record is due then.
+    `now`: the time at which what is left is due; None keeps the due time.
     """
     if record.twins_due or record.callbacks_due:
         return record if now is None else replace(record, due=now)

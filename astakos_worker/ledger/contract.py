@@ -14,10 +14,10 @@ from typing import Literal, Protocol
 
 from astakos_worker.ledger.record import Decision, Record, is_bare
 
-#: The wake-up that a carrier answers when it was woken for whatever is due, not for one key.
+#: The wake-up that a carrier answers when it was woken for any due record, not for one key.
 ANYONE = "anyone"
 
-#: What operators are told when memory is nearly full.
+#: The error text when memory is nearly full.
 FULL = (
     "the ledger's memory is nearly full: no new commissions are taken until its server's maxmemory "
     "is raised, or ended ones are purged"
@@ -47,16 +47,16 @@ class WakeupPolicy:
     16 records for each, 40 due records want 3 carriers; if 1 is awake, 2 wake-ups are wanted.
     """
 
-    carriers: int = 8  # at most so many carriers are awake on a lane at once
-    per_carrier: int = 16  # one more carrier is wanted for so many due records
-    promise: float = 2.0  # a wake-up counts as a carrier for so long after it was asked for
-    forgotten: float = 4.0  # a carrier that has not beaten for so long is not awake any more
+    carriers: int = 8  # most carriers that are awake on a lane at once
+    per_carrier: int = 16  # due records for which one carrier is wanted
+    promise: float = 2.0  # how long a wake-up that was asked for counts as a carrier
+    forgotten: float = 4.0  # a carrier without a heartbeat for this long is not awake any more
     coalesce: bool = True  # False: every call wants its own wake-up
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A record as read, with what a writer needs besides.
+    """A record as read, with what a writer needs to write it.
 
     `record` is up to date: the mark of the last claim and the decision in the cell are in it.
     """
@@ -65,17 +65,17 @@ class Entry:
     version: int  # to write against
     fence: int = 0  # of the last claim
     cell: Decision | None = None  # the decision, which is written once
-    leased: float = 0.0  # a carrier holds the record until then; only `get` says so
-    marked: bool = False  # this very claim marked the record: its carrier may send
+    leased: float = 0.0  # a carrier holds the record until this time; only `get` fills it in
+    marked: bool = False  # the claim that gave this entry marked the record: its carrier may send
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
     """One conditional write: it is done if `version` is still the record's version.
 
-    A write whose record says another decision than the cell is refused: the cell was first.
-    A write that makes a commission and finds a record of its own incarnation is the same call
-    repeated: it is answered as done, with the record as it is now, and nothing is written (F81).
+    A write is refused if its record has another decision than the cell: the cell was first.
+    A write that makes a commission may find a record of its own incarnation. Then it is the same
+    call repeated: nothing is written, and the answer is done, with the record as it is now (F81).
     """
 
     record: Record
@@ -95,7 +95,7 @@ class Write:
 
     @property
     def wakeup_id(self) -> str:
-        """The wake-up that is asked for; a bare serial's is that of its decision."""
+        """The id of the wake-up: "?" for a new commission, "!" for a decision or a bare serial."""
         return f"{self.record.key}{'!' if is_bare(self.record.key) else '?'}"
 
 
@@ -122,30 +122,32 @@ Nothing = Literal["", "idle", "full", "resting"]
 class Claim:
     """Records that a carrier holds from now on, or why there are none.
 
-    The claim has marked what is to be issued or settled: see `marks.py`. A claim without entries
-    has signed the carrier off in the same step (F76).
+    The claim has marked the records to be issued or settled: see `marks.py`. A claim without
+    entries has signed the carrier off in the same step (F76).
     """
 
     entries: tuple[Entry, ...] = ()
     queue: Queue = "issue"
     why: Nothing = ""
     wakeup: bool = False  # more is due than the carriers that are awake can do
-    trial: int = 0  # the lane has rested so many times in a row, and this claim tries it
+    trial: int = 0  # how often the lane has rested in a row, if this claim tries it; 0: no trial
     failures: int = 0  # requests of the lane that failed since the last one that succeeded
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a carrier asks of a claim. Times in seconds."""
+    """A carrier's request for a claim. Times in seconds."""
 
     lane: str
     carrier: str
     lease: float
-    issues: int = 8  # at most so many to issue
-    settles: int = 50  # or so many to settle
-    settle_wait: float = 0.1  # a decided record waits at most so long for others
-    send_for: float = 10.0  # nothing is sent after so long
-    quiet_for: float = 95.0  # a list that is started after so long shows what was sent
+    issues: int = 8  # most records to issue
+    settles: int = 50  # most records to settle
+    settle_wait: float = 0.1  # longest time that a decided record waits for others
+    send_for: float = 10.0  # nothing is sent later than this after the claim
+    quiet_for: float = (
+        95.0  # a list started later than this after the claim shows all that was sent
+    )
     own: str | None = None  # this key first, if it is due
     wakeup_id: str | None = None  # the wake-up that this carrier answers, or `ANYONE`
 
@@ -161,8 +163,8 @@ class Lane:
     dead: int = 0  # records that wait for a person
     awake: int = 0  # carriers
     oldest_due: float = 0.0  # how long the oldest due record has been due
-    resting: float = 0.0  # nobody works on the lane for so long
-    rests: int = 0  # it has rested so many times in a row
+    resting: float = 0.0  # no carrier works on the lane for this long from now
+    rests: int = 0  # rests in a row
     reason: str = ""
     alarms: Mapping[str, str] = field(default_factory=dict)
 
@@ -172,12 +174,12 @@ class Sighting:
     """What the ledger remembers of a pending serial that no record has."""
 
     first_seen: float
-    description: str | None = None  # what was found out about it, as a text of the caller's
+    description: str | None = None  # a text of the sweep's: what it learnt from Astakos
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A record that was set aside, since it cannot be read: why, and its text as it is stored."""
+    """A record that was set aside because it cannot be read: why, and its stored text."""
 
     why: str
     text: str
@@ -198,7 +200,7 @@ class Records(Protocol):
         """The store's time."""
 
     def cas(self, writes: Sequence[Write]) -> list[Written]:
-        """Make each write whose version still stands, in one round trip; answer each."""
+        """Do each write whose version is still the record's, in one round trip; answer each."""
 
     def claim(self, asked: Asked, writes: Sequence[Write] = ()) -> tuple[Claim, list[Written]]:
         """Make the writes, then claim what is most overdue, in one round trip.
@@ -265,7 +267,7 @@ class Records(Protocol):
         """
 
     def watch(self, lane: str, key: str, seconds: float) -> Entry | None:
-        """Publish the changes of a record for so many seconds; return it as it is now."""
+        """Publish the changes of a record for `seconds`; return the record as it is now."""
 
 
 class Lanes(Protocol):
@@ -278,25 +280,25 @@ class Lanes(Protocol):
         """Return the lanes that ever had a record, an alarm or a note."""
 
     def rest(self, lane: str, seconds: float, reason: str) -> None:
-        """Let nobody work on a lane for a while; then one carrier tries one record.
+        """Let no carrier work on a lane for `seconds`; then one carrier tries one record.
 
         That record is one that has not failed before, if such a record is due.
         """
 
     def end_rest(self, lane: str) -> None:
-        """Let the lane be worked on again, and count its failures from none."""
+        """Let carriers work on the lane again, and count its failures from 0."""
 
     def count_failure(self, lane: str) -> int:
         """Count a request that failed; return how many failed since the last success."""
 
     def forget_failures(self, lane: str) -> None:
-        """Count the failures of a lane from none: a request has succeeded."""
+        """Count the failures of a lane from 0 again: a request has succeeded."""
 
     def alarm(self, lane: str, name: str, text: str | None) -> None:
         """Raise an alarm for operators; with None end it."""
 
     def take_lease(self, name: str, holder: str, lease: float) -> bool:
-        """Take or renew a named lease for so many seconds; False: another holder has it."""
+        """Take or renew a named lease for `lease` seconds; False: another holder has it."""
 
     def release_lease(self, name: str, holder: str) -> None:
         """Give a named lease back, if this holder has it."""
@@ -305,10 +307,10 @@ class Lanes(Protocol):
         """Return how many writes this process knows each lane to have had."""
 
     def remember_writes(self, lane: str, writes: int) -> None:
-        """Remember that a lane has had so many writes, as another process knew."""
+        """Remember the number of writes of a lane, as another process knew it."""
 
     def lost_writes(self) -> set[str]:
-        """Look whether the ledger has fewer writes than known; return the lanes concerned (F68).
+        """Return the lanes whose ledger has fewer writes than are known (F68).
 
         Such a lane is distrusted until `trust`: an alarm is raised, and nothing new is issued.
         """
@@ -326,8 +328,8 @@ class Lanes(Protocol):
     def distrusted(self, lane: str) -> bool:
         """Return whether acknowledged writes of a lane are gone, and no operator has said `trust`.
 
-        While that stands, what the ledger does not know proves nothing: no serial is rejected as
-        an orphan, and nothing expires. One read.
+        Until then an absent record proves nothing: no serial is rejected as an orphan, and nothing
+        expires. One read.
         """
 
     def trust(self, lane: str) -> bool:
@@ -341,7 +343,7 @@ class SweepMemory(Protocol):
         """Return what is remembered of these serials; new ones are remembered from now on."""
 
     def remember_descriptions(self, lane: str, descriptions: Mapping[int, str]) -> None:
-        """Remember what was found out about serials."""
+        """Remember a text about each of these serials."""
 
     def forget_sightings(self, lane: str, listed: Container[int]) -> None:
         """Forget all serials but those that are listed."""

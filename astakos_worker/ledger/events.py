@@ -42,7 +42,7 @@ class Unsent:
 
     mark: int
     due: float
-    fault: Fault | None = None  # None: handed back, nobody's failure
+    fault: Fault | None = None  # None: handed back; that is no failure
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """The mark that a claim leaves beside a record: "I am about to send something for it".
 
-A claim must be recorded before its carrier sends (rule 3 of the design). But a claim runs in a
-Lua script, which cannot write a record: only Python knows how. So the script leaves a *mark* beside
-the record and counts up the version. `up_to_date` applies the mark when the record is read, and the
-next write has it in the record.
+A claim must be recorded before its carrier sends. But a claim runs in a Lua script, and only Python
+can write a record. So the script leaves a *mark* beside the record and counts up the version.
+`up_to_date` applies the mark when the record is read. The next write stores the result in the
+record.
 
 For example: a record is `queued` in version 4. A carrier claims it: the stored text stays `queued`,
-a mark is beside it, and the version is 5. Whoever reads it sees `issuing`.
+a mark is beside it, and the version is 5. Every reader sees `issuing`.
 """
 
 from contextlib import suppress
@@ -33,7 +33,7 @@ class Mark(NamedTuple):
 def sends(record: Record) -> Sends:
     """Return what the carrier that claims this record is about to send.
 
-    A bare serial is looked at before anything is sent for it: then nothing.
+    For a bare serial that was not checked yet: nothing. It is read from Astakos first.
     """
     if record.state is State.QUEUED:
         return "issue"
@@ -42,15 +42,15 @@ def sends(record: Record) -> Sends:
 
 
 def up_to_date(record: Record, mark: Mark | None, decision: Decision | None) -> Record:
-    """Return a stored record with what stands beside it: its mark, and its cell's decision.
+    """Return a stored record with its mark and its cell's decision applied.
 
-    Each is applied at its own time, so that every reader gets the same record.
+    Each is applied with its own time, so that every reader gets the same record.
     """
     if mark is not None and record.state is State.QUEUED:
         record = transition(record, Marked(mark.send_until, mark.quiet_at), mark.at)
         mark = None
     if decision is not None:
-        with suppress(NotNow):  # the record has a decision already, and that one stands
+        with suppress(NotNow):  # the record has a decision already, which stands
             record = transition(record, Decided(decision), decision.at)
     if mark is not None:
         for _ in range(mark.times):

@@ -27,11 +27,11 @@ class NewerSchemaError(ValueError):
 
 
 class UnreadableError(ValueError):
-    """Raised when a text is no record of our schema: rubbish, or with fields that it has not."""
+    """Raised when a text is no record of our schema: rubbish, or a field that the schema lacks."""
 
 
 def dump(record: Record) -> str:
-    """Return a record as JSON; what has its default is left out."""
+    """Return a record as JSON; a field with its default value is left out."""
     if record.moments == WHEN_CLOSED:  # msgspec leaves out what is the default, not what equals it
         record = replace(record, moments=WHEN_CLOSED)
     return _json(record)
@@ -40,7 +40,7 @@ def dump(record: Record) -> str:
 def load(text: str | bytes) -> Record:
     """Return the record of a text of `dump`.
 
-    Raises `NewerSchemaError` for one of a newer schema, `UnreadableError` for what is no record.
+    Raises `NewerSchemaError` for a record of a newer schema, `UnreadableError` for any other text.
     """
     try:
         return _RECORDS.decode(text)
@@ -118,7 +118,7 @@ def _plain(value: object) -> str | int | float:
             return int.__int__(value)
         case float():
             return float.__float__(value)
-    raise TypeError(f"a record cannot hold {type(value).__name__}: JSON has nothing like it")
+    raise TypeError(f"a record cannot hold {type(value).__name__}: JSON has no such type")
 
 
 #: Names in the text -> names in Python, where they differ.

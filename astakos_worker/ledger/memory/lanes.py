@@ -31,12 +31,12 @@ class MemoryLanes:
             return {key: row.entry() for key, row in found.items() if row is not None}
 
     def newer(self, lane: str, keys: Iterable[str]) -> set[str]:
-        """Return no key: what one process has written another version has not."""
+        """Return no key: no other version writes into this process' memory."""
         del lane, keys
         return set()
 
     def unreadable(self, lane: str) -> dict[str, Unreadable]:
-        """Return no record: what this process has written it can read."""
+        """Return no record: this process can read all that it has written."""
         del lane
         return {}
 
@@ -142,7 +142,7 @@ class MemoryLanes:
                 at.until, at.reason = now + seconds, reason
 
     def end_rest(self, lane: str) -> None:
-        """Let the lane be worked on again, and count its failures from none."""
+        """Let carriers work on the lane again, and count its failures from 0."""
         with self._lock:
             at = self._at(lane)
             at.until, at.reason, at.trier, at.level, at.failures = None, "", None, 0, 0
@@ -155,7 +155,7 @@ class MemoryLanes:
             return at.failures
 
     def forget_failures(self, lane: str) -> None:
-        """Count the failures of a lane from none: a request has succeeded."""
+        """Count the failures of a lane from 0 again: a request has succeeded."""
         with self._lock:
             self._at(lane).failures = 0
 
@@ -211,7 +211,7 @@ class MemoryLanes:
         """Remember nothing: this process has no other ledger."""
 
     def distrusted(self, lane: str) -> bool:
-        """Return whether acknowledged writes of a lane are gone, and nobody has said `trust`."""
+        """Return whether acknowledged writes are gone, and no operator has said `trust`."""
         with self._lock:
             return bool(self._at(lane).distrust)
 

@@ -45,7 +45,7 @@ class MemoryLedger(MemoryLanes):
         self._bare_retention = bare_retention
         self._changed = changed
 
-    # --- The four primitives ------------------------------------------------------------------
+    # --- Writing, claiming, deciding, beating ----------------------------------------------------
 
     def cas(self, writes: Sequence[Write]) -> list[Written]:
         """Make each write whose version still stands; answer each."""
@@ -92,14 +92,14 @@ class MemoryLedger(MemoryLanes):
                         at.awake[name] = now + self._wakeups.forgotten
             if driver is None or not self.take_lease("drive", driver, lease):
                 return {}
-            rings = {}
+            wakeups = {}
             for lane, at in self._lanes.items():
                 n = 0
                 while self._wakeup_for_anyone(at):
                     n += 1
                 if n:
-                    rings[lane] = n
-            return rings
+                    wakeups[lane] = n
+            return wakeups
 
     def watch(self, lane: str, key: str, seconds: float) -> Entry | None:
         """Report the changes of a record for so many seconds; return it as it is now."""

@@ -1,5 +1,5 @@
 -- Compare the server's time with a process' estimate of the ledger's time. A process that agrees
--- leaves the time, so that others can tell their own halt from a step of the server's clock.
+-- stores it, so that others can tell their own halt from a step of the server's clock.
 -- Returns {server's time with its offset, epoch, the latest time that a process agreed to}.
 
 local agreed = number(redis.call('GET', N .. 'agreed') or '0', N .. 'agreed')

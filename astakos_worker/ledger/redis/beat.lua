@@ -9,6 +9,6 @@ end
 if not drives then return {NOW, 0} end
 
 redis.call('ZREMRANGEBYSCORE', AWAKE, '-inf', NOW - 60000)
-local rings = 0
-while wakeup_for_anyone(wanted) == 1 do rings = rings + 1 end
-return {NOW, rings}
+local wakeups = 0
+while wakeup_for_anyone(wanted) == 1 do wakeups = wakeups + 1 end
+return {NOW, wakeups}

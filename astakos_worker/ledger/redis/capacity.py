@@ -34,6 +34,6 @@ class Capacity:
         return self._monotonic() >= self._look_at
 
     def saw(self, memory: Mapping[str, Any]) -> None:
-        """Take what the server says of its memory."""
+        """Take the server's figures of its memory."""
         self.is_short = used_share(memory) >= LIMIT
         self._look_at = self._monotonic() + _LOOK

@@ -1,9 +1,9 @@
--- Replace records of a lane if their versions are still those that were read, and move their index
--- entries along: one after the other, as if each were a script of its own.
+-- Replace records of a lane if their versions are still those that were read, and their index entries
+-- with them: one after the other, as if each were a script of its own.
 -- ARGV: known writes, memory is short (1 or 0), then the wake-up policy (4); 17 more for each write.
 -- Last: the known id. Returns {now, writes, {done, wakeup, clash, version, body, fence, cell, mark}
--- ...}: the record as it is now, without its body where that is the one given. done is 'full' where
--- memory is short.
+-- ...}: each record as it is now; without a body if the body is the one that was given. done is 'full'
+-- if memory is short.
 
 local HEAD, WIDTH = 6, 17
 local known_id = table.remove(ARGV)
@@ -17,7 +17,7 @@ check{open = 'zset', held = 'zset', dead = 'zset'}
 local lanes = redis.call('TYPE', N .. 'lanes').ok
 if lanes ~= 'set' and lanes ~= 'none' then fail(N .. 'lanes is a ' .. lanes .. ', not a set') end
 
--- What was read, by key and by index: kept up to date by what is written.
+-- Records by key, and keys by serial, as they are now: what is written changes them too.
 local rows, owners = {}, {}
 
 local function row_of(key)
@@ -102,7 +102,7 @@ local function wakeup_wanted(w)
   return w.wakeup_id == '' and 0 or wakeup(w.wakeup_id, wanted)
 end
 
--- Another record that has one of the serials; and the serials whose index is to be this key.
+-- The key of another record that has one of the serials; and the serials that are to name this key.
 local function look_up(w)
   local clash, its = false, {}
   for serial in string.gmatch(w.serials, '%d+') do
@@ -114,7 +114,7 @@ local function look_up(w)
   return clash, its
 end
 
--- Why a write is not done; nothing if it may be done.
+-- Why a write is not done; nil if it may be done.
 local function refused(w, was)
   if (was and was.ver or '0') ~= w.expected then return 'version' end
   if not was then return w.fenced and w.fence ~= '0' and 'fence' or nil end
@@ -126,7 +126,7 @@ local function refused(w, was)
   end
 end
 
--- Whether this very write has been done before, and its answer was lost.
+-- Whether this write was done before, and its answer was lost.
 local function repeated(w, was)
   if not was then return false end
   -- The call that made this record: a worker may have changed the record since (F81).
@@ -143,10 +143,10 @@ local function as_it_is(done, ring, clash, was)
   }
 end
 
--- The lease and the due time that a record gets; nothing where another carrier holds it.
+-- The lease and the due time that a record gets; nil while another carrier holds it.
 local function lease_and_due(w, was, fence, cell)
   local holds = w.fence ~= '' and fence == w.fence
-  -- A live lease is its holder's alone: what another writes changes neither.
+  -- A live lease belongs to its holder: another process' write changes neither of the two.
   if not holds and was and not w.reset and tonumber(was.lease or 0) > NOW then return nil end
   if w.lease and w.open and (holds or w.version == 1) then
     return NOW + w.lease, NOW + w.lease
@@ -155,7 +155,7 @@ local function lease_and_due(w, was, fence, cell)
   if not due_at and w.open and cell and w.verb == '' then
     due_at = NOW  -- decided under the lease, and the writer has not seen it
   elseif due_at and due_at <= NOW + 10 then
-    due_at = math.min(NOW, due_at)  -- the writer estimates our time, and meant now
+    due_at = math.min(NOW, due_at)  -- the writer meant now, by its estimate of our time
   end
   return 0, due_at
 end
@@ -206,7 +206,7 @@ local function write(w)
   if was and was.fault then return as_it_is(0, 0, false, {ver = '0', body = ''}) end
   local clash, its = look_up(w)
   if repeated(w, was) then
-    -- Nobody heard of the wake-up that the first answer promised: it must not count.
+    -- The wake-up that the first answer promised was never sent: it must not count.
     if w.wakeup_id ~= '' then redis.call('ZREM', PROMISED, w.wakeup_id) end
     return as_it_is(1, wakeup_wanted(w), clash, was)
   end
@@ -218,7 +218,7 @@ local function write(w)
     fields[#fields + 1], fields[#fields + 2] = name, value
   end
   local fence, cell = was and was.fence or '0', was and was.cell
-  if w.reset and was then  -- whoever held or decided the earlier commission has no say in this one
+  if w.reset and was then  -- claims and decisions of the earlier commission do not count for this one
     fence, cell = string.format('%d', fence + 1), nil
     set('fence', fence)
   end
@@ -231,13 +231,13 @@ local function write(w)
   if w.open ~= was_open then set('open', w.open and 1 or 0) end
   if w.holder ~= '' then set('holder', w.holder) end
   if w.serials ~= (was and was.serials or '') then set('serials', w.serials) end
-  if was and was.mark then set('mark', '') end  -- this write has it in its body
+  if was and was.mark then set('mark', '') end  -- the new body has the mark in it
   if w.dead or was and was.dead == '1' then set('dead', w.dead and 1 or 0) end
   local lease, due_at = lease_and_due(w, was, fence, cell)
   if lease then set('lease', lease) end
 
-  -- The first write. A server without memory refuses this one, and then none of the others is made;
-  -- after it the server lets the script write on.
+  -- The first write. A server without memory refuses this one, and then none of the others is done.
+  -- After it the server lets the script write on.
   local made = redis.pcall('HSET', P .. 'r:' .. w.key, unpack(fields))
   if type(made) == 'table' then
     if not string.find(made.err, 'OOM') then error(made.err) end
@@ -254,7 +254,7 @@ local function write(w)
   end
   index(w, its, opened)
   enter(w, was, opened)
-  rows[w.key] = nil  -- it is read again, should another write of this call be for it
+  rows[w.key] = nil  -- read again if another write of this call is for the same key
 
   written, created = written + 1, created or w.version == 1
   if was and tonumber(was.watched or 0) > NOW then

@@ -1,6 +1,6 @@
--- Claim what is most overdue on a lane for a carrier, or sign the carrier off: in one step, so that
--- nobody counts on a carrier that has just found nothing (F76). What the carrier is about to send
--- for a record is marked by the claim: see marks.py.
+-- Claim the most overdue records of a lane for a carrier, or sign the carrier off. Both are one step:
+-- a caller that sees a carrier awake can rely on it (F76). The claim marks what the carrier is about
+-- to send for each record: see marks.py.
 --
 -- Returns {why, now, wakeup, trial, queue, writes, failures, record...}, and a record is
 -- {version, body, fence, cell, mark, 0, fresh, key}; fresh is 1 if this claim has marked it. Records
@@ -57,9 +57,9 @@ end
 local others = redis.call('ZCOUNT', AWAKE, NOW, '+inf') - (awake(carrier) and 1 or 0)
 if others >= wanted.carriers then return sign_off('full') end
 
--- One carrier settles whatever is decided, so that batches are full. A second one may settle beside
--- it where a whole batch is decided. A settler's seat is free again when it asks for more: by then
--- its last batch is recorded.
+-- One carrier settles all decided records, so that batches are full. A second one may settle beside
+-- it if a whole batch is decided. A settler frees its seat when it claims again: by then its last
+-- batch is recorded.
 local seat, alone = nil, true
 for i = 1, 2 do
   local settler = redis.call('GET', P .. 'settler:' .. i)
@@ -72,14 +72,14 @@ local may_settle = seat and (alone or decided >= settles)
 -- --- Taking records ----------------------------------------------------------------------------
 
 local HEAD = 7
-local WIDE, MOST_WIDE = 8, 400  -- look at so many times as many as are taken, at most at so many
-local MOST = 2000  -- pass over at most so many records: the server has others to serve
+local WIDE, MOST_WIDE = 8, 400  -- look at 8 records for each one that is taken, at 400 at most
+local MOST = 2000  -- pass over at most 2000 records: the server has other callers to serve
 local skipped, marks = 0, 0
 local out = {'', NOW, 0, trial, '', writes, failures}
 
--- The n most overdue: the first with others of its holder, then the next with others of its own.
--- Astakos locks the rows of all holders in a request. Records of one holder would wait for each
--- other there, so one carrier takes them; then fewer holders are locked at a time.
+-- The n records to take: the most overdue with others of its holder, then the next with others of
+-- its holder, and so on. Astakos locks the rows of all holders in a request, so records of one holder
+-- would wait for each other there. One carrier takes them all; then fewer holders are locked at once.
 local function together(queue, n)
   local most = math.min(n * WIDE, MOST_WIDE)
   local keys = redis.call('ZRANGEBYSCORE', queue, '-inf', NOW, 'LIMIT', 0, most)
@@ -102,14 +102,14 @@ local function together(queue, n)
   return chosen
 end
 
--- The mark that a claim leaves, if any. A record that was rejected before it was issued gets none,
--- nor does one that may have been sent already: that one is looked for first.
+-- The mark that a claim leaves, or nil. A record that was rejected before it was issued gets none. Nor
+-- does a record whose POST may have been sent already: it is looked for in Astakos' list first.
 local function mark_of(is)
   local times = 1
   if is.announces == 'issue' then
     if is.mark or is.verb == 'reject' then return nil end
   elseif is.announces == 'settle' and is.cell then
-    -- Of the carriers that died with it only whether there were any counts, so eight are enough.
+    -- Only "one send" and "more than one" differ, so it need not count beyond eight.
     if is.mark then times = math.min(tonumber(string.match(is.mark, '%d+$')) + 1, 8) end
   else
     return nil
@@ -138,7 +138,7 @@ local function fill(queue, n)
   local function take(key)
     local is = read(key)
     if not is or not is.fault and is.open ~= '1' then
-      redis.call('ZREM', queue, key)  -- purged, or closed by one that did not hold it
+      redis.call('ZREM', queue, key)  -- purged, or closed by a writer without the lease
     elseif is.fault then
       set_aside(key, is.fault)
     elseif is.schema > schema then
@@ -153,7 +153,7 @@ local function fill(queue, n)
   local at = own ~= '' and n > 0 and redis.call('ZSCORE', queue, own)
   if at and tonumber(at) <= NOW then take(own) end
   for _, key in ipairs(together(queue, n - #out + HEAD)) do take(key) end
-  passed = 0  -- those may be anywhere in the queue, so it is gone through from its beginning
+  passed = 0  -- the records so far may be anywhere in the queue: begin again at its head
   local keys = {own}
   while #out - HEAD < n and #keys > 0 and skipped < MOST do
     keys = redis.call('ZRANGEBYSCORE', queue, '-inf', NOW, 'LIMIT', passed, n - #out + HEAD)
@@ -164,8 +164,8 @@ local function fill(queue, n)
   if queue == SETTLE then redis.call('SET', P .. 'settler:' .. seat, carrier) end
 end
 
--- The first of the most overdue records that have not failed, or nothing. The body leaves a zero
--- out, so one with 'attempts' in it has failed; a quote in a caller's text has a backslash.
+-- The first of the most overdue records that have not failed, or nil. A body leaves out a zero, so a
+-- body with 'attempts' is of a record that has failed. A quote in a caller's text has a backslash.
 local function untried(queue)
   for _, key in ipairs(redis.call('ZRANGEBYSCORE', queue, '-inf', NOW, 'LIMIT', 0, MOST_WIDE)) do
     local body = redis.pcall('HGET', P .. 'r:' .. key, 'body')
@@ -174,7 +174,7 @@ local function untried(queue)
 end
 
 if trial > 0 then
-  -- A record that fails each time must not keep the lane at rest: one that has not goes first.
+  -- A record that fails each time must not keep the lane at rest: one that has not failed goes first.
   own = may_settle and untried(SETTLE) or ''
   if own ~= '' then
     fill(SETTLE, 1)
@@ -184,7 +184,7 @@ if trial > 0 then
   end
 end
 
--- What is decided waits for others a moment, unless nothing else is to be done.
+-- Decided records wait a moment for others, so that batches are full, unless no other work is due.
 local ripe = #out == HEAD and may_settle and decided > 0
 if ripe and waiting > 0 and decided < settles then
   local oldest = redis.call('ZRANGE', SETTLE, 0, 0, 'WITHSCORES')
@@ -194,7 +194,7 @@ if ripe then fill(SETTLE, settles) end
 if #out == HEAD then fill(ISSUE, issues) end
 if #out == HEAD and may_settle and not ripe then fill(SETTLE, settles) end
 if #out == HEAD then
-  -- What another settler holds, or what waits for others, that settler takes next.
+  -- What is still due waits for others, or for another settler: that settler takes it next.
   return sign_off('idle')
 end
 redis.call('ZADD', AWAKE, NOW + forgotten, carrier)

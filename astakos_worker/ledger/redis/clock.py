@@ -15,14 +15,14 @@ from astakos_worker.ledger.contract import LedgerError
 
 #: Seconds for which the best answer counts.
 _WINDOW = 5.0
-#: The server's time may differ from our estimate by so many milliseconds: earlier, later. An
-#: estimate is never too late but by the difference of two clocks' rates in a few seconds; it is too
-#: early by as long as the last answers were under way.
+#: The server's time may be this many milliseconds earlier, or later, than our estimate. The
+#: estimate can be too late only by the drift between two clocks in a few seconds. It is too early
+#: by the time that the last answers were under way.
 _EARLY, _LATE = 100, 1000
 
 
 def _monotonic() -> float:
-    """Return seconds of a clock that nobody sets, and that goes on while the host is suspended."""
+    """Return seconds of a clock that nobody can set and that counts a host's suspension too."""
     return time.clock_gettime(_BOOTTIME)
 
 
@@ -33,11 +33,12 @@ _BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 class StoreClock:
     """The ledger's time by this process' monotonic clock, corrected by each answer.
 
-    An answer is late by as long as it was under way, and by as long as its thread then waited to be
-    run; it is never early. So the earliest of the last seconds is the best one: a thread that comes
-    late with its answer must not set the clock back for the others, which would send after their
-    `send_until` (F73). `ask` returns the store's milliseconds, for a process that wants to know
-    before there was any answer. While the store is away the host's time is the best guess.
+    An answer is late by the time that it was under way, and by the time that its thread waited to
+    run. It is never early. So the answer with the greatest offset in the last seconds is the best
+    one: a thread that is late with its answer must not set the clock back for the others, which
+    would then send after their `send_until` (F73). `ask` returns the store's milliseconds, for a
+    process that needs the time before its first answer. While the store does not answer, the host's
+    time is the best guess.
 
     `epoch` is the epoch of the server's offset that the estimate belongs to: see `lane.lua`.
     """
@@ -73,7 +74,7 @@ class StoreClock:
             self._since, self.epoch = monotonic, epoch
 
     def estimate(self) -> int | None:
-        """Return the store's milliseconds by what was seen; None if nothing was."""
+        """Return the store's milliseconds as estimated; None before the first answer."""
         with self._lock:
             offsets = [each for each in (self._offset, self._before) if each is not None]
         return int((self._monotonic() + max(offsets)) * 1000) if offsets else None
@@ -84,7 +85,7 @@ class StoreClock:
             try:
                 self.saw(self._ask())
             except LedgerError:
-                # What needs the store says so itself; asking each time would double its wait.
+                # The caller reports the error itself; asking each time would double its wait.
                 self._ask_after = self._monotonic() + _WINDOW
         with self._lock:
             offsets = [each for each in (self._offset, self._before) if each is not None]

@@ -26,7 +26,7 @@
 --   P alarms        hash     name -> text for operators                         remember, step, the above
 --   P notes         hash     name -> text of the sweep's                        remember
 --   P seen          hash     serial -> when it was first seen (seconds)         sightings
---   P looks         hash     serial -> what was found out about it              remember
+--   P looks         hash     serial -> a text of the sweep's about it           remember
 --   P changed       channel  changes of watched records                         publish() below
 --   N lanes         set      the lanes                                          cas, remember
 --   N id            string   the ledger's own id, made once                     identify
@@ -77,11 +77,11 @@ local function counter(name)
   return number(redis.call('GET', P .. name) or '0', P .. name)
 end
 
--- The ledger's time. A server's clock may be set: the ledger's time is the server's and an offset,
--- which takes back what the clock has stepped. Every call carries its process' estimate of that
--- time, by a clock that nobody sets, as its last two arguments: milliseconds, and the offset's
--- epoch. While the server's time does not fit the estimate, the estimate counts: so a step is
--- without effect from its first moment on, until `step` changes the offset.
+-- The ledger's time is the server's time plus an offset, because a server's clock may be set to
+-- another time: then the offset takes the step back. Every call carries its process' estimate of the
+-- ledger's time, by a monotonic clock, as its last two arguments: milliseconds, and the offset's
+-- epoch. While the server's time does not fit the estimate, the estimate counts. So a step has no
+-- effect from its first moment on, until `step` changes the offset.
 -- For example: the server's clock is set back by 60 s. A call that estimates 12:00:00 runs at
 -- 12:00:00, though the server says 11:59:00. Within a second some process makes the offset 60 s.
 local EPOCH, ESTIMATE = table.remove(ARGV), tonumber(table.remove(ARGV))
@@ -107,22 +107,22 @@ local function is_number(text)
   return not text or (tonumber(text) ~= nil and tonumber(text) == tonumber(text))
 end
 
--- Why a record's hash is not one that scripts have written; nothing if it is.
+-- Why a record's hash is not one that our scripts have written; nil if it is.
 local function fault_of(is)
   if not is.ver or not tonumber(is.ver) then return 'it has no version' end
   if not is.body or not is.schema then return 'it has no text that begins with its schema' end
   if not (is_number(is.fence) and is_number(is.lease) and is_number(is.watched)) then
-    return 'a number of its hash is none'
+    return 'a field of its hash is not a number'
   end
-  if is.mark and not string.match(is.mark, '^%d+ %d+ %d+ %d+$') then return 'its mark is none' end
-  if is.cell and not is.verb then return 'its decision is none' end
-  if is.serials and not string.match(is.serials, '^[%d,]*$') then return 'its serials are none' end
+  if is.mark and not string.match(is.mark, '^%d+ %d+ %d+ %d+$') then return 'its mark is malformed' end
+  if is.cell and not is.verb then return 'its decision is malformed' end
+  if is.serials and not string.match(is.serials, '^[%d,]*$') then return 'its serials are malformed' end
 end
 
--- A record's hash as a table; nothing if there is none. `fault` says why it cannot be read.
+-- A record's hash as a table; nil if there is none. `fault` says why it cannot be read.
 local function read(key)
   local row = redis.pcall('HMGET', P .. 'r:' .. key, unpack(FIELDS))
-  if row.err then return {fault = 'it is no hash', ver = '0', body = ''} end
+  if row.err then return {fault = 'it is not a hash', ver = '0', body = ''} end
   if not row[1] and not row[2] then return nil end
   local is = {}
   for i, name in ipairs(FIELDS) do is[name] = row[i] or nil end
@@ -133,18 +133,18 @@ local function read(key)
   return is
 end
 
--- The incarnation that a record's text names. It stands before all that a caller can choose but
--- the key, and quotes in a key have a backslash.
+-- The incarnation in a record's text. Of a caller's texts only the key stands before it, and a quote
+-- in a key has a backslash.
 local function incarnation_of(body)
   return string.match(body, '"incarnation":"([^"]*)"')
 end
 
--- Publish how a watched record is now, so that those who wait for it need not ask.
+-- Publish a watched record as it is now, so that callers that wait for it need not poll.
 local function publish(...)
   redis.call('PUBLISH', P .. 'changed', cjson.encode({...}))
 end
 
--- Take a record that cannot be read out of its queues, so that the others go on (F86).
+-- Take an unreadable record out of its queues, so that the other records go on (F86).
 local function set_aside(key, why)
   redis.call('ZREM', SETTLE, key)
   redis.call('ZREM', ISSUE, key)
@@ -155,7 +155,7 @@ end
 
 -- --- Wake-ups ----------------------------------------------------------------------------------
 
--- The names of wake-ups for whatever is due; no caller's key begins like this.
+-- The names of wake-ups for any due record; no caller's key begins like this.
 local function anyone(i)
   return '\31any:' .. i
 end
@@ -194,13 +194,13 @@ local function wakeup(id, wanted)
     if till then carriers = 1 end  -- one carrier tries a lane that has rested
     if awake >= carriers then return 0 end
   end
-  -- Old ones are dropped here: where no worker runs, nobody else would drop them.
+  -- Old promises are dropped here: without a worker no other script would drop them.
   redis.call('ZREMRANGEBYSCORE', PROMISED, '-inf', '(' .. NOW)
   redis.call('ZADD', PROMISED, NOW + wanted.promise, id)
   return 1
 end
 
--- The same for whatever is due, under the first such name that does not count at the moment.
+-- The same for any due record, under the first such name that is not promised now.
 local function wakeup_for_anyone(wanted)
   for i = 0, wanted.carriers - 1 do
     if tonumber(redis.call('ZSCORE', PROMISED, anyone(i)) or 0) < NOW then
@@ -215,9 +215,9 @@ end
 
 -- --- Lost writes -------------------------------------------------------------------------------
 
--- Look whether acknowledged writes of the lane are gone (F68): the caller knows of more writes than
--- there are, or it knows another ledger's id. Then the lane is distrusted until `trust`. Returns
--- how many writes there are.
+-- Check whether acknowledged writes of the lane are gone (F68): the caller knows of more writes than
+-- the lane has, or it knows another ledger's id. Then the lane is distrusted until `trust`. Returns
+-- the number of writes.
 local function notice(known_writes, known_id)
   local writes, known = counter('writes'), number(known_writes, 'known writes')
   local other = false

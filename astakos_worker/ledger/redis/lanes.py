@@ -58,7 +58,7 @@ class RedisLanes(Scripts):
         self._run([("rest", self._lane_prefix(lane), ["rest", ms(seconds), reason])])
 
     def end_rest(self, lane: str) -> None:
-        """Let the lane be worked on again, and count its failures from none."""
+        """Let carriers work on the lane again, and count its failures from 0."""
         self._run([("rest", self._lane_prefix(lane), ["resume"])])
 
     def count_failure(self, lane: str) -> int:
@@ -68,7 +68,7 @@ class RedisLanes(Scripts):
         return int(failures)
 
     def forget_failures(self, lane: str) -> None:
-        """Count the failures of a lane from none: a request has succeeded."""
+        """Count the failures of a lane from 0 again: a request has succeeded."""
         self._run([("rest", self._lane_prefix(lane), ["worked"])])
 
     def alarm(self, lane: str, name: str, text: str | None) -> None:
@@ -95,7 +95,7 @@ class RedisLanes(Scripts):
         return dict(self._known_writes)
 
     def lost_writes(self) -> set[str]:
-        """Look whether the ledger has fewer writes than known; return the lanes concerned."""
+        """Return the lanes whose ledger has fewer writes than are known (F68)."""
         known = dict.fromkeys(self.lanes(), 0) | self.known_writes()
         calls: list[Call] = [
             ("notice", self._lane_prefix(lane), [writes, self._known_id])
@@ -108,7 +108,7 @@ class RedisLanes(Scripts):
             ids.add(its_id)
             if is_lost:
                 lost.add(lane)
-        if ids and not lost:  # an operator may have said that it continues the one that we knew
+        if ids and not lost:  # after `trust` another ledger may continue the one that we knew
             self._known_id = str(ids.pop() or "")
         return lost
 
@@ -121,7 +121,7 @@ class RedisLanes(Scripts):
         self._known_id = known_id
 
     def distrusted(self, lane: str) -> bool:
-        """Return whether acknowledged writes of a lane are gone, and nobody has said `trust`."""
+        """Return whether acknowledged writes are gone, and no operator has said `trust`."""
         return bool(self._call(lambda: self._server.exists(f"{self._lane_prefix(lane)}distrust")))
 
     def trust(self, lane: str) -> bool:

@@ -1,4 +1,4 @@
--- Look whether acknowledged writes of a lane are gone. ARGV: known writes, known id.
+-- Check whether acknowledged writes of a lane are gone. ARGV: known writes, known id.
 -- Returns {now, writes, distrusted, id}.
 
 local writes = notice(ARGV[1], ARGV[2])

@@ -1,9 +1,9 @@
--- What a lane's requests say of its Astakos. ARGV: what; milliseconds and reason of a rest.
--- Returns {now, failures}: how many requests failed since the last one that succeeded.
+-- Count failed requests of a lane, let the lane rest, or end its rest. ARGV: which; for "rest" also its
+-- milliseconds and its reason. Returns {now, failures}: requests that failed since the last success.
 --   failed    a request failed: count it
---   worked    a request succeeded: count from none
---   resume    let the lane be worked on again, and count from none
---   rest      let nobody work on the lane for so long
+--   worked    a request succeeded: count from 0 again
+--   resume    let carriers work on the lane again, and count from 0
+--   rest      let no carrier work on the lane for this long
 
 local what, milliseconds, reason = ARGV[1], ARGV[2], ARGV[3]
 check{lane = 'hash'}

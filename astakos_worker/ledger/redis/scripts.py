@@ -1,7 +1,7 @@
-"""Runs a ledger's scripts on its server: many in one round trip, errors in the ledger's words.
+"""Runs a ledger's scripts on its server: many in one round trip, with the ledger's own errors.
 
-A script may be sent twice, because an answer was lost or the server was replaced. That is safe:
-versions and incarnations see to it.
+A script may be sent twice, because an answer was lost or the server was replaced. That is safe
+because of versions and incarnations: see `repeated` in `cas.lua`.
 """
 
 import secrets
@@ -52,7 +52,7 @@ _WHEN_FULL: Final = "#!lua flags=allow-oom\n"
 
 #: Seconds between two comparisons of the server's clock with this process' own.
 _COMPARE = 1.0
-#: Milliseconds by which others' time may be ahead before this process thinks that it has halted.
+#: If others' time is more milliseconds ahead, this process has halted: the clock has not stepped.
 _AHEAD = 2000
 
 Call = tuple[str, str, list[Any]]  # script, prefix of the lane's keys, arguments
@@ -97,9 +97,9 @@ class Scripts:
 
     @staticmethod
     def _entry(row: Sequence[Any]) -> Entry | None:
-        """Return a record as a script gives it; None: it cannot be read by this version.
+        """Return a record as a script gives it; None: this version cannot read it.
 
-        That is one of a newer schema (F78), or one that is unreadable (F86).
+        It is of a newer schema (F78), or unreadable (F86).
         """
         try:
             return _read_row(row)
@@ -140,7 +140,7 @@ class Scripts:
         return replies
 
     def _evaluate(self, calls: Sequence[Call], looks: bool) -> list[Any]:
-        """Return each reply or error, and at their end a look at the server's memory, if wanted."""
+        """Return each reply or error; and last, if wanted, the server's figures of its memory."""
         estimate = self.clock.estimate()
         last = ("" if estimate is None else estimate, self.clock.epoch)
         if len(calls) == 1 and not looks:  # a pipeline of one costs a tenth more
@@ -239,14 +239,14 @@ def _read_row(row: Sequence[Any]) -> Entry:
         leased = float(lease or 0) / 1000
         return Entry(record, int(version), int(fence or 0), decision, leased, bool(fresh))
     except (ValueError, TypeError, NotNow) as error:
-        raise UnreadableError(f"what stands beside the record: {error}") from error
+        raise UnreadableError(f"the record's mark or decision: {error}") from error
 
 
 def _translate(error: Exception) -> Any:
     if isinstance(error, redis.exceptions.OutOfMemoryError):
         raise FullError(FULL) from error
     away = redis.ConnectionError | redis.TimeoutError | redis.exceptions.ReadOnlyError
-    if isinstance(error, away):  # read-only: it was demoted, and another one has taken over
+    if isinstance(error, away):  # read-only: another server has taken over
         raise UnavailableError(f"the ledger does not answer: {error}") from error
     raise LedgerError(f"the ledger refused: {error}") from error
 

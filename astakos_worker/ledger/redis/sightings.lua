@@ -1,5 +1,5 @@
--- What is remembered of serials that no record has; new ones are remembered from now on.
--- ARGV: serials. Returns {now, when each was first seen, what was found out about each}.
+-- Return what is remembered of serials that no record has; remember new ones from now on.
+-- ARGV: serials. Returns {now, when each was first seen, the text that is remembered about each}.
 
 check{seen = 'hash', looks = 'hash'}
 if #ARGV == 0 then return {NOW, {}, {}} end

@@ -7,12 +7,12 @@ from typing import Any, Final
 from astakos_worker.ledger.contract import Sighting
 from astakos_worker.ledger.redis.scripts import Scripts
 
-#: So many serials are looked up by one call: the server serves nobody else meanwhile.
+#: Most serials in one script: the server serves no other caller while a script runs.
 _A_CALL: Final = 1000
 
 
 class RedisSightings(Scripts):
-    """The sweep's memory: the part of `RedisLedger` that no record of ours is in."""
+    """What the sweep remembers: the part of `RedisLedger` that is not about records."""
 
     def sightings(self, lane: str, serials: Sequence[int]) -> dict[int, Sighting]:
         """Return what is remembered of these serials; new ones are remembered from now on."""

@@ -13,7 +13,7 @@ if measured ~= (epoch or '0') then return {SERVER, epoch or '0', 0} end
 local next_epoch = string.format('%d', (tonumber(epoch) or 0) + 1)
 local next_offset = string.format('%d', (tonumber(offset) or 0) - step)
 redis.call('SET', N .. 'clock', next_epoch .. ' ' .. next_offset)
--- After a step forward this may be the time that the step made of it.
+-- After a step forward, `agreed` may be a time of the stepped clock: set it back as well.
 redis.call('SET', N .. 'agreed', string.format('%d', SERVER - step))
 for _, lane in ipairs(lanes) do redis.call('HSET', N .. lane .. ':alarms', 'clock', ARGV[3]) end
 return {SERVER - step, next_epoch, 1}

@@ -43,7 +43,7 @@ log = EventLog(__name__)
 #: One script writes at most so many records: the server serves nobody else meanwhile.
 _A_CALL: Final = 16
 
-#: Why `decide.lua` decided nothing: the record cannot be read by us; it is another incarnation.
+#: Why `decide.lua` decided nothing: we cannot read the record; it is of another incarnation.
 _LEFT, _ANOTHER = 1, 2
 
 
@@ -64,7 +64,7 @@ class RedisLedger(RedisLanes, RedisSightings):
         self._retention = retention
         self._bare_retention = bare_retention
 
-    # --- The four primitives ------------------------------------------------------------------
+    # --- Writing, claiming, deciding, beating ----------------------------------------------------
 
     def cas(self, writes: Sequence[Write]) -> list[Written]:
         """Make each write whose version still stands, in one round trip; answer each."""
@@ -74,7 +74,7 @@ class RedisLedger(RedisLanes, RedisSightings):
         return self._answers(together, replies)
 
     def claim(self, asked: Asked, writes: Sequence[Write] = ()) -> tuple[Claim, list[Written]]:
-        """Make the writes, then claim what is most overdue, in one round trip."""
+        """Do the writes, then claim the most overdue records, in one round trip."""
         together = _together(writes)
         calls = [self._cas_call(some) for some in together]
         *replies, reply = self._run([*calls, self._claim_call(asked)])
@@ -127,7 +127,7 @@ class RedisLedger(RedisLanes, RedisSightings):
         """Set aside records that a claim gave and that cannot be read (F86)."""
         args = ["aside"]
         for version, body, *_, key in rows:
-            why = why_unreadable(body) or "what stands beside it cannot be read"
+            why = why_unreadable(body) or "its mark or its decision cannot be read"
             log.error("record_unreadable", lane=lane, key=key, why=why, text=body[:500])
             args += [key, version, why]
         self._run([("set_aside", self._lane_prefix(lane), args)])
@@ -217,7 +217,7 @@ class RedisLedger(RedisLanes, RedisSightings):
         )
         for now, _ in replies:
             self.clock.saw(now)
-        return {lane: rings for lane, (_, rings) in zip(lanes, replies, strict=True) if rings}
+        return {lane: wakeups for lane, (_, wakeups) in zip(lanes, replies, strict=True) if wakeups}
 
     # --- Reading ------------------------------------------------------------------------------
 

@@ -1,9 +1,9 @@
--- Go on with a lane of which acknowledged writes are gone. Returns {now, writes, trusted}.
+-- Go on with a lane that was distrusted. Returns {now, writes, trusted}; trusted is 0 if it was not.
 
 check{doubted = 'set', continues = 'set', alarms = 'hash'}
 local writes, known = counter('writes'), counter('distrust')
 if redis.call('EXISTS', P .. 'distrust') == 0 then return {NOW, writes, 0} end
--- Far above all that any process knows, so that nobody notices the same loss again.
+-- Far above every count that a process knows, so that no process notices the same loss again.
 writes = math.max(writes, known) + 1000000000
 redis.call('SET', P .. 'writes', string.format('%d', writes))
 redis.call('DEL', P .. 'distrust')
