@@ -145,9 +145,7 @@ class Asked:
     settles: int = 50  # most records to settle
     settle_wait: float = 0.1  # longest time that a decided record waits for others
     send_for: float = 10.0  # nothing is sent later than this after the claim
-    quiet_for: float = (
-        95.0  # a list started later than this after the claim shows all that was sent
-    )
+    quiet_for: float = 95.0  # a list started later than this shows all that was sent
     own: str | None = None  # this key first, if it is due
     wakeup_id: str | None = None  # the wake-up that this carrier answers, or `ANYONE`
 

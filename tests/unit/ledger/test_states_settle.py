@@ -185,7 +185,7 @@ def test_a_bare_serial_is_merged_once_and_nothing_else_is():
 
 def test_what_was_decided_meanwhile_has_not_vanished():
     """F69: its own settle will tell."""
-    with pytest.raises(NotNow, match="decided meanwhile"):
+    with pytest.raises(NotNow, match="decided in between"):
         transition(after(PENDING, ACCEPTED), states.Vanished(), NOW)
 
 
