@@ -1,7 +1,7 @@
 """What a worker process remembers of a lane from one carry to the next.
 
-All of it may be lost, by a restart say, and costs no more than some requests then. All carriers
-of a process share it without a lock: the last word counts.
+It may be lost, for example by a restart. That costs some requests and no more. All carriers of a
+process share it without a lock: the last write counts.
 """
 
 from dataclasses import dataclass, field

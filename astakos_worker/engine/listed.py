@@ -46,7 +46,7 @@ class UnrecordedSerial:
     elsewhere: bool = False  # its tag is of another ledger, or of another lane
     bare: bool = False  # a record of the bare serial exists
     fresh: bool = False  # its name was read just now, and is not one that was remembered
-    identity: str = ""  # its `identity_of` when it was looked at
+    identity: str = ""  # its `identity_of` when it was read
     description: str = ""  # its name and provisions if wanted: see `description_of`
 
 
@@ -112,7 +112,7 @@ def lists_ours(
 ) -> bool:
     """Return whether a list of Astakos holds a commission that the ledger holds as well.
 
-    One that is a suspect does not count, nor a bare serial: that is a caller's word alone.
+    Suspects do not count. Nor do bare serials: only their callers say that they are ours.
     """
     above = 0
     while page := ledger.held(lane, above):
@@ -198,8 +198,8 @@ def description_of(info: Mapping[str, Any]) -> str:
 
 def _read_sighting(remembered: str) -> tuple[str, str, str]:
     seen, _, rest = remembered.partition(" ")
-    tag, _, told = rest.partition("\t")
-    return seen, tag, told
+    tag, _, description = rest.partition("\t")
+    return seen, tag, description
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

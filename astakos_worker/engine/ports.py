@@ -1,4 +1,4 @@
-"""What the engine is handed: the calls it makes of Astakos, and the numbers it keeps to."""
+"""What the engine is handed: the client's calls that it makes, and the limits that it keeps."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

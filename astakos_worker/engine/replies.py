@@ -1,8 +1,8 @@
 """What a failed request means: for its commission, and for Astakos itself. Pure.
 
-The client has already said what became of the request: not sent, refused, or ambiguous. Here an
-error becomes an event of the commission, and a word about the state of Astakos. No status code
-is looked at anywhere else in the engine.
+The client has already classified the request: not sent, refused, or ambiguous. Here an error
+becomes an event of the commission, and a `Condition` of Astakos. No other module of the engine
+looks at a status code.
 """
 
 from enum import Enum
@@ -37,7 +37,7 @@ _OTHERS = "others_succeeded"
 #: Characters of a raw answer that a record keeps.
 _KEPT = 500
 
-#: The longest time between two tries of a request that a proxy answers itself, in seconds.
+#: Longest time between two tries of a request that a proxy answers instead of Astakos, in seconds.
 _LONGEST_WAIT = 3600.0
 
 

@@ -1,12 +1,12 @@
 """Bare serials: a caller names a serial, and the ledger has no record of how it was issued.
 
-Before a decision for a bare serial is sent, Astakos is asked about the serial. Its name tells
-whose it is:
+Before a decision for a bare serial is sent, the commission is read from Astakos. Its name says
+whose commission it is:
 
-- A commission of ours, by the tag in its name. Its record gets the serial and the decision, and
-  nothing is sent for the bare serial. If both records sent, the success of one would be the
-  other's "not found".
-- Somebody else's, a service's own client for example. It is settled as its caller decided.
+- Ours, by the tag in its name. The record of that key gets the serial and the decision, and
+  nothing is sent for the bare serial. If both records sent the decision, the success of one would
+  be the "not found" of the other.
+- Not ours: a service's own client issued it, for example. It is settled as the caller decided.
 - Not pending any more, or never there: `unknown`. Nothing was sent for it. This is believed only
   with proof that the token is the right component's (`token_proof.py`).
 """
@@ -40,7 +40,7 @@ log = structlog.get_logger(__name__)
 
 
 def needs_check(record: Record) -> bool:
-    """Return whether a record is of a bare serial for which nothing has been sent."""
+    """Return whether a record is a decided bare serial for which nothing has been sent."""
     return record.bare and record.decision is not None and not record.sent
 
 
@@ -51,7 +51,7 @@ class BareSerialChecker:
     context: CarryContext
 
     def run(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Return the records whose decisions are to be sent; the others get their events."""
+        """Return the records whose decisions are to be sent; record the events of the others."""
         context = self.context
         until = context.clock.now() + context.limits.carry_seconds
         known: list[EventWrite] = []
@@ -146,5 +146,5 @@ class BareSerialChecker:
 
 def _serial(entry: Entry) -> int:
     if entry.record.serial is None:
-        raise ValueError(f"{entry.record.key!r} is no bare serial")
+        raise ValueError(f"{entry.record.key!r} is not a bare serial")
     return entry.record.serial

@@ -1,8 +1,8 @@
-"""Call-backs: a Celery task of the caller's hears what became of a commission.
+"""Call-backs: messages to a Celery task of the caller about the end of a commission.
 
-It hears at least once: the record stays due until the broker has taken the message. The order of
-messages is not promised. So the payload has the record's version, and a task can tell an older
-message from a newer one.
+The task gets each message at least once: the record stays due until the broker has taken the
+message. The order of messages is not promised. So the payload has the record's version, by which
+the task can tell an older message from a newer one.
 """
 
 from collections.abc import Callable

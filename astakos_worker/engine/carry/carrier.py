@@ -1,9 +1,9 @@
 """The carrier: one wake-up's work on a lane. It claims what is due, works on it, and records it.
 
-It goes round until nothing is due, or until it has had so many records or seconds. Each round
-claims one short run, so that a carrier that dies leaves few records that wait for its lease
-(F72). Decided records come first. What one round learnt is written in the round trip that claims
-the next one.
+A carrier works in rounds until nothing is due, or until it has done its share of records or
+seconds. Each round claims one short run, so that a carrier that dies leaves few records that wait
+for its lease to end (F72). Decided records come first. The results of one round are written in the
+round trip that claims the next one.
 """
 
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ class CarryResult:
     """What became of the records that a carrier has claimed, in order.
 
     `why` is how the carry ended: "idle" (nothing was due), "full" (enough carriers are at work),
-    "resting" (the lane rests) or "enough" (it has had its records or seconds).
+    "resting" (the lane rests) or "enough" (it has done its share of records or seconds).
     """
 
     records: dict[str, Record] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class CarryResult:
 
 @dataclass(slots=True)
 class Carrier:
-    """Works on one lane at a time. Many threads may use it at once: a carry keeps its own state.
+    """Works on one lane at a time. Many threads may use one: each carry keeps its own state.
 
     `memory` is what this process remembers of the lane; give the same one to all its carriers.
     """
@@ -80,7 +80,7 @@ class Carrier:
     def carry(
         self, lane: str, name: str, *, own: str | None = None, wake: str | None = None
     ) -> CarryResult:
-        """Work until nothing is due, or until so many records or seconds are reached.
+        """Work until nothing is due, or until the limit of records or seconds is reached.
 
         `name` names this carrier among all of the lane. `own` is the key of the commission that
         the wake-up was for: it is claimed first if it is due. `wake` is the id of the wake-up.
@@ -170,15 +170,15 @@ class Carrier:
             later = Postponed(context.retry_at(entry.record))
             context.record(entry, send_next_callback(entry, self.send_callback) or later)
         for entry in due.get("die", ()):
-            why = "nobody issued it: a decision came by name, and its request never did"
+            why = "nobody issued it: a decision came by name, and its request never came"
             context.record(entry, Died(plain_fault("NeverIssued", why)))
         for entry in due.get("release", ()):
             context.record(entry, Released())
 
     def _call_back(self, context: CarryContext, entries: Sequence[Entry]) -> list[Entry]:
-        """Send the due call-backs of records that are to be settled; the others pass as they are.
+        """Send due call-backs of records that are to be settled; return all records, up to date.
 
-        A broker that is away keeps nothing from being settled. The call-back is sent later.
+        If the broker does not answer, the records are settled and the call-back is sent later.
         """
         going = [entry for entry in entries if not entry.record.callbacks_due]
         for entry in entries:

@@ -1,4 +1,4 @@
-"""What the parts of one carry share: what they are handed, and the events they have to record."""
+"""What the parts of one carry share: client, ledger, clock, limits, and the events to record."""
 
 from dataclasses import dataclass, field
 
@@ -31,7 +31,7 @@ class CarryContext:
     events: list[EventWrite] = field(default_factory=list)
 
     def record(self, entry: Entry, event: Event | None) -> None:
-        """Have an event written with the next claim; None gives the record back as it is."""
+        """Write an event with the next claim; None gives the record back unchanged."""
         self.events.append(EventWrite(entry, event))
 
     def retry_at(self, record: Record) -> float:

@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 
 class _LateError(Exception):
-    """Raised when looking at many unknown commissions has used up a carrier's time."""
+    """Raised when reading many unknown commissions has used up a carrier's time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,8 @@ class Issuer:
     def _probed(
         self, record: Record, serials: Sequence[int], started: float, *, trusted: bool
     ) -> Event:
-        """Return what a probe that was started then says of one commission."""
-        if serials:  # a second one is left to the sweep, which finds it as a twin
+        """Return the event of one commission after a probe that was started at `started`."""
+        if serials:  # the sweep finds a second one, as a twin
             return Issued(serials[0], "adopted")
         quiet = record.quiet_at is not None and started >= record.quiet_at
         if not (quiet and trusted):

@@ -1,7 +1,7 @@
 """Settling: decisions are sent to Astakos, many in one request, and each gets its own answer.
 
-Before a decision is sent, the ledger has it, and also that it is about to be sent. So "not found"
-can be read. Two examples, for a commission whose accept is decided:
+Before a decision is sent, the ledger holds the decision, and a mark that it is about to be sent. So
+the meaning of "not found" is known. Two examples, for a commission whose accept is decided:
 
 - The accept was sent before, and the answer was lost. Now Astakos says "not found". The earlier
   send did it: the commission is accepted (F24).
@@ -39,7 +39,7 @@ from astakos_worker.ledger.events import (
 from astakos_worker.ledger.record import Record, State
 from astakosclient.errors import AstakosClientException, Outcome
 
-#: A batch of so many serials of which Astakos knows not one: the lane rests (F25).
+#: If Astakos knows none of a batch of at least this many serials, the lane rests (F25).
 ALL_UNKNOWN = 5
 
 
@@ -79,7 +79,7 @@ class Settler:
             waiting.extend(self._send(announced))
 
     def _announced(self, entries: Sequence[Entry], *, fresh: bool) -> list[Entry]:
-        """Return the records that the ledger knows to be about to be sent by this worker.
+        """Return the records for which the ledger has this worker's mark that it is about to send.
 
         The claim has announced most of them. A record that was claimed a moment ago keeps its
         mark. For an older one the claim is renewed first: another worker may have claimed it
@@ -91,7 +91,7 @@ class Settler:
             for entry in entries
             if not (fresh and entry.marked)
         )
-        # A record that was here for its twin alone may have been decided just now.
+        # A record that was claimed only for its twin may have been decided since.
         late = [e for e in renewed if _settles(e.record) and not e.record.sent]
         others = [entry for entry in renewed if entry not in late]
         return going + others + self._announce((entry, SettleMarked()) for entry in late)
@@ -162,8 +162,8 @@ class Settler:
     def _first_sends(self, batch: Sequence[Entry]) -> list[Entry]:
         """Return the records that are settling now by their first send, as the ledger has them.
 
-        They are read again: another worker may have settled them since, while this one stood
-        still, and then "not found" is no surprise.
+        They are read again: another worker may have settled them while this process was halted.
+        Then "not found" proves nothing against the token.
         """
         first = [e for e in batch if _settles(e.record) and len(e.record.sent) == 1]
         if not first:
@@ -269,7 +269,7 @@ def _verb(record: Record) -> str | None:
 
 
 def _distinct(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
-    """Part the entries so that no serial is named twice in one request (F23, F28)."""
+    """Split the entries so that no serial is named twice in one request (F23, F28)."""
     seen: set[int] = set()
     together, apart = [], []
     for entry in entries:
@@ -286,7 +286,7 @@ def _distinct(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
 
 
 def _rows(reply: Mapping[str, Any]) -> dict[int, str]:
-    """Return what became of each serial; rows that make no sense are left out."""
+    """Return "accepted", "rejected", "unknown" or "failed" by serial; leave out malformed rows."""
     rows: dict[int, str] = {}
     for name in ("accepted", "rejected"):
         rows.update({n: name for n in reply.get(name) or () if type(n) is int})

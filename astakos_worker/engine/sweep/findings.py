@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NamedTuple, Self, get_args
 SweepAction = Literal[
     "adopt",  # its answer was lost: the record gets its serial
     "twin",  # a second serial of one key: rejected; the serial of the record stands
-    "reject",  # ours without a record, a ghost, or foreign where the policy says so
+    "reject",  # ours without a record, of an earlier use of its key, or foreign by the policy
     "accept",  # the owner says so
     "expired",  # undecided past its deadline: rejected
     "resettle",  # settled by us, and pending again: settled again

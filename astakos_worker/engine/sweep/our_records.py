@@ -24,11 +24,11 @@ _LATE = "undecided past its deadline"
 
 
 def expire_undecided(sweep: SweepRun) -> Iterator[SweepFinding]:
-    """Settle what nobody decided until its deadline (F37, F80).
+    """Settle commissions that nobody decided until their deadline (F37, F80).
 
     Nothing expires while the ledger has lost writes: an accept may be among them (F101). And
-    nothing expires if too much would at once, for example because a server's clock stepped an
-    hour forward (F89). Where there is an owner, the owner decides, and the brake is not needed.
+    nothing expires if too many would expire at once, for example because a server's clock stepped
+    an hour forward (F89). Where there is an owner, the owner decides, and the brake is not needed.
     """
     held_back = ""
     if sweep.is_distrusted():

@@ -20,9 +20,9 @@ _ANSWERS: Final[tuple[str, ...]] = get_args(Answer)
 class Unsettled:
     """A commission that an owner is asked about.
 
-    `serial` is None for one that was never issued as far as is known, `key` for one that the
-    ledger did not issue. `name` is the caller's text without the tag. `age` is in seconds: since
-    it was requested if the ledger has it, else since a sweep first saw it.
+    `serial` is None if no serial is known. `key` is None if the ledger did not issue it. `name` is
+    the caller's text without the tag. `age` is in seconds: since it was requested if the ledger
+    has a record, otherwise since a sweep first saw it.
     """
 
     service: str
@@ -41,11 +41,11 @@ Ask = Callable[[Sequence[Unsettled]], Sequence[Answer]]
 
 
 class OwnerError(Exception):
-    """Raised when an owner failed, was late, or gave answers that are none."""
+    """Raised when an owner failed, was late, or gave no valid answers."""
 
 
 def checked(answers: object, asked: int) -> list[Answer]:
-    """Return the answers as a list; `OwnerError` if they are not one for each that was asked."""
+    """Return the answers as a list; `OwnerError` unless there is a valid one for each asked."""
     if isinstance(answers, str) or not isinstance(answers, Sequence):
         kind = type(answers).__name__
         raise OwnerError(f"the owner answered with {kind}, not with a list of answers")

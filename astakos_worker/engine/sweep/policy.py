@@ -81,7 +81,7 @@ def serials_of(record: Record) -> set[int | None]:
 def _foreign(
     unrecorded: UnrecordedSerial, age: float, limits: Limits, *, owner: bool
 ) -> Classification:
-    if unrecorded.elsewhere:  # whatever the policy: somebody looks after it
+    if unrecorded.elsewhere:  # under every policy: another ledger looks after it
         return Classification("foreign", "its tag is another ledger's or another service's")
     if limits.foreign == "owner" and owner and age >= limits.grace:
         return Classification("ask", "it carries no tag; the owner is asked", "owner")

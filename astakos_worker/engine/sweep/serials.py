@@ -1,7 +1,7 @@
-"""Many serials in little room: sorted, eight bytes each, compared without a set.
+"""Many serials in little memory: sorted, eight bytes each, compared without a set.
 
-A list of 100,000 numbers costs Python about four megabytes, and a set of them eight; a sweep
-holds two lists at a time, and this is what it holds them in.
+A sweep holds two lists of serials at a time. 100,000 serials take 0.8 MB here, and some 4 MB in a
+Python list or 8 MB in a set.
 """
 
 from array import array
@@ -30,7 +30,7 @@ class Serials:
         return at < len(self._sorted) and self._sorted[at] == serial
 
     def without(self, others: "Serials") -> "Serials":
-        """Return the serials that the others are not among: one walk along both."""
+        """Return the serials that are not among the others: one walk along both."""
         left = Serials()
         left._sorted = array("q", self._walk(others))
         return left

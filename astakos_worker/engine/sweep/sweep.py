@@ -39,10 +39,10 @@ from astakosclient.errors import AstakosClientException
 
 log = structlog.get_logger(__name__)
 
-#: Under which the last report, and what the operator allows the next sweep, are noted.
+#: Names of notes: the last report, and what an operator allows the next sweep to pass.
 _LAST, _ALLOW = "sweep", "allow:"
 
-#: The alarms that a sweep raises when it stops, by why.
+#: The alarm that a sweep raises when it stops, by the reason.
 _ALARMS: dict[StopReason, str] = {"list": "sweep", "brake": "brake"}
 
 
@@ -119,12 +119,12 @@ class Sweep:
         if self.limits.sweep_seconds < math.inf:
             infos.late = lambda: sweep.is_over
         try:
-            yield from self._told(sweep)
+            yield from self._reported(sweep)
         finally:
             if report.fix:
                 self.ledger.release_lease(lease, holder)
 
-    def _told(self, sweep: SweepRun) -> Iterator[SweepFinding]:
+    def _reported(self, sweep: SweepRun) -> Iterator[SweepFinding]:
         """Sweep, count the findings, and write the report at the end."""
         report, lane = sweep.report, sweep.lane
         recorded = report.fix and not sweep.only
@@ -160,9 +160,9 @@ class Sweep:
             self.ledger.alarm(sweep.lane, "owner", None)
         if recorded:
             self._note(report)
-        told = report.to_dict()
-        del told["service"], told["rows"]
-        log.info("sweep", lane=sweep.lane, **told)
+        logged = report.to_dict()
+        del logged["service"], logged["rows"]
+        log.info("sweep", lane=sweep.lane, **logged)
 
     def _passes(self, sweep: SweepRun) -> Iterator[SweepFinding]:
         lane = self.ledger.lane(sweep.lane)
@@ -208,16 +208,16 @@ class Sweep:
         return frozenset(name for name in _ALARMS if _ALLOW + name in notes)
 
 
-#: Seconds between two notes of how far a sweep got.
+#: Seconds between two notes of a running sweep's report.
 _NOTED_EVERY = 2.0
 
 
 def last_report(ledger: Ledger, lane: str) -> Report | None:
-    """Return what the last sweep of a lane saw and did; None if there was none."""
+    """Return the report of the last sweep of a lane; None if there was none."""
     text = ledger.notes(lane).get(_LAST)
     return None if text is None else Report.from_dict(json.loads(text))
 
 
 def allow_once(ledger: Ledger, lane: str, what: StopReason) -> None:
-    """Let the next sweep pass where it would stop; one that ends uses it up."""
-    ledger.note(lane, _ALLOW + what, "the operator says so")
+    """Let the next sweep pass where it would stop. Used up by the first sweep that ends."""
+    ledger.note(lane, _ALLOW + what, "allowed by an operator")

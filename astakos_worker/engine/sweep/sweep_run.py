@@ -23,7 +23,7 @@ from astakos_worker.ledger.states import bare
 
 log = structlog.get_logger(__name__)
 
-#: What an alarm is called in the log; `docs/sweep.md` says what to do about each.
+#: The log event of each alarm; `docs/sweep.md` says what to do about each alarm.
 _EVENTS = {
     "sweep": "sweep_stopped",
     "brake": "sweep_stopped",
@@ -34,7 +34,7 @@ _EVENTS = {
 }
 
 
-class SweepStopped(Exception):  # noqa: N818  # it stops; whether that is an error an operator says
+class SweepStopped(Exception):  # noqa: N818  # an operator says whether that is an error
     """Raised when a sweep must not, or cannot, go on. With `alarm` an operator has to look."""
 
     def __init__(self, why: str, alarm: StopReason | None = None) -> None:
@@ -59,7 +59,7 @@ class SweepRun:
     allow: frozenset[StopReason]
     progress: Progress
     open: int = 0  # open records of the lane when the sweep began
-    answered: bool = field(default=False)  # the owner has, at least once
+    answered: bool = field(default=False)  # the owner has answered, at least once
     rejected: int = 0  # how many expired in this sweep: they count for the brake
     braked: int = 0  # so many would have expired, which is more than the brake allows
 
@@ -155,11 +155,11 @@ class SweepRun:
             return {}
         now = self.clock.now()
         wanted = {key: Decision(verb, reason, now) for key, (verb, reason) in keys.items()}
-        verdicts = self.ledger.decide(self.lane, wanted)
-        for verdict in verdicts.values():
-            if verdict.wakeup:
+        answers = self.ledger.decide(self.lane, wanted)
+        for answer in answers.values():
+            if answer.wakeup:
                 self.wake_lane(self.lane)
-        cells = {key: v.entry.cell for key, v in verdicts.items() if v.entry is not None}
+        cells = {key: one.entry.cell for key, one in answers.items() if one.entry is not None}
         return {
             key: (cell := cells.get(key)) is not None and cell.verb == decision.verb
             for key, decision in wanted.items()
@@ -185,8 +185,8 @@ class SweepRun:
             )
             for n, look in seen.items()
         ]
-        verdicts = self.ledger.cas(writes)
-        for verdict in verdicts:
-            if verdict.wakeup:
+        answers = self.ledger.cas(writes)
+        for answer in answers:
+            if answer.wakeup:
                 self.wake_lane(self.lane)
-        return [verdict.done for verdict in verdicts]
+        return [answer.done for answer in answers]

@@ -74,7 +74,7 @@ class _Classified(NamedTuple):
 def check_unrecorded(
     sweep: SweepRun, listed: Serials, rest: Serials, begun: float
 ) -> Iterator[SweepFinding]:
-    """Go through what is listed and not held; `begun` is when the list was."""
+    """Check the serials in `rest`: listed, and not held. `begun` is when the list was started."""
     doomed: Doomed = defaultdict(lambda: array("q"))
     sweep.go_on(len(listed) - len(rest))
     for chunk in chunks(rest, CHUNK):
@@ -108,12 +108,14 @@ def _settled_before(sweep: SweepRun, chunk: list[int], begun: float) -> Iterator
     findings = []
     for n, entry in again.items():
         if (info := infos.get(n)) is None:
-            continue  # settled meanwhile
+            continue  # settled since the list was read
         record = entry.record
         age = begun - (record.closed or begun)
         if _is_still(record, info, namespace):
             why = "pending again though it was settled"
-            own = Twin(n, done=True) not in record.twins  # not even its own, once discarded
+            own = (
+                Twin(n, done=True) not in record.twins
+            )  # a discarded record's own serial is one of its twins
             events.append((entry, Resurfaced() if own else TwinResurfaced(n)))
             findings.append(SweepFinding("resettle", n, record.key, why, age))
             continue
@@ -123,7 +125,7 @@ def _settled_before(sweep: SweepRun, chunk: list[int], begun: float) -> Iterator
             fault = plain_fault("Conflict", f"serial {n} is reused")
             events.append((entry, Conflicted(fault)))
             findings.append(SweepFinding("conflict", n, record.key, why, age))
-        else:  # a twin's: its own commission is what it was
+        else:  # it was a twin's serial: the record itself is not concerned
             yield SweepFinding("leave", n, record.key, why, age)
     done = sweep.write(events) if sweep.fix else [False] * len(events)
     yield from (f._replace(done=d) for f, d in zip(findings, done, strict=True))
@@ -186,14 +188,16 @@ def _classified(sweep: SweepRun, serials: Iterable[int]) -> Iterator[_Classified
         classification = classify(
             one, entry, now, sweep.limits, owner=sweep.ask is not None, distrusted=distrusted
         )
-        if one.tag is not None and one.tag.key in newer:  # it is in the ledger all the same (F78)
+        if (
+            one.tag is not None and one.tag.key in newer
+        ):  # the ledger has it, and cannot read it (F78)
             classification = Classification("leave", "its record was written by a newer version")
         yield _Classified(one, entry, classification, now - one.sight.first_seen)
 
 
 def _taken(sweep: SweepRun, ours: list[_Classified]) -> Iterator[SweepFinding]:
     """Write serials into the records of their keys: a lost one as its serial, else as a twin."""
-    remembered = [j.unrecorded.serial for j in ours if not j.unrecorded.fresh]
+    remembered = [one.unrecorded.serial for one in ours if not one.unrecorded.fresh]
     tags = sweep.infos.tags(remembered) if remembered and sweep.fix else {}
     true = [
         (found, found.entry)
@@ -227,9 +231,9 @@ def _asked(sweep: SweepRun, asks: list[_Classified], doomed: Doomed) -> Iterator
     """Ask the owner about commissions that the ledger does not know (F35)."""
     if not asks:
         return
-    told, error = _told(sweep, asks)
-    known = [found for found in asks if found.unrecorded.serial in told]
-    questions = [_question(sweep.lane, found, told[found.unrecorded.serial]) for found in known]
+    described, error = _descriptions(sweep, asks)
+    known = [found for found in asks if found.unrecorded.serial in described]
+    questions = [_question(sweep.lane, one, described[one.unrecorded.serial]) for one in known]
     accepted = []
     for found, (answer, why) in zip(known, sweep.answers(questions), strict=True):
         said = found._replace(classification=found.classification._replace(why=why))
@@ -248,28 +252,32 @@ def _asked(sweep: SweepRun, asks: list[_Classified], doomed: Doomed) -> Iterator
         raise error
 
 
-def _told(
+def _descriptions(
     sweep: SweepRun, asks: list[_Classified]
 ) -> tuple[dict[int, str], AstakosClientException | None]:
     """Return the description of each for the owner; Astakos is asked for it only once."""
-    told = {
+    remembered = {
         found.unrecorded.serial: found.unrecorded.description
         for found in asks
         if found.unrecorded.description
     }
-    new = {j.unrecorded.serial: j.unrecorded.identity for j in asks if not j.unrecorded.description}
+    new = {
+        one.unrecorded.serial: one.unrecorded.identity
+        for one in asks
+        if not one.unrecorded.description
+    }
     infos, error = sweep.infos.read(list(new))
-    # One that is gone, or another's by now, is nothing to ask about.
+    # A serial that is gone, or is another commission's by now, is left out.
     same = {n: info for n, info in infos.items() if info and identity_of(info) == new[n]}
-    abouts = {n: description_of(info) for n, info in same.items()}
+    read = {n: description_of(info) for n, info in same.items()}
     sweep.ledger.remember_descriptions(
-        sweep.lane, {n: sighting_text(info, abouts[n]) for n, info in same.items()}
+        sweep.lane, {n: sighting_text(info, read[n]) for n, info in same.items()}
     )
-    return told | abouts, error
+    return remembered | read, error
 
 
-def _question(lane: str, found: _Classified, told: str) -> Unsettled:
-    name, rows = json.loads(told)
+def _question(lane: str, found: _Classified, description: str) -> Unsettled:
+    name, rows = json.loads(description)
     provisions = tuple(Provision(*row) for row in rows)
     return Unsettled(lane, found.key, found.unrecorded.serial, name, provisions, found.age)
 
@@ -299,8 +307,8 @@ def _reject(sweep: SweepRun, chunk: list[int], reason: str, *, fix: bool) -> Ite
     """Classify again what is to be rejected, by the ledger and the names as they are now."""
     still = [found for found in _classified(sweep, chunk) if found.classification.reason == reason]
     if reason == "owner":
-        told = Classification("reject", "the owner says reject", reason)
-        still = [found._replace(classification=told) for found in still]
+        owners = Classification("reject", "the owner says reject", reason)
+        still = [found._replace(classification=owners) for found in still]
     if not fix:
         yield from (found.finding() for found in still)
         return
