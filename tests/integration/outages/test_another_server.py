@@ -90,7 +90,7 @@ def test_a_connection_follows_the_name_within_one_call(pair, how):
 
 @HOW
 def test_one_error_closes_the_other_connections_too(pair, how):
-    """A read on one of these would be answered by the old server, without an error."""
+    """F90: a read on one of these would be answered by the old server, without an error."""
     client = connect(pair.name.url(), patience=5)
     pool = client.connection_pool
     held = [pool.get_connection() for _ in range(3)]

@@ -187,7 +187,7 @@ def keys(doors, form, database):
 
 @pytest.mark.filterwarnings("ignore:Call to deprecated setex")  # by Celery
 def test_each_form_connects_ledger_broker_and_results(doors, form):
-    """Not only read: a connection is made, to the database that the URL names."""
+    """F92: not only read: a connection is made, to the database that the URL names."""
     settings = Settings(namespace=f"doors-{form}", patience=5, **urls(doors, form))
     Commissions(settings=settings).issue(user="u", project="p", provisions={"vm": 1}, key="k")
     assert any(key.startswith("astakos:") for key in keys(doors, form, 2))
@@ -276,6 +276,7 @@ def test_workers_carry_commissions_and_answer_lookups_over_each_kind(environment
 
 @pytest.mark.parametrize("form", ["tls-user", "tls-client"], indirect=True)
 def test_flower_reads_the_queues_over_tls(doors, form, run, tmp_path):
+    """F92."""
     port = Port()
     with doors.admin(form, 1) as admin:
         admin.lpush(names.COMMISSIONS, "{}", "{}")
@@ -362,7 +363,7 @@ def test_nobody_is_told_the_password_but_the_server_that_the_certificate_proves(
 
 
 def test_the_servers_name_is_verified_too(doors):
-    """A certificate of the right authority proves nothing about another name."""
+    """F92: a certificate of the right authority proves nothing about another name."""
     query = f"?ssl_ca_certs={doors.certificates.authority}"
     other = Forwarder(doors.tls.number, "127.0.0.2")
     url = f"rediss://{other.address}:{other.port}/0{query}"

@@ -21,6 +21,7 @@ from astakos_worker.configuration.failover import is_wrong_server
     ],
 )
 def test_a_server_that_cannot_take_writes_is_the_wrong_one(error):
+    """F90."""
     assert is_wrong_server(error)
 
 

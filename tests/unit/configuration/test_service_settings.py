@@ -64,6 +64,7 @@ def test_a_token_file_may_end_in_line_breaks(tmp_path, text):
     ],
 )
 def test_a_token_file_that_is_wrong_is_named_with_the_reason(tmp_path, text, reason):
+    """F84."""
     path = tmp_path / "token"
     if text is not None:
         path.write_bytes(text)
