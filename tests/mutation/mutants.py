@@ -52,10 +52,11 @@ def of_python(source: str) -> Iterator[Mutant]:
 
 
 def _annotations(node: ast.AST) -> Iterator[ast.AST]:
-    """The parts of a node that no running code looks at."""
+    """The parts of a node that are not mutated: types, decorators, the words of errors."""
     for field in ("annotation", "returns"):
         if part := getattr(node, field, None):
             yield part
+    yield from getattr(node, "decorator_list", [])
     if isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript):
         yield node.value  # a name for a type
     if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):

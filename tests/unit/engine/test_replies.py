@@ -112,3 +112,9 @@ def test_what_the_client_itself_refuses_is_no_refusal_of_astakos():
         BadValue("no such quantity"), record, NOW, LIMITS, lambda: 0.5, others=True
     )
     assert isinstance(event, Died)
+
+
+@pytest.mark.parametrize("field", ["response", "details"])
+def test_of_a_long_answer_a_record_keeps_five_hundred_characters(field):
+    error = AstakosClientException("Server Error", **{field: "x" * 501})
+    assert fault_of(error)[field] == "x" * 500

@@ -75,8 +75,13 @@ def test_what_cannot_be_a_count_is_refused_with_the_row(row, said):
 
 
 def test_what_only_a_sum_makes_too_large_is_refused():
-    with pytest.raises(BadUsageError):
+    with pytest.raises(BadUsageError, match=f"{INT64} of {VM} of p does not fit"):
         tally([("ada", "p", VM, INT64 - 1), ("bob", "p", VM, 1)])
+
+
+def test_a_sum_that_is_too_large_names_its_holding():
+    with pytest.raises(BadUsageError, match=f"{VM} of user ada from project p does not fit"):
+        tally([("ada", "p", VM, INT64 - 1), ("ada", "p", VM, 1)])
 
 
 # --- One look ---------------------------------------------------------------------------------
@@ -115,7 +120,13 @@ def test_a_limit_that_changes_meanwhile_is_no_change_of_usage():
 
 @pytest.mark.parametrize(
     ("own", "usage", "limit", "over"),
-    [(12, 3, 10, True), (10, 3, 10, False), (11, 12, 10, False), (1, 0, 0, True)],
+    [
+        (12, 3, 10, True),
+        (10, 3, 10, False),
+        (11, 12, 10, False),
+        (12, 12, 10, False),
+        (1, 0, 0, True),
+    ],
 )
 def test_only_what_is_to_grow_over_its_limit_needs_force(own, usage, limit, over):
     """Astakos compares no release with a limit (the protocol, section 1.7)."""
@@ -128,6 +139,19 @@ def test_what_the_service_does_not_count_at_all_is_not_compared():
     seen = UsageSnapshot({ADA: 2}, there, there, frozenset(), frozenset({VM}))
     assert [finding.holding for finding in compare(seen)] == [ADA]
     assert compare(UsageSnapshot({}, there, there)) == []
+
+
+def test_a_holding_of_one_side_alone_is_compared():
+    """One that only the service counts, or that Astakos has in one of its two readings only."""
+    bob, eve = Holding("bob", "p", VM), Holding("eve", "p", VM)
+    one = Figure(1, 0, 10)
+    seen = UsageSnapshot({ADA: 2}, {bob: one}, {eve: one}, frozenset(), frozenset({VM}))
+    assert seen.holdings() == [ADA, bob, eve]
+
+
+def test_a_holding_that_astakos_does_not_have_has_no_usage_and_no_limit():
+    finding = compare_holding(ADA, look(5, None))
+    assert (finding.usage, finding.limit, finding.missing) == (0, 0, 5)
 
 
 def test_what_is_busy_and_agrees_is_not_worth_a_row():

@@ -127,3 +127,8 @@ def test_only_what_is_rejected_has_a_word_for_why():
     assert classified(stranger(QUARANTINE, tag=None), foreign="reject").reason == "foreign"
     assert classified(stranger(0), record(Issued(8))).reason == "twin"
     assert classified(stranger(0)).reason == classified(stranger(0), record()).reason == ""
+
+
+def test_a_ledger_is_trusted_unless_it_is_said_not_to_be():
+    limits = Limits(grace=GRACE, quarantine=QUARANTINE)
+    assert classify(stranger(QUARANTINE), None, NOW, limits, owner=False).action == "reject"
