@@ -109,6 +109,9 @@ class FaultRunner:
             process.pause()
             self._over.wait(fault.seconds)
             process.resume()
+        elif verb == "clock":
+            if self._stack.set_clock(int(whom)):
+                self._say(fault, f"the clock of broker and ledger is set by {whom} s")
         elif verb == "fail-over":
             self._stack.fail_over(_UP)
             self._say(fault, "broker and ledger fail over to another server behind their name")

@@ -41,6 +41,9 @@ FAULTS: dict[str, dict[str, object]] = {
     "slow": {"kind": Kind.DELAY_AFTER, "probability": 0.3, "seconds": 0.5, "spread": 2.0},
     "token refused": {"kind": Kind.TOKEN_REVOKED},
 }
+#: Seconds by which the servers' clock is set, back and forth.
+CLOCK_STEPS = (-60, 3600)
+
 LASTING = (0.8, 2.5)
 #: A storm comes once, and lasts such a part of the whole run.
 STORM = "500 storm"
@@ -51,6 +54,7 @@ _MACHINE = (
     *(f"pause {name}" for name in PAUSED),
     "broker forgets",
     "fail-over",
+    *(f"clock {step:+d}" for step in CLOCK_STEPS),
 )
 _ASTAKOS = (*FAULTS, "outage", "kill sandbox", "orphans", "twins", "serials")
 

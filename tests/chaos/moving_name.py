@@ -6,6 +6,8 @@ server. A connection to the old server stays open, and its writes are answered w
 """
 
 import asyncio
+import shutil
+import subprocess
 import threading
 import time
 from contextlib import suppress
@@ -20,6 +22,9 @@ from astakos_worker.local.free_ports import LOOPBACK, Port
 from astakos_worker.local.readiness import server_answers
 from astakos_worker.local.server_program import server_program
 
+#: A library that shifts a server's clock by the seconds in a file.
+_SOURCE = Path(__file__).parents[1] / "integration" / "cluster" / "stepped_clock.c"
+_LIBRARY, _CLOCK = "stepped_clock.so", "clock"
 _CHUNK = 65536
 _LOOK = 0.05
 #: Milliseconds in which the old server must bring the new one up to date. Later nothing happens.
@@ -84,7 +89,18 @@ class FailoverStack(LocalStack):
         super().__init__(directory, **options)
         self._name: MovingName | None = None
         self._server_ports: dict[str, int] = {}
+        self._off = 0  # seconds by which the servers' clock is off
         self.primary = "broker"
+
+    def set_clock(self, seconds: int) -> bool:
+        """Step the clock of both servers' machine; False where there is no C compiler for it."""
+        if not (self.directory / _LIBRARY).exists():
+            return False
+        self._off += seconds
+        new = self.directory / "clock.new"
+        new.write_text(str(self._off))
+        new.replace(self.directory / _CLOCK)
+        return True
 
     @property
     def standby(self) -> str:
@@ -171,6 +187,7 @@ class FailoverStack(LocalStack):
         self._add("standby", words, lambda: server_answers(second))
         for name in self._server_ports:
             self.processes[name].words += _AT_ONCE
+            self.processes[name].environment |= self._clock_variables()
         self._name = MovingName(first)
         self.broker_url, self.ledger_url = (
             f"redis://{LOOPBACK}:{self._name.port}/{database}" for database in (0, 1)
@@ -179,6 +196,16 @@ class FailoverStack(LocalStack):
             "ASTAKOS_BROKER_URL": self.broker_url,
             "ASTAKOS_LEDGER_URL": self.ledger_url,
         }
+
+    def _clock_variables(self) -> dict[str, str]:
+        """Build the library that is preloaded into the servers, and return its variables."""
+        library, compiler = self.directory / _LIBRARY, shutil.which("cc")
+        if compiler is None:
+            return {}
+        if not library.exists():
+            words = [compiler, "-shared", "-fPIC", "-O1", "-o", library, _SOURCE, "-ldl"]
+            subprocess.run(words, check=True)
+        return {"LD_PRELOAD": str(library), "STEPPED_CLOCK": str(self.directory / _CLOCK)}
 
 
 def _role(server: Redis, field: str = "role") -> str:

@@ -6,6 +6,7 @@ seed named, and `docs/chaos.md` says how to read them.
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,6 +35,8 @@ def test_nothing_is_lost_and_nothing_done_twice(tmp_path):
     struck = {
         fault.what for fault in (*fault_timetable.machine(7, 24), *fault_timetable.astakos(7, 24))
     }
+    if shutil.which("cc") is None:
+        struck = {what for what in struck if not what.startswith("clock ")}
     assert set(summary["faults"]) == struck
     assert summary["orphans"] >= 3 and summary["probes"] > 0 and summary["sweeps"] > 0
     assert summary["restarts"].keys() >= {*fault_timetable.KILLED, "sandbox"}

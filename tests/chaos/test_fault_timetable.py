@@ -33,6 +33,8 @@ def test_everything_that_can_go_wrong_does_so_in_time(seconds):
         "outage",
         "broker forgets",
         "fail-over",
+        "clock -60",
+        "clock +3600",
     }
 
 
