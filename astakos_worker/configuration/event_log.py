@@ -1,12 +1,12 @@
-"""The logger of our events. It loads structlog, and with it rich, with the first event.
+"""The logger of our events: through structlog where a process has configured it, as workers do.
 
-A service's process that never has trouble with a server never loads them.
+In another process, such as a service's, events go to the standard library's `logging`. There
+structlog, and rich with it, is not loaded. Unconfigured, it would print to the standard output.
 """
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from structlog.typing import FilteringBoundLogger
+import logging
+import sys
+from typing import Any
 
 
 class EventLog:
@@ -17,23 +17,26 @@ class EventLog:
 
     def info(self, event: str, **fields: Any) -> None:
         """Log what is as it should be."""
-        self._logger.info(event, **fields)
+        self._log(logging.INFO, event, fields)
 
     def warning(self, event: str, **fields: Any) -> None:
         """Log trouble that this process goes on with."""
-        self._logger.warning(event, **fields)
+        self._log(logging.WARNING, event, fields)
 
     def error(self, event: str, **fields: Any) -> None:
         """Log trouble that a person has to look at."""
-        self._logger.error(event, **fields)
+        self._log(logging.ERROR, event, fields)
 
     def exception(self, event: str, **fields: Any) -> None:
-        """Log an error that nobody expected, with its traceback."""
-        self._logger.error(event, exc_info=True, **fields)  # noqa: LOG014  # called in `except`
+        """Log the error that is being handled, with its traceback."""
+        self._log(logging.ERROR, event, {**fields, "exc_info": True})
 
-    @property
-    def _logger(self) -> "FilteringBoundLogger":
-        import structlog  # noqa: PLC0415  # loads rich: a tenth of the time of this package's import
-
-        logger: FilteringBoundLogger = structlog.get_logger(self._name)
-        return logger
+    def _log(self, level: int, event: str, fields: dict[str, Any]) -> None:
+        structlog = sys.modules.get("structlog")
+        if structlog is not None and structlog.is_configured():
+            structlog.get_logger(self._name).log(level, event, **fields)
+            return
+        shown = {"event": event, **fields}
+        exc_info = shown.pop("exc_info", None)
+        text = " ".join(f"{name}={value!r}" for name, value in shown.items())
+        logging.getLogger(self._name).log(level, "%s", text, exc_info=exc_info)

@@ -36,12 +36,15 @@ def ledger_of(settings: Settings, *, patience: float | None = None) -> ServerLed
 
 
 _made: dict[str, Connections] = {}
+_pid = os.getpid()
 _lock = threading.Lock()
 
 
 def connected(settings: Settings) -> Connections:
     """Return the connections of this process for these settings."""
     name = settings.model_dump_json(exclude={"services"})
+    if _pid != os.getpid():  # uWSGI forks without telling Python, unless it is told to
+        _forget()
     with _lock:
         if name not in _made:
             ledger = ledger_of(settings)
@@ -64,8 +67,8 @@ def _sender(settings: Settings) -> Sends:
 
 
 def _forget() -> None:
-    global _lock  # noqa: PLW0603  # a thread of the parent may hold the old lock, and is not here
-    _lock = threading.Lock()
+    global _lock, _pid  # a thread of the parent may hold the old lock
+    _lock, _pid = threading.Lock(), os.getpid()
     _made.clear()
 
 
