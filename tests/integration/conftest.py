@@ -33,6 +33,7 @@ from astakos_worker.configuration import names
 from astakos_worker.configuration.celery_values import celery_values
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.local import commands
+from astakos_worker.local.free_ports import LOOPBACK
 from astakos_worker.local.process import wait_ready
 from tests.integration.cluster.calming import calm
 from tests.integration.cluster.nodes import PATIENCE
@@ -45,7 +46,10 @@ from tests.integration.cluster.starting import start_workers
 
 @pytest.fixture(scope="session", autouse=True)
 def scrubbed_environment():
-    """What the developer's shell names must not decide what a test runs against."""
+    """What the developer's shell names must not decide what a test runs against.
+
+    Celery's own variables go too: plain Celery programs of the tests obey them.
+    """
     with pytest.MonkeyPatch.context() as patch:
         for variable in list(os.environ):
             if variable.upper().startswith(("ASTAKOS_", "CELERY_", "FLOWER_")):
@@ -72,6 +76,9 @@ def variables(server, sandbox, more):
         "ASTAKOS_LEDGER_URL": server.url(1),
         "ASTAKOS_SERVICES__DEFAULT__AUTH_URL": sandbox.auth_url,
         "ASTAKOS_SERVICES__DEFAULT__TOKEN_FILE": str(sandbox.token_file),
+        # Another application's, which say nothing to ours (F91): nobody listens there.
+        "CELERY_BROKER_URL": f"redis://{LOOPBACK}:1/0",
+        "CELERY_RESULT_BACKEND": f"redis://{LOOPBACK}:1/0",
         **more,
     }
 
@@ -79,10 +86,18 @@ def variables(server, sandbox, more):
 @pytest.fixture
 def settings(environment, monkeypatch):
     """A service's settings, in this process's environment too; no token is in them."""
-    for name, value in environment.items():
-        if "SERVICES" not in name:
-            monkeypatch.setenv(name, value)
+    for name, value in ours(environment).items():
+        monkeypatch.setenv(name, value)
     return Settings()
+
+
+def ours(environment):
+    """A service's variables. Plain Celery programs of the tests obey Celery's own."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if "SERVICES" not in name and not name.startswith("CELERY_")
+    }
 
 
 # --- Servers and sandbox ----------------------------------------------------------------------
@@ -244,9 +259,8 @@ def modules_cluster(
     server.start()
     sandbox.process.start()  # it comes up while the workers load
     environment = variables(server, sandbox, extra_environment)
-    ours = {k: v for k, v in environment.items() if "SERVICES" not in k}
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in ours.items():
+        for name, value in ours(environment).items():
             patch.setenv(name, value)
         settings = Settings()
     with Celery("shared", set_as_current=False) as app:

@@ -86,10 +86,16 @@ def test_what_is_wrong_on_this_machine_is_refused_with_the_reason(environment, t
         assert said in worker.stderr and "secret" not in worker.stderr, worker.stderr
 
 
+@pytest.mark.parametrize("extra_environment", [{AUTH_URL: "http://a.example.org/identity/v2.0"}])
+def test_a_token_in_clear_is_warned_of(cluster):
+    """By http:// to another machine everybody between reads the token."""
+    assert "event='token_in_clear'" in cluster.worker.logs()
+
+
 def test_variables_that_kubernetes_injects_stop_no_worker(cluster):
     """F91: pods with such a Service beside them did not start."""
     log = cluster.worker.logs()
-    assert "ready." in log and "not_a_setting" not in log
+    assert "ready." in log and "variable='ASTAKOS_" not in log
 
 
 #: What is set in a demonstration's times, and what the worker says to it.
