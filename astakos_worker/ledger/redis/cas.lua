@@ -136,11 +136,10 @@ local function repeated(w, was)
   return same and not (w.fenced and (was.fence or '0') ~= w.fence)
 end
 
-local function as_it_is(done, ring, clash, was)
-  if not was then return {done, ring, clash, false, false, '0', false, false} end
-  return {
-    done, ring, clash, was.ver, was.body, was.fence or '0', was.cell or false, was.mark or false,
-  }
+local function as_it_is(done, wanted_now, clash, was)
+  if not was then return {done, wanted_now, clash, false, false, '0', false, false} end
+  local cell, mark = was.cell or false, was.mark or false
+  return {done, wanted_now, clash, was.ver, was.body, was.fence or '0', cell, mark}
 end
 
 -- The lease and the due time that a record gets; nil while another carrier holds it.
