@@ -4,6 +4,7 @@ Workers and operators use these, beside the records. No record is written here.
 """
 
 import json
+import secrets
 from typing import Any
 
 from astakos_worker.ledger.contract import Entry, Lane, LedgerError
@@ -126,7 +127,12 @@ class RedisLanes(Scripts):
 
     def trust(self, lane: str) -> bool:
         """Go on with a lane that was distrusted; False: it was not."""
-        [(now, writes, trusted)] = self._run([("trust", self._lane_prefix(lane), [])])
+        # A ledger that was emptied has no id: it gets one.
+        calls: list[Call] = [
+            ("identify", "", [secrets.token_hex(8)]),
+            ("trust", self._lane_prefix(lane), []),
+        ]
+        _, (now, writes, trusted) = self._run(calls)
         self.clock.saw(now)
         self.remember_writes(lane, writes)
         return bool(trusted)
