@@ -97,9 +97,9 @@ def tally(rows: Iterable[object]) -> dict[Holding, int]:
     for row in rows:
         holding, quantity = _checked(row)
         own[holding] = own.get(holding, 0) + quantity
-    told = {holding.resource for holding in own if holding.user is None}
+    with_own_rows = {holding.resource for holding in own if holding.user is None}
     for (user, project, resource), quantity in list(own.items()):
-        if user is not None and resource not in told:
+        if user is not None and resource not in with_own_rows:
             both = Holding(None, project, resource)
             own[both] = own.get(both, 0) + quantity
     for holding, quantity in own.items():
@@ -120,22 +120,22 @@ def compare_holding(holding: Holding, snapshot: UsageSnapshot, ours: int = 0) ->
         return DriftFinding(holding, Agreement.BUSY, "Astakos is making the holding anew", own)
     usage = after.usage - max(ours, 0)
     if after.pending > abs(ours):
-        verdict, why = Agreement.BUSY, f"{after.pending - abs(ours)} pending in Astakos"
+        agreement, why = Agreement.BUSY, f"{after.pending - abs(ours)} pending in Astakos"
     elif after.pending < abs(ours):
-        verdict, why = Agreement.BUSY, "the repair is not pending in Astakos any more"
+        agreement, why = Agreement.BUSY, "the repair is not pending in Astakos any more"
     elif holding in snapshot.awaited:
-        verdict, why = Agreement.BUSY, "a commission in the ledger is about to change it"
+        agreement, why = Agreement.BUSY, "a commission in the ledger is about to change it"
     elif before[:2] != after[:2]:
-        verdict, why = Agreement.BUSY, "it changed while it was looked at"
+        agreement, why = Agreement.BUSY, "it changed while it was looked at"
     elif own == usage:
-        verdict, why = Agreement.EQUAL, ""
+        agreement, why = Agreement.EQUAL, ""
     else:
-        verdict, why = (
+        agreement, why = (
             Agreement.DIFFERS,
             "more than it uses" if own < usage else "less than it uses",
         )
         why = f"Astakos counts {abs(own - usage)} {why}"
-    return DriftFinding(holding, verdict, why, own, usage, after.limit)
+    return DriftFinding(holding, agreement, why, own, usage, after.limit)
 
 
 def compare(snapshot: UsageSnapshot) -> list[DriftFinding]:
