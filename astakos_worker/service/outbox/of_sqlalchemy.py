@@ -60,6 +60,7 @@ def table(metadata: MetaData) -> Table:
             server_default=text("CURRENT_TIMESTAMP"),
         ),
         Column("error", Text, nullable=True),
+        sqlite_autoincrement=True,  # an id is never used again, as in PostgreSQL
     )
     of_row = made.c
     waiting, failed = of_row.error.is_(None), of_row.error.is_not(None)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
+from weakref import WeakValueDictionary
 
 from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.configuration.settings import Settings
@@ -139,7 +140,9 @@ class Sender:
             self._warned = now, text
 
 
-_senders: dict[Hashable, Sender] = {}
+#: Those whose threads run, or whose rows wait for a commit. So no sender keeps an engine alive that
+#: the service has given up.
+_senders: WeakValueDictionary[Hashable, Sender] = WeakValueDictionary()
 _lock = threading.Lock()
 #: What a parent had open. A child does not use it, and must not close it either.
 _parents: list[object] = []
@@ -155,9 +158,10 @@ def sender(
     """Return this process's sender for a service in a database; `outbox` makes a new one's."""
     name = database, service, id(connections)
     with _lock:
-        if name not in _senders:
-            _senders[name] = Sender(outbox(), service, settings, connections)
-        return _senders[name]
+        found = _senders.get(name)
+        if found is None:
+            found = _senders[name] = Sender(outbox(), service, settings, connections)
+        return found
 
 
 @atexit.register

@@ -3,7 +3,7 @@
 
 -- name: table
 CREATE TABLE IF NOT EXISTS astakos_outbox (
-    id integer PRIMARY KEY AUTOINCREMENT,
+    id integer NOT NULL PRIMARY KEY AUTOINCREMENT,
     schema smallint NOT NULL,
     kind varchar(16) NOT NULL,
     service varchar(32) NOT NULL,
