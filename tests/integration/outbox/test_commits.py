@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import insert, text
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
+from astakos_worker import Commissions, UnknownKey
 from astakos_worker.service.outbox.sender import Sender
 from astakosclient.errors import BadValue
 from tests.integration.cluster.until import until
@@ -220,6 +221,23 @@ def test_threads_that_commit_at_once_lose_nothing(engine, commissions, known, da
         thread.join()
     until(lambda: not database.waiting(), within=20)
     assert all(known(f"{number}-{n}") for number in range(4) for n in range(5))
+
+
+def test_in_memory_calls_are_sent_to_the_ledger_in_memory(engine):
+    """So a service's unit test needs no server for its outbox but its database."""
+    memory = Commissions.in_memory(limits={"cyclades.vm": 1})
+    with engine.begin() as connection:
+        calls = memory.in_transaction(connection)
+        calls.issue(**ONE, key="one", accept=True)
+    until(lambda: _in(memory, "one"), within=10)
+    assert memory.outcome("one").state == "accepted"
+
+
+def _in(memory, key):
+    try:
+        return memory.get(key)
+    except UnknownKey:
+        return None
 
 
 # --- psycopg ----------------------------------------------------------------------------------
