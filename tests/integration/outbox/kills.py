@@ -29,6 +29,7 @@ from astakos_worker.service.outbox import moments
 from astakos_worker.service.outbox.batch import send_batch
 from astakos_worker.service.outbox.databases import run
 from astakos_worker.service.outbox.of_drivers import outbox_of_url
+from astakos_worker.service.outbox.sender import end_all
 from astakos_worker.service.outbox.statements import ddl
 
 SERVICE = "compute"
@@ -101,7 +102,7 @@ def serve(url, settings, seed, reached):
                 connection.commit()
                 reached("after the commit")
         time.sleep(draw.random() * 0.004)
-    time.sleep(0.05)  # its thread may still be at work, and die
+    end_all(patience=20)  # its thread sends what is left, and may die of it
 
 
 def relay(url, settings, reached):

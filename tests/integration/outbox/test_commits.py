@@ -42,14 +42,14 @@ def test_a_sessions_commission_is_sent_after_its_commit(engine, commissions, kno
         assert key == "one"
         assert known("one") is None
         session.commit()
-    assert until(lambda: known("one"), within=10) == "queued"
-    until(lambda: not database.waiting(), within=10)
+    assert until(lambda: known("one")) == "queued"
+    until(lambda: not database.waiting())
 
 
 def test_a_connections_commission_is_sent_after_its_commit(engine, commissions, known):
     with engine.begin() as connection:
         commissions.in_transaction(connection).issue(**ONE, key="one")
-    assert until(lambda: known("one"), within=10) == "queued"
+    assert until(lambda: known("one")) == "queued"
 
 
 def test_a_scoped_session_is_taken(engine, commissions, known):
@@ -57,7 +57,7 @@ def test_a_scoped_session_is_taken(engine, commissions, known):
     commissions.in_transaction(session).issue(**ONE, key="one")
     session.commit()
     session.remove()
-    until(lambda: known("one"), within=10)
+    until(lambda: known("one"))
 
 
 def test_what_is_rolled_back_leaves_no_row_and_wakes_nobody(engine, commissions, database, wakes):
@@ -83,8 +83,8 @@ def test_a_savepoint_that_is_rolled_back_takes_its_rows_with_it(
         with session.begin_nested():
             calls.issue(**ONE, key="kept")
         session.commit()
-    until(lambda: known("kept"), within=10)
-    until(lambda: known("before"), within=10)
+    until(lambda: known("kept"))
+    until(lambda: known("before"))
     assert known("inside") is None
     assert len(wakes) == 2
     assert database.waiting() == 0
@@ -110,7 +110,7 @@ def test_a_transaction_in_two_phases_is_sent_after_the_second(engine, commission
         database.send()
         assert known("one") is None
         transaction.commit()
-    until(lambda: known("one"), within=10)
+    until(lambda: known("one"))
 
 
 @POSTGRES
@@ -119,10 +119,10 @@ def test_a_row_waits_for_its_own_commit_while_others_are_sent(engine, commission
         commissions.in_transaction(slow).issue(**ONE, key="slow")
         with engine.begin() as quick:
             commissions.in_transaction(quick).issue(**ONE, key="quick")
-        until(lambda: known("quick"), within=10)
+        until(lambda: known("quick"))
         assert known("slow") is None
         slow.commit()
-    until(lambda: known("slow"), within=10)
+    until(lambda: known("slow"))
 
 
 def test_a_ledger_that_is_away_is_no_error_and_the_row_waits(engine, away, known, database, names):
@@ -132,7 +132,7 @@ def test_a_ledger_that_is_away_is_no_error_and_the_row_waits(engine, away, known
         away.in_transaction(connection).issue(**ONE, key="one")
     assert names() == {"one"}
     assert database.waiting() == 1
-    until(lambda: database.send().done, within=10)  # the thread has the lock while it tries
+    until(lambda: database.send().done)  # the thread has the lock while it tries
     assert known("one") == "queued"
     assert database.waiting() == 0
 
@@ -181,7 +181,7 @@ def test_many_are_one_statement_and_every_call_has_its_row(engine, commissions, 
         calls.resolve(accept=keys[:50], reject=keys[50:])
     assert keys == [f"k{n}" for n in range(100)]
     assert len(statements) == 2
-    until(lambda: not database.waiting(), within=20)
+    until(lambda: not database.waiting())
     assert {known(key) for key in keys[:50]} == {"queued"}
     assert {known(key) for key in keys[50:]} == {"cancelled"}
 
@@ -190,7 +190,7 @@ def test_a_child_process_sends_its_own_rows(engine, commissions, known):
     """A thread of the parent does not live in a child, which starts one of its own."""
     with engine.begin() as connection:
         commissions.in_transaction(connection).issue(**ONE, key="parent")
-    until(lambda: known("parent"), within=10)
+    until(lambda: known("parent"))
     engine.dispose()
     child = os.fork()
     if child == 0:
@@ -198,7 +198,7 @@ def test_a_child_process_sends_its_own_rows(engine, commissions, known):
         try:
             with engine.begin() as connection:
                 commissions.in_transaction(connection).issue(**ONE, key="child")
-            until(lambda: known("child"), within=10)
+            until(lambda: known("child"))
             status = 0
         finally:
             os._exit(status)
@@ -219,7 +219,7 @@ def test_threads_that_commit_at_once_lose_nothing(engine, commissions, known, da
         thread.start()
     for thread in threads:
         thread.join()
-    until(lambda: not database.waiting(), within=20)
+    until(lambda: not database.waiting())
     assert all(known(f"{number}-{n}") for number in range(4) for n in range(5))
 
 
@@ -229,7 +229,7 @@ def test_in_memory_calls_are_sent_to_the_ledger_in_memory(engine):
     with engine.begin() as connection:
         calls = memory.in_transaction(connection)
         calls.issue(**ONE, key="one", accept=True)
-    until(lambda: _in(memory, "one"), within=10)
+    until(lambda: _in(memory, "one"))
     assert memory.outcome("one").state == "accepted"
 
 
@@ -254,7 +254,7 @@ def test_a_commission_of_psycopg_is_sent_soon_after_its_commit(connection, commi
     connection.execute("INSERT INTO servers VALUES ('one')")
     commissions.in_transaction(connection).issue(**ONE, key="one")
     connection.commit()
-    until(lambda: known("one"), within=10)
+    until(lambda: known("one"))
 
 
 @POSTGRES
@@ -274,7 +274,7 @@ def test_psycopg_without_a_transaction_is_refused(connection, commissions, known
         commissions.in_transaction(connection)
     with connection.transaction():
         commissions.in_transaction(connection).issue(**ONE, key="one")
-    until(lambda: known("one"), within=10)
+    until(lambda: known("one"))
 
 
 @POSTGRES
@@ -282,4 +282,4 @@ def test_rows_and_cursors_of_any_kind_are_psycopgs_own_matter(postgres, url, com
     given = {"row_factory": psycopg.rows.dict_row, "cursor_factory": psycopg.RawCursor}
     with psycopg.connect(postgres.url.replace("+psycopg", ""), **given) as connection:
         commissions.in_transaction(connection).issue(**ONE, key="one")
-    until(lambda: known("one"), within=10)
+    until(lambda: known("one"))

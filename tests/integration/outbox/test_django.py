@@ -81,11 +81,11 @@ def test_a_view_commits_row_and_commission_and_rolls_both_back(manage, serve, co
     answer = post("create", **ONE)
     assert answer.status_code == 200, answer.text
     key = answer.json()["key"]
-    until(lambda: known(key), within=10)
+    until(lambda: known(key))
     assert commissions.get(key).decision == "accept"
     assert post("create", **ONE).status_code == 500  # the name is taken
     back = post("delete", name="web-1").json()["key"]
-    until(lambda: known(back), within=10)
+    until(lambda: known(back))
     assert len(commissions._connections.ledger.unissued("compute")) == 2
     assert "0 waiting, 0 failed" in manage("astakos_relay", "--once")
     assert "no issues" in manage("check", "--database", "default")

@@ -48,7 +48,7 @@ def test_the_sums_are_exact_after_kills_of_the_service_and_lost_answers(  # noqa
     lost = {"kind": "cut-after", "route": "commissions.issue", "count": 2}
     shared_cluster.sandbox.control.set_faults(lost)
     for moment in kills.OF_THE_SERVICE:
-        dying = kills.dying(moment, 2)
+        dying = kills.dying(moment, 1 if moment in kills.OF_THE_RELAY else 2)
         seed = f"{user[:8]}-{moment.replace(' ', '-')}"
         status = kills.ended(kills.child(kills.serve, url, settings, seed, dying))
         assert status == -signal.SIGKILL

@@ -49,7 +49,7 @@ def test_the_table_of_sqlalchemy_is_the_same_and_works(engine, printed, settings
     commissions = Commissions("compute", settings=settings)
     with engine.begin() as connection:
         commissions.in_transaction(connection).issue(**ONE, key="one")
-    until(lambda: not database.waiting(), within=10)
+    until(lambda: not database.waiting())
     assert commissions.get("one").state == "queued"
 
 
@@ -76,6 +76,6 @@ def test_a_pool_of_one_connection_does_not_stop_the_service(url, settings, datab
     for number in range(10):
         with engine.begin() as connection:
             commissions.in_transaction(connection).issue(**ONE, key=f"k{number}")
-    until(lambda: not database.waiting(), within=20)
+    until(lambda: not database.waiting())
     end_all(patience=20)
     engine.dispose()

@@ -38,7 +38,7 @@ def send(database):
             assert out.away is None
             return not (out.done or out.failed) and not database.waiting()
 
-        until(sent, within=20)
+        until(sent)
 
     return do
 
@@ -119,7 +119,7 @@ def test_a_row_of_a_newer_schema_is_left_with_its_key(write, send, database, kno
     )
     with engine.begin() as connection:
         connection.execute(text("UPDATE astakos_outbox SET schema = 2 WHERE key = 'newer'"))
-    until(lambda: database.send().done, within=20)
+    until(lambda: database.send().done)
     assert known("plain") == "queued"
     assert known("newer") is None
     assert database.failed() == []
@@ -148,14 +148,14 @@ def test_a_row_older_than_the_ledgers_memory_is_not_sent_by_itself(
     write(lambda calls: calls.issue(**ONE, key="old"))
     old = database.settings.model_copy(update={"retention": 1e-6})
     database.settings, settings = old, database.settings
-    until(lambda: database.send().failed, within=20)
+    until(lambda: database.send().failed)
     [(_, error)] = database.failed()
     assert "may have been sent before" in json.loads(error)["message"]
     assert known("old") is None
     database.settings = settings
     [row] = listing.listed(database.outbox)
     listing.retry(database.outbox, [row.id])
-    until(lambda: database.send().done, within=10)
+    until(lambda: database.send().done)
     assert known("old") == "queued"
 
 
@@ -200,7 +200,7 @@ def test_a_decision_of_a_refused_commission_is_no_failure_of_its_row(write, data
     memory = Commissions.in_memory(limits={"cyclades.vm": 1}, service="compute")
     memory.issue(**OTHER, key="k")
     write(lambda calls: calls.accept("k"))
-    until(lambda: database.send(memory._connections).done, within=10)
+    until(lambda: database.send(memory._connections).done)
     assert database.failed() == []
     assert database.waiting() == 0
 
@@ -214,7 +214,7 @@ def test_while_the_ledger_is_full_decisions_go_on(write, database):
         lambda calls: calls.accept("new"),
     )
     ledger, made = memory._connections.ledger, memory._connections
-    until(lambda: database.waiting() == 3, within=10)
+    until(lambda: database.waiting() == 3)
 
     class Full:
         """A ledger that takes no new commissions, as a server whose memory is nearly full."""
@@ -226,11 +226,11 @@ def test_while_the_ledger_is_full_decisions_go_on(write, database):
             return [Written(False, None, full=True) for _ in writes]
 
     full = replace(made, ledger=Full())
-    out = until(lambda: (out := database.send(full)).done and out, within=10)
+    out = until(lambda: (out := database.send(full)).done and out)
     assert out.away is not None
     assert memory.get("open").decision == "accept"
     assert database.waiting() == 2
-    until(lambda: database.send(made).done, within=10)
+    until(lambda: database.send(made).done)
     assert memory.get("new").decision == "accept"
 
 
@@ -242,7 +242,7 @@ def test_a_repeated_row_is_the_same_commission_even_where_its_key_may_be_reused(
     write(lambda calls: calls.issue(**ONE, key="k", reuse=True, accept=True))
     with engine.begin() as connection:
         rows = connection.execute(text("SELECT * FROM astakos_outbox")).mappings().all()
-    until(lambda: database.send(memory._connections).done, within=10)
+    until(lambda: database.send(memory._connections).done)
     first = memory.outcome("k")
     assert first.state == "accepted"
     with engine.begin() as connection:
@@ -250,7 +250,7 @@ def test_a_repeated_row_is_the_same_commission_even_where_its_key_may_be_reused(
         values = ", ".join(f":{name}" for name in rows[0])
         again = f"INSERT INTO astakos_outbox ({names}) VALUES ({values})"
         connection.execute(text(again), dict(rows[0]))
-    until(lambda: database.send(memory._connections).done, within=10)
+    until(lambda: database.send(memory._connections).done)
     assert memory.get("k") == first
     assert memory.astakos.quota("ada", "lab", "cyclades.vm")["usage"] == 1
 
@@ -288,7 +288,7 @@ def test_a_direct_decision_that_overtakes_its_row_waits_where_there_is_an_outbox
     assert memory.reject("b", reason="no").state == "awaited"
     became = memory.resolve(accept=["c"], reject=["d"])
     assert {which: one.state for which, one in became.items()} == dict.fromkeys("cd", "awaited")
-    until(lambda: database.send(memory._connections).done, within=10)
+    until(lambda: database.send(memory._connections).done)
     assert [memory.outcome(key).state for key in "abcd"] == [
         *("accepted", "cancelled", "accepted", "cancelled"),
     ]
