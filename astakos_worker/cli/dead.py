@@ -44,7 +44,7 @@ def command() -> None:
     """Dead letters: commissions that cannot go on without a person.
 
     Examples: Astakos has answered an accept with an error for longer than ASTAKOS_REFUSAL_WINDOW;
-    a decision came by name, and its request never did. Find the reason, remove it, and send the
+    a decision came by name, and its request never came. Find the reason, remove it, and send the
     commission again; or discard it.
     """
 
@@ -52,7 +52,9 @@ def command() -> None:
 @command.command("list")
 @_SERVICE
 @_JSON
-@click.option("--limit", type=click.IntRange(min=1), default=500, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=500, show_default=True, help="Most commissions."
+)
 def list_(service: str | None, as_json: bool, limit: int) -> None:
     """List dead commissions; those that are purged first come first.
 
@@ -155,7 +157,7 @@ def discard(
 ) -> None:
     """Give up dead commissions for good.
 
-    A commission with a serial is rejected at Astakos, whatever was decided, so nothing stays
+    A commission with a serial is rejected at Astakos, even if it was accepted, so nothing stays
     reserved. One without a serial is closed. Exit status 1 if one of them could not be discarded.
     """
     dead = Commissions(service).dead

@@ -30,8 +30,8 @@ _YES = click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
 def command() -> None:
     """The outbox of a service: its table, and the rows that can never be sent.
 
-    Such as the issue of a key that is in use for another commission. The newer rows of the same
-    key wait behind it; all others go on.
+    An example is the issue of a key that is in use for another commission. The newer rows of the
+    same key wait behind it; all others go on.
     """
 
 
@@ -45,8 +45,10 @@ def ddl(dialect: statements.Dialect) -> None:
 
 @command.command("list")
 @DATABASE
-@click.option("--waiting", is_flag=True, help="Those that are still to be sent, too.")
-@click.option("--limit", type=click.IntRange(min=1), default=500, show_default=True)
+@click.option("--waiting", is_flag=True, help="Also rows that are still to be sent.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=500, show_default=True, help="Most rows."
+)
 @_JSON
 def list_(database: str, limit: int, *, waiting: bool, as_json: bool) -> None:
     """List rows that can never be sent, the oldest first.
@@ -73,13 +75,13 @@ def list_(database: str, limit: int, *, waiting: bool, as_json: bool) -> None:
 @_ALL
 @DATABASE
 def retry(ids: tuple[int, ...], database: str, *, everything: bool) -> None:
-    """Have failed rows sent again, for example after their key is free.
+    """Send failed rows again, for example after their key is free.
 
     Their deadlines count from now. Exit status 1 if one of them is not there.
     """
     outbox = outbox_of_url(database)
     chosen = _chosen(outbox, ids, everything=everything)
-    _told("retried", chosen, listing.retry(outbox, chosen))
+    _report("retried", chosen, listing.retry(outbox, chosen))
 
 
 @command.command()
@@ -96,7 +98,7 @@ def drop(ids: tuple[int, ...], database: str, *, everything: bool, yes: bool) ->
     chosen = _chosen(outbox, ids, everything=everything)
     if not yes:
         confirm(f"Drop {len(chosen)} rows for good?")
-    _told("dropped", chosen, listing.drop(outbox, chosen))
+    _report("dropped", chosen, listing.drop(outbox, chosen))
 
 
 def _chosen(outbox: Outbox, ids: tuple[int, ...], *, everything: bool) -> list[int]:
@@ -105,7 +107,7 @@ def _chosen(outbox: Outbox, ids: tuple[int, ...], *, everything: bool) -> list[i
     return [row.id for row in listing.listed(outbox)] if everything else list(ids)
 
 
-def _told(what: str, chosen: list[int], done: list[int]) -> None:
+def _report(what: str, chosen: list[int], done: list[int]) -> None:
     say(f"{what} {len(done)}")
     if missing := sorted(set(chosen) - set(done)):
         complain(f"no failed rows: {', '.join(map(str, missing))}")

@@ -36,7 +36,7 @@ def _seconds(text: str) -> float:
     """Return the seconds of a time: `90`, `90s`, `10m`, `2h` or `1d`."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
     if found is None:
-        raise click.BadParameter(f"{text!r} is no time such as 90s, 10m, 2h or 1d")
+        raise click.BadParameter(f"{text!r} is not a time such as 90s, 10m, 2h or 1d")
     return float(found[1]) * _SECONDS[found[2]]
 
 
@@ -48,9 +48,17 @@ def _seconds(text: str) -> float:
     help="A named service; may be given several times. ASTAKOS_SERVICE if left out.",
 )
 @click.option("--all-services", is_flag=True, help="All services whose tokens are configured.")
-@click.option("--fix", is_flag=True, help="Do it; without this option it is only shown.")
+@click.option(
+    "--fix", is_flag=True, help="Do what should be done; without this option it is only shown."
+)
 @click.option("--key", "keys", multiple=True, help="Only the commission of this key.")
-@click.option("--serial", "serials", multiple=True, type=click.IntRange(min=1), help="Or of this.")
+@click.option(
+    "--serial",
+    "serials",
+    multiple=True,
+    type=click.IntRange(min=1),
+    help="Only the commission of this serial.",
+)
 @click.option(
     "--older-than",
     type=_seconds,

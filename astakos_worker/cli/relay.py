@@ -17,7 +17,8 @@ DATABASE = click.option(
     envvar="ASTAKOS_OUTBOX_DATABASE",
     show_envvar=True,
     required=True,
-    help="postgresql://user@host/name, or sqlite:///path. In the variable a password is not seen.",
+    help="postgresql://user@host/name, or sqlite:///path. Put a URL with a password into the "
+    "variable: others can read a command line.",
 )
 
 
@@ -52,7 +53,7 @@ def _as_json(progress: Progress) -> None:
 
 
 class _Lines:
-    """Prints a line whenever it says something new."""
+    """Prints the progress as a line, if the line differs from the last one."""
 
     def __init__(self) -> None:
         self._last = ""

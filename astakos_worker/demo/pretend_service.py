@@ -95,7 +95,7 @@ class PretendService:
         return any(thread.is_alive() for thread in self._askers)
 
     def stop(self) -> None:
-        """End all threads; what they had in hand stays as it is."""
+        """End all threads; what they were working on stays as it is."""
         self._stop.set()
         for _ in self._askers:
             self._asked.put(None)

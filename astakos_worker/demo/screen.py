@@ -1,4 +1,4 @@
-"""The live view: one screen of 80 by 24, drawn anew some times a second."""
+"""The live view: one screen of 80 by 24, redrawn a few times a second."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -108,7 +108,7 @@ class CircuitBreaker:
         """
         if isinstance(error, BadValue):
             return  # the client's own word: nothing was sent, and nothing was answered
-        condition, text = _told_by(error)
+        condition, text = _condition_and_text(error)
         if condition is Condition.ANSWERS:
             if kind is not None:
                 self.succeeded(kind, [] if record is None else [record])
@@ -124,7 +124,7 @@ class CircuitBreaker:
 
     def failed_to_list(self, error: AstakosClientException) -> None:
         """Note that a request for the list of pending commissions failed."""
-        self._unanswered(*_told_by(error))
+        self._unanswered(*_condition_and_text(error))
 
     def end_request_alarms(self) -> None:
         """End the alarms about errors of single requests: one that failed has ended.
@@ -218,7 +218,7 @@ def _rest(ledger: Ledger, lane: str, seconds: float, alarm: str, text: str) -> N
     ledger.alarm(lane, alarm, text)
 
 
-def _told_by(error: AstakosClientException) -> tuple[Condition, str]:
+def _condition_and_text(error: AstakosClientException) -> tuple[Condition, str]:
     condition = condition_of(error)
     return condition, f"{condition.value}: {error}"
 

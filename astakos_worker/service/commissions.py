@@ -113,6 +113,13 @@ class Commissions:
 
     `Commissions()` reads the environment (`Settings`); `Commissions("cyclades")` is for another
     named service. One object serves all threads of a process, and may be made before a fork.
+
+    Arguments:
+        service: the named service; None: the setting `ASTAKOS_SERVICE`.
+        settings: settings instead of those of the environment.
+        connections: only for this package's own use.
+
+    Raises `BadValue` for a wrong name, `pydantic.ValidationError` for a wrong setting.
     """
 
     def __init__(
@@ -408,10 +415,10 @@ class Commissions:
         `deadline`: seconds; None: the setting `ASTAKOS_HOLD_DEADLINE`. If the process dies
         inside the block, the deadline rejects the commission.
 
-        Raises on entry `QuotaLimit` or whatever else Astakos refused it with,
+        Raises on entry `QuotaLimit` or another error with which Astakos refused it,
         `DecisionConflict` if the key was rejected before, `OutcomeTimeout` if there is no serial
         in time: the commission is rejected then, and nothing stays reserved. Raises on leaving
-        `DecisionConflict` if it has expired meanwhile, `Unavailable` if the decision could not be
+        `DecisionConflict` if it has expired by then, `Unavailable` if the decision could not be
         recorded. An exception of the block itself always comes through.
         """
         timeout = arguments.checked_timeout("timeout", timeout)
@@ -444,9 +451,10 @@ class Commissions:
     ) -> "InTransaction":
         """Return the calls that write, as a part of the caller's own database transaction.
 
-        What is committed becomes a commission, whatever dies in between; what is rolled back never
-        does. Each call writes rows to the table `astakos_outbox`. After the commit a thread of
-        this process sends them to the ledger; a relay (`astakos-worker relay`) sends what is left.
+        What is committed becomes a commission, even if a process dies in between; what is rolled
+        back never does. Each call writes rows to the table `astakos_outbox`. After the commit a
+        thread of this process sends them to the ledger; a relay (`astakos-worker relay`) sends
+        what is left.
 
         Arguments:
             connection: a `Session` or `Connection` of SQLAlchemy 2, or a connection of psycopg 3.

@@ -88,7 +88,7 @@ class Issuer:
     def _create(self, items: list[tuple[str, Draft]]) -> list[Written | CommissionError]:
         """Write new records, or find those that are there to be the same commissions.
 
-        One round trip where all keys are free, whatever their number; one more if a call may reuse
+        One round trip if all keys are free, for any number of them; one more if a call may reuse
         its key. A key may be among the items more than once. A draft is replaced in `items` before
         each write, so that its token tells what the write replaces.
         """

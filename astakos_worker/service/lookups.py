@@ -33,8 +33,9 @@ class Lookups:
     """Asks Astakos by way of the workers, with the token of one named service.
 
     `Lookups()` reads the environment (`Settings`); `Lookups("cyclades")` is for another named
-    service. `timeout`: seconds to wait for an answer. One object serves all threads of a process,
-    and may be made before a fork.
+    service. `settings` replaces those of the environment. `timeout`: seconds to wait for an answer.
+    `asks` and `known_names` are only for this package's own use. One object serves all threads of a
+    process, and may be made before a fork.
 
     Each call raises `BadValue` for a wrong argument, the error that the client would raise, and
     `Unavailable` if no answer came within `timeout` seconds. While the broker does not answer, a

@@ -1,7 +1,7 @@
 """The token of an issuing call: with it the same call can be repeated, and makes one commission.
 
 A token says which incarnation the call writes, and what it was about to write over. So a repeated
-call finds its own commission, whatever became of it, and replaces only what the first try would
+call finds its own commission, also after it has ended, and replaces only what the first try would
 have replaced.
 """
 

@@ -23,19 +23,20 @@ class ClientWatch:
         self._clients = clients
         self._ledger = ledger
         self._alarm = f"client@{socket.gethostname()}"
-        #: The fault of each service as the ledger was told; at first a worker before may have.
-        self._told: dict[str, str | None] = dict.fromkeys(services, "")
+        #: The fault of each service, as last written to the ledger. At first it is unknown, because
+        #: an earlier worker may have written one.
+        self._written: dict[str, str | None] = dict.fromkeys(services, "")
 
     def look(self) -> None:
         """Raise or end the alarm of each service; `LedgerError` while the ledger is away."""
-        for service, told in self._told.items():
+        for service, written in self._written.items():
             fault = self._fault(service)
-            if fault == told:
+            if fault == written:
                 continue
             if fault:
                 log.error("no_client", service=service, reason=fault)
             self._ledger.alarm(service, self._alarm, fault)
-            self._told[service] = fault
+            self._written[service] = fault
 
     def _fault(self, service: str) -> str | None:
         try:

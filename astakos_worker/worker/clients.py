@@ -17,7 +17,7 @@ from astakosclient.errors import BadValue
 #: Seconds between two looks at a token file.
 _LOOK = 1.0
 #: Seconds for which a token file may be missing or spoilt. A program that rotates the token may
-#: write the file in steps, and the old token is used meanwhile.
+#: write the file in steps; until it has done so the old token is used.
 _ROTATION = 3.0
 
 

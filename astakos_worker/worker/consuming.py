@@ -55,7 +55,7 @@ class Consumer(CelerysConsumer):
 
     def on_unknown_message(self, body: Any, message: Message) -> None:
         """Note a message that is not for a task, and throw it away."""
-        _note(self.app, message, "is no task's message")
+        _note(self.app, message, "is not the message of a task")
         super().on_unknown_message(body, message)
 
     def on_unknown_task(self, body: Any, message: Message, exc: Exception) -> None:
@@ -65,7 +65,7 @@ class Consumer(CelerysConsumer):
 
     def on_invalid_task(self, body: Any, message: Message, exc: Exception) -> None:
         """Note a message whose form is not that of a task's message, and throw it away."""
-        _note(self.app, message, f"is not as a task's message has to be ({type(exc).__name__})")
+        _note(self.app, message, f"is a malformed task message ({type(exc).__name__})")
         super().on_invalid_task(body, message, exc)
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Message], None]:
@@ -105,7 +105,7 @@ class Request(CelerysRequest):
 @task_internal_error.connect
 def _not_run(sender: Any, task_id: Any, exception: Exception, **_: Any) -> None:
     """Note a message whose task Celery could not begin; Celery counts it as a success."""
-    reason = f"is not as a task's message has to be ({type(exception).__name__})"
+    reason = f"is a malformed task message ({type(exception).__name__})"
     sender.app.dead_messages().add(reason, task=sender.name, id_=task_id)
 
 

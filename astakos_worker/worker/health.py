@@ -88,7 +88,7 @@ def alarms(ledger: Ledger) -> list[str]:
     try:
         lanes = [ledger.lane(name) for name in ledger.lanes()]
     except LedgerError as error:
-        return [f"the ledger tells no alarms: {error}"]
+        return [f"the alarms are not known: {error}"]
     return [
         f"ALARM {lane.name} {name}: {text}"
         for lane in lanes

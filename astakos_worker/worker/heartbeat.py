@@ -1,4 +1,4 @@
-"""The heartbeat of one worker process: tells the ledger which carriers are alive.
+"""The heartbeat of one worker process: it writes to the ledger which carriers are alive.
 
 One thread beats every `ASTAKOS_HEARTBEAT` seconds. Every `ASTAKOS_DRIVE` seconds it also drives:
 the ledger names the lanes with due work that no carrier has, and a wake-up is sent for each. One
@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 
 class Heartbeat:
-    """Counts the carriers at work in this process, and tells the ledger about them.
+    """Counts the carriers at work in this process, and writes them to the ledger.
 
     `watches` are called with each drive, one after the other. Each raises `LedgerError` while the
     ledger is away.
@@ -89,11 +89,11 @@ class Heartbeat:
                 since_drive = 0.0 if drives else since_drive
 
     def beat(self, *, drives: bool) -> None:
-        """Tell the ledger which carriers are alive; if this beat drives, also ring and watch."""
+        """Write which carriers are alive; if this beat drives, also send wake-ups, and watch."""
         with self._lock:
             alive = {lane: list(names) for lane, names in self._at_work.items() if names}
-        rings = self._ledger.beat(alive, self._name if drives else None, 2 * self._drive)
-        for service, times in rings.items():
+        wakeups = self._ledger.beat(alive, self._name if drives else None, 2 * self._drive)
+        for service, times in wakeups.items():
             for _ in range(times):
                 self._wake_lane(service)
         for watch in self._watches if drives else ():

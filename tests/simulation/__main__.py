@@ -3,7 +3,7 @@
 python -m tests.simulation                                all single faults, 20,000 drawn
 python -m tests.simulation --random 1000000 [--seed 0]    so many drawn, with many faults each
 python -m tests.simulation --faults 2 --script issue      all pairs of faults of a script
-python -m tests.simulation --replay issue/2 '10:delay=40 31:crash'
+python -m tests.simulation --replay issue/2 '7:delay=40 31:crash'
 """
 
 import argparse

@@ -171,7 +171,7 @@ def _counting(path: str) -> Usage:
     def counted(projects: frozenset[str] | None) -> Iterator[object]:
         try:
             yield from cast("Usage", function)(projects)
-        # Whatever a service's own function raises, it must be seen to be its.
+        # Any error of the service's function is reported as an error of that function.
         except Exception as error:
             raise CannotCountError(f"{path} failed: {type(error).__name__}: {error}") from error
 
@@ -201,7 +201,7 @@ def _doubtful(comparison: Comparison, settings: Settings) -> bool:
         return False
     comparison.stopped = (
         f"{found} of {compared} holdings differ: does {comparison.service} count right? "
-        "Nothing was repaired; --however-many repairs them all the same."
+        "Nothing was repaired; --however-many repairs them anyway."
     )
     return True
 

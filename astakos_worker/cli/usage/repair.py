@@ -36,7 +36,7 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class Repairer:
-    """Repairs what two looks have agreed on. `run` tells the repairs of two runs apart."""
+    """Repairs differences that two looks have shown. `run` is a part of the keys of one run."""
 
     commissions: Commissions
     reader: SnapshotReader
@@ -65,7 +65,7 @@ class Repairer:
         try:
             for finding in findings:
                 if finding.over_limit and not self.force:
-                    why = f"over its limit of {finding.limit}; --force records it all the same"
+                    why = f"over its limit of {finding.limit}; --force records it anyway"
                     yield Repair(finding, False, why)
                 else:
                     issued.append((finding, self._issue(finding)))

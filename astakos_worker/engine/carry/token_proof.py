@@ -29,9 +29,9 @@ def is_token_proven(context: CarryContext, suspects: Collection[int]) -> bool:
         return True
     some = ", ".join(map(str, sorted(suspects)[:3]))
     text = (
-        f"Astakos does not know {len(suspects)} serials ({some} ...), and lists no commission "
-        "that the ledger holds: is the token another component's? These commissions stay open "
-        "until Astakos lists one that the ledger holds."
+        f"Astakos does not know {len(suspects)} of our serials ({some}, ...), and it "
+        "lists no commission that the ledger holds: is the token another component's? These "
+        "commissions stay open until Astakos lists one that the ledger holds."
     )
     context.ledger.alarm(context.lane, "unproven", text)
     return False

@@ -15,7 +15,7 @@ from astakosclient.errors import BadValue
 
 
 class PsycopgWriter:
-    """A connection of psycopg 3. It tells nobody of commits: the sender looks for the rows."""
+    """A connection of psycopg 3. It reports no commits: the sender looks for the rows."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection

@@ -138,7 +138,7 @@ class Relay:
 
 @contextmanager
 def stopped_by_signals() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C and a service manager's SIGTERM set: the batch in hand is ended."""
+    """Give an event that Ctrl-C and a service manager's SIGTERM set: the current batch is ended."""
     stop = threading.Event()
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in numbers}

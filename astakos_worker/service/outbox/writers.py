@@ -29,7 +29,7 @@ class Writer(Protocol):
 
     @property
     def database(self) -> tuple[Any, ...] | None:
-        """What tells its database apart in this process; None: a thread cannot reach it."""
+        """A text that names its database in this process; None: a thread cannot reach it."""
 
     def outbox(self) -> Outbox:
         """Return the outbox of its database, over connections of its own."""
