@@ -20,6 +20,8 @@ from tests.mutation.trying import is_caught
 
 #: Of those that are not equivalent so many must be noticed.
 AIM = 0.97
+#: A mutant may take so many times as long as no change does, and so many seconds more.
+_TIMES, _MORE = 4, 60.0
 
 
 def mutants_of(subject: Subject) -> list:
@@ -43,11 +45,12 @@ def main(names: tuple[str, ...], every: int, first: int) -> None:
         source = subject.file.read_text(encoding="utf-8")
         if mutants and is_caught(subject.file, source, subject.tests, subject.cases):
             raise click.ClickException(f"{subject.name}: the tests fail without any change")
+        patience = _TIMES * (time.monotonic() - began) + _MORE
         for mutant in mutants:
             change = mutant.what.partition(": ")[2]
             if f"{subject.name} {change}" in known:
                 same += 1
-            elif is_caught(subject.file, mutant.source, subject.tests, subject.cases):
+            elif is_caught(subject.file, mutant.source, subject.tests, subject.cases, patience):
                 caught += 1
             else:
                 click.echo(f"SURVIVES {subject.name}:{mutant.what}")
