@@ -44,7 +44,7 @@ class SeenMessages:
         pipe.expire(name, self._seconds)
         try:
             *_, noted, _ = pipe.execute()
-        except redis.OutOfMemoryError:  # decisions are recorded all the same (F79)
+        except redis.OutOfMemoryError:  # decisions are recorded also without it (F79)
             log.warning("message_not_noted", reason="the ledger's memory is full")
             return dict(current)
         except redis.RedisError as error:
