@@ -124,9 +124,11 @@ class SqliteOutbox:
             # a bound of an older snapshot would let a new row pass a new row of several projects.
             execute("SAVEPOINT astakos_outbox", ())
             first = statement(self.dialect, "first")
-            # One service, as the thread of a service wants it, or all.
-            wanted = (services[0] if services else "", not services, PROJECTS)
-            chosen = execute(first, wanted)
+            chosen = [
+                one
+                for service in services or ("",)  # each of these, or all at once
+                for one in execute(first, (service, not services, PROJECTS))
+            ]
             share = max(1, ROWS // max(1, len(chosen)))
             for service, holder, below in chosen:
                 found = execute(statement(self.dialect, "rows"), (service, holder, below, share))

@@ -298,3 +298,17 @@ def test_a_direct_decision_that_overtakes_its_row_waits_where_there_is_an_outbox
 def test_without_the_setting_a_direct_decision_of_an_unsent_row_is_unknown(commissions):
     with pytest.raises(UnknownKey):
         commissions.accept("unsent")
+
+
+def test_rows_of_several_named_services_are_taken_together(engine, away, database):
+    for service in ("compute", "storage", "network"):
+        with engine.begin() as connection:
+            calls = Commissions(service, settings=away._settings).in_transaction(connection)
+            calls.issue(**ONE, key=f"of {service}")
+
+    def taken(*services):
+        with database.outbox.take(services) as batch:
+            return {row.key for row in batch.rows}
+
+    until(lambda: taken("storage", "network") == {"of storage", "of network"})
+    until(lambda: taken() == {"of compute", "of storage", "of network"})
