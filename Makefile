@@ -53,7 +53,7 @@ dist: $(VENV)/.ready-release  ## build the release, check it, and run the demo f
 	@$(BIN)/python -m tests.package
 
 # PYTHONS="/path/to/python3.12 ...": these, instead of those that are found.
-pythons: $(READY)  ## the unit tests, and a few others, under each Python that is promised and found
+pythons: $(READY)  ## the unit tests, and a few others, under each other Python that is promised and found
 	@$(BIN)/python -m tests.package.pythons $(PYTHONS)
 
 docs: $(VENV)/.ready-docs  ## the documentation as a site, in build/docs; warnings are errors

@@ -1,7 +1,8 @@
 """`make pythons`: the unit tests, and a few with real servers, under each Python that is promised.
 
 The promised versions are those of the classifiers in `pyproject.toml`. A version that this machine
-does not have is named at the end, and is no failure. Each version has an environment of its own
+does not have is named at the end, and is no failure. The version of `.venv` is left to `make test`,
+unless it is given. Each version has an environment of its own
 below `build/pythons/`.
 """
 
@@ -89,6 +90,8 @@ def main(given: list[str]) -> int:
         raise SystemExit(f"{pythons['']} does not run")
     missing, failed = [], []
     for version in promised():
+        if not given and version == version_of(Path(sys.executable)):
+            continue
         python = pythons.get(version) if given else find(version)
         if python is None:
             missing.append(version)
