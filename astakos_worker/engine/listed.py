@@ -41,7 +41,7 @@ class UnrecordedSerial:
     """
 
     serial: int
-    sight: Sighting
+    sighting: Sighting
     tag: Tag | None
     elsewhere: bool = False  # its tag is of another ledger, or of another lane
     bare: bool = False  # a record of the bare serial exists
@@ -152,33 +152,35 @@ def unrecorded_serials(
         known = ledger.find(lane, chunk)
         # The record of a bare serial does not say whose the serial is. Its name does.
         unknown = [n for n in chunk if n not in known or is_bare(known[n])]
-        sights = ledger.sightings(lane, unknown)
-        looks = {
-            n: sight.description for n, sight in sights.items() if sight.description is not None
+        sightings = ledger.sightings(lane, unknown)
+        texts = {
+            n: sighting.description
+            for n, sighting in sightings.items()
+            if sighting.description is not None
         }
-        new = [n for n in unknown if n not in looks]
+        new = [n for n in unknown if n not in texts]
         for some in chunks(new, BATCH):
             read, error = infos.read(some)
             found = {n: sighting_text(info) for n, info in read.items() if info is not None}
             ledger.remember_descriptions(lane, found)
-            looks |= found
+            texts |= found
             if error is not None:
                 raise error
         for serial in unknown:
-            if serial not in looks:
+            if serial not in texts:
                 continue
-            identity, text, description = _read_sighting(looks[serial])
+            identity, text, description = _read_sighting(texts[serial])
             tag = read_tag(text)
             ours = tag if tag is not None and tag.namespace == namespace else None
             if ours is None and serial in known:
                 continue
             yield UnrecordedSerial(
                 serial,
-                sights[serial],
+                sightings[serial],
                 ours,
                 elsewhere=tag is not None and ours is None,
                 bare=serial in known,
-                fresh=sights[serial].description is None,
+                fresh=sightings[serial].description is None,
                 identity=identity,
                 description=description,
             )

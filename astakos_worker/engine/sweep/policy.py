@@ -51,7 +51,7 @@ def classify(
 def _by_the_rules(  # noqa: PLR0911  # one return a rule
     unrecorded: UnrecordedSerial, entry: Entry | None, now: float, limits: Limits, *, owner: bool
 ) -> Classification:
-    age = now - unrecorded.sight.first_seen
+    age = now - unrecorded.sighting.first_seen
     if unrecorded.tag is None:
         return _foreign(unrecorded, age, limits, owner=owner)
     if entry is None:

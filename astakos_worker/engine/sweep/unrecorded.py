@@ -192,7 +192,7 @@ def _classified(sweep: SweepRun, serials: Iterable[int]) -> Iterator[_Classified
             one.tag is not None and one.tag.key in newer
         ):  # the ledger has it, and cannot read it (F78)
             classification = Classification("leave", "its record was written by a newer version")
-        yield _Classified(one, entry, classification, now - one.sight.first_seen)
+        yield _Classified(one, entry, classification, now - one.sighting.first_seen)
 
 
 def _taken(sweep: SweepRun, ours: list[_Classified]) -> Iterator[SweepFinding]:
