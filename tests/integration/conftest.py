@@ -18,7 +18,6 @@ import itertools
 import os
 
 import pytest
-from celery import Celery
 from pytest_celery import (
     CeleryBackendCluster,
     CeleryBrokerCluster,
@@ -30,7 +29,7 @@ from pytest_celery import (
 from redis import Redis
 
 from astakos_worker.configuration import names
-from astakos_worker.configuration.celery_values import celery_values
+from astakos_worker.configuration.celery_app import CeleryApp
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.local import commands
 from astakos_worker.local.free_ports import LOOPBACK
@@ -191,10 +190,10 @@ def celery_backend_cluster(server):
 
 
 @pytest.fixture
-def celery_setup_app(celery_setup_cls, celery_setup_config, celery_setup_name, settings):
-    """pytest-celery's application, with the project's queues and routes in it."""
-    app = celery_setup_cls.create_setup_app(celery_setup_config, celery_setup_name)
-    app.conf.update(celery_values(settings))
+def celery_setup_app(celery_setup_cls, celery_setup_name, settings):
+    """An application of ours, as pytest-celery would make its own."""
+    app = CeleryApp(celery_setup_name, settings)
+    celery_setup_cls.update_app_config(app)
     yield app
     app.close()
 
@@ -263,8 +262,7 @@ def modules_cluster(
         for name, value in ours(environment).items():
             patch.setenv(name, value)
         settings = Settings()
-    with Celery("shared", set_as_current=False) as app:
-        app.conf.update(celery_values(settings))
+    with CeleryApp("shared", settings, set_as_current=False) as app:
         nodes = start_workers(
             worker_queues,
             application=worker_app,

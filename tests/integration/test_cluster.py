@@ -31,6 +31,23 @@ def test_a_task_comes_back_with_its_result(cluster):
     assert result.get(timeout=30) == 3
 
 
+@pytest.fixture
+def variables_of_another_application(monkeypatch):
+    """Celery's own variables, with a broker and a result back end at which nobody listens."""
+    for name in ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"):
+        monkeypatch.setenv(name, "redis://127.0.0.1:9/0")
+    monkeypatch.setenv("CELERY_RESULT_BACKEND", "redis://127.0.0.1:9/0")
+
+
+@pytest.mark.usefixtures("variables_of_another_application")
+def test_celerys_own_variables_change_nothing_here(request):
+    """F91. The workers start, answer a ping, and a task's result comes back."""
+    cluster = request.getfixturevalue("cluster")  # made only now: its workers have the variables
+    assert cluster.worker.answers(cluster.app)
+    result = add.s(1, 2).apply_async(queue=cluster.worker.worker_queue, retry=False)
+    assert result.get(timeout=30) == 3
+
+
 def test_a_broker_keeps_what_it_has_over_a_kill(cluster):
     cluster.worker.container.pause()
     result = identity.s("x").apply_async(queue=cluster.worker.worker_queue)
