@@ -209,6 +209,9 @@ def connect(url: str, *, patience: float, connections: int = 64) -> "redis.Redis
     }
     more: dict[str, Any] = {
         "decode_responses": True,
+        # Bytes that are not UTF-8 become text such as \xff, which no JSON has: so one value is
+        # unreadable, and the rest of the reply is not lost with it.
+        "encoding_errors": "backslashreplace",
         "health_check_interval": 10,
         "db": server.database,
         **server.login,

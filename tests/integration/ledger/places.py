@@ -130,7 +130,8 @@ class RedisPlace(Place):
 
     def __init__(self, url):
         self.url = url
-        self.server = Redis.from_url(url, decode_responses=True)
+        errors = "backslashreplace"  # as our own connections
+        self.server = Redis.from_url(url, decode_responses=True, encoding_errors=errors)
         self.server.flushall()
         self._connections = []
         self._listener = None

@@ -21,6 +21,9 @@ TEXTS = {
     "list": "[]",
     "null": "null",
     "garbage": "\x00 garbage",
+    "not UTF-8": b"\xff\x80",
+    "a state that is not UTF-8": None,
+    "a name that is not UTF-8": None,
     "cut": None,
     "unknown field": None,
     "unknown state": None,
@@ -36,11 +39,13 @@ def spoil(place, key, how):
     text = {
         "cut": body[:-20],
         "unknown field": json.dumps({**raw, "lately": 1}, separators=(",", ":")),
+        "a state that is not UTF-8": body.encode().replace(raw["state"].encode(), b"\xff"),
+        "a name that is not UTF-8": body.encode().replace(b'"name":"', b'"name":"\xff'),
         "unknown state": json.dumps({**raw, "state": "odd"}, separators=(",", ":")),
         "text for a number": json.dumps({**raw, "twins": "x"}, separators=(",", ":")),
     }.get(how, TEXTS[how])
     place.server.hset(name, "body", text)
-    return text
+    return text if isinstance(text, str) else text.decode(errors="backslashreplace")
 
 
 @pytest.mark.parametrize("how", list(TEXTS))

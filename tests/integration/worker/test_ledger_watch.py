@@ -72,7 +72,7 @@ def test_a_ledger_that_an_operator_trusts_is_the_one_that_is_remembered(places):
     assert alarms(other) == set()
 
 
-@pytest.mark.parametrize("rubbish", ["many", "", "-3", "1e9", "9" * 30, "\u0663"])
+@pytest.mark.parametrize("rubbish", ["many", "", "-3", "1e9", "9" * 30, "\u0663", b"\xff"])
 def test_rubbish_among_the_counts_ends_no_watch_and_is_replaced(places, rubbish):
     """F51: a heartbeat that ended for it would leave a worker that works and counts as dead."""
     ledger, _, broker = places
