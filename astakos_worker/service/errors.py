@@ -62,7 +62,11 @@ class Unavailable(CommissionError):  # noqa: N818
 
 
 class NewerRecord(Unavailable):
-    """Raised when a newer version of this package wrote the commission: upgrade this service."""
+    """Raised when this version cannot read the commission: a newer version of this package wrote it.
+
+    Upgrade this service. The same error is raised for a record that no version can read and that an
+    operator finds with `astakos-worker ledger unreadable`.
+    """
 
 
 class LedgerFull(CommissionError):  # noqa: N818

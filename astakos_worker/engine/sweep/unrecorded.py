@@ -190,8 +190,8 @@ def _classified(sweep: SweepRun, serials: Iterable[int]) -> Iterator[_Classified
         )
         if (
             one.tag is not None and one.tag.key in newer
-        ):  # the ledger has it, and cannot read it (F78)
-            classification = Classification("leave", "its record was written by a newer version")
+        ):  # of a newer version, or rubbish (F78, F86)
+            classification = Classification("leave", "this version cannot read its record")
         yield _Classified(one, entry, classification, now - one.sighting.first_seen)
 
 

@@ -5,6 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from astakos_worker import Commissions, NewerRecord
 from astakos_worker.cli import main
 from astakos_worker.ledger import states
 from astakos_worker.ledger.contract import Write
@@ -191,6 +192,10 @@ def test_the_operator_sees_its_text_and_gives_it_back_to_the_workers(on_server, 
     place.put("a")
     text = spoil(place, "a", "unknown field")
     assert place.claimed() == []
+    with pytest.raises(
+        NewerRecord, match="or cannot be read at all: .* `astakos-worker ledger unr"
+    ):
+        Commissions(LANE).get("a")
     listed = CliRunner().invoke(main, [*command, "--json"])
     assert listed.exit_code == 1
     [(key, found)] = json.loads(listed.output).items()
