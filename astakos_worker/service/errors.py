@@ -62,9 +62,9 @@ class Unavailable(CommissionError):  # noqa: N818
 
 
 class NewerRecord(Unavailable):
-    """Raised when this version cannot read the commission: a newer version of this package wrote it.
+    """Raised when this version cannot read the commission.
 
-    Upgrade this service. The same error is raised for a record that no version can read and that an
+    A newer version of this package wrote it: upgrade this service. The same error is raised for a record that no version can read and that an
     operator finds with `astakos-worker ledger unreadable`.
     """
 

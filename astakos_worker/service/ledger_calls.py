@@ -117,7 +117,7 @@ def missing(ledger: Ledger, lane: str, key: str) -> CommissionError:
 def left_for_newer(key: str) -> NewerRecord:
     """Return the error about a record that this version cannot read (F78, F86)."""
     text = (
-        f"commission {shown(key)!r} was written by a newer version, or cannot be read at all: upgrade "
-        "and call again, or see `astakos-worker ledger unreadable`"
+        f"commission {shown(key)!r} was written by a newer version, or cannot be read at all: "
+        "upgrade and call again, or see `astakos-worker ledger unreadable`"
     )
     return NewerRecord(key, text)
