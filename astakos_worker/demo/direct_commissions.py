@@ -1,7 +1,9 @@
-"""What happens behind the service's back: commissions made directly, with the service's own token.
+"""Makes commissions directly in Astakos, with the service's own token. The service knows of none.
 
-Foreign ones have no tag of this ledger and must stay as they are. Orphans have one, and nobody
-who wants them: lost keys, earlier uses of keys, and twins of commissions that are well.
+A foreign commission has no tag of this ledger; the workers must not touch it. An orphan has a tag
+of this ledger, and the service does not want it; the workers must reject it. There are three kinds
+of orphans: under a key that the ledger does not know, under an earlier use of a key, and twins of
+commissions that are in order.
 """
 
 import random
@@ -17,7 +19,7 @@ from astakosclient.answer_types import Provision as WireProvision
 
 
 class DirectCommissions:
-    """Makes trouble in Astakos, and remembers what it made."""
+    """Makes foreign commissions and orphans in Astakos, and remembers them for the proof."""
 
     def __init__(
         self,
@@ -31,32 +33,35 @@ class DirectCommissions:
         self._commissions = commissions
         self._namespace = namespace
         self._accounts = accounts
-        self._random = random.Random(seed)  # noqa: S311  # trouble need not be secret
+        self._random = random.Random(seed)  # noqa: S311  # the choice is no secret
         self.foreign: list[DirectCommission] = []
         self.orphans: list[DirectCommission] = []
 
     def make_foreign(self) -> int:
-        """Make commissions that are none of ours, though some look a little like it."""
+        """Make commissions without a tag of ours, some with a similar name; return how many."""
         ours, theirs = self._tag("lost"), self._tag("server-0001/create", "staging.default")
         names = ["", "made by hand", str(theirs), f"{ours} was here", f"copy of {ours}."]
         self.foreign += [self._make(name, self._some()) for name in names]
         return len(names)
 
     def make_orphans(self, count: int) -> int:
-        """Leave commissions under keys that the ledger does not know, as if it were restored."""
+        """Make `count` commissions under keys that the ledger does not know; return `count`.
+
+        A ledger that was restored from an old copy leaves such commissions behind.
+        """
         for number in range(1, count + 1):
             name = wire_name("lost", self._tag(f"lost-{number:02}/create"))
             self.orphans.append(self._make(name, self._some()))
         return count
 
     def make_late_requests(self, keys: Iterable[str]) -> int:
-        """Let requests of earlier uses of these keys come in late."""
+        """Make the commissions of earlier uses of these keys, as late requests do."""
         names = [wire_name("late", self._tag(key)) for key in keys]
         self.orphans += [self._make(name, self._some()) for name in names]
         return len(names)
 
     def make_twins(self, keys: Iterable[str]) -> int:
-        """Let the requests of these commissions come in a second time, to the letter."""
+        """Make each of these commissions a second time, with the same name and provisions."""
         count = 0
         for key in keys:
             record, _ = history(self._commissions, key)

@@ -1,6 +1,6 @@
-"""When there is trouble: the timetable of what happens behind the service's back, and of the kill.
+"""The timetable of a run's faults: when direct commissions are made and when a process is killed.
 
-`mischief.py` knows what trouble is; here is only when it comes, and that it is told.
+`direct_commissions.py` makes the commissions. This module decides when, and reports each fault.
 """
 
 import random
@@ -14,19 +14,20 @@ from astakos_worker.demo.run_state import RunState, Snapshot
 from astakos_worker.local import Process
 from astakos_worker.service.errors import Unavailable
 
-#: After which part of the calls something happens, and what returns False while it cannot yet.
+#: One fault: after which part of all calls it is due (0.5: half of them), and the function that
+#: makes it. The function returns False if the fault is not possible yet.
 Step = tuple[float, Callable[[], bool]]
 
 _TEXTS = {
     "foreign": "foreign commissions with the same token",
     "lost": "orphans with keys that no ledger knows",
-    "ghosts": "late ghosts of earlier uses of keys",
+    "ghosts": "late requests of earlier uses of keys",
     "twins": "twins of accepted commissions",
 }
 
 
 class FaultSchedule:
-    """Makes trouble in the course of a run, in the thread of whoever looks after it."""
+    """Makes the faults of a run, in the thread that calls `look`."""
 
     def __init__(
         self,
@@ -46,11 +47,11 @@ class FaultSchedule:
 
     @property
     def coming(self) -> bool:
-        """Return whether there is more to come."""
+        """Return whether there are faults to come."""
         return bool(self._steps)
 
     def look(self, snapshot: Snapshot, *, firing: bool) -> None:
-        """Do what is due by now; with no more calls to come, everything is."""
+        """Make the next fault if it is due. When the service makes no more calls, all are due."""
         if not self._steps:
             return
         after, step = self._steps[0]
@@ -60,11 +61,11 @@ class FaultSchedule:
             if step():
                 self._steps.pop(0)
         except Unavailable:
-            self._state.retried()  # the ledger is away: again at the next look
+            self._state.retried()  # the ledger is away; the next call of `look` retries
 
     @contextmanager
     def kill_later(self) -> Iterator[None]:
-        """Kill at a moment of its own, whatever goes on then."""
+        """Kill the victim `kill_at` seconds after the block begins, if that is given."""
         if self._victim is None or self._kill_at is None:
             yield
             return
@@ -91,12 +92,12 @@ class FaultSchedule:
 
     def _made(self, what: str, count: int) -> bool:
         self._state.count_fault(what, count)
-        self._state.say(f"behind its back: {count} {_TEXTS[what]}", "yellow")
+        self._state.say(f"made directly in Astakos: {count} {_TEXTS[what]}", "yellow")
         return True
 
     def _of_accepted(self, what: str, count: int, make: Callable[[list[str]], int]) -> bool:
-        """Do something to some accepted commissions, as soon as there are enough."""
-        keys = [told.key for told in self._state.told() if can_have_twin(told)]
+        """Call `make` with the keys of accepted commissions, as soon as there are enough."""
+        keys = [view.key for view in self._state.caller_views() if can_have_twin(view)]
         if len(keys) < count and self._state.waiting:
             return False
         return self._made(what, make(self._chosen(keys, count)))
@@ -114,7 +115,10 @@ class FaultSchedule:
         return True
 
 
-def can_have_twin(told: CallerView) -> bool:
-    """Return whether Astakos would let a second one in: where there is plenty, and one takes."""
-    takes = all(quantity > 0 for quantity in told.charges.values())
-    return told.end == "accepted" and "refused" not in told.ends and takes
+def can_have_twin(view: CallerView) -> bool:
+    """Return whether Astakos would issue a second commission with the same provisions.
+
+    Its user must have enough quota left, and it must take quota, not give it back.
+    """
+    takes = all(quantity > 0 for quantity in view.charges.values())
+    return view.end == "accepted" and "refused" not in view.ends and takes

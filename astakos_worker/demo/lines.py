@@ -1,4 +1,4 @@
-"""The view for logs and pipes: a line for each message, and one for the progress now and then."""
+"""The view for logs and pipes: a line for each message, and a line of progress every 2 seconds."""
 
 import threading
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _EVERY = 2.0
 
 @contextmanager
 def show_lines(state: RunState, stream: IO[str]) -> Iterator[None]:
-    """Write lines while the block runs. Every message until its end is written."""
+    """Write lines while the block runs. Every message of the block is written."""
     over = threading.Event()
     thread = threading.Thread(target=_write, args=(state, stream, over), name="view", daemon=True)
     thread.start()
@@ -52,6 +52,6 @@ def progress(snapshot: Snapshot) -> str:
     counts = snapshot.counts
     return (
         f"{snapshot.phase}: {snapshot.enqueued}/{snapshot.wanted} calls ({snapshot.rate:.0f}/s), "
-        f"{snapshot.told}/{snapshot.keys} told ({ends or 'none yet'}), "
+        f"{snapshot.ended}/{snapshot.keys} ended ({ends or 'none yet'}), "
         f"ledger {counts.open} open, Astakos {counts.pending} pending"
     )

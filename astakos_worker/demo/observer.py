@@ -1,4 +1,7 @@
-"""Reads the sandbox's books, and how ledger and sandbox stand. Nothing is judged here."""
+"""Reads the sandbox's holdings, commissions and journal, and counts of the ledger. Judges nothing.
+
+`proof.py` judges.
+"""
 
 import contextlib
 from collections.abc import Iterable
@@ -13,17 +16,17 @@ from astakos_worker.sandbox.control_client import AuditReport, ControlClient
 from astakos_worker.sandbox.errors import ControlError
 from astakos_worker.service.lookups import Lookups
 
-#: The shipped seed's users and projects that the demonstration plays with.
+#: The users and projects of the shipped seed that the demonstration uses.
 _PLENTY = [f"user{n:02}@example.org" for n in range(1, 21)]
 _TINY = [f"tiny{n}@example.org" for n in range(1, 6)]
 _SHARED, _CROWDED = "shared.example.org", "crowded.example.org"
 
-#: How the sandbox's audit calls the list that each sweep reads.
+#: The name that the sandbox's audit gives to the list that each sweep reads.
 _LIST = "commissions.list"
 
 
 def accounts(lookups: Lookups, control: ControlClient) -> Accounts:
-    """Find the users through the workers, as a service does, and the projects."""
+    """Look up the users through the workers, as a service does, and read the projects."""
     uuids = lookups.uuids([*_PLENTY, *_TINY])
     projects = {project["name"]: project for project in control.world()["projects"]}
     return Accounts(
@@ -36,7 +39,7 @@ def accounts(lookups: Lookups, control: ControlClient) -> Accounts:
 
 
 class Observer:
-    """Asks the sandbox's control interface, which is no part of Astakos, and the ledger."""
+    """Reads the sandbox's control interface (which is no part of Astakos) and the ledger."""
 
     def __init__(self, control: ControlClient, ledger: Ledger, lane: str) -> None:
         self._control = control
@@ -45,7 +48,7 @@ class Observer:
         self._last = Counts()
 
     def holdings(self) -> dict[Holding, Usage]:
-        """Return every counter that there is."""
+        """Return the usage of every holding."""
         return {
             (row["holder"], row["source"], row["resource"]): Usage(
                 row["usage_min"], row["usage_max"]
@@ -54,7 +57,7 @@ class Observer:
         }
 
     def pending(self) -> dict[int, DirectCommission]:
-        """Return what Astakos holds for the service's token, by serial."""
+        """Return the pending commissions of the service's component, by serial."""
         return {
             row["serial"]: DirectCommission(
                 row["serial"],
@@ -68,7 +71,7 @@ class Observer:
         }
 
     def astakos_state(self, before: dict[Holding, Usage]) -> AstakosState:
-        """Return all that the verdict rests on."""
+        """Return the evidence that Astakos has; `before` are the holdings before the run."""
         journal = [
             Event(row["event"], row["serial"], row["name"]) for row in self._control.journal()
         ]
@@ -76,11 +79,11 @@ class Observer:
         return AstakosState(before, self.holdings(), self.pending(), journal, forgotten)
 
     def lists(self) -> int:
-        """Return how often the list of pending commissions was read."""
+        """Return how many times the list of pending commissions was read."""
         return _count(self._control.audit(), {_LIST})
 
     def counts(self) -> Counts:
-        """Return how things stand, as far as they can be asked now."""
+        """Return the present counts. A server that does not answer leaves its last counts."""
         now = replace(self._last, away="")
         try:
             lane = self._ledger.lane(self._lane)

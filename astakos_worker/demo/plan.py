@@ -1,7 +1,7 @@
-"""What the pretend service will do: every commission, and what may become of it. Pure.
+"""The plan of the pretend service: every commission, and how each may end. Pure.
 
-The same count, seed and places give the same plan. Shares are counts, not chances, so that each
-course is taken in every run.
+The same count, seed and accounts give the same plan. Each behaviour has a fixed share of the
+commissions, so every behaviour happens in every run.
 """
 
 import random
@@ -16,7 +16,7 @@ GIB = 1 << 30
 
 
 class Behaviour(StrEnum):
-    """How the service goes about one commission."""
+    """What the service does with one commission."""
 
     ORDINARY = "accepted"
     AT_ONCE = "accepted before its serial was known"
@@ -32,7 +32,7 @@ class Behaviour(StrEnum):
     RETURNED = "given back later"
 
 
-#: Of a thousand commissions so many take each course; the rest are ordinary.
+#: How many of a thousand commissions have each behaviour; the rest are ordinary.
 SHARES = {
     Behaviour.AT_ONCE: 100,
     Behaviour.WITH_ISSUE: 60,
@@ -46,16 +46,16 @@ SHARES = {
     Behaviour.ABANDONED: 10,
     Behaviour.RETURNED: 40,
 }
-#: Of a thousand commissions with a key so many are asked for twice.
+#: How many of a thousand commissions with a key are issued twice.
 TWICE = 80
-#: The fewest with which every course is taken.
+#: The smallest number of commissions with which every behaviour happens.
 FEWEST = 40
 
 _NEVER_TWICE = {Behaviour.AUTO_KEYED, Behaviour.ABANDONED, Behaviour.RETURNED}
 
 _ACCEPTED = frozenset({"accepted"})
 _GIVEN_UP = frozenset({"rejected", "cancelled"})
-#: What may become of a commission, by what the service decided about it.
+#: How a commission may end, by its behaviour.
 ENDS: dict[Behaviour, frozenset[str]] = {
     Behaviour.ORDINARY: _ACCEPTED,
     Behaviour.AT_ONCE: _ACCEPTED,
@@ -74,7 +74,7 @@ ENDS: dict[Behaviour, frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """Where there is quota: uuids of users, by name, and of projects."""
+    """The accounts that the plan uses: uuids of users, by name, and of projects."""
 
     plenty: Mapping[str, str]  # users with plenty of everything
     tiny: Mapping[str, str]  # users who may have two machines
@@ -90,7 +90,7 @@ class Accounts:
 
 @dataclass(frozen=True, slots=True)
 class PlannedCommission:
-    """One commission that the service wants. `key` is None if one is to be made for it."""
+    """One commission that the service wants. If `key` is None, `issue()` makes the key."""
 
     behaviour: Behaviour
     key: str | None
@@ -101,11 +101,11 @@ class PlannedCommission:
 
     @property
     def charges(self) -> Charges:
-        """Return what it takes, of each holding."""
+        """Return the quantity that the commission takes of each holding."""
         return charges(self.user, self.project, self.provisions)
 
     def returned(self) -> "PlannedCommission":
-        """Return the commission that gives back what this one took."""
+        """Return the commission that gives back the quota of this one."""
         key = f"{str(self.key).removesuffix('/create')}/delete"
         provisions = {resource: -quantity for resource, quantity in self.provisions.items()}
         return PlannedCommission(
@@ -114,7 +114,7 @@ class PlannedCommission:
 
 
 def plan(count: int, seed: int, accounts: Accounts) -> list[PlannedCommission]:
-    """Return so many commissions in order; those that are asked for twice stand there twice."""
+    """Return `count` commissions in order. A commission that is issued twice is in it twice."""
     rng = random.Random(seed)  # noqa: S311  # a plan is no secret
     behaviours = [
         behaviour for behaviour, share in SHARES.items() for _ in range(_part(count, share))
@@ -126,7 +126,7 @@ def plan(count: int, seed: int, accounts: Accounts) -> list[PlannedCommission]:
     ]
     may = [planned for planned in planned_commissions if planned.behaviour not in _NEVER_TWICE]
     again = {planned.key for planned in rng.sample(may, _part(len(may), TWICE))}
-    # Side by side, so that two threads have them at the same time.
+    # One directly after the other, so that two threads issue the same commission at once.
     return [
         planned for each in planned_commissions for planned in [each] * (1 + (each.key in again))
     ]

@@ -1,7 +1,7 @@
-"""The pretend service: request handlers in several threads, and others that ask how it ended.
+"""The pretend service: threads issue and decide commissions, other threads ask for the outcomes.
 
-It knows `Commissions` and nothing else of ours, as a real one does. Whenever the ledger is away
-it makes the same call again, which is all that is asked of it.
+Like a real service it uses `Commissions` and nothing else of ours. While the ledger is away it
+repeats the same call. A service needs to do no more.
 """
 
 import contextlib
@@ -25,32 +25,32 @@ from astakosclient.errors import AstakosClientException, QuotaLimit
 
 T = TypeVar("T")
 
-#: Seconds that a handler goes on calling while the ledger is away.
+#: Seconds for which a handler repeats a call while the ledger is away.
 _PATIENCE = 45.0
 _PAUSE = 0.1
-#: Seconds within which a call without a ledger raises.
+#: A call that raises `Unavailable` within so many seconds found the ledger away from the start.
 _AT_ONCE = 3.0
-#: Seconds that one question waits for an answer before others have their turn.
+#: Seconds that an asker waits for one outcome before it asks for another.
 _ASK = 0.5
-#: Seconds after which an auto-keyed or a held commission is nobody's; as in the settings.
+#: The deadline of auto-keyed and held commissions, in seconds, as in the settings.
 _DEADLINE = 30.0
-#: Seconds after which an abandoned one is.
+#: The deadline of abandoned commissions, in seconds.
 _ABANDONED = 3.0
 _WITH_DEADLINE = {Behaviour.AUTO_KEYED, Behaviour.HELD}
 _ASKERS = 8
 _OPEN = {"awaited", "queued", "issuing", "pending", "settling"}
 
 
-class Stopped(Exception):  # noqa: N818  # it is no failure: Ctrl-C
-    """Raised in a thread of the service that is to end."""
+class Stopped(Exception):  # noqa: N818  # Ctrl-C is no failure
+    """Raised in a thread of the service when the thread must end."""
 
 
 class _BuildFailedError(Exception):
-    """Raised inside a `hold` whose block is to fail."""
+    """Raised inside a `hold` to make its block fail."""
 
 
 class PretendService:
-    """Carries out a plan, and remembers on the board what it was told."""
+    """Carries out a plan, and writes each outcome that it learns to the run's state."""
 
     def __init__(self, commissions: Commissions, state: RunState) -> None:
         self._commissions = commissions
@@ -69,9 +69,9 @@ class PretendService:
         over: float = 0,
         burst: int = 1,
     ) -> None:
-        """Start so many handlers on these commissions, in order.
+        """Start `threads` handlers, which take the commissions in order.
 
-        They are spread over so many seconds, in bursts of so many.
+        The commissions are spread over `over` seconds, in bursts of `burst` at once.
         """
         returned = sum(planned.behaviour is Behaviour.RETURNED for planned in planned_commissions)
         self._state.expect_calls(len(planned_commissions) + returned)
@@ -91,11 +91,11 @@ class PretendService:
 
     @property
     def asking(self) -> bool:
-        """Return whether somebody still asks how commissions ended."""
+        """Return whether an asker is at work."""
         return any(thread.is_alive() for thread in self._askers)
 
     def stop(self) -> None:
-        """End all threads; what they were working on stays as it is."""
+        """End all threads; commissions that they had not finished stay as they are."""
         self._stop.set()
         for _ in self._askers:
             self._asked.put(None)
@@ -156,7 +156,7 @@ class PretendService:
                     deadline=deadline,
                 )
             except Unavailable as error:
-                key = error.key  # the one that was made for it, perhaps with the ledger already
+                key = error.key  # the key that was made; the ledger may have it already
                 raise
 
         commission = self._again(issue)
@@ -191,17 +191,16 @@ class PretendService:
             self._again(enter)
         except _BuildFailedError:
             self._again(lambda: self._commissions.reject(key))
-        except (DecisionConflict, OutcomeTimeout):  # its deadline was faster
+        except (DecisionConflict, OutcomeTimeout):  # the deadline passed first
             if not entered:
                 self._opened(key, planned)
             self._give_up(key)
         else:
-            self._accept(
-                key, planned
-            )  # has been, unless the ledger was away at the end of the block
+            # `hold` has accepted it, unless the ledger was away at the end of the block.
+            self._accept(key, planned)
 
     def _give_up(self, key: str) -> None:
-        """Note that it is rejected, unless another handler with the same key has accepted it."""
+        """Reject a commission, unless another handler with the same key has accepted it."""
         with contextlib.suppress(DecisionConflict):
             self._again(lambda: self._commissions.reject(key))
             self._state.given_up(key)
@@ -219,21 +218,24 @@ class PretendService:
             self._state.given_up(key)
 
     def _wait(self, commission: Commission) -> bool:
-        """Wait for the serial; False if it was refused."""
+        """Wait for the serial; return False if the commission was refused."""
         try:
             self._again(lambda: commission.outcome(_PATIENCE))
         except QuotaLimit:
             return False
         except OutcomeTimeout:
-            pass  # it can be decided without its serial just as well
+            pass  # a commission can be decided without its serial
         return True
 
     def _is_accepted(self, key: str) -> bool:
-        """Wait until an accepted commission is settled: only then it can be given back."""
+        """Wait until a commission is settled; return whether it was accepted.
+
+        Quota can be given back only after that.
+        """
         return self._again(lambda: self._commissions.outcome(key, _PATIENCE)).state == "accepted"
 
     def _again(self, call: Callable[[], T]) -> T:
-        """Make a call, and make it again while the ledger is away."""
+        """Make a call, and repeat it while the ledger is away."""
         end = 0.0
         while True:
             if self._stop.is_set():
@@ -244,7 +246,8 @@ class PretendService:
             except Unavailable:
                 now = time.monotonic()
                 if not end or now - began > _AT_ONCE:
-                    end = now + _PATIENCE  # it waited for something: the ledger was there so long
+                    # A call that took longer had the ledger for a while: a new outage began.
+                    end = now + _PATIENCE
                 if now > end:
                     raise
             self._state.retried()
@@ -253,7 +256,7 @@ class PretendService:
     # --- Askers -------------------------------------------------------------------------------
 
     def _ask(self) -> None:
-        """Ask of each commission how it ended; one that is still open has another turn."""
+        """Ask for the outcome of each commission; ask again later for one that is still open."""
         while (asked := self._asked.get()) is not None and not self._stop.is_set():
             key, planned = asked
             try:

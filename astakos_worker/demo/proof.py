@@ -1,7 +1,7 @@
-"""The proof: what Astakos' books say against what the service was told. Pure.
+"""The proof: compares Astakos' own figures with the outcomes that the service was told. Pure.
 
-Nothing here knows the ledger's insides. The truth is what the service decided and was told; the
-evidence is the sandbox's own holdings, its pending commissions and its journal.
+The service's decisions and the outcomes that it was told say what must be. The sandbox's holdings,
+pending commissions and journal say what is. Nothing is read from the ledger.
 """
 
 from collections import Counter, defaultdict
@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 from astakos_worker.ledger.request import Tag, read_tag
 
-#: Holder, source and resource: what one counter of Astakos is known by.
+#: Holder, source and resource: they name one counter of Astakos.
 Holding = tuple[str, str | None, str]
-#: What a commission takes (> 0) or gives back (< 0) of each holding.
+#: The quantity that a commission takes (> 0) or gives back (< 0) of each holding.
 Charges = Mapping[Holding, int]
 
 
 def charges(user: str, project: str, provisions: Mapping[str, int]) -> dict[Holding, int]:
-    """Return what `{resource: quantity}` takes: of the member's holding and of the project's."""
+    """Return the charges of provisions, `{resource: quantity}`, for a user in a project."""
     out: dict[Holding, int] = {}
     for resource, quantity in provisions.items():
         out[f"user:{user}", f"project:{project}", resource] = quantity
@@ -28,7 +28,7 @@ def charges(user: str, project: str, provisions: Mapping[str, int]) -> dict[Hold
 
 
 class Check(StrEnum):
-    """What a finding is about."""
+    """The kinds of discrepancies."""
 
     TOLD = "told"
     USAGE = "usage"
@@ -39,14 +39,14 @@ class Check(StrEnum):
 
 
 class Discrepancy(NamedTuple):
-    """One thing that is not as it must be."""
+    """One difference between what must be and what is."""
 
     kind: Check
     text: str
 
 
 class Usage(NamedTuple):
-    """One counter: what is confirmed, and what is confirmed or reserved."""
+    """One counter: `least` is confirmed; `most` is confirmed or reserved by pending commissions."""
 
     least: int = 0
     most: int = 0
@@ -62,22 +62,22 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CallerView:
-    """One commission of the service: what it wanted, and what it was told came of it."""
+    """One commission as its caller sees it: its charges, and the end that the caller was told."""
 
     key: str
     charges: Charges
-    #: The ends that its decision allows.
+    #: The ends that the caller's decision allows.
     ends: frozenset[str]
-    end: str | None = None  # None: it was never told
+    end: str | None = None  # None: the caller was told no end
     serial: int | None = None
     note: str = ""
-    #: Issued by the service's own client and handed over by its serial: no tag is in its name.
+    #: Issued by the service's own client and decided here by its serial: its name has no tag.
     bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DirectCommission:
-    """A commission that was made behind the service's back, directly in Astakos."""
+    """A commission that was made directly in Astakos, and of which the service does not know."""
 
     serial: int
     name: str
@@ -86,7 +86,7 @@ class DirectCommission:
 
 @dataclass(frozen=True, slots=True)
 class AstakosState:
-    """What Astakos itself says, at the end; `before` is of the beginning."""
+    """Astakos' own figures at the end of the run; `before` are the holdings before it."""
 
     before: Mapping[Holding, Usage]
     after: Mapping[Holding, Usage]
@@ -97,24 +97,24 @@ class AstakosState:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything that the verdict rests on."""
+    """Everything that the proof compares."""
 
-    told: Sequence[CallerView]
+    views: Sequence[CallerView]
     foreign: Sequence[DirectCommission]
-    orphans: Sequence[DirectCommission]  # with a tag of ours, and never wanted by the service
+    orphans: Sequence[DirectCommission]  # with a tag of ours; the service never wanted them
     astakos: AstakosState
     namespace: str  # of our tags
 
     def tag(self, name: str) -> Tag | None:
-        """Return the tag of ours that a name ends with."""
+        """Return the tag at the end of a name, if it is one of our namespace."""
         tag = read_tag(name)
         return tag if tag is not None and tag.namespace == self.namespace else None
 
 
 def prove(evidence: Evidence) -> list[Discrepancy]:
-    """Return everything that is not as it must be; nothing: it is proven."""
+    """Return all discrepancies; the run is proven if there are none."""
     return [
-        *_told_wrongly(evidence),
+        *_wrong_ends(evidence),
         *_wrong_usage(evidence),
         *_left_pending(evidence),
         *_issued_twice(evidence),
@@ -124,16 +124,16 @@ def prove(evidence: Evidence) -> list[Discrepancy]:
 
 
 def expected(evidence: Evidence) -> dict[Holding, Usage]:
-    """Return what each counter must be: as before, with what was accepted added up.
+    """Return the usage that each holding must have: as before the run, plus what was accepted.
 
-    What foreign commissions have reserved is reserved still.
+    Foreign commissions are still pending, so their quantities are still reserved.
     """
     least = Counter({holding: usage.least for holding, usage in evidence.astakos.before.items()})
     most = Counter({holding: usage.most for holding, usage in evidence.astakos.before.items()})
-    for told in evidence.told:
-        if told.end == "accepted":
-            _add(least, told.charges)
-            _add(most, told.charges)
+    for view in evidence.views:
+        if view.end == "accepted":
+            _add(least, view.charges)
+            _add(most, view.charges)
     for foreign in evidence.foreign:
         _add(most, {holding: n for holding, n in foreign.charges.items() if n > 0})
         _add(least, {holding: n for holding, n in foreign.charges.items() if n < 0})
@@ -145,14 +145,14 @@ def _add(sums: Counter[Holding], more: Charges) -> None:
         sums[holding] += quantity
 
 
-def _told_wrongly(evidence: Evidence) -> Iterator[Discrepancy]:
-    for told in evidence.told:
-        note = f" ({told.note})" if told.note else ""
-        if told.end is None:
-            yield Discrepancy(Check.TOLD, f"{told.key} has no end{note}")
-        elif told.end not in told.ends:
-            wanted = " or ".join(sorted(told.ends))
-            yield Discrepancy(Check.TOLD, f"{told.key} is {told.end} and must be {wanted}{note}")
+def _wrong_ends(evidence: Evidence) -> Iterator[Discrepancy]:
+    for view in evidence.views:
+        note = f" ({view.note})" if view.note else ""
+        if view.end is None:
+            yield Discrepancy(Check.TOLD, f"{view.key} has no end{note}")
+        elif view.end not in view.ends:
+            wanted = " or ".join(sorted(view.ends))
+            yield Discrepancy(Check.TOLD, f"{view.key} is {view.end} and must be {wanted}{note}")
 
 
 def _wrong_usage(evidence: Evidence) -> Iterator[Discrepancy]:
@@ -183,28 +183,30 @@ def _issued_twice(evidence: Evidence) -> Iterator[Discrepancy]:
     if evidence.astakos.forgotten:
         yield Discrepancy(Check.TWICE, f"the journal has lost {evidence.astakos.forgotten} events")
     accepted = _accepted(evidence)
-    for told in evidence.told:
-        serials = accepted.pop(told.key, [])
+    for view in evidence.views:
+        serials = accepted.pop(view.key, [])
         if len(serials) > 1:
-            yield Discrepancy(Check.TWICE, f"{told.key} was accepted as {_listed(serials)}")
-        elif told.end == "accepted" and serials != [told.serial]:
+            yield Discrepancy(Check.TWICE, f"{view.key} was accepted as {_listed(serials)}")
+        elif view.end == "accepted" and serials != [view.serial]:
             yield Discrepancy(
                 Check.TWICE,
-                f"{told.key} was told to be accepted as {told.serial}; "
+                f"the service was told that {view.key} is accepted as {view.serial}; "
                 f"Astakos accepted {_listed(serials)}",
             )
-        elif told.end != "accepted" and serials:
+        elif view.end != "accepted" and serials:
             yield Discrepancy(
-                Check.TWICE, f"{told.key} is {told.end}, and Astakos accepted {_listed(serials)}"
+                Check.TWICE, f"{view.key} is {view.end}, and Astakos accepted {_listed(serials)}"
             )
     for key, serials in accepted.items():
-        yield Discrepancy(Check.TWICE, f"{key}, which nobody asked for, is {_listed(serials)}")
+        yield Discrepancy(
+            Check.TWICE, f"nobody issued {key}, and Astakos accepted {_listed(serials)}"
+        )
 
 
 def _accepted(evidence: Evidence) -> dict[str, list[int]]:
-    """Return the serials that were accepted under each key of ours."""
+    """Return the accepted serials of each key of ours."""
     out: defaultdict[str, list[int]] = defaultdict(list)
-    bare = {told.serial: told.key for told in evidence.told if told.bare}
+    bare = {view.serial: view.key for view in evidence.views if view.bare}
     for event in evidence.astakos.journal:
         if event.event != "accepted":
             continue
@@ -221,9 +223,10 @@ def _listed(serials: Iterable[int]) -> str:
 
 def _orphans_alive(evidence: Evidence) -> Iterator[Discrepancy]:
     ends = {event.serial: event.event for event in evidence.astakos.journal}
-    surviving = {told.serial for told in evidence.told if told.end == "accepted"}
+    surviving = {view.serial for view in evidence.views if view.end == "accepted"}
     for orphan in evidence.orphans:
-        # A worker that finds a twin before its own answer takes it; then the other is the twin.
+        # A worker that looks for a lost answer may find the twin first, and adopts it. Then the
+        # service's own commission is the twin, and is rejected.
         if ends.get(orphan.serial) != "rejected" and orphan.serial not in surviving:
             what = ends.get(orphan.serial, "unknown")
             yield Discrepancy(Check.ORPHAN, f"orphan {orphan.serial} is {what}, not rejected")
@@ -239,7 +242,7 @@ def _foreign_touched(evidence: Evidence) -> Iterator[Discrepancy]:
             yield Discrepancy(Check.FOREIGN, f"foreign {made.serial} is {what}, not pending")
         elif there != made:
             yield Discrepancy(
-                Check.FOREIGN, f"foreign {made.serial} is not what it was: {there.name}"
+                Check.FOREIGN, f"foreign {made.serial} was changed; its name is now {there.name}"
             )
     for serial, made in evidence.astakos.pending.items():
         if serial not in ours and evidence.tag(made.name) is None:

@@ -1,4 +1,4 @@
-"""The proof as it is read: a table of every user's usage, the checks, the verdict; or as JSON."""
+"""Prints the proof: a table of all users' usage, the checks, the result; or returns it as JSON."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from astakos_worker.demo.run import ProofResult
 from astakos_worker.demo.run_state import Snapshot
 
 _COLUMNS = ((VM, 1, "VM"), (CPU, 1, "CPU"), (RAM, GIB, "GiB"))
-#: Findings that are shown of each kind; all are in the JSON.
+#: How many discrepancies of each kind are printed; the JSON has all of them.
 _SHOWN = 10
 
 
@@ -24,16 +24,16 @@ class Row(NamedTuple):
     user: str
     accepted: int
     found: dict[str, int]  # confirmed in Astakos, by resource
-    added_up: dict[str, int]  # by what was accepted
+    added_up: dict[str, int]  # the sum of what was accepted, by resource
 
 
 def rows(result: ProofResult) -> list[Row]:
-    """Return what Astakos says of each user, beside what the accepted commissions add up to."""
+    """Return each user's usage in Astakos, beside the sum of the accepted commissions."""
     evidence, users = result.evidence, result.accounts.users
     accepted: Counter[str] = Counter()
-    for told in evidence.told:
-        if told.end == "accepted":
-            accepted.update({holder for holder, _, _ in told.charges})
+    for view in evidence.views:
+        if view.end == "accepted":
+            accepted.update({holder for holder, _, _ in view.charges})
     found: Counter[tuple[str, str]] = Counter()
     added_up: Counter[tuple[str, str]] = Counter()
     for sums, usages in ((found, evidence.astakos.after), (added_up, expected(evidence))):
@@ -51,17 +51,17 @@ def rows(result: ProofResult) -> list[Row]:
     ]
 
 
-#: What each kind of finding contradicts, in words that are true if there is none.
+#: For each kind of discrepancy the statement that is true if there is none.
 _CHECKS: dict[Check, Callable[[Evidence], str]] = {
     Check.TOLD: lambda evidence: (
-        f"the service was told the end of all {len(evidence.told):,} commissions"
+        f"the service was told the end of all {len(evidence.views):,} commissions"
     ),
     Check.USAGE: lambda evidence: (
-        f"all {len(evidence.astakos.after):,} holdings are what "
-        f"the {_accepted(evidence):,} accepted ones add up to"
+        f"all {len(evidence.astakos.after):,} holdings are the sum of "
+        f"the {_accepted(evidence):,} accepted commissions"
     ),
     Check.TWICE: lambda evidence: (
-        f"nothing was issued twice: one accepted serial a key, "
+        f"nothing was issued twice: one accepted serial for each key, "
         f"in {len(evidence.astakos.journal):,} events"
     ),
     Check.PENDING: lambda _: "nothing of ours is pending",
@@ -73,12 +73,12 @@ _CHECKS: dict[Check, Callable[[Evidence], str]] = {
 
 
 def _accepted(evidence: Evidence) -> int:
-    return sum(told.end == "accepted" for told in evidence.told)
+    return sum(view.end == "accepted" for view in evidence.views)
 
 
 def show(result: ProofResult, console: Terminal) -> None:
     """Print the proof."""
-    console.print(Text("What Astakos says each user has; ✓: as much as was accepted", "bold"))
+    console.print(Text("Each user's usage in Astakos; ✓: the sum of what was accepted", "bold"))
     console.print(_table(rows(result)))
     console.print()
     for kind, check in _CHECKS.items():
@@ -100,7 +100,7 @@ def show(result: ProofResult, console: Terminal) -> None:
 
 
 def _table(listed: list[Row]) -> Table:
-    """Two users a line: all of them fit on one screen."""
+    """Return the table, with two users in a line, so that all fit on one screen."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     half = -(-len(listed) // 2)
     for _ in range(2):
@@ -128,12 +128,12 @@ def _cells(row: Row) -> list[Text]:
 
 
 def summary(result: ProofResult, snapshot: Snapshot, directory: str | None) -> dict[str, Any]:
-    """Return the outcome for programs."""
+    """Return the result as a value for JSON."""
     return {
         "proven": result.proven,
         "seconds": round(result.seconds, 1),
         "calls": snapshot.enqueued,
-        "commissions": len(result.evidence.told),
+        "commissions": len(result.evidence.views),
         "ends": dict(snapshot.ends),
         "foreign": len(result.evidence.foreign),
         "orphans": len(result.evidence.orphans),

@@ -1,7 +1,7 @@
-"""The order of a demonstration: start, fire, settle, sweep, prove. Shows nothing itself.
+"""The phases of a demonstration: start, fire, settle, sweep, prove. Prints nothing itself.
 
-Everything is run from the caller's thread, so that Ctrl-C ends all of it; what it has to tell
-goes to the board.
+The caller's thread runs all phases, so Ctrl-C ends all of them. Messages go to the run's state,
+and a view shows them.
 """
 
 import time
@@ -28,39 +28,39 @@ from astakosclient import AstakosClient
 
 PHASES = ("start", "fire", "settle", "sweep", "prove")
 
-#: The sandbox works as slowly as a real Astakos; with no cost it would be over in a moment.
+#: The sandbox is as slow as a real Astakos. Without this cost the run would be over in a moment.
 _SANDBOX = ("--cost", "real")
 _TICK = 0.1
 #: Seconds within which all calls must be made.
 _FIRED = 90.0
-#: Seconds after the last call until every commission must know its end.
+#: Seconds after the last call until the service must know the end of every commission.
 _SETTLED = 75.0
-#: Seconds after that until nothing of ours may be pending: a quarantine, a grace, some sweeps.
+#: Seconds after that until nothing of ours may be pending: the quarantine and some sweeps.
 _QUIET = 60.0
-#: Seconds between two lines about the same thing.
+#: Seconds between two messages about the rejected orphans.
 _BREATH = 2.0
-#: So many sweeps must have found nothing to do before the books are read.
+#: So many sweeps must find nothing to do before Astakos' figures are read.
 _SWEEPS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a demonstration is to be like."""
+    """The options of a demonstration."""
 
     directory: Path
     commissions: int = 1200
     threads: int = 16
     seed: int = 1
     flower: bool = True
-    #: `kill -9` of this process of the stack; None: of none.
+    #: The process of the stack that is killed with `kill -9`; None: no process is killed.
     kill: str | None = "commissions-1"
-    #: So many seconds after the first call; None: when half of the calls are made.
+    #: Seconds from the first call to the kill; None: it comes when half of the calls are made.
     kill_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ProofResult:
-    """What came of it."""
+    """The result of a run: the evidence, and the discrepancies in it."""
 
     evidence: Evidence
     accounts: Accounts
@@ -70,12 +70,12 @@ class ProofResult:
 
     @property
     def proven(self) -> bool:
-        """Return whether everything is as it must be."""
+        """Return whether there are no discrepancies."""
         return not self.discrepancies
 
 
 class Demonstration:
-    """One run on a stack of its own, which is up inside `with`."""
+    """One run on a stack of its own. The stack runs inside `with ... .running()`."""
 
     def __init__(self, options: Options, state: RunState) -> None:
         self._options = options
@@ -89,7 +89,7 @@ class Demonstration:
 
     @contextmanager
     def running(self) -> Iterator["Demonstration"]:
-        """Have the stack up."""
+        """Start the stack, and stop it at the end of the block."""
         self._state.say(
             "starting broker, sandbox, workers, beat" + ", Flower" * self._options.flower
         )
@@ -99,7 +99,7 @@ class Demonstration:
             yield self
 
     def run(self) -> ProofResult:
-        """Run it, and judge."""
+        """Run all phases; return the result of the proof."""
         stack, options, state = self.stack, self._options, self._state
         settings = Settings(times="demo", broker_url=stack.broker_url, ledger_url=stack.ledger_url)
         commissions = Commissions(settings=settings)
@@ -127,13 +127,15 @@ class Demonstration:
                 astakos = observer.astakos_state(before)
         finally:
             service.stop()
-        evidence = Evidence(state.told(), direct.foreign, direct.orphans, astakos, namespace)
+        evidence = Evidence(
+            state.caller_views(), direct.foreign, direct.orphans, astakos, namespace
+        )
         return ProofResult(evidence, where, prove(evidence), state.seconds, schedule.killed)
 
 
 @dataclass(slots=True)
 class _Phases:
-    """The phases, each of which waits for something, and no longer than it may take."""
+    """The phases. Each waits for a condition, up to a limit in seconds."""
 
     stack: LocalStack
     state: RunState
@@ -146,12 +148,12 @@ class _Phases:
     _said: float = 0.0
 
     def fire(self) -> None:
-        """Wait until all calls are made, with trouble on the way."""
+        """Wait until all calls are made, and make the faults that are due meanwhile."""
         self.state.enter("fire")
         end = time.monotonic() + _FIRED
         while self.service.firing or self.schedule.coming:
             if time.monotonic() > end:
-                self.state.say(f"the calls are not through after {_FIRED:g} s", "red")
+                self.state.say(f"not all calls are made after {_FIRED:g} s", "red")
                 self.service.stop()
                 return
             self.schedule.look(self.state.snapshot(), firing=self.service.firing)
@@ -160,15 +162,15 @@ class _Phases:
     def settle(self) -> None:
         """Wait until the service was told the end of each commission."""
         self.state.enter("settle")
-        self.state.say("every call is made; waiting to be told how each ended")
+        self.state.say("all calls are made; the service waits for the end of each commission")
         end = time.monotonic() + _SETTLED
         while self.state.waiting and self.service.asking and time.monotonic() < end:
             self._tick()
 
     def sweep(self) -> None:
-        """Wait until nothing of ours is pending, and has not been for some sweeps."""
+        """Wait until nothing of ours was pending during two sweeps."""
         self.state.enter("sweep")
-        self.state.say("all told; the sweep puts right what was left behind")
+        self.state.say("all ends are known; the sweep rejects the orphans that are left")
         foreign = {made.serial for made in self.direct.foreign}
         quiet_since: int | None = None
         end = time.monotonic() + _QUIET
@@ -181,10 +183,10 @@ class _Phases:
             elif lists >= quiet_since + _SWEEPS:
                 self.state.say(f"{_SWEEPS} more sweeps found nothing to do")
                 return
-        self.state.say(f"it is not quiet after {_QUIET:g} s", "red")
+        self.state.say(f"commissions of ours are still pending after {_QUIET:g} s", "red")
 
     def _tick(self) -> AbstractSet[int]:
-        """Look at everything, tell what is new, wait a little; return what is pending."""
+        """Wait a little, update the counts, report news; return the pending serials."""
         time.sleep(_TICK)
         self.state.set_counts(self.observer.counts())
         for name, process in self.stack.processes.items():
@@ -197,5 +199,5 @@ class _Phases:
         soon = time.monotonic() < self._said + _BREATH and rejected < len(orphans)
         if rejected != self._orphans and not soon:
             self._orphans, self._said = rejected, time.monotonic()
-            self.state.say(f"the sweep: {rejected} of {len(orphans)} orphans are rejected", "cyan")
+            self.state.say(f"{rejected} of {len(orphans)} orphans are rejected", "cyan")
         return pending

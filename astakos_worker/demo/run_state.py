@@ -1,6 +1,6 @@
-"""What is known of a running demonstration: written by many threads, shown by one.
+"""The state of a running demonstration: many threads write it, and one shows it.
 
-`RunState` is the only thing that they share; a `Snapshot` is a copy of it at one moment.
+The threads share nothing but `RunState`. A `Snapshot` is a copy of the state at one moment.
 """
 
 import threading
@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 from astakos_worker.demo.plan import PlannedCommission
 from astakos_worker.demo.proof import CallerView
 
-#: Seconds over which the rate is taken.
+#: The rate of calls is that of the last so many seconds.
 _WINDOW = 2.0
 _KEPT = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How ledger and Astakos stand; numbers for a view, of which nothing is concluded."""
+    """Counts of the ledger and Astakos. A view shows them; the proof does not use them."""
 
     due: int = 0
     open: int = 0
@@ -32,13 +32,13 @@ class Counts:
 
     @property
     def pending(self) -> int:
-        """Return how many commissions Astakos holds."""
+        """Return how many commissions are pending in Astakos."""
         return self.issued - self.accepted - self.rejected
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something worth telling, so many seconds after the start."""
+    """A message about the run; `at` is in seconds after the start."""
 
     at: float
     text: str
@@ -60,23 +60,23 @@ class Snapshot:
     faults: Counter[str] = field(default_factory=Counter)
     counts: Counts = field(default_factory=Counts)
     messages: tuple[Message, ...] = ()
-    messages_so_far: int = 0  # those that are not kept included
+    messages_so_far: int = 0  # of all messages; only the latest are kept in `messages`
     flower: str | None = None
 
     @property
-    def told(self) -> int:
-        """Return how many commissions know their end."""
+    def ended(self) -> int:
+        """Return of how many commissions the service knows the end."""
         return sum(self.ends.values())
 
 
 class RunState:
-    """Everything that happens is written here."""
+    """The calls, ends, faults and messages of one run. Any thread may use it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._began = time.monotonic()
         self._snapshot = Snapshot()
-        self._told: dict[str, CallerView] = {}
+        self._views: dict[str, CallerView] = {}
         self._enqueued: deque[tuple[float, int]] = deque()
         self._messages: deque[Message] = deque(maxlen=_KEPT)
         self._count = 0
@@ -87,12 +87,12 @@ class RunState:
         return time.monotonic() - self._began
 
     def snapshot(self) -> Snapshot:
-        """Return how everything stands now."""
+        """Return a copy of the present state."""
         with self._lock:
             return replace(
                 self._snapshot,
                 seconds=self.seconds,
-                keys=len(self._told),
+                keys=len(self._views),
                 rate=self._rate(),
                 ends=Counter(self._snapshot.ends),
                 faults=Counter(self._snapshot.faults),
@@ -101,7 +101,7 @@ class RunState:
             )
 
     def say(self, text: str, style: str = "") -> None:
-        """Tell what just happened."""
+        """Add a message."""
         with self._lock:
             self._messages.append(Message(self.seconds, text, style))
             self._count += 1
@@ -114,65 +114,65 @@ class RunState:
             )
 
     def expect_calls(self, count: int) -> None:
-        """Say how many calls the service will make."""
+        """Set how many calls the service will make."""
         with self._lock:
             self._snapshot = replace(self._snapshot, wanted=count)
 
     def opened(self, key: str, planned: PlannedCommission) -> bool:
-        """Note that a commission was enqueued; False if it was before, under the same key."""
+        """Note that a commission was enqueued; return False if its key was enqueued before."""
         with self._lock:
             self._snapshot = replace(self._snapshot, enqueued=self._snapshot.enqueued + 1)
             self._enqueued.append((time.monotonic(), self._snapshot.enqueued))
-            if key in self._told:
+            if key in self._views:
                 return False
-            self._told[key] = CallerView(key, planned.charges, planned.ends)
+            self._views[key] = CallerView(key, planned.charges, planned.ends)
             return True
 
     def given_up(self, key: str) -> None:
-        """Note that the service was told that its commission had expired: it is not accepted."""
+        """Note that a commission expired, as the service was told: it must not be accepted."""
         with self._lock:
             ends = frozenset({"rejected", "cancelled"})
-            self._told[key] = replace(self._told[key], ends=ends)
+            self._views[key] = replace(self._views[key], ends=ends)
 
     def ended(self, key: str, end: str, serial: int | None, note: str = "") -> None:
-        """Note what the service was told came of a commission."""
+        """Note the end of a commission, as the service was told it."""
         with self._lock:
-            told = self._told[key]
-            if told.end is None:
+            view = self._views[key]
+            if view.end is None:
                 self._snapshot.ends[end] += 1
-            self._told[key] = replace(told, end=end, serial=serial, note=note)
+            self._views[key] = replace(view, end=end, serial=serial, note=note)
 
     def failed(self, key: str, note: str) -> None:
-        """Note why the service was told nothing of a commission."""
+        """Note why the service was told no end of a commission."""
         with self._lock:
-            if key in self._told:
-                self._told[key] = replace(self._told[key], note=note)
+            if key in self._views:
+                self._views[key] = replace(self._views[key], note=note)
 
     def retried(self) -> None:
-        """Count a call that was made again, since the ledger was away."""
+        """Count a call that was repeated because the ledger was away."""
         with self._lock:
             self._snapshot = replace(self._snapshot, retried=self._snapshot.retried + 1)
 
     def count_fault(self, what: str, count: int = 1) -> None:
-        """Count what was done behind the service's back."""
+        """Count faults of one kind."""
         with self._lock:
             self._snapshot.faults[what] += count
 
     def set_counts(self, counts: Counts) -> None:
-        """Note fresh numbers of ledger and Astakos."""
+        """Set the present counts of the ledger and Astakos."""
         with self._lock:
             self._snapshot = replace(self._snapshot, counts=counts)
 
-    def told(self) -> list[CallerView]:
+    def caller_views(self) -> list[CallerView]:
         """Return what the service was told of each of its commissions."""
         with self._lock:
-            return list(self._told.values())
+            return list(self._views.values())
 
     @property
     def waiting(self) -> bool:
-        """Return whether there is a commission of which more is to be heard."""
+        """Return whether there is a commission whose end the service still waits for."""
         with self._lock:
-            return any(told.end is None and not told.note for told in self._told.values())
+            return any(view.end is None and not view.note for view in self._views.values())
 
     def _rate(self) -> float:
         now = time.monotonic()

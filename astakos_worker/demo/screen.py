@@ -15,7 +15,7 @@ from astakos_worker.demo.run import PHASES
 from astakos_worker.demo.run_state import RunState, Snapshot
 
 _TITLE = "Astakos Worker: commissions from request handlers to Astakos and back"
-#: Lines of what just happened, so that all of it fits into 24.
+#: How many messages are shown, so that the picture fits into 24 lines.
 _LINES = 8
 _PER_SECOND = 8
 _STYLES = {"accepted": "green", "rejected": "yellow", "cancelled": "yellow", "refused": "magenta"}
@@ -23,7 +23,7 @@ _STYLES = {"accepted": "green", "rejected": "yellow", "cancelled": "yellow", "re
 
 @contextmanager
 def show_on_screen(state: RunState, console: Console) -> Iterator[None]:
-    """Show the board until the end; the last picture does not stay."""
+    """Show the state while the block runs; the last picture is removed at its end."""
 
     def draw() -> RenderableType:
         return picture(state.snapshot())
@@ -44,9 +44,9 @@ def picture(snapshot: Snapshot) -> RenderableType:
         f"{_part(snapshot.enqueued, snapshot.wanted)} calls, {snapshot.rate:.0f}/s",
     )
     rows.add_row(
-        "Told",
-        _bar(snapshot.told, snapshot.keys),
-        f"{_part(snapshot.told, snapshot.keys)} commissions know their end",
+        "Ended",
+        _bar(snapshot.ended, snapshot.keys),
+        f"{_part(snapshot.ended, snapshot.keys)} commissions: the service knows the end",
     )
     numbers = Table.grid(padding=(0, 2, 0, 0), expand=True)
     numbers.add_column(style="bold", width=7)
@@ -75,11 +75,11 @@ def picture(snapshot: Snapshot) -> RenderableType:
         ),
     )
     faults = _counts(**snapshot.faults) if snapshot.faults else Text("nothing yet", style="dim")
-    numbers.add_row("Trouble", faults)
+    numbers.add_row("Faults", faults)
     foot = Text("Flower", "bold", no_wrap=True, overflow="ellipsis")
     foot.append(f"   {snapshot.flower or 'off'}", "not bold")
     if snapshot.retried:
-        foot.append(f"   made again, ledger away: {snapshot.retried:,} calls", "red")
+        foot.append(f"   the ledger was away: {snapshot.retried:,} calls repeated", "red")
     return Panel(
         Group(_phases(snapshot), Text(), rows, Text(), numbers, Text(), _messages(snapshot), foot),
         title=_TITLE,

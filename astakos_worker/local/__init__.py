@@ -1,6 +1,7 @@
-"""Runs the whole stack on one machine, without root, Docker or a server installed beforehand.
+"""Runs the whole stack on one machine: `LocalStack`, without root and without Docker.
 
-`LocalStack` is the door; `astakos-worker up`, the demonstration and the tests go through it.
+Runs in the process that starts the stack: `astakos-worker up`, the demonstration, or the tests.
+Must never be imported by services or workers, and never imports `engine`, `service` or `demo`.
 """
 
 from astakos_worker.local.process import ComponentError, Process, StackError

@@ -1,7 +1,7 @@
-"""The words of every component's command line, written once.
+"""The command line of every component, written once.
 
-The local stack runs them and `docker-compose.yml` repeats them; a test holds the two together.
-No token is ever among them: others can read a command line.
+The local stack runs these commands. `docker-compose.yml` repeats them, and a test compares the
+two. No command line has a token in it, since other users of the machine can read it.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from astakos_worker.configuration import names
 
 APPLICATION = "astakos_worker.app"
 
-#: What a ledger's server must promise: no acknowledged write lost, no key thrown away.
+#: The server must lose no acknowledged write and evict no key.
 DURABLE = (
     "--appendonly",
     "yes",
@@ -23,18 +23,21 @@ DURABLE = (
     "",
 )
 
-#: Threads of a process, by queue. A sweep is one request after the other, and two are plenty.
+#: Threads of a process, by queue. A sweep sends one request after the other, so two are plenty.
 THREADS = {names.COMMISSIONS: 16, names.LOOKUPS: 16, names.SWEEP: 2}
 
 
 def server(program: str, port: int, address: str, data: Path | str) -> list[str]:
-    """The broker and ledger: a Valkey or Redis server."""
+    """Return the command of the broker and ledger: a Valkey or Redis server."""
     place = ["--port", str(port), "--bind", address, "--dir", str(data)]
     return [program, *place, *DURABLE]
 
 
 def worker(queue: str, name: str) -> list[str]:
-    """A worker process on one queue; gossip and mingling are chatter between workers."""
+    """Return the command of a worker process that reads one queue.
+
+    Workers do not need each other's messages, so gossip and mingling are off.
+    """
     return [
         *("celery", "-A", APPLICATION, "worker"),
         *("-Q", queue, "-n", f"{name}@%h"),
@@ -44,12 +47,15 @@ def worker(queue: str, name: str) -> list[str]:
 
 
 def beat() -> list[str]:
-    """The clock that orders sweeps; no pid file, since whatever runs it keeps it single."""
+    """Return the command of beat, which sends the sweeps.
+
+    Beat writes no pid file. The program that starts beat sees to it that only one runs.
+    """
     return ["celery", "-A", APPLICATION, "beat", "--loglevel", "INFO", "--pidfile="]
 
 
 def flower(port: int, address: str, database: Path | str) -> list[str]:
-    """Flower. It keeps its memory in a file, written every half minute, so as to survive."""
+    """Return the command of Flower, which saves its state to a file every 30 seconds."""
     return [
         *("celery", "-A", APPLICATION, "flower"),
         *(f"--address={address}", f"--port={port}"),
@@ -58,6 +64,6 @@ def flower(port: int, address: str, database: Path | str) -> list[str]:
 
 
 def sandbox(port: int, address: str, state: Path | str, more: Iterable[str] = ()) -> list[str]:
-    """The stand-in Astakos."""
+    """Return the command of the sandbox, the stand-in for Astakos."""
     place = ["--host", address, "--port", str(port)]
     return ["python", "-m", "astakos_worker.sandbox", *place, "--state", str(state), *more]

@@ -1,13 +1,13 @@
-"""Runs a program that must not outlive the process that started it.
+"""Runs a program that ends when its parent process ends.
 
-`python -I die_with_parent.py PARENT -- PROGRAM ARGUMENT...` becomes the program. When the parent
-(a process id) ends, the kernel kills the program, after `kill -9` of the parent too. This file is
-run by its path and imports nothing of the package, so it costs a few milliseconds.
+`python -I die_with_parent.py PARENT -- PROGRAM ARGUMENT...` becomes the program. PARENT is a
+process id. When the parent ends, even by `kill -9`, the program is killed. This file is run by its
+path and imports nothing of the package, so it costs a few milliseconds.
 
-On Linux the kernel does it (`PR_SET_PDEATHSIG`). The kernel watches the *thread* that started the
-program, so the caller starts its programs from a thread that lives as long as they are needed.
-Elsewhere a second process stays in the program's process group and looks every quarter of a second
-whether the parent is alive.
+On Linux the kernel kills the program (`PR_SET_PDEATHSIG`). The kernel watches the *thread* that
+started the program. So the caller must start programs from a thread that lives as long as they
+do. On other systems a second process stays in the program's process group, checks every quarter of
+a second whether the parent is alive, and kills the group when it is not.
 """
 
 import ctypes
@@ -17,7 +17,7 @@ import sys
 import time
 
 PR_SET_PDEATHSIG = 1
-#: Seconds between two looks at the parent, where the kernel tells nobody.
+#: Seconds between two checks of the parent, on systems whose kernel sends no signal.
 LOOK = 0.25
 
 
@@ -30,14 +30,14 @@ def main(argv: list[str]) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     else:
         watch(int(parent))
-    # It may have gone before we asked, and then no signal comes.
+    # If the parent ended before the request to the kernel, no signal comes.
     if os.getppid() != int(parent):
         raise SystemExit(f"process {parent} has gone; {program[0]} is not started")
     os.execvp(program[0], program)  # noqa: S606  # becoming the program is the purpose
 
 
 def watch(parent: int) -> None:
-    """Leave a process behind that kills this one's group when the parent has gone."""
+    """Start a process that kills this process's group when the parent has ended."""
     leader = os.getpid()
     if os.fork():
         return

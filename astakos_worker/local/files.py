@@ -1,4 +1,4 @@
-"""The files of a stack's directory that are more than data and logs: the lock and the token."""
+"""The lock and the token in a stack's directory."""
 
 import fcntl
 import os
@@ -11,7 +11,7 @@ COMPONENT = "cyclades"
 
 
 class Lock:
-    """Held by the one stack that runs in a directory: two would write one append-only file."""
+    """The lock on a directory: two stacks there would write to the same append-only file."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("a+", encoding="ascii")
@@ -30,12 +30,12 @@ class Lock:
         self._file.flush()
 
     def close(self) -> None:
-        """Let another stack have the directory."""
+        """Release the directory, so that another stack can use it."""
         self._file.close()
 
 
 def write_secret(path: Path, secret: str) -> None:
-    """Write a file that only its owner can read, never readable by others in between."""
+    """Write a file that only its owner can read, at no moment anybody else."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -44,7 +44,7 @@ def write_secret(path: Path, secret: str) -> None:
 
 def sandbox_token(component: str = COMPONENT) -> str:
     """Return the token of a component of the sandbox's shipped seed."""
-    # Imported here: only who runs a sandbox needs it.
+    # Imported here: only a stack with a sandbox needs it.
     from astakos_worker.sandbox.seed import load_seed  # noqa: PLC0415
 
     return load_seed().components[component].token

@@ -1,9 +1,10 @@
-"""Finds ports on loopback that stay ours although nothing listens on them for a while.
+"""Finds free ports on loopback and reserves them while no server listens on them.
 
-A server that is killed and started again wants the same port. Two things could take it in
-between: another program that asks for a free port, and an outgoing connection. The second is the
-nastier one: a client that keeps dialling a dead server on a port of the system's outgoing range
-ends up connected to itself. So ports come from below that range, and are held.
+A server that is killed and started again needs its port again. In between, two things could take
+the port: another program that asks for a free port, or an outgoing connection. The system gives
+outgoing connections ports of a range, on Linux from 32768. A client that tries again and again to
+reach a dead server on a port of this range will at last connect to itself. So ports are chosen
+below this range, and a socket that does not listen is bound to each.
 """
 
 import contextlib
@@ -13,13 +14,16 @@ import sys
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
-#: Below what Linux (from 32768) and macOS (from 49152) give to outgoing connections.
+#: Below the ports that Linux (from 32768) and macOS (from 49152) give to outgoing connections.
 LOWEST, HIGHEST = 15000, 32767
 _RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 class Port:
-    """One port of loopback; `held` until it is closed, so that nobody else takes it."""
+    """One port of loopback, reserved until `close`.
+
+    `number` asks for this port; None: a free one is chosen. `OSError` if the port is in use.
+    """
 
     def __init__(self, number: int | None = None) -> None:
         candidates = [number] if number else random.sample(_candidates(), 200)
@@ -32,11 +36,11 @@ class Port:
         raise OSError(f"{which} in use on {LOOPBACK}; choose another")
 
     def close(self) -> None:
-        """Let others have it."""
+        """Give the port up."""
         self._holder.close()
 
     def answers(self) -> bool:
-        """Say whether something accepts connections there."""
+        """Return whether a program accepts connections on the port."""
         try:
             with socket.create_connection((LOOPBACK, self.number), timeout=1):
                 return True
@@ -54,14 +58,18 @@ def _candidates() -> range:
 
 
 def _hold(number: int, *, strictly: bool) -> socket.socket:
-    """Bind without listening: Linux lets a server with SO_REUSEADDR bind there all the same."""
+    """Bind a socket without listening. On Linux a server with SO_REUSEADDR can still bind there.
+
+    `strictly` refuses a port that another program has reserved in the same way.
+    """
     if strictly:
-        # With SO_REUSEADDR another's hold would not be noticed; without it, a port that was
-        # closed a minute ago counts as taken, which is no reason to refuse one asked for.
+        # With SO_REUSEADDR, a bind succeeds although another socket is bound there. Without it, a
+        # port that was closed a minute ago counts as taken, so a port that the caller asked for
+        # is not checked in this way.
         with socket.socket() as probe:
             probe.bind((LOOPBACK, number))
     holder = socket.socket()
-    if sys.platform == "linux":  # elsewhere the server could not bind any more
+    if sys.platform == "linux":  # on other systems the server could then not bind
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             holder.bind((LOOPBACK, number))

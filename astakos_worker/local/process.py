@@ -1,8 +1,8 @@
-"""Runs one program as a child process: its log, its signals, its end.
+"""Runs one program as a child process: starts it, logs its output, sends signals, ends it.
 
-Each child leads a process group of its own, so Ctrl-C in the terminal does not reach the child;
-the process that started it decides. Signals go to the whole group. The kernel kills the child when
-its parent dies, by `kill -9` too (`die_with_parent.py`).
+Each child leads a process group of its own. Ctrl-C in the terminal does not reach the child; the
+parent decides when the child ends. Signals go to the whole group. The kernel kills the child when
+the parent dies, even when the parent was killed with `kill -9` (`die_with_parent.py`).
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 _DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
-#: Seconds between two looks at something that is waited for.
+#: Seconds between two checks while this module waits for a process.
 _LOOK = 0.05
 
 
@@ -25,7 +25,7 @@ class StackError(Exception):
 
 
 class ComponentError(StackError):
-    """Raised when a component of the stack does not come up; carries the end of its log."""
+    """Raised when a component does not become ready; the text includes the end of its log."""
 
     def __init__(self, process: "Process", reason: str) -> None:
         tail = process.tail().rstrip() or "(empty)"
@@ -34,7 +34,10 @@ class ComponentError(StackError):
 
 
 class Process:
-    """A named program with a log file, started any number of times."""
+    """A named program with a log file. It can be started again after it has ended.
+
+    `words` are the command line. `ready` says whether the running program does its work.
+    """
 
     def __init__(
         self,
@@ -50,7 +53,7 @@ class Process:
         self.words = tuple(words)
         self.log = log
         self.environment = {**environment, "PYTHONUNBUFFERED": "1"}
-        #: How often it was started again after it had died.
+        #: How many times the program was started again after it had ended.
         self.restarts = 0
         self._ready = ready
         self._directory = directory
@@ -63,28 +66,31 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """The process id, of the last start; also the id of its group."""
+        """The process id of the last start; also the id of the process group."""
         if self._child is None:
             raise StackError(f"{self.name} was not started")
         return self._child.pid
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs or before its start; negative: killed by that signal."""
+        """None while the program runs or before its start; -9: it was killed by signal 9."""
         return self._child.poll() if self._child else None
 
     @property
     def alive(self) -> bool:
-        """Say whether it runs (paused counts)."""
+        """Whether the program runs; a paused program runs too."""
         return self._child is not None and self._child.poll() is None
 
     @property
     def ready(self) -> bool:
-        """Say whether it runs and does its work."""
+        """Whether the program runs and does its work."""
         return self.alive and self._ready()
 
     def start(self) -> None:
-        """Start the program. The calling thread must outlive it (see `die_with_parent.py`)."""
+        """Start the program.
+
+        The calling thread must live longer than the program (see `die_with_parent.py`).
+        """
         if self.alive:
             raise StackError(f"{self.name} runs already, as process {self.pid}")
         self.restarts += self._child is not None
@@ -93,7 +99,7 @@ class Process:
             self._since = log.tell()
             log.write(f"$ {shlex.join(self.words)}\n".encode())
             log.flush()
-            self._child = subprocess.Popen(  # noqa: S603  # words of ours, and no shell
+            self._child = subprocess.Popen(  # noqa: S603  # our own command lines, and no shell
                 [*wrapper, *program(self.words)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -104,41 +110,41 @@ class Process:
             )
 
     def signal(self, number: int) -> None:
-        """Send a signal to its group; one that has ended is left alone."""
+        """Send a signal to the process group; do nothing if the program has ended."""
         if self.alive:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
 
     def kill(self) -> None:
-        """End it at once, as `kill -9` does, and see it gone."""
-        child = self._child  # by the time it has gone there may be another
+        """End the program at once, as `kill -9` does, and wait for its end."""
+        child = self._child  # another thread may start the next one while this one ends
         self.signal(signal.SIGKILL)
         if child:
             child.wait()
 
     def pause(self) -> None:
-        """Stop it where it stands, as a machine does that swaps or is suspended."""
+        """Halt the program until `resume`, as a machine that swaps or is suspended does."""
         self.signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on after `pause`."""
+        """Let the program continue after `pause`."""
         self.signal(signal.SIGCONT)
 
     def output(self) -> str:
-        """Return what it has written since its last start."""
+        """Return the text that the program has written since its last start."""
         with self.log.open("rb") as log:
             log.seek(self._since)
             return log.read().decode(errors="replace")
 
     def tail(self, lines: int = 20) -> str:
-        """Return the end of that."""
+        """Return the last lines of `output()`."""
         return "\n".join(self.output().splitlines()[-lines:])
 
 
 def program(words: Sequence[str]) -> list[str]:
-    """Spell a command of a container's so that it runs in this environment.
+    """Return a container's command line in the form that runs in this environment.
 
-    `celery` and `python` are those of the interpreter that runs now, whatever the PATH says.
+    `celery` and `python` become those of the running interpreter. The PATH is not asked for them.
     """
     first, *rest = words
     if first == "celery":
@@ -147,9 +153,10 @@ def program(words: Sequence[str]) -> list[str]:
 
 
 def wait_ready(processes: Iterable[Process], timeout: float, *, first: bool = False) -> None:
-    """Wait until all are ready; `ComponentError` names the one that is not.
+    """Wait until all processes are ready, for at most `timeout` seconds.
 
-    `first`: nobody starts them again yet, so that one that has ended will not come up.
+    `ComponentError` names a process that is not ready. `first` says that no supervisor watches the
+    processes yet: then a process that has ended is an error at once.
     """
     deadline = time.monotonic() + timeout
     waiting = list(processes)
@@ -166,11 +173,11 @@ def wait_ready(processes: Iterable[Process], timeout: float, *, first: bool = Fa
 
 
 def end(processes: Iterable[Process], grace: float) -> None:
-    """End them all: politely, and after `grace` seconds at once."""
+    """End all processes: with SIGTERM first, and after `grace` seconds with SIGKILL."""
     processes = list(processes)
     for process in processes:
         process.signal(signal.SIGTERM)
-        process.resume()  # a paused one could not end
+        process.resume()  # a paused process cannot act on SIGTERM
     deadline = time.monotonic() + grace
     while any(process.alive for process in processes) and time.monotonic() < deadline:
         time.sleep(_LOOK)

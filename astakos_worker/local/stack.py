@@ -1,9 +1,9 @@
 """The whole stack on one machine: broker and ledger, sandbox, workers, beat, Flower.
 
-What the environment names is used instead of what would be started: a broker
-(`ASTAKOS_BROKER_URL`), a ledger (`ASTAKOS_LEDGER_URL`), an Astakos (`ASTAKOS_SERVICES__...`).
-Everything listens on loopback, keeps its data and logs in one directory, and is started again
-if it dies. Only workers and beat are told where the token is.
+If the environment names a broker (`ASTAKOS_BROKER_URL`), a ledger (`ASTAKOS_LEDGER_URL`) or an
+Astakos (`ASTAKOS_SERVICES__...`), the stack uses it and starts none of its own. All components
+listen on loopback and keep their data and logs in one directory. A component that dies is started
+again. Only workers and beat know where the token is.
 """
 
 import os
@@ -27,23 +27,23 @@ from astakos_worker.local.supervisor import Supervisor
 
 _OURS = "ASTAKOS_"
 _SERVICES = "ASTAKOS_SERVICES"
-#: Those that the others use: started first, ended last.
+#: The components that the others use: they are started first and ended last.
 _SERVERS = ("broker", "sandbox")
-#: The variables by which Flower asks for a login.
+#: With one of these variables Flower asks for a login.
 _HAS_LOGIN = {"FLOWER_BASIC_AUTH", "FLOWER_AUTH"}
 
 
 class LocalStack:
-    """A stack in a directory, which keeps its data from one run to the next.
+    """A stack in a directory. Its data stays there from one run to the next.
 
     ```python
     with LocalStack("run") as stack:
         subprocess.run([...], env={**os.environ, **stack.env})
     ```
 
-    `ports` may fix those of `broker`, `sandbox` and `flower`; others are chosen free. `env` is
-    laid over this process's environment. `patience` is how many seconds a component may take
-    to come up, `grace` how many it has to end.
+    `ports` may give the ports of `broker`, `sandbox` and `flower`; without it, free ports are
+    chosen. The variables in `env` replace those of this process. A component has `patience` seconds
+    to become ready, and `grace` seconds to end.
     """
 
     def __init__(
@@ -72,12 +72,12 @@ class LocalStack:
         self.auth_url = ""
         #: None if the environment names an Astakos.
         self.sandbox_url: str | None = None
-        #: With user name and password, unless the environment sets them.
+        #: Flower's URL. It has a user name and a password in it, unless the environment sets them.
         self.flower_url: str | None = None
         self._workers = {names.COMMISSIONS: workers, names.LOOKUPS: lookups, names.SWEEP: sweeps}
         self._wanted = {"flower": flower, "beat": beat}
         environ = {**os.environ, **(env or {})}
-        # Settings are read whatever their case, and so are these.
+        # Upper and lower case mean the same in the names of settings, so also here.
         self._named = {k.upper(): v for k, v in environ.items() if _is_ours(k)}
         self._environ = {k: v for k, v in environ.items() if not _is_ours(k)}
         self._sandbox_args = tuple(sandbox_args)
@@ -89,17 +89,17 @@ class LocalStack:
 
     @property
     def env(self) -> dict[str, str]:
-        """The variables that a service needs: where broker and ledger are, and no token."""
+        """The variables that a service needs: the URLs of broker and ledger, and no token."""
         return {k: v for k, v in self._variables.items() if not k.startswith(_SERVICES)}
 
     @property
     def worker_env(self) -> dict[str, str]:
-        """The variables that a worker needs: also where Astakos and the token's file are."""
+        """The variables that a worker needs: also the URL of Astakos and the token's file."""
         return dict(self._variables)
 
     @property
     def token_file(self) -> Path:
-        """Where the token for the sandbox is."""
+        """The file with the token for the sandbox."""
         return self.directory / "token"
 
     def __enter__(self) -> Self:
@@ -115,7 +115,10 @@ class LocalStack:
         self.stop()
 
     def start(self) -> None:
-        """Start everything and wait until it works; `ComponentError` names what does not."""
+        """Start all components and wait until they work.
+
+        `ComponentError` names a component that does not; `StackError` says why nothing was started.
+        """
         if self._supervisor:
             raise StackError(f"the stack in {self.directory} runs already")
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -126,7 +129,7 @@ class LocalStack:
             processes = list(self.processes.values())
             servers = [p for p in processes if p.name in _SERVERS]
             self._supervisor.start(servers)
-            # Workers take a second to load, and the sandbox comes up meanwhile.
+            # Workers take a second to load. The sandbox becomes ready meanwhile.
             wait_ready((p for p in servers if p.name == "broker"), self.patience, first=True)
             self._supervisor.start(p for p in processes if p not in servers)
             wait_ready(processes, self.patience, first=True)
@@ -136,7 +139,7 @@ class LocalStack:
             raise
 
     def stop(self) -> None:
-        """End everything: those who use the servers first. Does nothing a second time."""
+        """End all components, the servers last. A second call does nothing."""
         if self._supervisor:
             supervisor, self._supervisor = self._supervisor, None
             supervisor.leave()
@@ -151,13 +154,16 @@ class LocalStack:
             self._lock.close()
 
     def wait_ready(self, timeout: float | None = None) -> None:
-        """Wait until every component works again, after some were killed."""
+        """Wait until every component works, for example after some were killed.
+
+        `timeout` is in seconds; None: `patience`.
+        """
         wait_ready(self.processes.values(), timeout or self.patience)
 
-    # --- What is to be run ----------------------------------------------------------------------
+    # --- The components -------------------------------------------------------------------------
 
     def _plan(self) -> None:
-        """Decide on addresses and command lines; start nothing."""
+        """Choose addresses and command lines; start nothing."""
         self.processes, self._ports = {}, []
         self._variables = {"ASTAKOS_TIMES": "demo", **self._named}
         self._plan_server()
@@ -216,7 +222,8 @@ class LocalStack:
         self._add("flower", words, lambda: http_answers("GET", f"http://{address}/healthcheck"))
         self.flower_url = f"http://{address}"
         if not _HAS_LOGIN & self._environ.keys():
-            # Without a password any page in a browser here could send tasks through Flower's API.
+            # Without a password, any page in a browser on this machine could send tasks through
+            # Flower's API.
             login = f"local:{secrets.token_urlsafe(9)}"
             self.flower_url = f"http://{login}@{address}"
             self.processes["flower"].environment["FLOWER_BASIC_AUTH"] = login
@@ -225,7 +232,7 @@ class LocalStack:
         self, name: str, words: list[str], ready: Callable[[], bool], *, token: bool = False
     ) -> None:
         log = self.directory / f"{name}.log"
-        log.write_bytes(b"")  # one run's log; a restart within the run appends
+        log.write_bytes(b"")  # the log of one run; a restart within the run appends to it
         environment = {**self._environ, **(self.worker_env if token else self.env)}
         self.processes[name] = Process(name, words, log, environment=environment, ready=ready)
 
@@ -234,13 +241,13 @@ class LocalStack:
         self._ports.append(port)
         return port.number
 
-    # --- Whether it works -----------------------------------------------------------------------
+    # --- Readiness ------------------------------------------------------------------------------
 
     def _answers(self, node: str) -> bool:
         return self._control is not None and worker_answers(self._control, node)
 
     def _beat_has_started(self) -> bool:
-        # It has no address and answers nobody; this is the last that it says before its work.
+        # Beat has no address and answers no question. This is its last line before its work.
         return "beat: Starting" in self.processes["beat"].output()
 
 

@@ -1,7 +1,7 @@
-"""Keeps processes up: one that dies is started again, with back-off.
+"""Starts a process again when it dies, with back-off.
 
-One thread makes all starts, and lives until the last process has ended: the kernel kills a child
-when the *thread* that started it ends (`die_with_parent.py`).
+One thread starts all processes and lives until the last of them has ended. The kernel kills a child
+when the *thread* that started the child ends (`die_with_parent.py`).
 """
 
 import queue
@@ -12,19 +12,22 @@ from collections.abc import Callable, Iterable
 from astakos_worker.local.process import Process, end
 
 _LOOK = 0.1
-#: Seconds before the first restart, and at most.
+#: Seconds before the first restart, and before any later one at most.
 FIRST, CAP = 0.2, 5.0
-#: One that ran so long begins with the first delay again.
+#: After a process has run for so many seconds, its next restart has the first delay again.
 SETTLED = 10.0
 
 
 def backoff(deaths: int) -> float:
-    """Seconds to wait after so many deaths in quick succession."""
+    """Return the seconds to wait before a restart, after `deaths` deaths in quick succession.
+
+    1 death: 0.2 s; 2 deaths: 0.4 s; 6 deaths and more: 5 s.
+    """
     return min(CAP, FIRST * 2.0 ** min(max(deaths - 1, 0), 10))
 
 
 class _Watch:
-    """What the supervisor remembers of one process."""
+    """The supervisor's memory of one process: its last start, its deaths, its next restart."""
 
     def __init__(self, process: Process) -> None:
         self.process = process
@@ -44,7 +47,7 @@ class _Watch:
 
 
 class Supervisor:
-    """A thread that starts processes, and starts those again that are to be kept."""
+    """A thread that starts processes, and restarts those given to `keep`."""
 
     def __init__(self) -> None:
         self._watched: list[_Watch] = []
@@ -54,17 +57,17 @@ class Supervisor:
         self._thread.start()
 
     def start(self, processes: Iterable[Process]) -> None:
-        """Start them, and return when they are; what keeps one from starting is raised here."""
+        """Start processes, and return when they are started; an error of a start is raised here."""
         for process in processes:
             self._order(process.start)
 
     def keep(self, processes: Iterable[Process]) -> None:
-        """From now on, start them again when they die."""
+        """From now on, restart these processes when they die."""
         watched = [_Watch(process) for process in processes]
         self._order(lambda: self._watched.extend(watched))
 
     def leave(self) -> None:
-        """From now on, let them die."""
+        """From now on, restart no process."""
         self._order(self._watched.clear)
 
     def close(self, processes: Iterable[Process], grace: float) -> None:

@@ -100,7 +100,7 @@ class Database:
                 capacities=capacities,
                 creation_date=at,
                 end_date=at.replace(year=at.year + 100, day=min(at.day, 28)),
-                description=f"system project for user {user.username}",
+                description=f"the system project of {user.username}",
                 join_policy=Policy.CLOSED,
                 leave_policy=Policy.CLOSED,
                 max_members=1,

@@ -174,7 +174,9 @@ def produce(orders: Orders, pipe: Connection) -> None:
     heard = 0
     try:
         while not pipe.poll(_REPORT):
-            doubles = [t.key for t in state.told() if can_have_twin(t) and t.key not in reported]
+            doubles = [
+                t.key for t in state.caller_views() if can_have_twin(t) and t.key not in reported
+            ]
             reported.update(doubles)
             snapshot = state.snapshot()
             new = snapshot.messages_so_far - heard
@@ -183,6 +185,6 @@ def produce(orders: Orders, pipe: Connection) -> None:
             pipe.send(ProducerReport(snapshot, service.firing, state.waiting, doubles, said))
         pipe.recv()
         service.stop()
-        pipe.send(state.told())
+        pipe.send(state.caller_views())
     except (EOFError, OSError):
         os._exit(1)

@@ -1,7 +1,8 @@
 """`Commissions` without broker and server, for the unit tests of services.
 
-The workers' engine runs on the ledger in memory, against the sandbox's quota arithmetic. Queue,
-wire and clock are left out. Only `Commissions.in_memory()` and tests load it.
+The workers' engine runs on the ledger in memory, against the sandbox's quota arithmetic. There is
+no queue, no HTTP and no waiting. Runs in the process of a service's tests. Only
+`Commissions.in_memory()` and tests import it. It must never open a connection.
 """
 
 from astakos_worker.testing.in_memory.astakos import InMemoryAstakos

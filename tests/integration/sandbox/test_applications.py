@@ -309,7 +309,7 @@ def test_s51_a_seeded_project_has_an_approved_application(projects):
 def test_s51_a_system_project_has_a_description_and_no_application(projects):
     uuid = projects.owner_uuid
     shown = projects.show(uuid, projects.admin)
-    assert shown["description"] == "system project for user user10@example.org"
+    assert shown["description"] == "the system project of user10@example.org"
     assert "last_application" not in shown
     assert "deactivation_date" not in shown
 

@@ -31,7 +31,7 @@ def taking(quantity):
     return charges("anna", "p", {VM: quantity})
 
 
-TOLD = (
+VIEWS = (
     CallerView("one", taking(2), ACCEPTED, "accepted", 1),
     CallerView("back", taking(-1), ACCEPTED, "accepted", 5),
     CallerView("no", taking(4), GIVEN_UP, "rejected", 2),
@@ -53,15 +53,15 @@ JOURNAL = (
 BEFORE = {MEMBER: Usage(10, 10), PROJECT: Usage(20, 20)}
 AFTER = {MEMBER: Usage(11, 18), PROJECT: Usage(21, 28)}
 ASTAKOS = AstakosState(BEFORE, AFTER, {3: FOREIGN}, JOURNAL)
-EVIDENCE = Evidence(TOLD, (FOREIGN,), (TWIN,), ASTAKOS, OURS)
+EVIDENCE = Evidence(VIEWS, (FOREIGN,), (TWIN,), ASTAKOS, OURS)
 
 
 def astakos(**changes):
     return replace(EVIDENCE, astakos=replace(ASTAKOS, **changes))
 
 
-def told(key, **changes):
-    return replace(EVIDENCE, told=[replace(t, **changes) if t.key == key else t for t in TOLD])
+def with_view(key, **changes):
+    return replace(EVIDENCE, views=[replace(t, **changes) if t.key == key else t for t in VIEWS])
 
 
 def kinds(evidence):
@@ -119,7 +119,7 @@ def test_one_that_was_told_to_be_accepted_and_is_not_is_found():
 
 
 def test_one_that_is_accepted_under_another_serial_than_was_told_is_found():
-    assert kinds(told("one", serial=77)) == {Check.TWICE}
+    assert kinds(with_view("one", serial=77)) == {Check.TWICE}
 
 
 def test_one_that_was_told_to_be_rejected_and_is_accepted_is_found():
@@ -156,7 +156,7 @@ def test_a_twin_that_took_the_place_of_the_first_is_right():
     journal = [
         e._replace(serial={1: 4, 4: 1}[e.serial]) if e.serial in {1, 4} else e for e in JOURNAL
     ]
-    evidence = replace(told("one", serial=4), astakos=replace(ASTAKOS, journal=journal))
+    evidence = replace(with_view("one", serial=4), astakos=replace(ASTAKOS, journal=journal))
     assert prove(evidence) == []
 
 
@@ -178,13 +178,13 @@ def test_a_pending_commission_that_nobody_made_is_found():
 
 
 def test_a_commission_without_an_end_is_found():
-    wrong = told("no", end=None, note="Unavailable")
+    wrong = with_view("no", end=None, note="Unavailable")
     assert texts(wrong) == "no has no end (Unavailable)"
 
 
 @pytest.mark.parametrize("end", ["vanished", "conflict", "dead", "refused", "pending"])
 def test_an_end_that_the_decision_does_not_allow_is_found(end):
-    assert kinds(told("no", end=end)) == {Check.TOLD}
+    assert kinds(with_view("no", end=end)) == {Check.TOLD}
 
 
 def test_a_name_that_only_holds_a_tag_of_ours_is_foreign():

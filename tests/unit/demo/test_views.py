@@ -51,9 +51,9 @@ def drawn(snapshot):
 def result(after=None, killed=()):
     taken = {holding: Usage(n, n) for holding, n in TAKEN.items()}
     astakos = AstakosState({}, taken if after is None else after, {}, ())
-    told = CallerView("k", TAKEN, frozenset({"accepted"}), "accepted", 1)
+    view = CallerView("k", TAKEN, frozenset({"accepted"}), "accepted", 1)
     accounts = Accounts({"user01": "u1"}, {"tiny1": "t1"}, "s", "c", ())
-    evidence = Evidence([told], (), (), astakos, "default.default")
+    evidence = Evidence([view], (), (), astakos, "default.default")
     found = [f for f in prove(evidence) if f.kind is Check.USAGE]
     return ProofResult(evidence, accounts, found, 12.3, list(killed))
 
@@ -70,7 +70,7 @@ def test_a_picture_fits_into_80_by_24(snapshot, phase):
     lines = drawn(replace(snapshot, phase=phase)).splitlines()
     assert len(lines) < 24
     assert {len(line) for line in lines} == {80}
-    for label in ("Service", "Told", "Ledger", "Astakos", "Trouble", "Flower"):
+    for label in ("Service", "Ended", "Ledger", "Astakos", "Faults", "Flower"):
         assert f"│ {label} " in drawn(snapshot)
 
 
@@ -140,10 +140,10 @@ def test_a_board_counts_a_key_once_however_often_it_is_enqueued():
     state.ended("k", "accepted", 7)
     state.ended("k", "accepted", 7)
     snapshot = state.snapshot()
-    assert (snapshot.enqueued, snapshot.keys, snapshot.told) == (2, 1, 1)
+    assert (snapshot.enqueued, snapshot.keys, snapshot.ended) == (2, 1, 1)
     assert not state.waiting
-    [told] = state.told()
-    assert (told.end, told.serial, told.charges) == ("accepted", 7, planned.charges)
+    [view] = state.caller_views()
+    assert (view.end, view.serial, view.charges) == ("accepted", 7, planned.charges)
 
 
 def test_a_commission_whose_asking_failed_is_not_waited_for():
@@ -153,8 +153,8 @@ def test_a_commission_whose_asking_failed_is_not_waited_for():
     )
     state.failed("k", "Unavailable: away")
     assert not state.waiting
-    [told] = state.told()
-    assert (told.end, told.note) == (None, "Unavailable: away")
+    [view] = state.caller_views()
+    assert (view.end, view.note) == (None, "Unavailable: away")
 
 
 def test_an_expired_commission_may_be_rejected_and_not_accepted():
@@ -163,5 +163,5 @@ def test_an_expired_commission_may_be_rejected_and_not_accepted():
         "k", PlannedCommission(Behaviour.HELD, "k", "u", "p", {VM: 1}, frozenset({"accepted"}))
     )
     state.given_up("k")
-    [told] = state.told()
-    assert told.ends == {"rejected", "cancelled"}
+    [view] = state.caller_views()
+    assert view.ends == {"rejected", "cancelled"}
