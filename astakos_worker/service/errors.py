@@ -64,8 +64,8 @@ class Unavailable(CommissionError):  # noqa: N818
 class NewerRecord(Unavailable):
     """Raised when this version cannot read the commission.
 
-    A newer version of this package wrote it: upgrade this service. The same error is raised for a record that no version can read and that an
-    operator finds with `astakos-worker ledger unreadable`.
+    A newer version of this package wrote it: upgrade this service. Or no version can read it: then
+    an operator finds it with `astakos-worker ledger unreadable`.
     """
 
 

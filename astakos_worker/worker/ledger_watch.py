@@ -7,6 +7,7 @@ ledger: an address was changed by mistake, say (F101). Either way the lane is di
 broker and ledger are one server, and every process ended together with it, a loss is not noticed.
 """
 
+import re
 from typing import Any
 
 import redis
@@ -16,6 +17,9 @@ from astakos_worker.ledger.contract import ServerLedger
 from astakos_worker.ledger.redis.capacity import LIMIT
 
 log = structlog.get_logger(__name__)
+
+#: An id as `identify.lua` is given it.
+_ID = re.compile("[0-9a-f]{16}")
 
 
 class LedgerWatch:
@@ -43,8 +47,9 @@ class LedgerWatch:
     def exchange(self) -> None:
         """Learn the id and the counts that other processes left elsewhere, and leave our counts."""
         try:
-            if its_id := self._elsewhere.get(self._id):
-                self._ledger.remember_id(str(its_id))
+            its_id = str(self._elsewhere.get(self._id) or "")
+            if _ID.fullmatch(its_id):  # rubbish proves nothing: the ledger's own id replaces it
+                self._ledger.remember_id(its_id)
             there: Any = self._elsewhere.hgetall(self._counts)
             counts = {lane: n for lane, text in there.items() if (n := _count(text)) is not None}
             for lane in there.keys() - counts.keys():

@@ -78,6 +78,7 @@ def test_rubbish_among_the_counts_ends_no_watch_and_is_replaced(places, rubbish)
     ledger, _, broker = places
     ledger.put("a")
     broker.server.hset("astakos:test:writes", mapping={LANE: rubbish, "other": rubbish})
+    broker.server.set("astakos:test:ledger", rubbish)
     watch = LedgerWatch(ledger.ledger, broker.server, "test")
     watch.exchange()
     watch.look()
