@@ -7,6 +7,7 @@ error is one red line; `--debug` shows the traceback. Nothing imports this folde
 
 import importlib
 import importlib.util
+import logging
 import sys
 import traceback
 from typing import Any, NoReturn
@@ -90,6 +91,8 @@ class Commands(click.Group):
 def main(debug: bool) -> None:
     """Quota commissions of Synnefo services, carried out exactly once over Celery."""
     del debug  # `invoke` reads it from the context
+    # The command prints its errors itself. Without a handler, logging would print them again.
+    logging.getLogger("astakos_worker").addHandler(logging.NullHandler())
 
 
 def _module(name: str) -> str:

@@ -40,7 +40,8 @@ class _HideSecrets(logging.Filter):
             if record.exc_info:
                 trace = "".join(traceback.format_exception(*record.exc_info))
                 if redacted(trace, exchange.secrets) != trace:
-                    record.exc_info = None
+                    # A record factory or a handler may have written the traceback already.
+                    record.exc_info = record.exc_text = None
         return True
 
 

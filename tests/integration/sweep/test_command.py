@@ -122,7 +122,7 @@ def test_it_is_narrowed_to_what_is_old(cloud, asked):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--older-than", "3w"], "is no time such as 90s, 10m, 2h or 1d"),
+        (["--older-than", "3w"], "is not a time such as 90s, 10m, 2h or 1d"),
         (["--serial", "0"], "--serial"),
         (["--by-beat"], "--list-is-right, --however-many"),
         (["--service", "a", "--all-services"], "either --service or --all-services"),

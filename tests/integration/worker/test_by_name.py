@@ -649,7 +649,7 @@ def test_a_decision_whose_request_never_comes_is_dead_with_the_reason(alone, clu
     assert alone.ask(ACCEPT, key="a typo")["state"] == "awaited"
     ours = Commissions(settings=cluster.settings)
     until(lambda: ours.get("a typo").state == "dead", within=20)
-    assert "its request never did" in ours.get("a typo").error["message"]
+    assert "its request never came" in ours.get("a typo").error["message"]
     with pytest.raises(UnknownKey):
         ours.accept("another typo")
 

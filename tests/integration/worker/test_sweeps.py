@@ -120,6 +120,7 @@ def test_of_two_sweeps_at_once_one_works(service):
 def test_what_somebody_else_settled_behind_our_back_is_an_alarm(service, client, sweep):
     """F69: absent from two lists, and its info says so too."""
     serial = service.issue("gone").outcome(10).serial
+    service.issue("still there").outcome(10)  # which proves whose token it is (F25)
     client.reject_commission(serial)
     assert sweep()["vanished"] == 1
     assert service.state("gone") == "vanished"

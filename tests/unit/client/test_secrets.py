@@ -139,3 +139,26 @@ def test_a_logger_may_be_given(peer, client_of, caplog):
         "POST /identity/v2.0/tokens",
         "GET /some/account/v1.0/resources",
     ]
+
+
+def test_no_traceback_holds_a_token_that_a_record_factory_has_written_already(
+    peer, answer, client, token, caplog
+):
+    """F62: the workers' own records are made with the text of the traceback in them."""
+
+    class Written(logging.LogRecord):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            if self.exc_info:
+                self.exc_text = logging.Formatter().formatException(self.exc_info)
+
+    peer.answers(answer.cut_off(f"HTTP/1.1 500 no\r\n{token}\r\n\r\n".encode()))
+    factory = logging.getLogRecordFactory()
+    logging.setLogRecordFactory(Written)
+    try:
+        with caplog.at_level(logging.DEBUG), pytest.raises(AstakosClientException):
+            client.issue_provisions([])
+    finally:
+        logging.setLogRecordFactory(factory)
+    assert "Failed to parse headers" in caplog.text
+    assert token not in caplog.text
