@@ -5,8 +5,8 @@
     .venv/bin/python -m bench --only waiting,quiet
     .venv/bin/python -m bench --auth-url URL --token TOKEN    against a real Astakos
 
-The tables go to the screen and the figures to a JSON file. Every run checks at its end that the
-users' holdings are what was accepted: nobody is fast by losing work.
+The tables go to the screen and the figures to a JSON file. At its end every run checks that the
+users' holdings are the sum of what was accepted, so no rival can be fast by losing work.
 """
 
 import argparse

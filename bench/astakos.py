@@ -1,6 +1,6 @@
-"""The Astakos that all run against: the shipped sandbox with a cost model, or a real one.
+"""The Astakos that all rivals use: the shipped sandbox with a cost model, or a real one.
 
-Each says how much was accepted, so that nobody is fast by losing work.
+Both say how much was accepted, so a rival that loses work is noticed.
 """
 
 import itertools
@@ -40,16 +40,16 @@ class Job:
 
 
 class Astakos:
-    """What is common: the users, in turn."""
+    """The users of an Astakos, and the lifecycles that are measured on it."""
 
     users: list[tuple[str, str]]  # and each one's project
 
     def given_back(self) -> AbstractContextManager[None]:
-        """Leave things as they were; the sandbox ends with the run."""
+        """Do nothing: the sandbox ends with the run."""
         return nullcontext()
 
     def jobs(self, number: int) -> list[Job]:
-        """So many lifecycles, spread over the users."""
+        """Return `number` lifecycles, spread over the users."""
         return [
             Job(f"bench-{_run}-{n}", user, project, {RESOURCE: 1})
             for n, (user, project) in zip(
@@ -59,7 +59,7 @@ class Astakos:
 
 
 class Sandbox(Astakos):
-    """The shipped one, in a process of its own."""
+    """The shipped sandbox, in a process of its own."""
 
     def __init__(self, folder) -> None:
         self.port = Port()
@@ -83,7 +83,7 @@ class Sandbox(Astakos):
         return self.control.audit()["events"].get("accepted", 0)
 
     def usage(self) -> tuple[int, int]:
-        """What the users' holdings say: units in use, and units that are pending."""
+        """Return the units of all users that are in use, and those that are pending."""
         mine = {f"user:{user}" for user, _ in self.users}
         rows = [
             row
@@ -94,22 +94,25 @@ class Sandbox(Astakos):
         return used, sum(row["usage_max"] for row in rows) - used
 
     def requests(self) -> int:
-        """How many requests about commissions it has had."""
+        """How many requests about commissions the sandbox has received."""
         counts = self.control.audit()["requests"]
         return sum(sum(row.values()) for name, row in counts.items() if "commissions" in name)
 
     def cost(self, preset: str = "none", **figures: float) -> None:
-        """Set what work costs."""
+        """Set the cost of each kind of work."""
         self.control.set_cost(preset, **figures)
 
 
 def settled(row) -> int:
-    """Units that are in use for good: Astakos' usage has the pending ones in it."""
+    """Return the units in use, without the pending ones that Astakos' usage includes."""
     return row["usage"] - row["pending"]
 
 
 class Real(Astakos):
-    """Somebody's: its own costs, and no control. What is used is given back at the end."""
+    """A real Astakos: it has its own costs and no control interface.
+
+    The quota that the runs take is given back at the end.
+    """
 
     def __init__(self, auth_url: str, token: str, room: int) -> None:
         self.auth_url, self.token = auth_url, token
@@ -136,11 +139,11 @@ class Real(Astakos):
         return sum(map(settled, rows)), sum(row["pending"] for row in rows)
 
     def requests(self) -> None:
-        """Nobody counts them."""
+        """Return nothing: a real Astakos does not count its requests."""
 
     @contextmanager
     def given_back(self) -> Iterator[None]:
-        """Release what the runs have taken, a commission a user, however they ended."""
+        """Give back the quota that the runs took, one commission a user; after an error too."""
         try:
             yield
         finally:

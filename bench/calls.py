@@ -1,6 +1,6 @@
-"""What a request handler pays: the time of one call, and the time until it knows what came of it.
+"""The waits of a request handler: the time of one call, and the time until the result is known.
 
-Calls of rivals alternate, one by one, so that whatever disturbs the machine disturbs all of them.
+Calls of rivals alternate one by one, so a disturbance of the machine disturbs all rivals.
 """
 
 import time
@@ -11,15 +11,15 @@ from bench.stage import Stage
 
 #: Seconds between two calls of a quiet lane, and of a busy one.
 QUIET, BUSY = 0.03, 0.01
-#: Calls of a rival on a busy lane before it is the other's turn.
+#: Calls of one rival on a busy lane before the turn of the other.
 TURN = 100
-#: Those who wait for answers in one turn on a busy lane.
+#: How many callers wait for results in one turn on a busy lane.
 ASKED = 10
 PATIENCE = 60
 
 
 def timed(times: list[float], call, *arguments, **options):
-    """Call, and note the milliseconds."""
+    """Make a call, add its milliseconds to `times`, and return its result."""
     began = time.perf_counter()
     result = call(*arguments, **options)
     times.append((time.perf_counter() - began) * 1000)
@@ -27,7 +27,7 @@ def timed(times: list[float], call, *arguments, **options):
 
 
 def quiet(stage: Stage, plain, ours, direct, number: int) -> dict[str, dict[str, list[float]]]:
-    """Each call alone, in turn, with time to be worked off before the next one."""
+    """Measure single calls, in turn. The work of each is done before the next call."""
     astakos = stage.astakos
     accepted, (used, _) = astakos.accepted(), astakos.usage()
     times: dict[str, list[float]] = {"issue()": [], "delay()": [], "accept()": []}
@@ -50,9 +50,9 @@ def quiet(stage: Stage, plain, ours, direct, number: int) -> dict[str, dict[str,
 
 
 def busy(stage: Stage, plain, ours, number: int, backlog: int) -> dict[str, dict[str, list[float]]]:
-    """Calls at the same pace for both, while a backlog keeps Astakos and the workers busy.
+    """Measure calls while a backlog keeps Astakos and the workers busy, at one pace for both.
 
-    In short turns: one that the disk or the machine is slow in is not one rival's alone.
+    The turns are short, so a moment in which the disk is slow does not hit one rival alone.
     """
     found: dict[str, dict[str, list[float]]] = {name: {"ms": []} for name in ("delay()", "issue()")}
     rivals = [(plain, "delay()", plain.enqueue), (ours, "issue()", ours.issue)]
@@ -71,7 +71,7 @@ def busy(stage: Stage, plain, ours, number: int, backlog: int) -> dict[str, dict
 
 
 def paced(times: list[float], call, jobs) -> None:
-    """Make a call for each job, one every so often."""
+    """Make a call for each job, one every `BUSY` seconds."""
     due = time.perf_counter()
     for job in jobs:
         timed(times, call, job)
@@ -80,7 +80,7 @@ def paced(times: list[float], call, jobs) -> None:
 
 
 def away(stage: Stage, ours, number: int) -> dict[str, dict[str, list[float]]]:
-    """Calls while the broker is away and the ledger is there: they succeed, and the drive rings."""
+    """Measure calls while the broker is away: they succeed, and a wake-up is sent later."""
     astakos = stage.astakos
     accepted, (used, _) = astakos.accepted(), astakos.usage()
     times: dict[str, list[float]] = {"issue()": [], "accept()": []}
@@ -95,7 +95,7 @@ def away(stage: Stage, ours, number: int) -> dict[str, dict[str, list[float]]]:
 
 
 def answers(stage: Stage, plain, ours, number: int) -> dict[str, dict[str, list[float]]]:
-    """How long until the caller knows the serial, and until it knows that the accept is done."""
+    """Measure the time until the caller knows the serial, and until it knows the accept is done."""
     used, _ = stage.astakos.usage()
     serial, settled = "to the serial, ms", "to settled, ms"
     found: dict[str, dict[str, list[float]]] = {
@@ -119,7 +119,7 @@ def answers(stage: Stage, plain, ours, number: int) -> dict[str, dict[str, list[
 
 
 def answers_busy(stage: Stage, plain, ours, number: int, backlog: int):
-    """The same for some who come all at once behind a backlog, in short turns."""
+    """Measure the same for callers that come all at once behind a backlog, in short turns."""
     serial, settled = "to the serial, ms", "to settled, ms"
     found: dict[str, dict[str, list[float]]] = {
         name: {serial: [], settled: []} for name in ("ours", "plain")
@@ -147,7 +147,7 @@ def answers_busy(stage: Stage, plain, ours, number: int, backlog: int):
 
 
 def settles(stage: Stage, plain, ours, number: int, rounds: int):
-    """All is decided when the clock starts: until then the workers are paused."""
+    """Measure accepts alone: the workers are paused until all commissions are decided."""
     astakos = stage.astakos
     found: dict[str, dict[str, list[float]]] = {
         rival.name: {"a second": []} for rival in (plain, ours)

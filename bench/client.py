@@ -1,11 +1,11 @@
-"""What a call of the client costs its caller: CPU, beside `requests` and `http.client`.
+"""Measures the CPU that a call of the client costs, beside `requests` and `http.client`.
 
     .venv/bin/python bench/client.py [--rounds N] [--calls N] [--json FILE]
 
-The sandbox runs in a process of its own. Each way of calling does the same work in turn, round
-after round, so that a busy machine is busy for all of them: it issues a commission (JSON out, JSON
-in), then looks at one (no body out, JSON in). The CPU time of the calling thread alone counts,
-system calls included; medians of the rounds, and the ratio to a kept `requests.Session`.
+The sandbox runs in a process of its own. Each client does the same work in turn, round after round,
+so a busy machine is busy for all of them. It issues a commission (JSON out, JSON in), then reads
+one (no body out, JSON in). Only the CPU time of the calling thread counts, system calls included.
+The figures are medians of the rounds, and ratios to a kept `requests.Session`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Throughput against one thing that varies: Astakos' delay, concurrency, backlog, the pool."""
+"""Measures throughput while one thing varies: Astakos' delay, concurrency, backlog, the pool."""
 
 from bench.lifecycles import turns
 from bench.rivals.queued import Ours, Plain

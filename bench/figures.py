@@ -1,4 +1,4 @@
-"""From samples to medians, ratios and aims: pure."""
+"""Computes medians, ratios and aims from samples. Pure."""
 
 import statistics
 from collections.abc import Callable
@@ -10,7 +10,7 @@ Results = dict[str, dict[str, dict[str, list[float]]]]
 
 
 def summary(samples: list[float]) -> dict[str, float]:
-    """Median and spread; for many samples the 99th of a hundred too."""
+    """Return median and spread; for many samples also the 99th percentile."""
     out = {
         "median": statistics.median(samples),
         "low": min(samples),
@@ -24,7 +24,7 @@ def summary(samples: list[float]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Aim:
-    """One row of what is aimed at."""
+    """One aim: a figure that must be reached."""
 
     text: str
     bound: float
@@ -32,7 +32,7 @@ class Aim:
     value: Callable[[Results], float]
 
     def row(self, results: Results) -> dict[str, Any] | None:
-        """What came of it; None where it was not measured."""
+        """The measured figure; None if it was not measured."""
         try:
             got = self.value(results)
         except KeyError:
@@ -43,7 +43,7 @@ class Aim:
 
 
 def by_rounds(scenario: str, ours: str, other: str, figure: str = "a second"):
-    """The median of the ratios of each round: what disturbs a round disturbs both."""
+    """Return the median of the rounds' ratios. A disturbance of a round disturbs both rivals."""
 
     def value(results: Results) -> float:
         found = results[scenario]
@@ -54,7 +54,7 @@ def by_rounds(scenario: str, ours: str, other: str, figure: str = "a second"):
 
 
 def by_median(scenario: str, ours: str, other: str, figure: str, *, p99: str = ""):
-    """The ratio of two medians; `p99` says of `both` or of `first` it is the p99."""
+    """Return the ratio of two medians; `p99`: of `both`, or of the `first`, the p99 instead."""
 
     def value(results: Results) -> float:
         a, b = (summary(results[scenario][name][figure]) for name in (ours, other))

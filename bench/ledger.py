@@ -1,11 +1,12 @@
-"""What the ledger's calls cost on a Valkey that writes to disk before it answers.
+"""Measures the cost of the ledger's calls on a Valkey that writes to disk before it answers.
 
     .venv/bin/python bench/ledger.py [--rounds N] [--json FILE]
 
-Microseconds of each call from one thread, p50 and p99, alone and with many records in one round
-trip; the server's CPU per record beside it, which on a busy machine is the steadier figure: the
-rest is the disk. Then what a record takes of the server's memory, with its index entries, at
-each stage of its life. The bare PING and SET of the same connection are there to compare with.
+One thread makes each call, alone and with many records in one round trip. The tables show p50 and
+p99 in microseconds, and the server's CPU for each record. On a busy machine the CPU varies less,
+since the rest of the time is the disk's. Then come the bytes of the server's memory that a record
+takes, with its index entries, at each stage of its life. PING and SET of the same connection are
+shown to compare with.
 """
 
 from __future__ import annotations

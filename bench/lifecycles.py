@@ -1,4 +1,4 @@
-"""Commission lifecycles a second: each rival in turn on the same Astakos, and what it used."""
+"""Measures lifecycles a second of each rival, in turn on one Astakos, and the CPU that it used."""
 
 import time
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ from bench.stage import Stage, wait_until
 
 
 class LostWorkError(Exception):
-    """Raised when a rival was fast by losing work, or by doing it twice."""
+    """Raised when a rival lost work or did it twice."""
 
 
 def run(stage: Stage, rival, jobs: Sequence[Job]) -> dict[str, float]:
-    """Figures of one run; the holdings are checked at its end."""
+    """Return the figures of one run; the users' holdings are checked at its end."""
     astakos = stage.astakos
     accepted, requests, number = astakos.accepted(), astakos.requests(), len(jobs)
     used, _ = astakos.usage()
@@ -20,11 +20,11 @@ def run(stage: Stage, rival, jobs: Sequence[Job]) -> dict[str, float]:
     began = time.perf_counter()
     rival.produce(jobs)
     produced = time.process_time()
-    # The last ones of those who batch by hand are left over until somebody sees to them.
+    # A rival that batches by hand has a last, incomplete batch, which must be sent too.
     finish(astakos, rival, accepted + number)
     took = time.perf_counter() - began
     if settings := getattr(rival, "settings", None):
-        ledger = rival.commissions._ledger  # noqa: SLF001 - nobody else has to know it
+        ledger = rival.commissions._ledger  # noqa: SLF001 - only this measurement needs it
         wait_until(lambda: not ledger.lane(settings.service).due, every=0.05)
     _, workers, server = (b - a for a, b in zip(cpu, cpu_of(stage, rival), strict=True))
     figures = {
@@ -55,7 +55,7 @@ def finish(astakos, rival, target: int) -> None:
 
 
 def check(astakos, expected: int) -> None:
-    """The users' holdings are what was accepted, and nothing is pending."""
+    """Raise `LostWorkError` unless the holdings are what was accepted, with nothing pending."""
     used, pending = astakos.usage()
     if (used, pending) != (expected, 0):
         raise LostWorkError(
@@ -69,7 +69,7 @@ def cpu_of(stage: Stage, rival) -> tuple[float, float, float]:
 
 
 def turns(stage: Stage, rivals, number: int, rounds: int) -> dict[str, dict[str, list[float]]]:
-    """`{rival: {figure: [of each round]}}`; every round begins with another rival."""
+    """Return `{rival: {figure: [of each round]}}`; every round begins with another rival."""
     found: dict[str, dict[str, list[float]]] = {rival.name: {} for rival in rivals}
     for n in range(rounds):
         first = n % len(rivals)

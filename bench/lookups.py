@@ -1,7 +1,7 @@
-"""Look-ups of users by many callers at the same time: a task each, gathered, and kept.
+"""Measures look-ups of users by many callers at once: a task for each, gathered, and cached.
 
-Rounds of all contenders alternate. Each caller asks for one name after the other, all callers for
-different ones, so that what is gathered is more than one name asked for often.
+Rounds of all contenders alternate. Each caller asks for one name after the other. All callers ask
+for different names, so a gathered request has several names in it.
 """
 
 import itertools
@@ -17,7 +17,7 @@ NAMES = [f"user{number:02}@example.org" for number in range(1, 17)]
 
 
 def asks(settings: Settings, plain) -> dict:
-    """How each contender finds the uuid of a name. "ours" is cold: it looks at nothing kept."""
+    """Return how each contender finds the uuid of a name. "ours" uses no cache."""
     cold = Lookups(settings=settings.model_copy(update={"names_kept": 0}), timeout=PATIENCE)
     cached = Lookups(settings=settings, timeout=PATIENCE)
     return {
@@ -30,10 +30,10 @@ def asks(settings: Settings, plain) -> dict:
 def measure(
     asks: dict, seconds: float, rounds: int, callers: int = 64
 ) -> dict[str, dict[str, list[float]]]:
-    """Answers a second, each contender for so long in each round."""
+    """Measure answers a second; each contender runs for the same time in each round."""
     found: dict[str, dict[str, list[float]]] = {name: {"a second": []} for name in asks}
     for ask in asks.values():
-        for name in NAMES:  # what is made once is made now, and what is kept is kept
+        for name in NAMES:  # open connections and fill caches before the clock starts
             ask(name)
     for _ in range(rounds):
         for contender, ask in asks.items():
@@ -42,7 +42,7 @@ def measure(
 
 
 def rate(ask, seconds: float, callers: int) -> float:
-    """Answers a second that so many callers got."""
+    """Return the answers a second that `callers` callers got."""
     start = threading.Barrier(callers + 1)
     end = 0.0
 

@@ -1,9 +1,9 @@
-"""What the outbox costs: a handler beside its own insert, and a relay for each row.
+"""Measures the cost of the outbox: for a handler beside its own insert, and for a relay per row.
 
     python -m bench.outbox
 
-It starts a PostgreSQL that does not sync its commits, so that what is measured is the work and
-not the disk, and a server for the ledger, which does sync.
+It starts a PostgreSQL that does not sync its commits, so the figures show the work and not the
+disk. The ledger's server does sync.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Line plots as SVG, by a little code of our own: they stand in the documentation as they are."""
+"""Draws line plots as SVG files for the documentation, without a plotting library."""
 
 import statistics
 from pathlib import Path

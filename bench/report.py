@@ -1,4 +1,4 @@
-"""The tables: on the screen, and for a page."""
+"""Prints the tables on the screen, and writes them for a page of the documentation."""
 
 from collections.abc import Iterator
 
@@ -66,7 +66,7 @@ def show(console: Console, title: str, names, rows) -> None:
 
 
 def markdown(results, aims) -> str:
-    """The same as a page's tables."""
+    """Return the same tables in Markdown."""
     parts = [lines(AIMS, rows_of_aims(aims))] if aims else []
     for name, found in results.items():
         names, *rows = rows_of(found)

@@ -1,10 +1,10 @@
-"""How many issue requests a second one core of the sandbox serves, with no cost model.
+"""Measures how many issue requests a second the sandbox serves on one core, with no cost model.
 
     .venv/bin/python bench/sandbox_issue.py [--requests N] [--connections N] [--state]
 
-The sandbox runs in a process of its own, held to one core; this process sends from another, over
-kept-alive connections and ready-made bytes, so that the sender is not what is measured. The CPU
-time of the sandbox per request is printed too: on a busy machine it is the steadier figure.
+The sandbox runs in a process of its own, held to one core. This process runs on another core and
+sends ready-made bytes over kept-alive connections, so the sender is not the limit. The CPU time of
+the sandbox for each request is printed too; on a busy machine it varies less.
 """
 
 from __future__ import annotations

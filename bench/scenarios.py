@@ -1,4 +1,4 @@
-"""What is measured, on which Astakos, how often: a short choice and a full one."""
+"""The list of scenarios: what each measures, on which Astakos, and in how many rounds."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,11 +22,11 @@ Found = dict[str, dict[str, list[float]]]
 
 @dataclass(frozen=True)
 class Cast:
-    """The stage, and everybody who may come on."""
+    """The stage and the rivals that may run on it."""
 
     stage: Stage
     full: bool
-    rounds: int  # how often rivals take turns
+    rounds: int  # how many times each rival runs
 
     def times(self, short: int, full: int) -> int:
         return full if self.full else short
@@ -53,7 +53,7 @@ class Cast:
 
     @cached_property
     def brokerless(self) -> Ours:
-        """A service whose broker is away; the ledger and the workers are there."""
+        """Return a service whose broker is away; its ledger and workers run."""
         port = Port()
         self.stage.closing.callback(port.close)
         rival = Ours(self.ours.workers)
@@ -63,7 +63,7 @@ class Cast:
 
     @cached_property
     def lookups(self) -> Settings:
-        """Of a service that looks up, with workers for it."""
+        """Return the settings of a service that looks names up, and start workers for it."""
         return self.stage.ours(queue=names.LOOKUPS).settings
 
     def all(self) -> list[Any]:
@@ -73,7 +73,7 @@ class Cast:
 
     @contextmanager
     def cost(self, **figures: Any) -> Iterator[None]:
-        """Let work cost so much; a real Astakos has costs of its own."""
+        """Set the sandbox's cost for a block. A real Astakos has its own costs."""
         set_cost = getattr(self.stage.astakos, "cost", None)
         if set_cost is None:
             yield
@@ -87,11 +87,11 @@ class Cast:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One table."""
+    """One table of figures, and the function that measures it."""
 
     title: str
     measure: Callable[[Cast], Found]
-    needs_control: bool = True  # of the sandbox: no real Astakos can be asked for it
+    needs_control: bool = True  # uses the sandbox's control interface, which Astakos lacks
     full_only: bool = False
 
 

@@ -1,4 +1,4 @@
-"""What grows: the ledger, a worker's memory, the sweep's list; and what a worker costs to start."""
+"""Measures the cost of many records, commissions and pending serials, and of a worker's start."""
 
 import resource
 import time
@@ -18,7 +18,7 @@ from bench.rivals.queued import Ours
 from bench.stage import Stage
 
 CHUNK = 500
-#: Serials that no Astakos reaches here.
+#: Serials from here on are larger than any that Astakos gives in a run.
 FAR = 10**12
 
 
@@ -42,7 +42,7 @@ def new_record(job, now: float):
 
 
 def growth(stage: Stage, sizes, number: int, rounds: int):
-    """Lifecycles a second with so many other open commissions in the ledger."""
+    """Measure lifecycles a second with many other open commissions in the ledger."""
     rivals = []
     for size in sizes:
         workers = stage.ours(database=stage.database())
@@ -59,7 +59,7 @@ def growth(stage: Stage, sizes, number: int, rounds: int):
 
 
 def memory(stage: Stage, ours, counts):
-    """MB of the larger worker after so many commissions."""
+    """Measure the memory, in MB, of the larger worker after many commissions."""
     found, done = {}, 0
     for count in counts:
         while done < count:
@@ -71,7 +71,7 @@ def memory(stage: Stage, ours, counts):
 
 
 def sweep(stage: Stage, sizes):
-    """One sweep over so many pending commissions that the ledger knows."""
+    """Measure one sweep over many pending commissions that the ledger knows."""
     found = {}
     for size in sizes:
         settings = stage.settings(
@@ -107,7 +107,7 @@ def sweep(stage: Stage, sizes):
 
 
 def start(stage: Stage, rounds: int):
-    """Seconds from the start of a worker process until it answers, and its memory then."""
+    """Measure the seconds until a new worker process answers, and its memory then."""
     found = {name: {"seconds": [], "MB": []} for name in ("ours", "plain")}
     for _ in range(rounds):
         for name, make in (("ours", stage.ours), ("plain", stage.plain)):

@@ -1,7 +1,7 @@
-"""One broker and ledger, one Astakos, and two worker processes of each rival, all up at once.
+"""Runs one broker and ledger, one Astakos, and two worker processes of each rival, all at once.
 
-All rivals use the same server, which writes to disk before it answers (`appendfsync always`), and
-the same Astakos. Workers that have nothing to do cost next to nothing, so rivals can take turns.
+All rivals use the same Astakos and the same server, which writes to disk before it answers
+(`appendfsync always`). Idle workers use hardly any CPU, so the rivals can take turns.
 """
 
 import itertools
@@ -37,15 +37,15 @@ class Workers:
 
     def __init__(self, processes: list[Process]) -> None:
         self.processes = processes
-        #: Of a service that they work for; plain Celery has none.
+        #: The settings of the service of these workers; plain Celery has none.
         self.settings: Settings | None = None
 
     def cpu(self) -> float:
-        """Seconds of CPU that they have used."""
+        """Return the seconds of CPU that the processes have used."""
         return sum(sum(psutil.Process(p.pid).cpu_times()[:2]) for p in self.processes)
 
     def memory(self) -> float:
-        """MB of the largest."""
+        """Return the MB of memory of the largest process."""
         return max(psutil.Process(p.pid).memory_info().rss for p in self.processes) / 2**20
 
     def pause(self) -> None:
@@ -61,7 +61,7 @@ class Workers:
 
 
 class Stage:
-    """Everything that runs; a `with` block ends it."""
+    """All servers and workers of a run; they end with the `with` block."""
 
     def __init__(self, folder: Path, make_astakos: Callable[[Path], object]) -> None:
         self.folder = folder
@@ -76,7 +76,7 @@ class Stage:
         self.token_file = folder / "token"
         self.token_file.write_text(self.astakos.token)
         self.token_file.chmod(0o600)
-        # What the plain rival reads, as a service and as a worker.
+        # The plain rival reads these, in its service and in its workers.
         os.environ |= {
             "BENCH_BROKER_URL": f"{self.url}/2",
             "BENCH_AUTH_URL": self.astakos.auth_url,
@@ -122,13 +122,13 @@ class Stage:
     # --- Workers ------------------------------------------------------------------------------
 
     def database(self) -> int:
-        """An empty database of the server: for a ledger, and a broker, of somebody's own."""
+        """Return the number of an empty database, for the ledger and broker of one rival."""
         number = next(self.databases)
         Redis.from_url(f"{self.url}/{number}").flushdb()
         return number
 
     def settings(self, database: int | None = None, **more: object) -> Settings:
-        """What a service of ours is configured with; by default broker and ledger are apart."""
+        """Return settings of our service. By default broker and ledger have two databases."""
         broker, ledger = (0, 1) if database is None else (database, database)
         urls = {"broker_url": f"{self.url}/{broker}", "ledger_url": f"{self.url}/{ledger}"}
         return Settings(**urls, **more)
@@ -143,7 +143,7 @@ class Stage:
         database: int | None = None,
         **more: object,
     ) -> Workers:
-        """Workers as they are shipped."""
+        """Return our workers, as they are shipped."""
         settings = self.settings(database, **more)
         environment = {
             "ASTAKOS_BROKER_URL": settings.broker_url,
@@ -167,7 +167,7 @@ class Stage:
     def plain(
         self, *, count: int = WORKERS, threads: int = THREADS, queue: str = "plain"
     ) -> Workers:
-        """Workers of plain Celery, with the same flags."""
+        """Return workers of plain Celery, with the same options."""
 
         def words(name: str) -> list[str]:
             line = ["celery", "-A", "bench.rivals.plain", "worker", "-Q", queue, "-n", f"{name}@%h"]
@@ -210,12 +210,12 @@ class Stage:
         return self.redis.info("commandstats").get("cmdstat_lpush", {}).get("calls", 0)
 
     def commands(self) -> int:
-        """How many commands the server was sent so far, those inside scripts left out."""
+        """How many commands the server was sent so far, without those inside scripts."""
         return self.redis.info("stats")["total_commands_processed"]
 
 
 def wait_until(true: Callable[[], bool], within: float = 300, every: float = 0.02) -> None:
-    """Return when it is true; an error if it is not in time."""
+    """Return when `true()` is true; `TimeoutError` after `within` seconds."""
     end_ = time.monotonic() + within
     while not true():
         if time.monotonic() > end_:

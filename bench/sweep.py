@@ -1,18 +1,19 @@
-"""What a sweep costs with 1,000, 10,000 and 100,000 commissions pending.
+"""Measures the cost of a sweep with 1,000, 10,000 and 100,000 pending commissions.
 
     .venv/bin/python bench/sweep.py [--sizes 1000 10000] [--json FILE]
 
-Of what is pending in a sandbox eight tenths are live and in the ledger, a tenth is somebody
-else's, and a tenth orphans of ours. A real Valkey that writes to disk before it answers, a real
-sandbox over HTTP; each sweep in a process of its own, as in a worker: four requests at a time.
+Of the pending commissions, eight tenths are live and in the ledger, one tenth is foreign, and one
+tenth are orphans of ours. The ledger is on a real Valkey that writes to disk before it answers.
+The sandbox is asked over HTTP. Each sweep runs in a process of its own, with four requests at a
+time, as in a worker.
 
-  first    everything is new: what nobody explains is looked at, and waits in quarantine
+  first    everything is new: the sweep looks at unexplained commissions and quarantines them
   second   the same again: nothing is new
-  reject   the quarantine is over: the orphans are decided
-  settle   a worker looks at each once more and rejects them, fifty at a time
+  reject   the quarantine is over: the sweep decides to reject the orphans
+  settle   a worker looks at each orphan once more and rejects them, fifty at a time
 
-Seconds, the worker's own CPU, requests to Astakos, and by how much the process has grown beyond
-what it was before the sweep; the growth for an empty list is taken off.
+The table shows seconds, the CPU of the process, requests to Astakos, and the growth of the
+process's memory during the sweep, minus the growth of a sweep of an empty list.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """`astakos-worker reconcile usage`: a service's own usage against Astakos' quotas.
 
-Compares once, waits, looks closely at what differed, and only then, with `--fix`, repairs.
+Compares all holdings, waits, and reads those that differ a second time. With `--fix` it then
+repairs those that differ by the same figures in both looks.
 """
 
 import secrets
@@ -29,7 +30,7 @@ _INTERRUPTED = 130
 
 
 class CannotCountError(Exception):
-    """Raised when the service's function fails; nothing was compared, or repaired, after it."""
+    """Raised when the service's function fails; after that nothing is compared or repaired."""
 
 
 @click.command("usage", short_help="Compare usage with the quotas; repair.")
@@ -43,7 +44,7 @@ class CannotCountError(Exception):
     "--from",
     "path",
     metavar="MODULE.FUNCTION",
-    help="The function that counts; ASTAKOS_USAGE, or the service's own, if left out.",
+    help="The function that counts the usage; if left out, the service's own, or ASTAKOS_USAGE.",
 )
 @click.option("--user", "users", multiple=True, metavar="UUID", help="Only this user's holdings.")
 @click.option("--project", "projects", multiple=True, metavar="UUID", help="Only this project.")
@@ -51,7 +52,7 @@ class CannotCountError(Exception):
     "--resource",
     "resources",
     multiple=True,
-    help="Only this resource; also compared where the function names it nowhere.",
+    help="Only this resource. It is compared even if the function names it nowhere.",
 )
 @click.option(
     "--apart",
@@ -60,12 +61,12 @@ class CannotCountError(Exception):
     show_default=True,
     help="Seconds between the two looks that must agree.",
 )
-@click.option("--fix", is_flag=True, help="Repair; without this it is only shown.")
+@click.option("--fix", is_flag=True, help="Repair the differences; without it they are only shown.")
 @click.option("--force", is_flag=True, help="Repair also where the usage is over the limit.")
 @click.option(
     "--however-many",
     is_flag=True,
-    help="Repair even if so many differ that the service's figures are to be doubted.",
+    help="Repair even if so many differ that the service's figures may be wrong.",
 )
 @click.option(
     "--timeout",
@@ -79,9 +80,11 @@ class CannotCountError(Exception):
     type=click.IntRange(min=0),
     default=100,
     show_default=True,
-    help="Rows that are printed; 0: all.",
+    help="The most rows to print; 0: all.",
 )
-@click.option("--json", "as_json", is_flag=True, help="All of it as JSON, a line for a service.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print all as JSON, one line for each service."
+)
 def command(
     services: tuple[str, ...],
     path: str | None,
@@ -99,11 +102,12 @@ def command(
 ) -> None:
     """Compare a service's own usage with Astakos' quotas, and repair what differs.
 
-    What has anything pending is left alone; what differs is looked at twice. A repair is a
-    commission, issued by the workers, looked at once more, and only then accepted.
+    A holding with a pending commission is not compared. A holding that differs is looked at twice.
+    A repair is a commission. Workers issue it, the command looks at the holding once more, and only
+    then accepts the repair.
 
-    Needs the service's token, as a worker does. Exit status 0 if nothing differs (or all that did
-    has been repaired), 1 if something was left, 130 if interrupted.
+    Needs the service's token, as a worker does. Exit status: 0 if nothing differs, or all
+    differences were repaired; 1 if a difference is left; 130 if interrupted.
     """
     settings = Settings()
     scope = Scope(
@@ -112,7 +116,7 @@ def command(
         frozenset(resources),
     )
     lanes = services or (settings.service,)
-    # What makes no sense is said before anything is asked, or repaired.
+    # Errors of the arguments are reported before any request or repair.
     functions = {
         lane: _counting(path or settings.for_service(lane).usage or settings.usage)
         for lane in lanes
@@ -155,7 +159,7 @@ def _repairer(
 
 
 def _counting(path: str) -> Usage:
-    """Return the function that counts, as Celery finds an application: from here on."""
+    """Return the function that counts. It is looked for from the current directory on."""
     if not path:
         raise click.UsageError(
             "which function counts the service's usage? Name it with --from or in ASTAKOS_USAGE"
@@ -179,7 +183,7 @@ def _counting(path: str) -> Usage:
 
 
 def _compare(comparison: Comparison, reader: SnapshotReader, scope: Scope, apart: float) -> None:
-    """Look at everything, and after a while again at what differed."""
+    """Compare all holdings, wait `apart` seconds, and compare those that differ again."""
     with progress_bar() as bar:
         task = bar.add_task("reading usage and quotas", total=None)
         reader.step = lambda: bar.advance(task)
@@ -195,12 +199,12 @@ def _compare(comparison: Comparison, reader: SnapshotReader, scope: Scope, apart
 
 
 def _doubtful(comparison: Comparison, settings: Settings) -> bool:
-    """Stop where so much differs that the figures themselves must be wrong."""
+    """Stop the repairs if so many holdings differ that the service's figures may be wrong."""
     found, compared = len(comparison.differing), comparison.compared
     if not too_many(found, compared, floor=settings.brake_floor, share=settings.brake_share):
         return False
     comparison.stopped = (
-        f"{found} of {compared} holdings differ: does {comparison.service} count right? "
+        f"{found} of {compared} holdings differ: does {comparison.service} count correctly? "
         "Nothing was repaired; --however-many repairs them anyway."
     )
     return True

@@ -1,8 +1,8 @@
-"""Repairs drift by commissions like any other, each looked at again before it is accepted.
+"""Repairs drift with commissions. Each is looked at once more between its issue and its accept.
 
-A repair is issued, and so locked in, before the last look: what changes after that is another
-commission's and counts for itself. If the look finds the figures changed, the repair is rejected;
-if this process dies, its deadline rejects it.
+The repair is issued before the last look. So its quantity is fixed by then, and a change after the
+look comes from another commission, which counts by itself. If the look finds other figures, the
+repair is rejected. If this process dies, the deadline of the repair rejects it.
 """
 
 from collections.abc import Generator, Sequence
@@ -17,16 +17,16 @@ from astakos_worker.service.commissions import Commission, Commissions
 from astakos_worker.service.errors import CommissionError, OutcomeTimeout, Unavailable
 from astakosclient.errors import AstakosClientException
 
-#: Repairs that are pending together: one close look is for all of them.
+#: How many repairs are pending together; one look checks all of them.
 _TOGETHER = 50
 
-#: How a commission may end instead of being pending or settled.
+#: The errors of a commission that ended without being pending or settled.
 _ENDINGS = (AstakosClientException, CommissionError)
 
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What became of one finding: repaired, or why it was not."""
+    """The result for one finding: `done`, or the reason in `why`."""
 
     finding: DriftFinding
     done: bool
@@ -36,19 +36,19 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class Repairer:
-    """Repairs differences that two looks have shown. `run` is a part of the keys of one run."""
+    """Repairs differences that two looks found. `run` is part of every key of one run."""
 
     commissions: Commissions
     reader: SnapshotReader
     run: str
     force: bool = False
-    #: Seconds that workers have for issuing the repairs of a batch, and again for settling.
+    #: Seconds that workers have to issue the repairs of a batch, and as many to settle them.
     patience: float = 60.0
-    #: Seconds after which a repair that nobody decided is rejected.
+    #: Seconds after which an undecided repair is rejected.
     deadline: float = 3600.0
 
     def repair(self, findings: Sequence[DriftFinding]) -> Generator[Repair]:
-        """Repair each for itself; yield what became of each, as soon as it is known."""
+        """Repair each finding; yield the result of each as soon as it is known."""
         for start in range(0, len(findings), _TOGETHER):
             yield from self._batch(findings[start : start + _TOGETHER])
 
@@ -85,7 +85,7 @@ class Repairer:
                 reject=[key for key, why in against.items() if why],
             )
         except BaseException:
-            # Undecided, they would keep quota from their users until their deadline.
+            # Undecided repairs would reserve their users' quota until the deadline.
             self._give_up([commission for _, commission in issued])
             raise
         until = self._now() + self.patience
@@ -118,7 +118,7 @@ class Repairer:
             outcome = commission.outcome(self._left(until))
         except OutcomeTimeout:
             self.commissions.resolve(reject=[commission.key])
-            return f"not issued within {self.patience:g} s, and given up: do workers run?"
+            return f"not issued within {self.patience:g} s, so it was rejected: do workers run?"
         except Unavailable:
             raise
         except _ENDINGS as error:
@@ -126,7 +126,7 @@ class Repairer:
         return "" if outcome.state == State.PENDING else f"{outcome.state}: {outcome.reason}"
 
     def _give_up(self, commissions: Sequence[Commission]) -> None:
-        with suppress(CommissionError):  # the ledger is away: their deadline rejects them
+        with suppress(CommissionError):  # if the ledger is away, the deadline rejects them
             self.commissions.resolve(reject=[commission.key for commission in commissions])
 
     def _now(self) -> float:

@@ -14,7 +14,7 @@ from astakos_worker.engine.drift.compare import Agreement, DriftFinding
 
 @dataclass(slots=True)
 class Comparison:
-    """What a run found, and the repairs that it made."""
+    """The findings of a run, and its repairs."""
 
     service: str
     compared: int = 0
@@ -31,7 +31,7 @@ class Comparison:
 
     @property
     def left(self) -> int:
-        """How many still differ, or cannot be compared at all."""
+        """How many holdings still differ or could not be compared."""
         counts = self.counts
         return counts[Agreement.DIFFERS] + counts[Agreement.UNKNOWN] - counts["repaired"]
 
@@ -69,8 +69,8 @@ class Comparison:
 
 
 def show_comparison(console: Terminal, comparison: Comparison, *, rows: int, fix: bool) -> None:
-    """Print what differs in at most `rows` rows (0: all), and the repairs."""
-    # On a narrow terminal a uuid is folded and never cut short.
+    """Print the differences, in at most `rows` rows (0: all), and the repairs."""
+    # On a narrow terminal a uuid is folded, and never cut.
     whose = [Column(name, overflow="fold") for name in ("project", "user", "resource")]
     why = Column("why", overflow="fold")
     table = Table(*whose, "own", "Astakos", "differs", why, box=None)
@@ -90,16 +90,16 @@ def show_comparison(console: Terminal, comparison: Comparison, *, rows: int, fix
         console.print(table)
     if rows and len(listed) > rows:
         console.print(f"... and {len(listed) - rows} more: --rows 0 or --json shows all")
-    said = {str(Agreement.DIFFERS): "differ"}
+    words = {str(Agreement.DIFFERS): "differ"}
     counts = ", ".join(
-        f"{n} {said.get(name, name)}" for name, n in sorted(comparison.counts.items()) if n
+        f"{n} {words.get(name, name)}" for name, n in sorted(comparison.counts.items()) if n
     )
     done = "" if fix or not comparison.differing else " (nothing was changed; --fix repairs)"
     service, compared = comparison.service, comparison.compared
     console.print(f"{service}: {compared} holdings compared: {counts or 'all agree'}{done}")
     if not comparison.compared:
         console.print(
-            "The function counted nothing: name the resources to be compared with --resource."
+            "The function counted nothing: name the resources to compare with --resource."
         )
     if comparison.stopped:
         console.print(cell(f"Stopped: {comparison.stopped}", "bold red"))
