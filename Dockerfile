@@ -8,7 +8,7 @@ RUN python -m venv /opt/astakos \
  && /opt/astakos/bin/pip install --no-cache-dir --constraint constraints.txt '.[sandbox]' flower
 
 FROM python:3.11-slim
-# What may be written is below /data, and nothing runs as root.
+# Programs write only below /data, and none runs as root.
 RUN useradd --system --uid 10001 --home-dir /data --no-create-home astakos \
  && install --directory --owner=astakos --mode=0750 /data
 COPY --from=build /opt/astakos /opt/astakos

@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-# Files of tests that run at once: most of them wait more than they compute.
+# How many files of tests run at once. Most tests wait more than they compute.
 JOBS   ?= 3
 READY  := $(VENV)/.ready
 
@@ -23,12 +23,12 @@ quick: format types unit  ## format, lint, types and the unit tests in under a m
 unit: $(READY)  ## the unit tests that take no longer than two seconds each
 	$(BIN)/python -m pytest --quiet --numprocesses 2 --dist worksteal -m 'not long' tests/unit
 
-# EVERYTHING=1: fail, rather than leave out the tests that lack a server.
+# EVERYTHING=1: fail if a test lacks its server. Without it such tests are left out.
 test: $(READY)  ## the whole test suite: make test JOBS=3
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder \
 	  $(if $(EVERYTHING),--leave-none-out)
 
-# FULL=1: everything, with plots; AUTH_URL=... TOKEN=...: against a real Astakos.
+# FULL=1: all scenarios, with plots. AUTH_URL=... TOKEN=...: against a real Astakos.
 bench: export ASTAKOS_TOKEN := $(or $(TOKEN),$(ASTAKOS_TOKEN))
 bench: $(READY)  ## beside direct calls and plain Celery; make bench FULL=1 for everything
 	@$(BIN)/python -m bench $(if $(FULL),--full --plots docs) \
@@ -52,7 +52,7 @@ outbox-kills: $(READY)  ## kill services, relays and the ledger at random, and t
 dist: $(VENV)/.ready-release  ## build the release, check it, and run the demo from it in an empty environment
 	@$(BIN)/python -m tests.package
 
-# PYTHONS="/path/to/python3.12 ...": these, instead of those that are found.
+# PYTHONS="/path/to/python3.12 ...": use these, instead of searching for others.
 pythons: $(READY)  ## the unit tests, and a few others, under each other Python that is promised and found
 	@$(BIN)/python -m tests.package.pythons $(PYTHONS)
 
@@ -76,7 +76,7 @@ format: $(READY)  ## format the code, and fix what the linter can fix
 clean:  ## remove what was made here, and the environment
 	rm -rf $(VENV) run build dist .mypy_cache .ruff_cache .hypothesis
 
-# Installed once; again only when what is to be installed has changed.
+# Packages are installed once, and again only after pyproject.toml or constraints.txt has changed.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3'; exit 1; }

@@ -1,6 +1,6 @@
-"""`python -m tests.chaos`: thousands of commissions on a real stack full of faults, and the proof.
+"""`python -m tests.chaos`: thousands of commissions on a real stack with many faults, and a proof.
 
-Status 0: proven; 1: something differs; 130: interrupted.
+Exit status 0: proven; 1: something differs; 130: interrupted.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
-"""Carries out the timetables of faults: one thread for the machine's, one for those of Astakos.
+"""Makes the faults of both timetables: one thread for the machine, one for Astakos.
 
-A fault whose time has passed, because the one before took longer, comes at once. At the end every
-process runs again and nothing goes wrong any more.
+If a fault takes long, the next one may be late; it is then made at once. At the end every process
+runs again, and no more faults are made.
 """
 
 import threading

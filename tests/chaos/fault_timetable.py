@@ -1,8 +1,9 @@
-"""What goes wrong, and when: two timetables of faults, drawn from a seed. Pure.
+"""Draws two timetables of faults from a seed. Pure.
 
-One is the machine's: processes are killed and paused, servers swapped, the broker's data lost. The
-other is Astakos': it cuts, hangs, errs, restarts. So the two meet in every combination. Each goes
-through all its kinds, then again in a new order: every kind happens at least once in a run.
+One has faults of the machine: processes are killed and paused, servers are swapped, the broker's
+data is lost. The other has faults of Astakos: it cuts connections, hangs, answers with errors, and
+restarts. Both run at the same time, so their faults meet in every combination. Each timetable goes
+through all its kinds of faults, then again in a new order, so every kind happens in a run.
 """
 
 import random

@@ -1,7 +1,7 @@
-"""What a run was like: counted from the workers' logs, the ledger's records and Astakos' audit.
+"""Counts the events of a run in the workers' logs, the ledger's records and Astakos' audit.
 
-For people: nothing of the verdict rests on it. A worker that is killed loses what it was about to
-log, so that counts from logs are at least so many.
+The figures are for readers; the proof does not use them. A killed worker loses its unwritten log
+lines, so a count from logs may be too low.
 """
 
 import re

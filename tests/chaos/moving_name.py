@@ -1,4 +1,4 @@
-"""Two servers behind one name, as a managed service has them. The name moves; connections stay.
+"""Runs two servers behind one name, as a managed service does. The name moves; connections stay.
 
 Broker and ledger are on one server, and a second server replicates it. A fail-over hands the work
 to the second one without losing a write, as an operator's tool does. Then the name leads to the new

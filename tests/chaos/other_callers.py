@@ -1,8 +1,9 @@
-"""Callers that are not the service's handlers: those by name, and those with a client of their own.
+"""Two more kinds of callers: a program that calls tasks by name, and one with its own client.
 
-By name: a Celery program sends whole requests and, since such a message is only as safe as the
-broker until a worker has it, sends them again until the ledger knows them. With its own client:
-it issues without any tag, hands the serials over to be accepted or rejected, and forgets them.
+The first is a Celery program that sends whole requests. Until a worker has such a message, it is
+only as safe as the broker. So the program sends the requests again until the ledger knows them. The
+second issues commissions without a tag, gives their serials to the workers to accept or reject,
+and forgets them.
 """
 
 import threading

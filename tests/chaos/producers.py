@@ -1,7 +1,7 @@
 """Several processes of the service, each with handlers in many threads, on one plan.
 
-A commission that is asked for twice is asked for by two processes. What each was told comes back
-over a pipe; a process whose pipe is cut has lost who asked for it, and ends.
+If a commission is issued twice, two processes issue it. Each process sends the outcomes that it was
+told over a pipe. A process whose pipe is cut has lost its parent, and ends.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""The outcome as it is read: the figures of the run, and the demonstration's proof; or as JSON."""
+"""Prints the figures of a run and the demonstration's proof, or returns them as JSON."""
 
 from typing import Any
 

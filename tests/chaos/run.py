@@ -1,7 +1,7 @@
-"""The order of a run: start, fire into the storm, calm, settle, sweep, prove.
+"""The phases of a run: start, fire into the storm, calm, settle, sweep, prove.
 
-The proof is the demonstration's: what the callers were told against Astakos' own books, to the
-last counter. Everything is run from the caller's thread, so that Ctrl-C ends all of it.
+The proof is that of the demonstration: it compares the outcomes that the callers were told with
+Astakos' own figures, to the last counter. The caller's thread runs all phases, so Ctrl-C ends them.
 """
 
 import time
@@ -62,7 +62,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it: the demonstration's verdict, and what the run was like."""
+    """The result of a run: the demonstration's proof, and the figures."""
 
     result: ProofResult
     figures: figures.Figures

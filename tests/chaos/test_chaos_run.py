@@ -1,7 +1,7 @@
-"""A short storm over a real stack: whatever happens, Astakos' books add up in the end.
+"""A short storm over a real stack: at the end Astakos' holdings are the sum of what was accepted.
 
-`make chaos` runs longer ones. One that fails has found a defect: its directory is kept and its
-seed named, and `docs/chaos.md` says how to read them.
+`make chaos` runs longer storms. A run that fails has found a defect: its directory is kept and its
+seed is named. `docs/chaos.md` says how to read them.
 """
 
 import json

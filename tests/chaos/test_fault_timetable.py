@@ -1,4 +1,4 @@
-"""A storm is drawn from its seed, and what a run is long enough for happens in it."""
+"""A storm is drawn from its seed. If a run is long enough, every kind of fault happens in it."""
 
 import itertools
 

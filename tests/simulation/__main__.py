@@ -1,4 +1,4 @@
-"""`python -m tests.simulation`: more schedules than the tests try, or one of them again.
+"""`python -m tests.simulation`: tries more schedules than the tests do, or repeats one of them.
 
 python -m tests.simulation                                all single faults, 20,000 drawn
 python -m tests.simulation --random 1000000 [--seed 0]    so many drawn, with many faults each

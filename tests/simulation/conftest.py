@@ -1,4 +1,4 @@
-"""A simulation writes no log lines, and how much of it runs is the environment's to say."""
+"""Turns log lines off for simulations. The environment says how many schedules are tried."""
 
 import os
 

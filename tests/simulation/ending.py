@@ -1,7 +1,8 @@
-"""What must hold at the end: no more faults, and nothing left to do for drive and sweep.
+"""Checks the promises that must hold at the end of a run, after the last fault.
 
-Then nothing of ours is pending in Astakos. Every commission has ended as it was decided. Callers
-were told the truth. The holdings are exactly the sum of the accepted commissions.
+Drive and sweep have nothing left to do. Then nothing of ours is pending in Astakos. Every
+commission has ended as it was decided. Callers were told the true outcome. The holdings are exactly
+the sum of the accepted commissions.
 """
 
 from collections import Counter

@@ -1,9 +1,9 @@
-"""When two moments of two runs are equal: then the same things can follow both.
+"""Compares moments of two runs. If two moments are equal, the same steps can follow both.
 
-A moment is read when every process waits. It consists of what the ledger and Astakos hold, what
-the oracle remembers, and, for each process, its position in the code and its local variables,
-which are read from its frames. Times count from now, so that a run that is a second late equals
-one that is not. Left out is what decides nothing: histories, alarms, reports.
+A moment is read while every process waits. It consists of the contents of the ledger and Astakos,
+the memory of the oracle, and, for each process, its position in the code and its local variables,
+which are read from its frames. Times are relative to the present time. So a run that is a second
+late equals one that is not. Values that decide nothing are left out: histories, alarms, reports.
 """
 
 import functools

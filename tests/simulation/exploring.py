@@ -1,4 +1,4 @@
-"""Which schedules are tried: every single fault at every step, and as many drawn as are wanted."""
+"""Chooses the schedules to try: every single fault at every step, and drawn ones at random."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 

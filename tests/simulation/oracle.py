@@ -1,8 +1,8 @@
 """The oracle: checks the promises that must hold at every step.
 
-It sees each write of the ledger and each request that Astakos executes, when it happens, and it
-knows what callers were told. It never asks the engine. `ending.py` checks what must hold at the
-end of a run.
+It sees each write of the ledger and each request that Astakos executes, at the moment of the step.
+It knows what callers were told. It never asks the engine. `ending.py` checks the promises that must
+hold at the end of a run.
 """
 
 from collections import Counter, defaultdict

@@ -1,4 +1,4 @@
-"""What a world is made of: hosts, their processes, the time, and what is seen of a step."""
+"""The parts of a simulated world: hosts, their processes, the time, and the record of a step."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
-"""One run: a script, so many workers, a schedule; and what came of it.
+"""Runs one script with a number of workers under one schedule of faults, and returns the result.
 
-When the schedule has had its say, faults end, and drive and sweep go on until nothing changes.
+After the schedule's last fault there are no more faults. Drive and sweep go on until nothing
+changes.
 """
 
 import logging

@@ -1,8 +1,8 @@
 """The faults that are possible at a step, and the schedules that choose among them.
 
-A schedule is written as `12:crash 30:pause=61 44:delay=40`: the number of a step, and the fault
-there. It is an explicit list, or drawn from a seed. What a drawn one did is known in this form
-afterwards, and can be repeated exactly.
+A schedule is written as `12:crash 30:pause=61 44:delay=40`: the number of a step, and the fault at
+this step. A schedule is an explicit list, or it is drawn from a seed. After a run, a drawn schedule
+is known in this form too, and can be repeated exactly.
 """
 
 import random

@@ -1,7 +1,7 @@
-"""Scripts: what callers do, and what the ledger and Astakos hold before they begin.
+"""Scripts: the calls of callers, and the contents of the ledger and Astakos before the first call.
 
-A caller accepts it if its commission was refused, or if its decision came second. Any other error
-that a script does not expect is a violation.
+Two errors are no violation: the commission was refused, or another decision came first. Any other
+error that a script does not expect is a violation.
 """
 
 from collections.abc import Callable

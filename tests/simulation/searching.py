@@ -1,7 +1,7 @@
-"""A search for broken promises, in shares that several processes work on.
+"""Searches for broken promises. Several processes each take a share of the schedules.
 
-Its result is a tally: how many schedules were tried, how they ended, and the first promise that
-was broken, with the fewest faults that break it.
+The result is a tally: how many schedules were tried, how they ended, and the first promise that was
+broken, with the fewest faults that break it.
 """
 
 import itertools

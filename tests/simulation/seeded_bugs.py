@@ -1,6 +1,6 @@
-"""Bugs that the simulation must find: each breaks one rule of the engine, ledger or client.
+"""Bugs that the simulation must find. Each breaks one rule of the engine, ledger or client.
 
-Each is a function that patches the code under test; the test that uses it undoes that.
+Each bug is a function that patches the code under test. The test that uses it removes the patch.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,7 @@
-"""Astakos as a worker's client sees it: two steps for each request, before and after its work.
+"""A simulated Astakos. Each request is two steps, one before its work and one after it.
 
-The arithmetic is the sandbox's. A request may be lost, fail, or be executed after its caller has
-given up. Each executed request is shown to the oracle.
+The quota arithmetic is the sandbox's. A request may be lost, fail, or be executed after its caller
+has given up. The oracle sees each executed request.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,7 @@
-"""The in-memory ledger as a process sees it: each script is a step, and may fail as Redis does.
+"""The in-memory ledger in the simulation. Each script is one step, and may fail as with Redis.
 
-A round trip of several scripts is several steps: scripts of another connection may run between
-them, and a crash may cut the round trip short. Each write is shown to the oracle at once.
+A round trip of several scripts is several steps. Scripts of another connection may run between
+them, and a crash may end the round trip early. The oracle sees each write at once.
 """
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The simulation finds what is wrong: each seeded bug breaks one rule, and is found."""
+"""The simulation finds bugs: each seeded bug breaks one rule, and is found."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""The protocol under every single fault at every step, and under many at random (F1 to F80)."""
+"""Runs the protocol under every single fault at every step, and under random faults (F1 to F80)."""
 
 import itertools
 

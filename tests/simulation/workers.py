@@ -1,4 +1,4 @@
-"""A queue of wake-ups, the workers that take from it, their drives, and the sweeps.
+"""The queue of wake-ups, the workers that take wake-ups from it, the drives, and the sweeps.
 
 The bodies of the tasks and of the drive are those of `astakos_worker`, without Celery.
 """

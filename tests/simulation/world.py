@@ -1,8 +1,8 @@
 """Many processes in one thread, and a clock that moves only when all of them wait.
 
 A process is a greenlet that runs the engine's plain blocking code. It belongs to a host, and dies
-with it. Before each effect the process calls `step`. The schedule says what happens there: the
-process goes on, its host dies or stands still, another process goes first, or the effect fails.
+with the host. Before each effect the process calls `step`. The schedule decides what happens at the
+step: the process goes on, its host dies or halts, another process goes first, or the effect fails.
 """
 
 import heapq
