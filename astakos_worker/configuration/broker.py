@@ -1,8 +1,8 @@
-"""Celery's connections to the broker: kombu's Redis transport, in two things changed.
+"""Celery's connections to the broker: kombu's Redis transport with two changes.
 
-A channel keeps one client, where kombu makes one for every command: making a client costs more
-than most commands. And a connection whose server answers that it is the wrong one is closed, so
-that the next one follows the broker's name (`failover.py`).
+First, a channel keeps one client. kombu makes a client for every command, which costs more than
+most commands. Second, a connection is closed when its server answers that it is the wrong one. The
+next connection then follows the broker's name to the right server (`failover.py`).
 """
 
 from collections.abc import Iterator

@@ -11,7 +11,7 @@ import structlog
 _RESULT = 300
 
 
-#: Where these stand in a text, a reader of the log, or a terminal, would obey them.
+#: Control characters. A terminal, or a program that reads the log, would obey them.
 _CONTROLS: Final = re.compile(r"[^\t\x20-\x7e\xa1-\uffff\U00010000-\U0010ffff]|[\u2028-\u202e]")
 
 

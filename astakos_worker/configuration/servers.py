@@ -1,4 +1,4 @@
-"""The URLs of broker, ledger and results, in every form that is documented, and connections.
+"""Reads the URLs of broker, ledger and results, in every documented form, and makes connections.
 
 One server: `redis://[user:password@]host[:port][/database]`, `rediss://...` for TLS, and
 `unix://[user:password@]/path[?db=1]` or, as Celery spells it, `redis+socket://` for a socket.
@@ -160,7 +160,7 @@ def read_url(url: str) -> ServerUrl:
 
 
 class ForCelery(NamedTuple):
-    """A server as Celery is told of it."""
+    """A server in the form that Celery's settings need."""
 
     url: str
     #: For `broker_use_ssl` and `redis_backend_use_ssl`; None: no TLS.
@@ -170,7 +170,7 @@ class ForCelery(NamedTuple):
 
 
 def for_celery(url: str) -> ForCelery:
-    """Return a server as Celery is told of it. A URL of another kind is left as it is."""
+    """Return a server in the form that Celery's settings need; another kind of URL as it is."""
     if url.partition("://")[0].lower() not in _SCHEMES:
         return ForCelery(url, None, {})
     server = read_url(url)
@@ -323,7 +323,7 @@ def _login(username: str, password: str) -> dict[str, str]:
 
 
 def _quoted(server: ServerUrl) -> str:
-    """Return user and password as they stand in a URL, with their @."""
+    """Return user and password as a URL has them, with the @."""
     if not server.login:
         return ""
     return f"{quote(server.username, safe='')}:{quote(server.password, safe='')}@"

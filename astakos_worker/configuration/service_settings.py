@@ -21,7 +21,7 @@ Owner = Annotated[str, StringConstraints(pattern=r"^([A-Za-z_]\w*(\.\w+)*[.:][A-
 class ServiceSettings(BaseModel):
     """One named service."""
 
-    # A token may stand under a misspelt name, so errors do not show values (F62).
+    # The value of a misspelt setting may be a token, so errors do not show values (F62).
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     auth_url: str

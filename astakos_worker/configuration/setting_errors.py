@@ -1,6 +1,6 @@
-"""What the errors of settings say, and that they repeat nothing of what was given.
+"""Turns the errors of settings into texts that repeat no value.
 
-A token may stand under a misspelt name, so no value is ever shown (F62).
+The value of a misspelt setting may be a token, so no value is ever shown (F62).
 """
 
 from typing import TYPE_CHECKING

@@ -143,7 +143,7 @@ class Settings(BaseSettings):
 
     # The carriers of a lane.
     carriers: Annotated[int, Field(ge=1)] = 8
-    #: For each so many due records, one more carrier is woken.
+    #: Due records for one carrier: 32 due records wake two carriers by default.
     records_per_carrier: Annotated[int, Field(ge=1)] = 16
     heartbeat: Seconds = 1
     forgotten_after: Seconds = 4
@@ -170,8 +170,8 @@ class Settings(BaseSettings):
     owner: Owner = ""
     owner_batch: Annotated[int, Field(ge=1)] = 100
     owner_timeout: Seconds = 10
-    #: What to do, where there is no owner, with commissions that carry no tag; with ours that have
-    #: no record; and with undecided ones after their deadline.
+    #: What the sweep does without an owner: with commissions that have no tag of ours; with ours
+    #: that have no record; and with undecided ones after their deadline.
     foreign: Literal["report", "owner", "reject"] = "report"
     orphans: Literal["reject", "report"] = "reject"
     undecided: Literal["reject", "report"] = "reject"
@@ -317,7 +317,7 @@ class Settings(BaseSettings):
 class SettingsOfAService(Settings):
     """The settings that a service's process reads: those of workers alone are passed over.
 
-    A service may run with an environment that was made for workers. What is wrong with their
+    A service may run with an environment that was made for workers. A mistake in the workers'
     settings is no reason to refuse the service's calls.
     """
 

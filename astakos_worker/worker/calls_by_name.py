@@ -34,7 +34,7 @@ from astakosclient.errors import BadValue
 Call = Callable[[WorkerProcess, str, dict[str, Any]], dict[str, Any]]
 
 
-#: The state in a result of a decision whose key was used again before the message came (again).
+#: The state in the result of a decision whose key was used again before the message was delivered.
 _SUPERSEDED = "superseded"
 
 

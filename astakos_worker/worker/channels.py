@@ -1,9 +1,9 @@
-"""A worker's channels to the broker, which outlive messages that are none (F51).
+"""A worker's channels to the broker. A malformed message does not end them (F51).
 
 Celery's consumer survives most messages that it cannot read (`consuming.py`). But kombu builds the
 message first, and its errors end the worker: for text that is not JSON, for `null`, for a message
-without a delivery tag. Whoever runs the next worker would see it end the same way. So each message
-is read here first. One that kombu could not build is noted, and thrown away.
+without a delivery tag. The message would then end the next worker too. So each message is read here
+first. If kombu could not build the message, it is noted and thrown away.
 """
 
 import json
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 else:
     _Channel = object
 
-#: How reading a message goes wrong whose parts are of the wrong kind.
+#: The errors of reading a message whose parts have the wrong types.
 UNREADABLE = (TypeError, ValueError, LookupError, AttributeError, RecursionError)
 
 
@@ -40,7 +40,7 @@ def _check(channel: Any, raw: Any) -> None:
 
 
 class QoS(kombus.QoS):
-    """The messages that were delivered and not acknowledged; one that is none is thrown away."""
+    """The messages that were delivered and not acknowledged; a malformed one is thrown away."""
 
     def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
         """Give a message back to its queue."""

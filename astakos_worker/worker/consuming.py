@@ -22,8 +22,8 @@ from astakos_worker.worker.channels import UNREADABLE
 
 log = structlog.get_logger(__name__)
 
-#: How a task ends whose message is retried, or was not at fault: work that could not be done while
-#: the ledger was away is in the ledger, and another wake-up is sent for it.
+#: The errors of tasks whose message is retried or was not at fault. Work that could not be done
+#: while the ledger was away is still in the ledger, and another wake-up is sent for it.
 _NOT_ITS_FAULT = (Retry, Reject, Ignore, WorkerLostError, LedgerError, Unavailable)
 
 

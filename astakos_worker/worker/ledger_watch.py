@@ -3,8 +3,9 @@
 A ledger makes an id once, and each lane counts its writes. Both are remembered outside the ledger:
 in the memory of each process, and on the broker's server for processes that start later. A lane
 that has fewer writes than remembered has lost some (F68). A ledger with another id is another
-ledger: an address was changed by mistake, say (F101). Either way the lane is distrusted. Where
-broker and ledger are one server, and every process ended together with it, a loss is not noticed.
+ledger, for example because an address was changed by mistake (F101). In both cases the lane is
+distrusted. If broker and ledger are one server, and all processes ended together with it, a loss is
+not noticed.
 """
 
 import re
@@ -85,9 +86,9 @@ class LedgerWatch:
             log.error("ledger_nearly_full", used=round(share, 3))
         for lane in self._ledger.lanes():
             self._ledger.alarm(lane, "memory", text)
-        self._short = short  # only now: a lane whose alarm failed is tried again
+        self._short = short  # set last: if an alarm fails, the next look writes it again
 
 
 def _count(text: str) -> int | None:
-    """Return a count that the broker's server remembers; None if something else stands there."""
+    """Return a count that the broker's server remembers; None if the text is no count."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else None

@@ -5,7 +5,7 @@ from astakos_worker.engine.ports import Limits
 
 
 def limits_of(settings: Settings) -> Limits:
-    """Return the numbers by which the engine works."""
+    """Return the limits, times and policies that the engine uses."""
     return Limits(
         namespace=settings.namespace,
         quiet_horizon=settings.quiet_horizon,

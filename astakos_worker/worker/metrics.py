@@ -131,7 +131,7 @@ class Metrics:
         """Show the metrics over HTTP, in a thread; return the function that ends it."""
         try:
             server, thread = start_http_server(port, host, self.registry)
-        except OSError as error:  # a worker without metrics is better than no worker
+        except OSError as error:  # the worker must work without metrics too
             log.warning("metrics_unavailable", host=host, port=port, reason=str(error))
             return lambda: None
 

@@ -1,8 +1,8 @@
-"""Calls the owner's function that a setting names, and waits for it a bounded time.
+"""Calls the owner's function that a setting names, and waits a bounded time for its answers.
 
-The owner is the service's code in our process: it may raise, hang, or be missing. Each call runs
-in a thread of its own. While one call is running no other is made, so a database that hangs costs
-one thread.
+The owner is the service's code in our process. The function may raise an error, hang, or be
+missing. Each call runs in a thread of its own. While one call runs, no other is made, so a database
+that hangs costs one thread.
 """
 
 import threading

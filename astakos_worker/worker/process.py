@@ -1,4 +1,4 @@
-"""What one worker process has: its ledger, clients and heartbeat. Made after any fork.
+"""The parts of one worker process: its ledger, clients and heartbeat. They are made after any fork.
 
 The only module-level state of workers is here, behind `this_process()`.
 """

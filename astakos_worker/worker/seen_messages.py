@@ -1,8 +1,8 @@
-"""Which use of its key each decision by name was for when its message was first seen (F82).
+"""Notes, for each decision by name, the incarnation that its key had at the first delivery (F82).
 
-A broker may deliver a message a second time much later, and its key may have been used again by
-then. So before a message's decision is recorded, the ledger's server notes the incarnation that the
-key has now. A message that comes again decides for that incarnation, and for no later one.
+A broker may deliver a message a second time much later. By then the key may have been used again.
+So before a message's decision is recorded, the ledger's server notes the incarnation that the key
+has now. If the message comes again, it decides for that incarnation, and for no later one.
 """
 
 from collections.abc import Mapping

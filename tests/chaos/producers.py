@@ -80,7 +80,7 @@ class Producers:
 
     @property
     def snapshots(self) -> list[Snapshot]:
-        """Return how each stands."""
+        """Return the last report of each process."""
         with self._lock:
             return [report.snapshot for report in self._reports.values()]
 
@@ -97,7 +97,7 @@ class Producers:
 
     @property
     def waiting(self) -> bool:
-        """Return whether there is a commission of which more is to be heard."""
+        """Return whether there is a commission whose end a process still waits for."""
         return not self.ready or any(report.waiting for report in self._reports.values())
 
     @property
@@ -107,7 +107,7 @@ class Producers:
             return list(self._doubles)
 
     def end(self) -> list[CallerView]:
-        """End them all; return what they were told."""
+        """End all processes; return the outcomes that they were told."""
         for pipe in self._pipes:
             pipe.send("end")
         for listener in self._listeners:
@@ -117,7 +117,7 @@ class Producers:
         return merged(self._told.values())
 
     def kill(self) -> None:
-        """End what is left of them, as it is."""
+        """End the processes that still run, at once."""
         for process in self._processes:
             process.kill()
             process.join()
@@ -145,7 +145,7 @@ class Producers:
 
 
 def merged(lists: Iterable[Sequence[CallerView]]) -> list[CallerView]:
-    """Return one of each commission; of what two processes were told both must be so."""
+    """Return one view of each commission. If two processes issued it, both views must agree."""
     out: dict[str, CallerView] = {}
     for told in (told for each in lists for told in each):
         out[told.key] = _both(out[told.key], told) if told.key in out else told
@@ -163,8 +163,8 @@ def _both(one: CallerView, other: CallerView) -> CallerView:
 
 
 def produce(orders: Orders, pipe: Connection) -> None:
-    """Be the service until the order to end comes, and tell what it was told."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who started us
+    """Run the service until the order to end comes; then send the outcomes that it was told."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     logging.basicConfig(filename=orders.log, level=logging.INFO, format="%(asctime)s %(message)s")
     configure_logs()
     state = RunState()

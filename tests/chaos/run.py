@@ -37,7 +37,7 @@ _TICK = 0.2
 _SETTLED, _QUIET = 120.0, 90.0
 #: Seconds beyond the plan within which all calls must be made: a call waits out an outage.
 _LATE = 120.0
-#: So many sweeps must have found nothing to do before the books are read.
+#: So many sweeps must find nothing to do before Astakos' figures are read.
 _SWEEPS = 2
 #: Of so many commissions one is asked for by name.
 _BY_NAME = 40
@@ -50,7 +50,7 @@ _ENVIRONMENT = {"ASTAKOS_TIMES": "demo", "ASTAKOS_REFUSAL_WINDOW": "60"}
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a run is to be like."""
+    """The options of a run."""
 
     directory: Path
     seconds: float = 60.0  # over which calls and faults are spread
@@ -69,14 +69,14 @@ class Outcome:
 
 
 class CombinedState(RunState):
-    """The board of several processes: what each says of itself, added up."""
+    """The state of several processes: the sums of their reports."""
 
     def __init__(self) -> None:
         super().__init__()
         self.producers: Producers | None = None
 
     def snapshot(self) -> Snapshot:
-        """Return how everything stands now."""
+        """Return a copy of the present state."""
         here = super().snapshot()
         theirs = self.producers.snapshots if self.producers else []
         if not theirs:
@@ -93,7 +93,7 @@ class CombinedState(RunState):
 
 
 class Chaos:
-    """One run on a stack of its own, which is up inside `with`."""
+    """One run on a stack of its own. The stack runs inside `with ... .running()`."""
 
     def __init__(self, options: Options, state: CombinedState) -> None:
         self._options = options
@@ -104,14 +104,14 @@ class Chaos:
 
     @contextmanager
     def running(self) -> Iterator["Chaos"]:
-        """Have the stack up."""
+        """Start the stack, and stop it at the end of the block."""
         self._state.say("starting broker, sandbox, workers, beat")
         with self.stack as stack:
             self._state.say(f"the stack is up, in {stack.directory}")
             yield self
 
     def run(self) -> Outcome:
-        """Run it, and judge."""
+        """Run all phases; return the result of the proof."""
         stack, options, state = self.stack, self._options, self._state
         settings = Settings(times="demo", broker_url=stack.broker_url, ledger_url=stack.ledger_url)
         commissions = Commissions(settings=settings)
@@ -180,7 +180,7 @@ def _left_open(ledger: Ledger, lane: str) -> list[Discrepancy]:
 
 @dataclass(slots=True)
 class _Phases:
-    """The phases, each of which waits for something, and no longer than it may take."""
+    """The phases. Each waits for a condition, up to a limit in seconds."""
 
     stack: FailoverStack
     state: CombinedState
@@ -227,13 +227,13 @@ class _Phases:
     def settle(self) -> None:
         """Wait until every caller was told the end of each commission."""
         self.state.enter("settle")
-        self.state.say("it is calm; waiting to be told how each ended")
+        self.state.say("no more faults; the callers wait for the end of each commission")
         end = time.monotonic() + _SETTLED
         while self.producers.waiting and time.monotonic() < end:
             self._tick()
 
     def sweep(self) -> None:
-        """Wait until nothing of ours is pending or open, and has not been for some sweeps."""
+        """Wait until nothing of ours was pending or open during some sweeps."""
         self.state.enter("sweep")
         foreign = {made.serial for made in self.direct.foreign}
         quiet_since: int | None = None
@@ -244,7 +244,7 @@ class _Phases:
             if not self.observer.pending().keys() <= foreign or self.state.snapshot().counts.open:
                 quiet_since = None
             elif time.monotonic() < self._last_ghost_at:
-                continue  # a request that everybody has given up on is still to be executed
+                continue  # Astakos may still execute a request that its sender has given up
             elif quiet_since is None:
                 quiet_since, self.quiescence = lists, time.monotonic() - self._stopped_at
             elif lists >= quiet_since + _SWEEPS:
@@ -252,7 +252,7 @@ class _Phases:
         self.state.say(f"it is not quiet after {_QUIET:g} s", "red")
 
     def _behind(self, what: str, own: OwnClient) -> int:
-        """Do what goes on behind the service's back."""
+        """Make commissions directly in Astakos."""
         if what == "serials":
             return own.hand_over()
         if what == "orphans":
