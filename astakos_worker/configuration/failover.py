@@ -4,7 +4,7 @@ A managed Redis fails over behind one name: the name leads to the new master fro
 the old master turns into a replica. The old server still answers, so connections to it stay open.
 It answers writes with an error such as `READONLY`. On such an error these connections are closed,
 and all idle ones of their pool; the next try resolves the name again. The error is raised as a
-broken connection, so whoever sent the command retries it as after any broken connection.
+broken connection, so the sender of the command retries it as after any broken connection.
 """
 
 import re

@@ -127,7 +127,7 @@ class InTransaction:
         return row.key
 
     def _row(self, request: Request, key: str | None, options: Handling) -> NewRow:
-        # The key and the incarnation are made now: whoever sends the row again sends the same.
+        # The key and the incarnation are made now, so a row that is sent again has the same ones.
         checked = drafts.check(self._service, self._settings, request, key, **options)
         return rows.issue(self._service, request, checked)
 

@@ -37,7 +37,7 @@ class Progress:
     """What a relay has done, and how the outbox stands: `oldest` in seconds."""
 
     sent: int = 0
-    failed: int = 0  # rows that need a person, whoever met them
+    failed: int = 0  # rows that need a person, found by this relay or another process
     waiting: int = 0
     oldest: float = 0.0
     away: str = ""  # why nothing can be sent now

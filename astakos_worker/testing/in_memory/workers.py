@@ -51,7 +51,7 @@ class InMemoryWorkers:
         self._sweep = Sweep(astakos, ledger, clock, limits, self._ring)
         self._next_sweep = clock.now() + settings.sweep
         self._names = (f"carrier-{n}" for n in itertools.count(1))
-        # One worker for all threads of a test: whoever waits for the lock finds it done.
+        # All threads of a test share one worker: a thread may find its work done after the wait.
         self._lock = threading.RLock()
         self._busy = self._rung = False
 
