@@ -78,19 +78,19 @@ local function counter(name)
 end
 
 -- The ledger's time is the server's time plus an offset, because a server's clock may be set to
--- another time: then the offset takes the step back. Every call carries its process' estimate of the
--- ledger's time, by a monotonic clock, as its last two arguments: milliseconds, and the offset's
--- epoch. While the server's time does not fit the estimate, the estimate counts. So a step has no
--- effect from its first moment on, until `step` changes the offset.
--- For example: the server's clock is set back by 60 s. A call that estimates 12:00:00 runs at
+-- another time: then the offset takes the step back. Every call carries the bounds of the ledger's
+-- time that its process knows by a monotonic clock, as its last three arguments: the least and the
+-- most milliseconds, and the offset's epoch. While the server's time is outside the bounds, the least
+-- counts. So a step has no effect from its first moment on, until `step` changes the offset.
+-- For example: the server's clock is set back by 60 s. A call whose least is 12:00:00 runs at
 -- 12:00:00, though the server says 11:59:00. Within a second some process makes the offset 60 s.
-local EPOCH, ESTIMATE = table.remove(ARGV), tonumber(table.remove(ARGV))
+local EPOCH, MOST, LEAST = table.remove(ARGV), tonumber(table.remove(ARGV)), tonumber(table.remove(ARGV))
 local epoch, offset = string.match(redis.call('GET', N .. 'clock') or '', '^(%d+) (-?%d+)$')
 local clock = redis.call('TIME')
 local SERVER = clock[1] * 1000 + math.floor(clock[2] / 1000) + (tonumber(offset) or 0)
 local NOW = SERVER
-if ESTIMATE and EPOCH == (epoch or '0') then
-  if SERVER < ESTIMATE - 100 or SERVER > ESTIMATE + 1000 then NOW = ESTIMATE end
+if LEAST and EPOCH == (epoch or '0') then
+  if SERVER < LEAST - 100 or SERVER > MOST + 1000 then NOW = LEAST end
 end
 
 local function due(queue)

@@ -123,11 +123,11 @@ class Scripts:
         together: list[Call] = [("agree", "", []), *calls] if compares else list(calls)
         if not self._shas:
             self._load()
-        asked = self.clock.estimate()
+        asked = self.clock.monotonic()
         replies = self._evaluate(together, looks)
         if any(isinstance(reply, redis.exceptions.NoScriptError) for reply in replies):
             self._load()  # the server was replaced; repeating is safe, see above
-            asked = self.clock.estimate()
+            asked = self.clock.monotonic()
             replies = self._evaluate(together, looks)
         if looks and isinstance(memory := replies.pop(), dict):
             self._capacity.saw(memory)
@@ -141,8 +141,7 @@ class Scripts:
 
     def _evaluate(self, calls: Sequence[Call], looks: bool) -> list[Any]:
         """Return each reply or error; and last, if wanted, the server's figures of its memory."""
-        estimate = self.clock.estimate()
-        last = ("" if estimate is None else estimate, self.clock.epoch)
+        last = (*(self.clock.bounds() or ("", "")), self.clock.epoch)
         if len(calls) == 1 and not looks:  # a pipeline of one costs a tenth more
             return [self._call(partial(self._alone, *calls[0], last))]
 
@@ -174,22 +173,25 @@ class Scripts:
 
     # --- The server's clock -------------------------------------------------------------------
 
-    def _compare(self, reply: Any, asked: int | None) -> None:
+    def _compare(self, reply: Any, asked: float) -> None:
         """Compare the server's clock with ours; take back a step that it has made (F89)."""
         if isinstance(reply, Exception):
             return  # a server that refuses this refuses the calls beside it too
         server, epoch, agreed = int(reply[0]), str(reply[1]), int(reply[2])
-        answered = self.clock.estimate()
-        if asked is None or answered is None or epoch != self.clock.epoch:
+        then, now = self.clock.bounds(asked), self.clock.bounds()
+        if then is None or now is None or epoch != self.clock.epoch:
             # We know nothing of this epoch yet. The ledger's time has never been before `agreed`.
             step = min(0, step_of(server, agreed, server))
-            self.clock.reset(server - step, epoch)
+            self.clock.reset(server - step, epoch, asked)
         else:
-            step = step_of(server, asked, answered)
-            if step > 0 and agreed > asked + _AHEAD:
-                log.info("process_had_halted", seconds=(server - asked) / 1000)
-                self.clock.reset(server, epoch)
+            least, most = then[0], now[1]
+            step = step_of(server, least, most)
+            if step > 0 and agreed > least + _AHEAD:
+                log.info("process_had_halted", seconds=(server - least) / 1000)
+                self.clock.reset(server, epoch, asked)
                 return
+            if not step:
+                self.clock.saw(server, asked)
         if step:
             self._take_back(step, epoch)
 
@@ -198,12 +200,13 @@ class Scripts:
             f"the clock of the ledger's server was set by {step / 1000:+.1f} s: the ledger goes on "
             "by the time before; see that the server's clock is right"
         )
+        asked = self.clock.monotonic()
         [reply] = self._evaluate([("step", "", [step, epoch, text])], looks=False)
         if isinstance(reply, Exception):
             _translate(reply)
         server, now_epoch, done = int(reply[0]), str(reply[1]), reply[2]
         if not done:  # another process was first
-            self.clock.reset(server, now_epoch)
+            self.clock.reset(server, now_epoch, asked)
             return
         self.clock.epoch = now_epoch
         log.error("ledger_clock_stepped", seconds=step / 1000)

@@ -5,6 +5,8 @@ Connections that are open stay with the server that they were made to.
 
 import socket
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from astakos_worker.local.free_ports import LOOPBACK
@@ -16,6 +18,8 @@ class Forwarder:
     def __init__(self, target: int, address: str = LOOPBACK) -> None:
         self.target = target
         self.address = address
+        #: Seconds by which it holds each answer back, as a slow network does.
+        self.late = 0.0
         self._door = socket.create_server((address, 0), backlog=200)
         self.port: int = self._door.getsockname()[1]
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -41,13 +45,17 @@ class Forwarder:
         except OSError:
             caller.close()
             return
-        for one, other in ((caller, server), (server, caller)):
-            threading.Thread(target=_pump, args=(one, other), daemon=True).start()
+        for one, other, late in (
+            (caller, server, lambda: 0.0),
+            (server, caller, lambda: self.late),
+        ):
+            threading.Thread(target=_pump, args=(one, other, late), daemon=True).start()
 
 
-def _pump(source: socket.socket, sink: socket.socket) -> None:
+def _pump(source: socket.socket, sink: socket.socket, late: Callable[[], float]) -> None:
     with suppress(OSError):
         while data := source.recv(65536):
+            time.sleep(late())
             sink.sendall(data)
     with suppress(OSError):
         sink.shutdown(socket.SHUT_RDWR)

@@ -101,20 +101,42 @@ def test_while_the_store_is_away_the_hosts_time_is_the_best_guess(monotonic):
 # --- A server's clock that is set ---------------------------------------------------------------
 
 
-def test_before_any_answer_there_is_no_estimate(monotonic):
+def test_before_any_answer_there_are_no_bounds(monotonic):
+    clock = StoreClock(lambda: 1_000_000, monotonic)
+    assert clock.bounds() is None
+    clock.now()
+    assert clock.bounds() == (1_000_000, 1_000_000)
+
+
+def test_the_server_gave_its_time_after_we_asked(monotonic):
+    """F89: how long an answer was under way is how little we know."""
     clock = StoreClock(never, monotonic)
-    assert clock.estimate() is None
-    clock.saw(1_000_000)
-    monotonic.at += 2.5
-    assert clock.estimate() == 1_002_500
+    asked = monotonic.at
+    monotonic.at += 2
+    clock.saw(1_000_000, asked)
+    assert clock.bounds() == (1_000_000, 1_002_000)
+    assert clock.bounds(asked) == (998_000, 1_000_000)
+    clock.saw(1_001_900)
+    assert clock.bounds() == (1_001_900, 1_002_000)
+    clock.saw(1_002_500)  # a clock that is being adjusted
+    assert clock.bounds() == (1_002_500, 1_002_500)
+
+
+def test_bounds_widen_while_nothing_is_asked(monotonic):
+    """F89: in an idle hour two clocks may drift apart by 1.8 s; that is no step."""
+    clock = StoreClock(never, monotonic)
+    clock.saw(1_000_000, monotonic.at)
+    monotonic.at += 3600
+    assert clock.bounds() == (4_598_200, 4_601_800)
+    assert clock.now() == 4600.0
 
 
 def test_another_epoch_of_the_offset_is_taken_as_it_is(monotonic):
     """F89: the time of a process that knew another one may go back."""
     clock = StoreClock(never, monotonic)
     clock.saw(1_000_000)
-    clock.reset(400_000, "3")
-    assert (clock.now(), clock.estimate(), clock.epoch) == (400.0, 400_000, "3")
+    clock.reset(400_000, "3", monotonic.at)
+    assert (clock.now(), clock.bounds(), clock.epoch) == (400.0, (400_000, 400_000), "3")
     monotonic.at += 1
     assert clock.now() == 401.0
 
@@ -124,7 +146,7 @@ def test_another_epoch_of_the_offset_is_taken_as_it_is(monotonic):
     [
         (10_000, 0),  # at once
         (12_000, 0),  # the answer was under way for two seconds
-        (13_000, 0),  # the estimate is early by as long as the answers before were under way
+        (13_000, 0),  # two clocks do not run alike
         (9_950, 0),  # two clocks do not run alike
         (9_800, -200),
         (-50_000, -60_000),
@@ -133,5 +155,5 @@ def test_another_epoch_of_the_offset_is_taken_as_it_is(monotonic):
     ],
 )
 def test_a_step_is_what_no_answer_under_way_explains(server, step):
-    """F89: we asked at 10 s by our estimate, and the answer came at 12 s."""
+    """F89: we asked at 10 s at the earliest, and the answer came at 12 s at the latest."""
     assert step_of(server, 10_000, 12_000) == step
