@@ -105,7 +105,7 @@ def test_c48_discovery_is_sent_again_too(peer, answer, client_of):
 
 
 def test_c48_a_refused_connection_is_tried_again_for_any_request(new_peer, client_of, answer):
-    """The peer begins to listen when some attempts have been refused."""
+    """The peer begins to listen at the third attempt; it may be in time for this one."""
     peer = new_peer(listening=False)
     peer.answers(answer.json(SERIAL, 201))
     client = client_of(peer, retry=1000)
@@ -125,7 +125,7 @@ def test_c48_a_refused_connection_is_tried_again_for_any_request(new_peer, clien
     finally:
         thread.join(30)
     assert len(peer.got) == 1
-    assert client._transport._pool.num_connections > 3
+    assert client._transport._pool.num_connections >= 3
 
 
 def test_c48_attempts_to_connect_are_counted(client_of, dead_url):
