@@ -122,6 +122,17 @@ def test_the_server_gave_its_time_after_we_asked(monotonic):
     assert clock.bounds() == (1_002_500, 1_002_500)
 
 
+def test_a_late_answer_after_a_pause_leaves_the_bounds_wide(monotonic):
+    """F89: older answers no longer count, and the only new one was under way for 1.5 s."""
+    clock = StoreClock(never, monotonic)
+    clock.saw(1_000_000, monotonic.at)
+    monotonic.at += 20
+    asked = monotonic.at
+    monotonic.at += 1.5
+    clock.saw(1_020_000, asked)
+    assert clock.bounds() == (1_020_000, 1_021_500)
+
+
 def test_bounds_widen_while_nothing_is_asked(monotonic):
     """F89: in an idle hour two clocks may drift apart by 1.8 s; that is no step."""
     clock = StoreClock(never, monotonic)
