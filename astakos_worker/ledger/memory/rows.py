@@ -30,8 +30,13 @@ class Row:
 
     def serials(self) -> list[int]:
         """Return its own serial and its twins'."""
-        own = () if self.record.serial is None else (self.record.serial,)
-        return [*own, *(twin.serial for twin in self.record.twins)]
+        return serials_of(self.record)
+
+
+def serials_of(record: Record) -> list[int]:
+    """Return a record's own serial and its twins'."""
+    own = () if record.serial is None else (record.serial,)
+    return [*own, *(twin.serial for twin in record.twins)]
 
 
 class MemoryLane:

@@ -20,8 +20,8 @@ from astakos_worker.ledger.contract import (
 )
 from astakos_worker.ledger.marks import Mark, queue_of, sends
 from astakos_worker.ledger.memory.lanes import MemoryLanes
-from astakos_worker.ledger.memory.rows import MemoryLane, Row
-from astakos_worker.ledger.record import Decision, State, is_bare
+from astakos_worker.ledger.memory.rows import MemoryLane, Row, serials_of
+from astakos_worker.ledger.record import Decision, Record, State, is_bare
 
 #: Look at so many times as many records as are taken, and at most at so many.
 _WIDE, _MOST_WIDE = 8, 400
@@ -166,7 +166,7 @@ class MemoryLedger(MemoryLanes):
         if write.wakeup:
             at.promised.pop(write.wakeup_id, None)
         wakeup = write.wakeup and self._wakeup(at, write.wakeup_id)
-        return Written(True, row.entry(), wakeup, self._clash(at, row))
+        return Written(True, row.entry(), wakeup, self._clash(at, write.record))
 
     @staticmethod
     def _move(row: Row, write: Write, now: float) -> None:
@@ -197,12 +197,12 @@ class MemoryLedger(MemoryLanes):
         return clash
 
     @staticmethod
-    def _clash(at: MemoryLane, row: Row) -> str | None:
+    def _clash(at: MemoryLane, record: Record) -> str | None:
         """Return another key that has one of the serials, for a write whose answer was lost."""
         clash = None
-        for serial in row.serials():
+        for serial in serials_of(record):
             other = at.serials.get(serial)
-            if other is not None and other != row.record.key:
+            if other is not None and other != record.key:
                 clash = other
         return clash
 

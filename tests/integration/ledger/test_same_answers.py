@@ -303,3 +303,27 @@ def test_both_stores_give_the_same_answers(session_servers):
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+def test_both_name_the_other_owner_of_a_serial_to_a_creation_that_is_repeated(session_servers):
+    """The writer's serials count: the record may have none yet, or others by now."""
+
+    class OnTheServer(Stores):
+        url = session_servers("valkey").url()
+
+    machine = OnTheServer()
+    machine.begin(retention=LONG, promise=LONG, forgotten=LONG, number=1)
+    try:
+        machine.change(
+            fence="none",
+            fenced=False,
+            key="a",
+            lease=None,
+            number=4,
+            serial=1,
+            stale=1,
+            verb="accept",
+            wakeup=False,
+        )
+    finally:
+        machine.teardown()
