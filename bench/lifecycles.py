@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 
+from astakos_worker.service.connect import ledger_of
 from bench.astakos import Job
 from bench.stage import Stage, wait_until
 
@@ -24,7 +25,7 @@ def run(stage: Stage, rival, jobs: Sequence[Job]) -> dict[str, float]:
     finish(astakos, rival, accepted + number)
     took = time.perf_counter() - began
     if settings := getattr(rival, "settings", None):
-        ledger = rival.commissions._ledger  # noqa: SLF001 - only this measurement needs it
+        ledger = ledger_of(settings)
         wait_until(lambda: not ledger.lane(settings.service).due, every=0.05)
     _, workers, server = (b - a for a, b in zip(cpu, cpu_of(stage, rival), strict=True))
     figures = {
