@@ -71,10 +71,11 @@ class DeafPeer:
 
     def unsent(self):
         """Return how many bytes the sender's kernel holds; None once it has given up."""
-        own_port = f":{self.sender[1]:04X}"
+        # Other connections may have the same port at one end, so both ends are compared.
+        ends = self.sender[1], self._listener.getsockname()[1]
         for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-            _, local, _, _, queues, *_ = line.split()
-            if local.endswith(own_port):
+            _, local, remote, _, queues, *_ = line.split()
+            if tuple(int(end.partition(":")[2], 16) for end in (local, remote)) == ends:
                 return int(queues.partition(":")[0], 16)
         return None
 
