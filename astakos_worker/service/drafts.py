@@ -139,7 +139,7 @@ def step(draft: Draft, entry: Entry | None) -> tuple[Draft, Write | Entry | KeyC
     draft's own incarnation is the commission, and is never replaced.
     """
     if entry is None:
-        seen = replace(draft, replaces=NOTHING if draft.replaces == UNREAD else draft.replaces)
+        seen = replace(draft, replaces=NOTHING) if draft.replaces == UNREAD else draft
         return seen, Write(draft.record, 0, cell=draft.record.decision, wakeup=True)
     there = entry.record
     if there.incarnation == draft.record.incarnation:
