@@ -1,5 +1,5 @@
-"""What to do next for a commission, and doing it: workers run this, and so does the simulation.
+"""Decides what to do next for a commission, and does it. Workers run this; the simulation, too.
 
-It is handed a client, a ledger and a clock, and opens nothing itself. Imports `ledger`, and the
-client's errors; never `service`, `worker`, Celery or Redis.
+The engine is handed a client, a ledger and a clock, and opens nothing itself. Imports `ledger`, and
+the client's errors; never `service`, `worker`, Celery or Redis.
 """

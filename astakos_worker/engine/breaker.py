@@ -39,7 +39,7 @@ _OUTAGES = (Condition.SILENT, Condition.TOKEN, Condition.LOCAL)
 
 
 class CircuitBreaker:
-    """What one carry learns of its lane's Astakos. `open`: nothing more is sent in this carry."""
+    """Counts the failures of one carry. `open`: nothing more is sent in this carry."""
 
     def __init__(
         self,
@@ -69,10 +69,10 @@ class CircuitBreaker:
         return self._rests > 0
 
     def claimed(self, rests: int, failures: int) -> None:
-        """Note how the lane stands, by a claim; on trial, ask Astakos for its list first.
+        """Take the state of the lane from a claim; on trial, ask Astakos for its list first.
 
-        `rests`: so often the lane has rested in a row, or 0. `failures`: so many requests have
-        failed in a row.
+        `rests`: how often the lane has rested in a row; 0: it is not on trial. `failures`: how
+        many requests have failed in a row.
         """
         self._rests = rests
         self._failures = failures
@@ -80,7 +80,7 @@ class CircuitBreaker:
             self._list_answers()
 
     def succeeded(self, kind: Kind, records: Iterable[Record] = ()) -> None:
-        """Note that Astakos did what a request of this kind asked, or refused it itself.
+        """Note that Astakos answered a request of this kind: it executed the request or refused it.
 
         `records` are those that the request was about.
         """
@@ -107,7 +107,7 @@ class CircuitBreaker:
         issue or to settle.
         """
         if isinstance(error, BadValue):
-            return  # the client's own word: nothing was sent, and nothing was answered
+            return  # the client refused it: nothing was sent, so Astakos answered nothing
         condition, text = _condition_and_text(error)
         if condition is Condition.ANSWERS:
             if kind is not None:
@@ -127,9 +127,9 @@ class CircuitBreaker:
         self._unanswered(*_condition_and_text(error))
 
     def end_request_alarms(self) -> None:
-        """End the alarms about errors of single requests: one that failed has ended.
+        """End the alarms about errors of single requests, since one that failed has ended.
 
-        If others still fail, they raise the alarm again when they are tried next.
+        Requests that still fail raise the alarm again when they are tried next.
         """
         for condition in OF_ONE_REQUEST:
             self._ledger.alarm(self._lane, _alarm_of(condition), None)

@@ -30,8 +30,8 @@ log = structlog.get_logger(__name__)
 class EventWrite:
     """One event that is to be written for one commission.
 
-    `event` None writes no event: the record is only given back. `lease` (seconds) keeps the
-    claim for so long; None gives it back. `fenced`: a send follows, so the write is dropped
+    `event` None writes no event: the record is only given back. `lease` keeps the claim
+    for this many seconds; None gives it back. `fenced`: a send follows, so the write is dropped
     unless the writer still holds the claim. `holder` False: the writer has not claimed it.
     """
 
@@ -43,17 +43,17 @@ class EventWrite:
 
 
 class Journal:
-    """Writes events for one carry or one sweep. All of one call travel in one round trip."""
+    """Writes events for one carry or one sweep. All writes of one call take one round trip."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        # When each event was first written. A write is taken for the repetition of one whose
-        # answer was lost only if it is equal to the last byte, its times included. Without this
-        # a repeated event would count twice.
+        # When each event was first written. The ledger recognises a repeated write only if all of
+        # its bytes are those of the first one, its times included. With a new time, an event
+        # that is repeated because its answer was lost would count twice.
         self._times: dict[int, tuple[EventWrite, float]] = {}
 
     def write(self, events: Sequence[EventWrite]) -> list[Entry | None]:
-        """Write the events; return each record as it is then, None where it was dropped."""
+        """Write the events; return each record as it is afterwards, None for a dropped event."""
         pairs = self._prepared(events)
         answers = self._ledger.cas([write for _, write in pairs if write is not None])
         return self._finished(pairs, answers)
@@ -94,7 +94,7 @@ class Journal:
     def _finished(
         self, pairs: Sequence[tuple[EventWrite, Write | None]], answers: Sequence[Written]
     ) -> list[Entry | None]:
-        """Repeat what was overtaken; return each record as it is then."""
+        """Repeat the writes that were overtaken; return each record as it is afterwards."""
         rest = iter(answers)
         first = {n: next(rest) for n, (_, write) in enumerate(pairs) if write is not None}
 

@@ -1,8 +1,8 @@
-"""Reading what Astakos holds as pending, and finding what the ledger does not know of it.
+"""Reads what Astakos holds as pending, and finds the serials that the ledger does not know.
 
-The probe for a lost answer uses this, and the sweep. Astakos' list is read first and the ledger
-afterwards, so that a commission recorded in between is not taken for unknown. What the name of a
-serial says is remembered in the ledger: each serial is looked at once, by the first that meets it.
+The probe for a lost answer and the sweep use this. Astakos' list is read first and the ledger
+afterwards, so that a commission recorded in between is not taken for unknown. The ledger remembers
+what the name of a serial says, so Astakos is asked about each serial once.
 """
 
 import hashlib
@@ -22,8 +22,8 @@ from astakosclient.errors import AstakosClientException, NotFound, Outcome
 #: Serials that the ledger is asked about in one round trip.
 CHUNK = 500
 
-#: Commissions that are asked about before the answers are remembered. After a crash no more than
-#: these are asked about a second time.
+#: Commissions in one batch of questions. The answers are remembered after each batch, so after a
+#: crash at most one batch is asked about a second time.
 BATCH = 50
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class UnrecordedSerial:
     tag: Tag | None
     elsewhere: bool = False  # its tag is of another ledger, or of another lane
     bare: bool = False  # a record of the bare serial exists
-    fresh: bool = False  # its name was read just now, and is not one that was remembered
+    fresh: bool = False  # its name was read now; False: it was remembered
     identity: str = ""  # its `identity_of` when it was read
     description: str = ""  # its name and provisions if wanted: see `description_of`
 
@@ -150,7 +150,7 @@ def unrecorded_serials(
     """Yield the listed serials that no record has, with what their names say."""
     for chunk in chunks(listed, CHUNK):
         known = ledger.find(lane, chunk)
-        # The record of a bare serial does not say whose the serial is. Its name does.
+        # The record of a bare serial does not say which program issued it. The name does.
         unknown = [n for n in chunk if n not in known or is_bare(known[n])]
         sightings = ledger.sightings(lane, unknown)
         texts = {
@@ -205,7 +205,7 @@ def _read_sighting(remembered: str) -> tuple[str, str, str]:
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield lists of at most so many items."""
+    """Yield lists of at most `size` items."""
     rest = iter(items)
     while chunk := list(islice(rest, size)):
         yield chunk

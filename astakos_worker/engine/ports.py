@@ -59,17 +59,17 @@ class Limits:
     brake_floor: int = 20
     failures_to_rest: int = 3  # requests in a row without an answer, after which a lane rests
     sweep_lease: float = 300.0
-    sweep_seconds: float = float("inf")  # then it says where it stopped, and the next goes on
+    sweep_seconds: float = float("inf")  # then the sweep stops, and the next one goes on from there
     owner_batch: int = 100
     foreign: Literal["report", "owner", "reject"] = "report"
     orphans: Literal["reject", "report"] = "reject"
     undecided: Literal["reject", "report"] = "reject"
 
     def tag_namespace(self, lane: str) -> str:
-        """Return what tells our commissions from another ledger's, or another lane's (F70)."""
+        """Return the namespace of our tags: another ledger, or another lane, has another (F70)."""
         return f"{self.namespace}.{lane}"
 
     def backoff(self, attempts: int, draw: Draw) -> float:
-        """Return seconds to wait after so many failures: exponential, capped, with jitter."""
+        """Return seconds to wait after `attempts` failures: exponential, capped, with jitter."""
         longest = min(self.backoff_cap, self.backoff_first * 2.0 ** min(attempts, 30))
         return longest * (0.5 + draw() / 2)

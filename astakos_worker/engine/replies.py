@@ -31,7 +31,7 @@ from astakosclient.errors import (
     Unauthorized,
 )
 
-#: In the error of a record: others were issued while it failed.
+#: A field in the error of a record: others were issued while this one failed.
 _OTHERS = "others_succeeded"
 
 #: Characters of a raw answer that a record keeps.
@@ -111,7 +111,7 @@ def issue_failed(
         return Unsent(mark, later, fault)
     if error.outcome is Outcome.AMBIGUOUS:
         return Doubtful(mark, later, {**fault, _OTHERS: True} if others else fault)
-    if isinstance(error, BadValue):  # the client's word, not Astakos': a person has to look
+    if isinstance(error, BadValue):  # the client refused it, not Astakos: a person has to look
         return Died(fault)
     if isinstance(error, NotFound) and not _persists(record, fault, now, limits):
         return Declined(mark, later, fault)
@@ -122,11 +122,11 @@ def issue_absent(record: Record, listed: float, now: float, limits: Limits, draw
     """Return what it means that a list does not hold an ambiguous commission.
 
     `listed` is when the list was started. A commission that gets an error each time dies after
-    the refusal window, if others were issued before its last try (F85): what they did after that
-    may only mean that Astakos works again. One that a proxy answers each time is tried less and
-    less often (F88). Any other one is issued again at once.
+    the refusal window, if others were issued before its last try (F85). Successes after that try
+    do not count, because Astakos may have recovered since. A commission that a proxy answers each
+    time is tried less and less often (F88). Any other one is issued again at once.
     """
-    if record.refusal is not None:  # Astakos has refused it since: that is its end (F13)
+    if record.refusal is not None:  # Astakos refused it later, so it ends as refused (F13)
         return Absent(record.marks, listed, now)
     condition = None if record.error is None else _condition_of_fault(record.error)
     if condition is Condition.PROXY:
@@ -191,7 +191,7 @@ def _wait_for_proxy(record: Record, fault: Fault, now: float, limits: Limits, dr
 
 
 def _persists(record: Record, fault: Fault, now: float, limits: Limits) -> bool:
-    """Return whether this very failure has gone on for the whole refusal window."""
+    """Return whether the same failure has gone on for the whole refusal window."""
     return _is_same(record, fault) and _is_over(record, now, limits)
 
 

@@ -23,7 +23,7 @@ FULL = (
     "is raised, or ended ones are purged"
 )
 
-#: What is due in `settle` goes out in batches; what is due in `issue` goes one by one.
+#: Records due in `settle` are sent in batches; records due in `issue` are sent one by one.
 Queue = Literal["settle", "issue"]
 
 
@@ -172,7 +172,7 @@ class Sighting:
     """What the ledger remembers of a pending serial that no record has."""
 
     first_seen: float
-    description: str | None = None  # a text of the sweep's: what it learnt from Astakos
+    description: str | None = None  # what the sweep learnt from Astakos, as a text
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +198,10 @@ class Records(Protocol):
         """The store's time."""
 
     def cas(self, writes: Sequence[Write]) -> list[Written]:
-        """Do each write whose version is still the record's, in one round trip; answer each."""
+        """Do each write if its version is still the record's; answer each. One round trip."""
 
     def claim(self, asked: Asked, writes: Sequence[Write] = ()) -> tuple[Claim, list[Written]]:
-        """Make the writes, then claim what is most overdue, in one round trip.
+        """Do the writes, then claim the most overdue records, in one round trip.
 
         A carrier that gets nothing is signed off.
         """

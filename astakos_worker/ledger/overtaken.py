@@ -1,4 +1,4 @@
-"""A write whose record has changed since it was read: made again from the record as it is now."""
+"""Repeats a write whose record has changed since it was read, from the record as it is now."""
 
 import itertools
 from collections.abc import Callable, Hashable, Mapping

@@ -1,4 +1,4 @@
-"""One commission's record: a value, and what can be read off it.
+"""One commission's record: a value, and what follows from it.
 
 No effects, and no rules about what happens next: those are in `states.py`. A record is copied and
 stored many times, so it is a struct of msgspec; `record_json.py` stores it.
@@ -20,7 +20,8 @@ KEY_LIMIT = 200
 
 Verb = Literal["accept", "reject"]
 
-#: When a call-back is sent: "closed" is every end, "refused" that one alone.
+#: When a call-back is sent: "pending" once the serial is known, "closed" at every end, "refused" if
+#: Astakos refused it.
 Moment = Literal["pending", "refused", "closed"]
 
 #: When a call-back is sent, unless its caller says otherwise.
@@ -31,11 +32,11 @@ Fault = Mapping[str, Any]
 
 
 class State(StrEnum):
-    """Where a commission is on its way. `states.py` has the transitions."""
+    """The state of a commission. `states.py` has the transitions."""
 
     AWAITED = "awaited"  # a decision came, by name, before its request
     QUEUED = "queued"  # not sent, or certainly not executed
-    ISSUING = "issuing"  # a POST is marked, and what became of it is not known
+    ISSUING = "issuing"  # a POST is marked, and its result is not known
     PENDING = "pending"  # Astakos holds it: its serial is known
     SETTLING = "settling"  # decided, and sending the decision is marked
     ACCEPTED = "accepted"
@@ -94,8 +95,8 @@ class Record(
     request: Request | None = None  # None: awaited, or a bare serial
     serial: int | None = None
     decision: Decision | None = None
-    deadline: float | None = None  # undecided until then: rejected as expired
-    #: When a carrier is to look at it next; None: not before something happens to it.
+    deadline: float | None = None  # still undecided then: rejected as expired
+    #: When a carrier is to work on it next; None: only after another event.
     due: float | None = None
 
     # Issue: how often a POST was marked, and until when.

@@ -1,7 +1,7 @@
-"""A record and a decision as the texts that the ledger stores, and back.
+"""Turns a record or a decision into the text that the ledger stores, and reads it back.
 
-A record's text begins with its schema, and leaves out what has its default: the scripts rely on
-that. All that was ever written is read. A text that is not quite in form is read in a slower way.
+A record's text begins with its schema, and leaves out fields that have their default: the scripts
+rely on that. Every text that an earlier version has stored can be read, unusual ones more slowly.
 """
 
 import json
@@ -32,7 +32,7 @@ class UnreadableError(ValueError):
 
 def dump(record: Record) -> str:
     """Return a record as JSON; a field with its default value is left out."""
-    if record.moments == WHEN_CLOSED:  # msgspec leaves out what is the default, not what equals it
+    if record.moments == WHEN_CLOSED:  # msgspec leaves out the default object, not an equal one
         record = replace(record, moments=WHEN_CLOSED)
     return _json(record)
 
@@ -79,7 +79,7 @@ def load_decision(text: str | bytes | None) -> Decision | None:
 
 
 def _lenient(raw: dict[str, Any]) -> Record:
-    """Return a record whose values are not quite of their types; raises `NewerSchemaError`.
+    """Return a record from values of other types than its own; raises `NewerSchemaError`.
 
     Such texts were stored: with a reason that is no string, or with half a surrogate pair in an
     error text of Astakos. They must be read all the same.

@@ -1,6 +1,6 @@
 """What is to be issued, its fingerprint, and the tag in its wire name.
 
-No effects. The tag is the only way to find a commission again whose answer was lost.
+No effects. After an answer was lost, the tag is the only way to find the commission again.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-#: Astakos keeps so many characters of a name (the protocol, section 10.6).
+#: Most characters of a name that Astakos keeps (the protocol, section 10.6).
 NAME_LIMIT = 4096
 
 
@@ -30,7 +30,7 @@ class Provision(NamedTuple):
 
 
 def merge(provisions: Iterable[Provision]) -> tuple[Provision, ...]:
-    """Return one provision a holding, with the sum, in order of first appearance; as Astakos."""
+    """Return one provision for each holding, with the summed quantity, in order; as Astakos."""
     sums: dict[tuple[str, str | None, str], int] = {}
     for holder, source, resource, quantity in provisions:
         sums[holder, source, resource] = sums.get((holder, source, resource), 0) + quantity
@@ -48,8 +48,8 @@ class Request(msgspec.Struct, frozen=True):
 def fingerprint(service: str, request: Request) -> str:
     """Return 16 digits that are the same for the same contents, in any order.
 
-    Name, deadline, decision and call-back are not in it: when a call is repeated the first ones
-    stand (F3).
+    Name, deadline, decision and call-back are not in it: a repeated call does not change them
+    (F3).
     """
     provisions = sorted(
         merge(request.provisions),
@@ -59,12 +59,12 @@ def fingerprint(service: str, request: Request) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-# Fingerprints in wire names were made of this very text, so it cannot change.
+# The fingerprints in wire names are hashes of this text, so its form cannot change.
 _CANONICAL = json.JSONEncoder(separators=(",", ":"))
 
 
 class Tag(NamedTuple):
-    """The end of a wire name. By it a commission is found again whose answer was lost."""
+    """The end of a wire name: finds a commission again after its answer was lost."""
 
     namespace: str
     key: str

@@ -83,7 +83,7 @@ def main(  # noqa: PLR0917 # click calls it by name
     """Fire commissions into a stack whose parts are killed, paused, cut off and made to err.
 
     Afterwards Astakos' own figures must add up to the last counter, as in the demonstration, and
-    every caller must have been told the truth. The same seed gives the same calls and the same
+    every caller must have got the right outcome. The same seed gives the same calls and the same
     faults at the same seconds; which request meets which fault depends on the machine.
     """
     where = empty_directory(directory, "astakos-chaos-")

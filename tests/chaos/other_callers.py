@@ -58,8 +58,8 @@ class ByName:
             self._thread.join(2 * _AGAIN)
         self._app.close()
 
-    def told(self, within: float) -> list[CallerView]:
-        """Wait for the end of each that the ledger knows; return what came of them."""
+    def views(self, within: float) -> list[CallerView]:
+        """Wait for the end of each that the ledger knows; return the view of each caller."""
         return [
             _end(
                 self._commissions,
@@ -139,8 +139,8 @@ class OwnClient:
         self._due.clear()
         return count
 
-    def told(self, within: float) -> list[CallerView]:
-        """Wait for the end of each; return what came of them."""
+    def views(self, within: float) -> list[CallerView]:
+        """Wait for the end of each; return the view of each caller."""
         return [
             _end(
                 self._commissions,
@@ -159,10 +159,10 @@ def _charges(user: str) -> dict[tuple[str, str | None, str], int]:
     return charges(user, user, _TAKEN)
 
 
-def _end(commissions: Commissions, which: str | int, told: CallerView, within: float) -> CallerView:
-    """Wait for the end of a commission; return what the caller is told of it."""
+def _end(commissions: Commissions, which: str | int, view: CallerView, within: float) -> CallerView:
+    """Wait for the end of a commission; return the view of its caller."""
     try:
         outcome = commissions.outcome(which, within)
     except (CommissionError, AstakosClientException) as error:
-        return replace(told, note=f"{type(error).__name__}: {error}")
-    return replace(told, end=outcome.state, serial=outcome.serial, note=outcome.reason)
+        return replace(view, note=f"{type(error).__name__}: {error}")
+    return replace(view, end=outcome.state, serial=outcome.serial, note=outcome.reason)

@@ -1,7 +1,7 @@
 """Several processes of the service, each with handlers in many threads, on one plan.
 
-If a commission is issued twice, two processes issue it. Each process sends the outcomes that it was
-told over a pipe. A process whose pipe is cut has lost its parent, and ends.
+If a commission is issued twice, two processes issue it. Each process sends the outcomes that it got
+over a pipe. A process whose pipe is cut has lost its parent, and ends.
 """
 
 import logging
@@ -11,6 +11,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
@@ -49,7 +50,7 @@ class ProducerReport(NamedTuple):
     firing: bool
     waiting: bool
     doubles: list[str]  # keys that were accepted since the last report and can be doubled
-    said: list[str]  # what went wrong since then
+    notes: list[str]  # what went wrong since then
 
 
 class Producers:
@@ -61,7 +62,7 @@ class Producers:
         self._pipes: list[Connection] = []
         self._processes = []
         self._reports: dict[int, ProducerReport] = {}
-        self._told: dict[int, list[CallerView]] = {}
+        self._views: dict[int, list[CallerView]] = {}
         self._doubles: list[str] = []
         self._lock = threading.Lock()
         self._listeners = []
@@ -107,14 +108,14 @@ class Producers:
             return list(self._doubles)
 
     def end(self) -> list[CallerView]:
-        """End all processes; return the outcomes that they were told."""
+        """End all processes; return the outcomes that they got."""
         for pipe in self._pipes:
             pipe.send("end")
         for listener in self._listeners:
             listener.join(_END)
-        if len(self._told) < len(self._processes):
+        if len(self._views) < len(self._processes):
             raise RuntimeError(f"a producer did not end within {_END:g} s")
-        return merged(self._told.values())
+        return merged(self._views.values())
 
     def kill(self) -> None:
         """End the processes that still run, at once."""
@@ -130,31 +131,31 @@ class Producers:
     def _listen(self, number: int, pipe: Connection) -> None:
         while True:
             try:
-                said = pipe.recv()
+                received = pipe.recv()
             except (EOFError, OSError):
                 return
             with self._lock:
-                if isinstance(said, ProducerReport):
-                    self._reports[number] = said
-                    self._doubles += said.doubles
+                if isinstance(received, ProducerReport):
+                    self._reports[number] = received
+                    self._doubles += received.doubles
                 else:
-                    self._told[number] = said
+                    self._views[number] = received
                     return
-            for text in said.said:
+            for text in received.notes:
                 self._say(text)
 
 
 def merged(lists: Iterable[Sequence[CallerView]]) -> list[CallerView]:
     """Return one view of each commission. If two processes issued it, both views must agree."""
     out: dict[str, CallerView] = {}
-    for told in (told for each in lists for told in each):
-        out[told.key] = _both(out[told.key], told) if told.key in out else told
+    for view in chain.from_iterable(lists):
+        out[view.key] = _both(out[view.key], view) if view.key in out else view
     return list(out.values())
 
 
 def _both(one: CallerView, other: CallerView) -> CallerView:
     if (one.end, one.serial) != (other.end, other.serial):
-        note = f"one process was told {one.end} {one.serial}, another {other.end} {other.serial}"
+        note = f"one process got {one.end} {one.serial}, another {other.end} {other.serial}"
         return replace(one, ends=frozenset(), end=one.end or other.end, note=note)
     return replace(one, ends=one.ends & other.ends)
 
@@ -163,7 +164,7 @@ def _both(one: CallerView, other: CallerView) -> CallerView:
 
 
 def produce(orders: Orders, pipe: Connection) -> None:
-    """Run the service until the order to end comes; then send the outcomes that it was told."""
+    """Run the service until the order to end comes; then send the outcomes that it got."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     logging.basicConfig(filename=orders.log, level=logging.INFO, format="%(asctime)s %(message)s")
     configure_logs()

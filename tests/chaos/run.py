@@ -1,6 +1,6 @@
 """The phases of a run: start, fire into the storm, calm, settle, sweep, prove.
 
-The proof is that of the demonstration: it compares the outcomes that the callers were told with
+The proof is that of the demonstration: it compares the outcomes that the callers got with
 Astakos' own figures, to the last counter. The caller's thread runs all phases, so Ctrl-C ends them.
 """
 
@@ -146,18 +146,18 @@ class Chaos:
             run.settle()
             run.sweep()
             state.enter("prove")
-            told = [*producers.end(), *by_name.told(_SETTLED), *own.told(_SETTLED)]
+            views = [*producers.end(), *by_name.views(_SETTLED), *own.views(_SETTLED)]
         finally:
             by_name.stop()
             producers.kill()
         astakos_state = observer.astakos_state(before)
-        evidence = Evidence(told, direct.foreign, direct.orphans, astakos_state, namespace)
+        evidence = Evidence(views, direct.foreign, direct.orphans, astakos_state, namespace)
         discrepancies = [*prove(evidence), *_left_open(ledger, settings.service)]
         snapshot = state.snapshot()
         result = ProofResult(evidence, where, discrepancies, state.seconds, [])
         faults = dict(snapshot.faults)
         counts = figures.logged(options.directory)
-        counts |= figures.recorded(ledger, settings.service, (one.key for one in told))
+        counts |= figures.recorded(ledger, settings.service, (one.key for one in views))
         counts |= figures.issued(evidence)
         counts |= {"calls made again": snapshot.retried, "sent again by name": by_name.again}
         restarts = Counter({name: one.restarts for name, one in stack.processes.items()})
@@ -225,7 +225,7 @@ class _Phases:
         self.control.clear_faults()
 
     def settle(self) -> None:
-        """Wait until every caller was told the end of each commission."""
+        """Wait until every caller knows the end of each commission."""
         self.state.enter("settle")
         self.state.say("no more faults; the callers wait for the end of each commission")
         end = time.monotonic() + _SETTLED

@@ -49,25 +49,25 @@ def test_a_longer_storm_strikes_more_often_and_never_two_at_once(timetable):
 ACCEPTED = frozenset({"accepted"})
 
 
-def told(end, serial, ends=ACCEPTED, key="k"):
+def view(end, serial, ends=ACCEPTED, key="k"):
     return CallerView(key, {}, ends, end, serial)
 
 
-def test_what_two_processes_were_told_is_one_commission():
-    both = merged([[told("accepted", 1), told("accepted", 2, key="other")], [told("accepted", 1)]])
-    assert both == [told("accepted", 1), told("accepted", 2, key="other")]
+def test_the_views_of_two_processes_are_merged_into_one():
+    both = merged([[view("accepted", 1), view("accepted", 2, key="other")], [view("accepted", 1)]])
+    assert both == [view("accepted", 1), view("accepted", 2, key="other")]
 
 
 @pytest.mark.parametrize(
-    "other", [told("accepted", 2), told("rejected", 1), told(None, None)], ids=lambda t: t.end
+    "other", [view("accepted", 2), view("rejected", 1), view(None, None)], ids=lambda t: t.end
 )
-def test_two_processes_that_were_told_different_things_are_a_finding(other):
-    [both] = merged([[told("accepted", 1)], [other]])
+def test_two_processes_with_different_outcomes_are_a_finding(other):
+    [both] = merged([[view("accepted", 1)], [other]])
     assert both.ends == frozenset()
     assert "another" in both.note
 
 
 def test_what_one_process_gave_up_the_other_must_not_find_accepted():
     gave_up = frozenset({"rejected", "cancelled"})
-    [both] = merged([[told("rejected", 1)], [told("rejected", 1, gave_up)]])
+    [both] = merged([[view("rejected", 1)], [view("rejected", 1, gave_up)]])
     assert both.ends == frozenset()

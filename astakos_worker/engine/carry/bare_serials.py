@@ -4,8 +4,8 @@ Before a decision for a bare serial is sent, the commission is read from Astakos
 whose commission it is:
 
 - Ours, by the tag in its name. The record of that key gets the serial and the decision, and
-  nothing is sent for the bare serial. If both records sent the decision, the success of one would
-  be the "not found" of the other.
+  nothing is sent for the bare serial. If both records sent the decision, the first would succeed,
+  and the second would get "not found".
 - Not ours: a service's own client issued it, for example. It is settled as the caller decided.
 - Not pending any more, or never there: `unknown`. Nothing was sent for it. This is believed only
   with proof that the token is the right component's (`token_proof.py`).

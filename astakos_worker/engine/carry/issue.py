@@ -94,7 +94,7 @@ class Issuer:
         self, record: Record, serials: Sequence[int], started: float, *, trusted: bool
     ) -> Event:
         """Return the event of one commission after a probe that was started at `started`."""
-        if serials:  # the sweep finds a second one, as a twin
+        if serials:  # if there is a second serial, the sweep records it as a twin
             return Issued(serials[0], "adopted")
         quiet = record.quiet_at is not None and started >= record.quiet_at
         if not (quiet and trusted):

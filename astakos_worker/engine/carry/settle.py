@@ -68,25 +68,25 @@ class Settler:
             batch = waiting.popleft()
             if context.breaker.open:
                 for entry in batch:
-                    # What this claim announced was not sent; an earlier send stays recorded.
+                    # The marked send did not happen. An earlier send stays recorded.
                     event = _not_sent(entry.record, context.clock.now()) if entry.marked else None
                     context.record(entry, event)
                 continue
-            announced = self._announced(batch, fresh=fresh)
+            marked = self._marked(batch, fresh=fresh)
             fresh = False
             # The halves come last. With one bad commission among many good ones, a request that
             # succeeds then follows soon, and the breaker does not take it for an outage.
-            waiting.extend(self._send(announced))
+            waiting.extend(self._send(marked))
 
-    def _announced(self, entries: Sequence[Entry], *, fresh: bool) -> list[Entry]:
+    def _marked(self, entries: Sequence[Entry], *, fresh: bool) -> list[Entry]:
         """Return the records for which the ledger has this worker's mark that it is about to send.
 
-        The claim has announced most of them. A record that was claimed a moment ago keeps its
+        The claim has marked most of them. A record that was claimed a moment ago keeps its
         mark. For an older one the claim is renewed first: another worker may have claimed it
         since, and then it is left out.
         """
         going = [replace(e, marked=False) for e in entries if fresh and e.marked]
-        renewed = self._announce(
+        renewed = self._mark(
             (entry, None if entry.marked or not _settles(entry.record) else SettleMarked())
             for entry in entries
             if not (fresh and entry.marked)
@@ -94,9 +94,9 @@ class Settler:
         # A record that was claimed only for its twin may have been decided since.
         late = [e for e in renewed if _settles(e.record) and not e.record.sent]
         others = [entry for entry in renewed if entry not in late]
-        return going + others + self._announce((entry, SettleMarked()) for entry in late)
+        return going + others + self._mark((entry, SettleMarked()) for entry in late)
 
-    def _announce(self, pairs: Iterable[tuple[Entry, Event | None]]) -> list[Entry]:
+    def _mark(self, pairs: Iterable[tuple[Entry, Event | None]]) -> list[Entry]:
         lease = self.context.limits.lease
         writes = [EventWrite(entry, event, fenced=True, lease=lease) for entry, event in pairs]
         if not writes:
@@ -136,8 +136,8 @@ class Settler:
     def _are_unknown_believed(self, batch: Sequence[Entry], rows: Mapping[int, str]) -> bool:
         """Return whether to believe that Astakos knows none of these serials.
 
-        If not, all of them stay open. Five or more let the lane rest: with another component's
-        token nothing on it can succeed.
+        If not, all of them stay open. If they are five or more, the lane rests: with another
+        component's token no request can succeed.
         """
         context = self.context
         first = self._first_sends(batch)
@@ -160,10 +160,10 @@ class Settler:
         return False
 
     def _first_sends(self, batch: Sequence[Entry]) -> list[Entry]:
-        """Return the records that are settling now by their first send, as the ledger has them.
+        """Read the records again; return those that are still being settled by their first send.
 
-        They are read again: another worker may have settled them while this process was halted.
-        Then "not found" proves nothing against the token.
+        Another worker may have settled them while this process was halted. Then "not found" proves
+        nothing against the token.
         """
         first = [e for e in batch if _settles(e.record) and len(e.record.sent) == 1]
         if not first:
@@ -225,7 +225,7 @@ class Settler:
         if len(batch) > 1 and (is_poison(error) or is_too_large(error)):
             if error.outcome is Outcome.REFUSED:
                 batch = self._nothing_sent(batch, now)
-            # Else it may have been executed: that it was sent stays recorded.
+            # Otherwise the request may have been executed, so the send stays recorded.
             half = len(batch) // 2
             return [batch[:half], batch[half:]]
         for entry in batch:
@@ -236,7 +236,7 @@ class Settler:
         return []
 
     def _nothing_sent(self, batch: Sequence[Entry], now: float) -> list[Entry]:
-        """Take a send that Astakos refused off the records; return them as they are then."""
+        """Remove a send that Astakos refused from the records; return the records as written."""
         lease = self.context.limits.lease
         twins = [entry for entry in batch if not _settles(entry.record)]
         unsent = [

@@ -20,8 +20,8 @@ UNPROVEN = plain_fault("Unproven", "Astakos does not know it, nor any serial of 
 def is_token_proven(context: CarryContext, suspects: Collection[int]) -> bool:
     """Return whether Astakos lists a commission of ours; raise the alarm if it does not.
 
-    `suspects` are the serials that were not found: they prove nothing. Raises what the request
-    for the list fails with.
+    `suspects` are the serials that were not found: they prove nothing. Raises the error of
+    the request for the list.
     """
     listed = set(context.astakos.get_pending_commissions())
     if lists_ours(context.ledger, context.lane, listed, suspects):

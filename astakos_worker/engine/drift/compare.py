@@ -3,7 +3,7 @@
 Both sides are read at different times, so a commission on its way looks like drift. To repair that
 would make drift (the protocol, section 5.3, item 9). So a holding differs only if Astakos said the
 same before and after the service was asked, with nothing pending and nothing waiting in the
-ledger. And nothing is repaired that only one comparison has found.
+ledger. And a difference is repaired only after two comparisons have found it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -43,7 +43,7 @@ class Agreement(StrEnum):
 
     EQUAL = "equal"
     DIFFERS = "differs"
-    BUSY = "busy"  # it changes just now: compare it later
+    BUSY = "busy"  # it is changing: compare it later
     UNKNOWN = "unknown"  # Astakos has no such holding, so nothing can be repaired
 
 
@@ -77,7 +77,7 @@ class DriftFinding:
 
     @property
     def missing(self) -> int:
-        """How much Astakos' usage lacks; negative: it counts so much too many."""
+        """The amount that is missing from Astakos' usage; negative: Astakos counts too much."""
         return self.own - self.usage
 
     @property
@@ -145,7 +145,7 @@ def compare(snapshot: UsageSnapshot) -> list[DriftFinding]:
 
 
 def again(first: Iterable[DriftFinding], snapshot: UsageSnapshot) -> list[DriftFinding]:
-    """Return what still differs by the same figures; what changed since is busy."""
+    """Return the holdings that still differ. One with other figures than before is busy."""
     out = []
     for seen in first:
         now = compare_holding(seen.holding, snapshot)

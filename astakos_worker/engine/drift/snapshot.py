@@ -1,8 +1,8 @@
 """Reads a service's usage and Astakos' quotas, in an order that shows what is on its way.
 
 A commission is in the ledger before it is in Astakos, and it is pending there before it counts. So
-the order is: Astakos, the service, the ledger, Astakos again. What the service counts already is
-then in the ledger or in Astakos, and what ends in between shows as a change in Astakos.
+the order is: Astakos, the service, the ledger, Astakos again. A commission that the service counts
+already is then in the ledger or in Astakos. One that ends in between shows as a change in Astakos.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -21,8 +21,8 @@ from astakos_worker.engine.listed import chunks
 from astakos_worker.ledger.contract import Ledger, LedgerError
 from astakosclient.errors import NotFound, Outcome
 
-#: A function of the service: returns rows `(user, project, resource, quantity)`, of these projects
-#: at least; None: of all.
+#: A function of the service: returns rows `(user, project, resource, quantity)` of these projects
+#: at least; None: of all projects.
 Usage = Callable[[frozenset[str] | None], Iterable[object]]
 
 #: Users or projects in one request: their uuids must fit into its first line.
@@ -75,7 +75,7 @@ class SnapshotReader:
     step: Callable[[], None] = field(default=lambda: None)
 
     def survey(self, scope: Scope) -> UsageSnapshot:
-        """Read everything once. What is equal is equal; what differs is to be inspected again."""
+        """Read everything once. Equal holdings are done; the others are to be inspected again."""
         own = {h: n for h, n in tally(self.usage(scope.projects)).items() if scope.covers(h)}
         awaited = self._awaited()
         users = scope.users
@@ -171,6 +171,6 @@ class SnapshotReader:
 
 
 def _only_nothing(error: NotFound) -> None:
-    """Raise the error again unless Astakos itself says that it knows none of those asked for."""
+    """Raise the error again, unless Astakos itself said that it knows none of the names."""
     if error.outcome is not Outcome.REFUSED:
         raise error

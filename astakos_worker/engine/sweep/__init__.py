@@ -1,4 +1,4 @@
-"""The sweep: what Astakos lists as pending against what the ledger holds, and what to do about it.
+"""The sweep: compares Astakos' pending commissions with the ledger, and puts right what differs.
 
 Runs in workers when beat says so, and in `astakos-worker reconcile`. Imports `engine` and
 `ledger`; never `engine/carry`.

@@ -1,8 +1,8 @@
 """The sweep's passes over the ledger's own records: those past their deadline, and those gone.
 
-The records are ours, so no name has to be read to know whose they are. A commission that Astakos
-does not list any more is believed to be gone only after two lists, a look at the commission
-itself, and a proof that the token is the right component's.
+The ledger issued these commissions, so their names need not be read. A commission that Astakos does
+not list any more is believed to be gone only after two lists, a look at the commission itself, and
+a proof that the token is the right component's.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ from astakos_worker.ledger.events import Vanished
 from astakos_worker.ledger.record import OPEN, State, Verb, shown
 from astakos_worker.ledger.request import Request
 
-#: Records of the lowest serials, among which the oldest undecided one is looked for.
+#: The oldest undecided record is looked for among this many records, those of the lowest serials.
 _OLDEST = 100
 
 _LATE = "undecided past its deadline"
@@ -63,7 +63,7 @@ def _is_late(sweep: SweepRun, entry: Entry, now: float) -> bool:
 
 
 def _how_many_late(sweep: SweepRun) -> int:
-    """Return how many would expire; exactly only if there are more than the brake allows."""
+    """Return how many would expire: an exact number only if it is above the brake."""
     keys = sweep.ledger.expired(sweep.lane, CHUNK)
     if not sweep.is_too_many(len(keys), sweep.open) and len(keys) < CHUNK:
         return len(keys)

@@ -2,7 +2,7 @@
 
 A sweep asks it about commissions that the ledger cannot decide (F35, F37), in batches. It answers
 `accept`, `reject` or `leave` for each, in order. If it fails or is late, nothing is done and an
-alarm is raised: trouble of the owner must never cost a commission.
+alarm is raised: an owner that fails must never cost a commission.
 """
 
 from collections.abc import Callable, Sequence
@@ -45,7 +45,7 @@ class OwnerError(Exception):
 
 
 def checked(answers: object, asked: int) -> list[Answer]:
-    """Return the answers as a list; `OwnerError` unless there is a valid one for each asked."""
+    """Return the answers as a list; raise `OwnerError` unless each of `asked` has a valid one."""
     if isinstance(answers, str) or not isinstance(answers, Sequence):
         kind = type(answers).__name__
         raise OwnerError(f"the owner answered with {kind}, not with a list of answers")

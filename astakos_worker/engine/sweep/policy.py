@@ -1,8 +1,8 @@
 """What to do about a commission that Astakos holds and that no record of the ledger explains. Pure.
 
-The tag in its name says whose it is. The ledger says what became of its key. The policies of the
-operator say the rest. Its age is counted from when a sweep first saw it, because Astakos'
-`issue_time` is local time with a false offset (F33).
+The tag in its name says which ledger issued it. The ledger says what became of its key. The
+operator's policies decide the rest. Its age is counted from when a sweep first saw it, because
+Astakos' `issue_time` is local time with a false offset (F33).
 """
 
 from typing import Literal, NamedTuple

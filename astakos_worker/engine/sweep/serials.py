@@ -30,7 +30,7 @@ class Serials:
         return at < len(self._sorted) and self._sorted[at] == serial
 
     def without(self, others: "Serials") -> "Serials":
-        """Return the serials that are not among the others: one walk along both."""
+        """Return the serials that `others` does not hold. Both are sorted: one pass is enough."""
         left = Serials()
         left._sorted = array("q", self._walk(others))
         return left

@@ -1,14 +1,15 @@
 """The sweep: compares what Astakos holds as pending with the ledger, and puts right what differs.
 
-It may be wrong about an age, but never about whose a commission is (rule 9 of the design):
+It may be wrong about the age of a commission. It must never take another program's commission for
+one of ours (rule 9 of the design):
 
 - It reads Astakos' list first and the ledger afterwards.
 - It leaves records alone that a worker has claimed.
-- It reads a name again before it acts on suspicion.
+- It reads a remembered name again before it acts on it.
 - It stops when the list cannot be right (F33 to F46, F69 to F71).
 
-A sweep keeps no position. What it has seen is remembered in the ledger, and what it has done is
-done. So the next sweep passes over both, and goes on where an interrupted one stopped.
+A sweep keeps no position. The ledger remembers what the sweep has seen, and what it has done needs
+no second time. So the next sweep skips both, and goes on where an interrupted one stopped.
 """
 
 import json
@@ -89,9 +90,10 @@ class Sweep:
         """Yield each finding after it was acted on, and fill in the report.
 
         `report.fix` False: nothing is changed but what is remembered as seen. `only` narrows the
-        sweep. `allow` lets a list that seems wrong ("list"), or more rejections than the brake
-        ("brake"), pass this once. `progress` is called with how far the sweep got. Raises the
-        errors of Astakos and of the ledger; what was yielded until then is done.
+        sweep. `allow` holds the reasons that do not stop this sweep: "list" (Astakos' list seems
+        wrong) and "brake" (it would reject too many). `progress` is called with the numbers of
+        commissions looked at and listed. Raises the errors of Astakos and of the ledger; what was
+        yielded until then is done.
         """
         lane, lease = report.service, f"sweep:{report.service}"
         report.started = self.clock.now()
@@ -219,5 +221,5 @@ def last_report(ledger: Ledger, lane: str) -> Report | None:
 
 
 def allow_once(ledger: Ledger, lane: str, what: StopReason) -> None:
-    """Let the next sweep pass where it would stop. Used up by the first sweep that ends."""
+    """Let the next sweep go on where it would stop. The first sweep that ends uses this up."""
     ledger.note(lane, _ALLOW + what, "allowed by an operator")

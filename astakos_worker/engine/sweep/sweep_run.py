@@ -35,7 +35,7 @@ _EVENTS = {
 
 
 class SweepStopped(Exception):  # noqa: N818  # an operator says whether that is an error
-    """Raised when a sweep must not, or cannot, go on. With `alarm` an operator has to look."""
+    """Raised when a sweep must not or cannot go on. `alarm`: an operator has to look."""
 
     def __init__(self, why: str, alarm: StopReason | None = None) -> None:
         super().__init__(why)
@@ -61,7 +61,7 @@ class SweepRun:
     open: int = 0  # open records of the lane when the sweep began
     answered: bool = field(default=False)  # the owner has answered, at least once
     rejected: int = 0  # how many expired in this sweep: they count for the brake
-    braked: int = 0  # so many would have expired, which is more than the brake allows
+    braked: int = 0  # how many would have expired, if more than the brake allows
 
     @property
     def lane(self) -> str:
@@ -79,11 +79,11 @@ class SweepRun:
         return self.clock.now() - self.report.started >= self.limits.sweep_seconds
 
     def brake(self, among: int) -> int:
-        """Return how many of so many commissions one sweep may reject, or let expire."""
+        """Return how many of `among` commissions one sweep may reject or let expire."""
         return max(self.limits.brake_floor, int(among * self.limits.brake_share))
 
     def is_too_many(self, count: int, among: int) -> bool:
-        """Return whether one sweep may not reject so many, unless an operator has allowed it."""
+        """Return whether `count` is above the brake, and no operator has allowed that."""
         return count > self.brake(among) and "brake" not in self.allow
 
     def is_distrusted(self) -> bool:
@@ -94,7 +94,7 @@ class SweepRun:
         return False
 
     def go_on(self, looked: int) -> None:
-        """Note that so many more were looked at; raise `SweepStopped` if the sweep must end."""
+        """Add to the number of serials looked at; raise `SweepStopped` if the sweep must end."""
         report = self.report
         if self.is_over:  # some of these may not have been looked at
             raise SweepStopped(

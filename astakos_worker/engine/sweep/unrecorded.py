@@ -1,9 +1,11 @@
 """The sweep's passes over what Astakos lists and no open record of the ledger holds.
 
-A commission that was settled before, and is pending again, is settled again. One whose answer was
-lost is adopted. One that nothing explains is rejected: at the end, all together, and only if they
-are not too many for one sweep. A name is read again before anything is done on suspicion (F43,
-F44).
+- A commission that was settled before, and is pending again, is settled again.
+- A commission whose answer was lost is adopted: the record of its key gets the serial.
+- A commission that nothing explains is rejected. All of these are rejected together, at the end,
+  and none if they are too many for one sweep.
+
+A remembered name may be out of date. It is read again before anything is done about it (F43, F44).
 """
 
 import json
@@ -40,7 +42,7 @@ from astakos_worker.ledger.request import Provision, read_tag
 from astakosclient.errors import AstakosClientException
 
 #: Serials to be rejected, by the reason; eight bytes each, because there can be 100,000.
-Doomed = defaultdict[str, "array[int]"]
+Rejections = defaultdict[str, "array[int]"]
 
 
 class _Classified(NamedTuple):
@@ -75,16 +77,16 @@ def check_unrecorded(
     sweep: SweepRun, listed: Serials, rest: Serials, begun: float
 ) -> Iterator[SweepFinding]:
     """Check the serials in `rest`: listed, and not held. `begun` is when the list was started."""
-    doomed: Doomed = defaultdict(lambda: array("q"))
+    rejections: Rejections = defaultdict(lambda: array("q"))
     sweep.go_on(len(listed) - len(rest))
     for chunk in chunks(rest, CHUNK):
         yield from _settled_before(sweep, chunk, begun)
-        yield from _strange(sweep, chunk, doomed)
+        yield from _without_record(sweep, chunk, rejections)
         sweep.go_on(len(chunk))
-    yield from _rejected(sweep, doomed)
+    yield from _rejected(sweep, rejections)
 
 
-# --- Pending there, closed here ---------------------------------------------------------------
+# --- Pending in Astakos, closed in the ledger -------------------------------------------------
 
 
 def _settled_before(sweep: SweepRun, chunk: list[int], begun: float) -> Iterator[SweepFinding]:
@@ -145,10 +147,12 @@ def _closed_before(record: Record, serial: int, begun: float) -> bool:
     return settled and record.serial == serial and (record.closed or begun) < begun
 
 
-# --- Pending there, unknown here --------------------------------------------------------------
+# --- Pending in Astakos, without a record -----------------------------------------------------
 
 
-def _strange(sweep: SweepRun, chunk: list[int], doomed: Doomed) -> Iterator[SweepFinding]:
+def _without_record(
+    sweep: SweepRun, chunk: list[int], rejections: Rejections
+) -> Iterator[SweepFinding]:
     ours: list[_Classified] = []
     asks: list[_Classified] = []
     for found in _classified(sweep, chunk):
@@ -164,11 +168,11 @@ def _strange(sweep: SweepRun, chunk: list[int], doomed: Doomed) -> Iterator[Swee
             case "ask":
                 asks.append(found)
             case "reject":
-                doomed[found.classification.reason].append(found.unrecorded.serial)
+                rejections[found.classification.reason].append(found.unrecorded.serial)
             case _:
                 yield found.finding()
-    yield from _taken(sweep, ours)
-    yield from _asked(sweep, asks, doomed)
+    yield from _recorded(sweep, ours)
+    yield from _by_owner(sweep, asks, rejections)
 
 
 def _classified(sweep: SweepRun, serials: Iterable[int]) -> Iterator[_Classified]:
@@ -195,8 +199,8 @@ def _classified(sweep: SweepRun, serials: Iterable[int]) -> Iterator[_Classified
         yield _Classified(one, entry, classification, now - one.sighting.first_seen)
 
 
-def _taken(sweep: SweepRun, ours: list[_Classified]) -> Iterator[SweepFinding]:
-    """Write serials into the records of their keys: a lost one as its serial, else as a twin."""
+def _recorded(sweep: SweepRun, ours: list[_Classified]) -> Iterator[SweepFinding]:
+    """Write serials into the records of their keys: as the serial if it is lost, else as a twin."""
     remembered = [one.unrecorded.serial for one in ours if not one.unrecorded.fresh]
     tags = sweep.infos.tags(remembered) if remembered and sweep.fix else {}
     true = [
@@ -227,7 +231,9 @@ def _taken(sweep: SweepRun, ours: list[_Classified]) -> Iterator[SweepFinding]:
 _HOW = {"adopt": "adopted", "twin": "found"}
 
 
-def _asked(sweep: SweepRun, asks: list[_Classified], doomed: Doomed) -> Iterator[SweepFinding]:
+def _by_owner(
+    sweep: SweepRun, asks: list[_Classified], rejections: Rejections
+) -> Iterator[SweepFinding]:
     """Ask the owner about commissions that the ledger does not know (F35)."""
     if not asks:
         return
@@ -241,7 +247,7 @@ def _asked(sweep: SweepRun, asks: list[_Classified], doomed: Doomed) -> Iterator
             case "accept":
                 accepted.append(said)
             case "reject":
-                doomed["owner"].append(found.unrecorded.serial)
+                rejections["owner"].append(found.unrecorded.serial)
             case "leave":
                 yield said.finding()._replace(reason="")
     seen = {found.unrecorded.serial: found.unrecorded.identity for found in accepted}
@@ -255,7 +261,7 @@ def _asked(sweep: SweepRun, asks: list[_Classified], doomed: Doomed) -> Iterator
 def _descriptions(
     sweep: SweepRun, asks: list[_Classified]
 ) -> tuple[dict[int, str], AstakosClientException | None]:
-    """Return the description of each for the owner; Astakos is asked for it only once."""
+    """Return the descriptions for the owner; Astakos is asked about each serial only once."""
     remembered = {
         found.unrecorded.serial: found.unrecorded.description
         for found in asks
@@ -285,11 +291,11 @@ def _question(lane: str, found: _Classified, description: str) -> Unsettled:
 # --- Rejecting --------------------------------------------------------------------------------
 
 
-def _rejected(sweep: SweepRun, doomed: Doomed) -> Iterator[SweepFinding]:
-    """Reject all that nothing explains; or nothing, if that is more than the brake allows."""
-    many = sum(map(len, doomed.values()))
+def _rejected(sweep: SweepRun, rejections: Rejections) -> Iterator[SweepFinding]:
+    """Reject all that nothing explains; reject none if they are more than the brake allows."""
+    many = sum(map(len, rejections.values()))
     braked = many > 0 and sweep.is_too_many(many + sweep.rejected, sweep.report.listed)
-    for reason, serials in doomed.items():
+    for reason, serials in rejections.items():
         for chunk in chunks(serials, sweep.limits.settle_batch):
             yield from _reject(sweep, chunk, reason, fix=sweep.fix and not braked)
             sweep.go_on(0)

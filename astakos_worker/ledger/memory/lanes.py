@@ -132,7 +132,7 @@ class MemoryLanes:
     # --- Lanes at rest, alarms, named leases --------------------------------------------------
 
     def rest(self, lane: str, seconds: float, reason: str) -> None:
-        """Let nobody work on a lane for a while; then one carrier tries one record."""
+        """Let no carrier work on a lane for `seconds`; then one carrier tries one record."""
         with self._lock:
             at, now = self._at(lane), self.clock.now()
             at.trier = None
@@ -169,7 +169,7 @@ class MemoryLanes:
                 self._at(lane).used = True
 
     def take_lease(self, name: str, holder: str, lease: float) -> bool:
-        """Take or renew a named lease for so many seconds; False: another holder has it."""
+        """Take or renew a named lease for `lease` seconds; False: another holder has it."""
         with self._lock:
             now = self.clock.now()
             other, till = self._leases.get(name, (holder, 0.0))
@@ -192,12 +192,12 @@ class MemoryLanes:
             return dict(self._seen)
 
     def remember_writes(self, lane: str, writes: int) -> None:
-        """Remember that a lane has had so many writes."""
+        """Remember how many writes a lane has had."""
         with self._lock:
             self._seen[lane] = max(writes, self._seen.get(lane, 0))
 
     def lost_writes(self) -> set[str]:
-        """Look whether the ledger has fewer writes than known; return the lanes concerned."""
+        """Return the lanes whose ledger has fewer writes than are known."""
         with self._lock:
             for lane in self._seen:
                 self._notice(lane, self._at(lane).writes)
@@ -235,7 +235,7 @@ class MemoryLanes:
             return {n: seen.setdefault(n, Sighting(now)) for n in serials}
 
     def remember_descriptions(self, lane: str, descriptions: Mapping[int, str]) -> None:
-        """Remember what was found out about serials."""
+        """Remember a text about each of these serials."""
         with self._lock:
             seen, now = self._at(lane).sightings, self.clock.now()
             for n, text in descriptions.items():

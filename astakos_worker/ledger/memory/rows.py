@@ -83,6 +83,6 @@ class MemoryLane:
         """Return how many carriers are awake."""
         return sum(till >= now for till in self.awake.values())
 
-    def is_awake(self, who: str | None, now: float) -> bool:
+    def is_awake(self, carrier: str | None, now: float) -> bool:
         """Return whether a carrier is awake."""
-        return who is not None and self.awake.get(who, 0.0) >= now
+        return carrier is not None and self.awake.get(carrier, 0.0) >= now

@@ -23,7 +23,7 @@ from astakos_worker.ledger.memory.lanes import MemoryLanes
 from astakos_worker.ledger.memory.rows import MemoryLane, Row, serials_of
 from astakos_worker.ledger.record import Decision, Record, State, is_bare
 
-#: Look at so many times as many records as are taken, and at most at so many.
+#: Look at 8 records for each one that is taken, and at 400 at most.
 _WIDE, _MOST_WIDE = 8, 400
 
 
@@ -48,12 +48,12 @@ class MemoryLedger(MemoryLanes):
     # --- Writing, claiming, deciding, beating ----------------------------------------------------
 
     def cas(self, writes: Sequence[Write]) -> list[Written]:
-        """Make each write whose version still stands; answer each."""
+        """Do each write if its version is still the record's; answer each."""
         with self._lock:
             return [self._cas(write) for write in writes]
 
     def claim(self, asked: Asked, writes: Sequence[Write] = ()) -> tuple[Claim, list[Written]]:
-        """Make the writes, then claim what is most overdue."""
+        """Do the writes, then claim the most overdue records."""
         with self._lock:
             answers = [self._cas(write) for write in writes]
             return self._claim(asked), answers
@@ -102,7 +102,7 @@ class MemoryLedger(MemoryLanes):
             return wakeups
 
     def watch(self, lane: str, key: str, seconds: float) -> Entry | None:
-        """Report the changes of a record for so many seconds; return it as it is now."""
+        """Report the changes of a record for `seconds`; return the record as it is now."""
         with self._lock:
             row = self._row(lane, key)
             if row is None:
@@ -220,8 +220,8 @@ class MemoryLedger(MemoryLanes):
             at.awake.pop(me, None)
             return Claim(why="full")
 
-        at.settlers = [None if who == me else who for who in at.settlers]
-        taken = [at.is_awake(who, now) for who in at.settlers]
+        at.settlers = [None if each == me else each for each in at.settlers]
+        taken = [at.is_awake(each, now) for each in at.settlers]
         queue, keys, n, wanted = self._chosen(at, asked, taken, now, trial=bool(trial))
         if queue == "settle" and keys:
             at.settlers[taken.index(False)] = me
@@ -282,7 +282,7 @@ class MemoryLedger(MemoryLanes):
     def _is_ripe(
         at: MemoryLane, decided: list[str], waiting: list[str], settles: int, before: float
     ) -> bool:
-        """Return whether what is decided waits no longer for others."""
+        """Return whether decided records need not wait any longer for others."""
         enough = not waiting or len(decided) >= settles
         return bool(decided) and (enough or (at.rows[decided[0]].due or 0.0) <= before)
 
@@ -298,7 +298,7 @@ class MemoryLedger(MemoryLanes):
 
     @staticmethod
     def _trusted(at: MemoryLane, keys: list[str], now: float) -> list[str]:
-        """Return the keys without what is queued, put off: it may have been issued (F68)."""
+        """Put queued records off, which may have been issued (F68); return the other keys."""
         rows = at.rows
         queued = {
             key for key in keys if rows[key].record.state is State.QUEUED and not rows[key].mark
@@ -336,10 +336,10 @@ class MemoryLedger(MemoryLanes):
         if not decided + waiting:
             return False
         if wakeups.coalesce if coalesce is None else coalesce:
-            settlers = 2 if decided > 4 * wakeups.per_carrier else 1  # a third would find nothing
+            settlers = 2 if decided > 4 * wakeups.per_carrier else 1  # a third would find none
             backlog = waiting + min(decided, settlers * wakeups.per_carrier)
             wanted = min(wakeups.carriers, math.ceil(backlog / wakeups.per_carrier))
-            wanted = wanted if at.until is None else 1  # one tries a lane that has rested
+            wanted = wanted if at.until is None else 1  # one carrier tries a lane that has rested
             promised = sum(till >= now for till in at.promised.values())
             if at.awake_now(now) + promised >= wanted:
                 return False
@@ -348,14 +348,14 @@ class MemoryLedger(MemoryLanes):
         return True
 
     def _answered(self, at: MemoryLane, wakeup_id: str | None) -> str:
-        """Return the wake-up that a carrier answers. Any wake-up for anyone will do: the first."""
+        """Return the wake-up that a carrier answers; for `ANYONE`, the first promised one."""
         anyones = map(_anyone, range(self._wakeups.carriers))
         return (
             next(filter(at.promised.get, anyones), "") if wakeup_id == ANYONE else wakeup_id or ""
         )
 
     def _wakeup_for_anyone(self, at: MemoryLane) -> bool:
-        """Ask for a wake-up for whatever is due, under the first name that does not count now."""
+        """Ask for a wake-up for any due record, under the first name that is not promised now."""
         now = self.clock.now()
         for i in range(self._wakeups.carriers):
             if at.promised.get(_anyone(i), 0.0) < now:

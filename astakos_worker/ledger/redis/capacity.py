@@ -1,14 +1,14 @@
 """Whether the ledger's server has memory left for new commissions (F79).
 
-New commissions are refused before the memory is full. What is left is for the serials and decisions
-of the commissions that there are, and for a broker on the same server.
+New commissions are refused before the memory is full. The rest is kept for the serials and the
+decisions of existing commissions, and for a broker on the same server.
 """
 
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-#: New commissions are refused from this share of the server's memory on.
+#: New commissions are refused when this share of the server's memory is used.
 LIMIT = 0.9
 #: Seconds between two questions to the server.
 _LOOK = 1.0
@@ -21,7 +21,7 @@ def used_share(memory: Mapping[str, Any]) -> float:
 
 
 class Capacity:
-    """What this process last knew of it. It asks once a second, together with a write."""
+    """The memory as this process last read it: at most once a second, together with a write."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic

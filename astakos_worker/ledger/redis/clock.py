@@ -16,7 +16,7 @@ from astakos_worker.ledger.contract import LedgerError
 #: Seconds for which the best answer counts.
 _WINDOW = 5.0
 #: The server's time may be this many milliseconds before, or after, the bounds that we know for it.
-#: No delay explains a time outside the bounds. The rest is for clocks that are being adjusted.
+#: No delay explains a time outside the bounds. This margin is for clocks that are being adjusted.
 _EARLY, _LATE = 100, 1000
 #: Two clocks drift apart by this many seconds in a second, at most: NTP adjusts no clock faster.
 _DRIFT = 0.0005
@@ -82,7 +82,7 @@ class StoreClock:
                 self._offset = max(self._offset, offset)
 
     def reset(self, milliseconds: int, epoch: str, asked: float) -> None:
-        """Take the store's time whatever was seen before, in an epoch of its offset."""
+        """Take the store's time, in an epoch of its offset, and forget what was known before."""
         monotonic = self.monotonic()
         with self._lock:
             self._offset, self._before = milliseconds / 1000 - monotonic, None

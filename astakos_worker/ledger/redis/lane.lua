@@ -43,7 +43,7 @@
 --   cell       the decision as JSON, written once
 --   mark       "<at> <send until> <quiet at> <times>": the claims since the body was written
 --   announces  what a claim marks: issue, settle or nothing
---   holder     whose rows Astakos locks for it: records of one holder are claimed together
+--   holder     Astakos locks the rows of this holder: its records are claimed together
 --   serials    its own serial (or nothing) and those of its twins, with commas between
 --   open, dead 1 or 0
 --   watched    until when its changes are published
@@ -57,7 +57,7 @@ local function fail(why)
   error('nothing was written: ' .. why, 0)
 end
 
--- The number that a text says; fails for any other text.
+-- A text as a number; fails if the text is no number.
 local function number(text, what)
   local n = tonumber(text)
   if not n or n ~= n then fail(what .. ' is no number') end
@@ -133,8 +133,8 @@ local function read(key)
   return is
 end
 
--- The incarnation in a record's text. Of a caller's texts only the key stands before it, and a quote
--- in a key has a backslash.
+-- The incarnation in a record's text: the first match. Only the key stands before it, and a quote in
+-- a key has a backslash, so no key can look like an incarnation.
 local function incarnation_of(body)
   return string.match(body, '"incarnation":"([^"]*)"')
 end
@@ -165,7 +165,7 @@ local WAKEUPS = {
   ['due:settle'] = 'zset', ['due:issue'] = 'zset', awake = 'zset', promised = 'zset', lane = 'hash',
 }
 
--- When a wake-up is wanted, as the caller's arguments from `at` on say.
+-- The wake-up policy: four arguments of the caller, from ARGV[at] on.
 local function policy(at)
   return {
     carriers = number(ARGV[at], 'carriers'),
@@ -187,7 +187,7 @@ local function wakeup(id, wanted)
   local decided, waiting = due(SETTLE), due(ISSUE)
   if decided + waiting == 0 then return 0 end
   if wanted.coalesce then
-    -- One carrier settles for all, and two settle many: a third one would find nothing to settle.
+    -- One carrier settles, or two if many records are decided: a third would find none to settle.
     local settlers = decided > 4 * wanted.per_carrier and 2 or 1
     local backlog = waiting + math.min(decided, settlers * wanted.per_carrier)
     local carriers = math.min(wanted.carriers, math.ceil(backlog / wanted.per_carrier))
@@ -200,7 +200,7 @@ local function wakeup(id, wanted)
   return 1
 end
 
--- The same for any due record, under the first such name that is not promised now.
+-- The same for any due record, under the first name of `anyone` that is not promised now.
 local function wakeup_for_anyone(wanted)
   for i = 0, wanted.carriers - 1 do
     if tonumber(redis.call('ZSCORE', PROMISED, anyone(i)) or 0) < NOW then

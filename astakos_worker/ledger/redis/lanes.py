@@ -55,7 +55,7 @@ class RedisLanes(Scripts):
     # --- Lanes at rest, alarms, named leases --------------------------------------------------
 
     def rest(self, lane: str, seconds: float, reason: str) -> None:
-        """Let nobody work on a lane for a while; then one carrier tries one record."""
+        """Let no carrier work on a lane for `seconds`; then one carrier tries one record."""
         self._run([("rest", self._lane_prefix(lane), ["rest", ms(seconds), reason])])
 
     def end_rest(self, lane: str) -> None:
@@ -81,7 +81,7 @@ class RedisLanes(Scripts):
             self._remember(lane, "alarms", {name: text})
 
     def take_lease(self, name: str, holder: str, lease: float) -> bool:
-        """Take or renew a named lease for so many seconds; False: another holder has it."""
+        """Take or renew a named lease for `lease` seconds; False: another holder has it."""
         [held] = self._run([("lease", "", [name, holder, ms(lease)])])
         return bool(held)
 
@@ -144,7 +144,7 @@ class RedisLanes(Scripts):
     # --- Watching -----------------------------------------------------------------------------
 
     def watch(self, lane: str, key: str, seconds: float) -> Entry | None:
-        """Publish the changes of a record for so many seconds; return it as it is now."""
+        """Publish the changes of a record for `seconds`; return the record as it is now."""
         [row] = self._run([("watch", self._lane_prefix(lane), [key, ms(seconds)])])
         return self._entry(row) if row[0] else None
 

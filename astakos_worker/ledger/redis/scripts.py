@@ -28,8 +28,8 @@ from astakos_worker.ledger.redis.clock import StoreClock, step_of
 
 log = EventLog(__name__)
 
-#: The files of the scripts. "create" is `cas` for what makes a new commission: the only script that
-#: the server refuses when its memory is full (F79).
+#: The files of the scripts. "create" is `cas` for writes that make a new commission: the only
+#: script that the server refuses when its memory is full (F79).
 _FILES: Final = (
     "cas",
     "claim",
@@ -52,7 +52,7 @@ _WHEN_FULL: Final = "#!lua flags=allow-oom\n"
 
 #: Seconds between two comparisons of the server's clock with this process' own.
 _COMPARE = 1.0
-#: If others' time is more milliseconds ahead, this process has halted: the clock has not stepped.
+#: If others' time is ahead by more milliseconds, this process was halted: no clock has stepped.
 _AHEAD = 2000
 
 Call = tuple[str, str, list[Any]]  # script, prefix of the lane's keys, arguments
@@ -77,7 +77,7 @@ class Scripts:
         self._compare_at = 0.0
 
     def remember_writes(self, lane: str, writes: int) -> None:
-        """Remember that a lane has had so many writes."""
+        """Remember how many writes a lane has had."""
         if writes > self._known_writes.get(lane, 0):
             self._known_writes[lane] = writes
 
@@ -174,7 +174,7 @@ class Scripts:
     # --- The server's clock -------------------------------------------------------------------
 
     def _compare(self, reply: Any, asked: float) -> None:
-        """Compare the server's clock with ours; take back a step that it has made (F89)."""
+        """Compare the server's clock with ours; correct a step of it (F89)."""
         if isinstance(reply, Exception):
             return  # a server that refuses this refuses the calls beside it too
         server, epoch, agreed = int(reply[0]), str(reply[1]), int(reply[2])

@@ -31,7 +31,7 @@ class RedisSightings(Scripts):
         return found
 
     def remember_descriptions(self, lane: str, descriptions: Mapping[int, str]) -> None:
-        """Remember what was found out about serials."""
+        """Remember a text about each of these serials."""
         if descriptions:
             self._remember(lane, "looks", {str(n): text for n, text in descriptions.items()})
 

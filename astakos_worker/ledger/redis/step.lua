@@ -1,4 +1,4 @@
--- Take a step of the server's clock back: the ledger's time goes on as it was. ARGV: the step in
+-- Correct a step of the server's clock: the ledger's time goes on as before. ARGV: the step in
 -- milliseconds, the epoch in which it was measured, and the text of the alarm. Only the first of
 -- several processes that measured the same step does it.
 -- Returns {server's time with its offset, epoch, done}.

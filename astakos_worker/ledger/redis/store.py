@@ -1,7 +1,7 @@
 """The ledger on a Redis or Valkey server: its records, each call by a script beside this file.
 
-Every call is one round trip. Writes may be repeated: a write whose answer was lost, and that is
-sent again, finds its own record and is answered as done.
+Every call is one round trip. Writes may be repeated. If the answer to a write is lost and the write
+is sent again, it finds its own record and is answered as done.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,10 +40,11 @@ from astakos_worker.ledger.redis.sightings import RedisSightings
 
 log = EventLog(__name__)
 
-#: One script writes at most so many records: the server serves nobody else meanwhile.
+#: Most records that one script writes: the server answers no other caller while a script runs.
 _A_CALL: Final = 16
 
-#: Why `decide.lua` decided nothing: we cannot read the record; it is of another incarnation.
+#: Why `decide.lua` decided nothing: this version cannot read the record, or its incarnation is
+#: another one.
 _LEFT, _ANOTHER = 1, 2
 
 
@@ -67,7 +68,7 @@ class RedisLedger(RedisLanes, RedisSightings):
     # --- Writing, claiming, deciding, beating ----------------------------------------------------
 
     def cas(self, writes: Sequence[Write]) -> list[Written]:
-        """Make each write whose version still stands, in one round trip; answer each."""
+        """Do each write if its version is still the record's; answer each. One round trip."""
         together = _together(writes)
         calls = [self._cas_call(some) for some in together]
         replies = self._run(calls, expected=(redis.exceptions.OutOfMemoryError,))
@@ -373,7 +374,7 @@ class RedisLedger(RedisLanes, RedisSightings):
 
 
 def _together(writes: Sequence[Write]) -> list[list[Write]]:
-    """Return the writes in order, in parts that one script can make."""
+    """Return the writes in order, in groups: one call of a script does one group."""
     some: list[list[Write]] = []
     for alike in (list(its) for _, its in groupby(writes, _call_of)):
         some += (alike[n : n + _A_CALL] for n in range(0, len(alike), _A_CALL))
