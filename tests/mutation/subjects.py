@@ -32,10 +32,19 @@ def _module(path: str, *tests: str, cases: tuple[str, ...] = ()) -> Subject:
     return Subject(ROOT / "astakos_worker" / path, tests, cases)
 
 
+_CHANGES = (
+    "deciding",
+    "issuing",
+    "settling",
+    "bare_serials",
+    "interventions",
+    "waiting",
+    "updates",
+)
 _LEDGER = ("tests/unit/ledger", "tests/unit/engine/carry")
 MODULES = [
     _module("ledger/states.py", *_LEDGER, cases=_CASES),
-    _module("ledger/changes.py", *_LEDGER, cases=_CASES),
+    *(_module(f"ledger/changes/{name}.py", *_LEDGER, cases=_CASES) for name in _CHANGES),
     _module("engine/replies.py", "tests/unit/engine", cases=_CASES),
     _module("engine/sweep/policy.py", "tests/unit/engine/sweep", cases=_CASES),
     _module("engine/drift/compare.py", "tests/unit/engine/drift"),

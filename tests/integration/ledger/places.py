@@ -7,7 +7,7 @@ from itertools import count
 from redis import Redis
 
 from astakos_worker.configuration.servers import connect
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events, states
 from astakos_worker.ledger.contract import Asked, WakeupPolicy, Write
 from astakos_worker.ledger.memory.store import MemoryLedger
 from astakos_worker.ledger.record import Decision, bare_key
@@ -42,8 +42,8 @@ class Place:
         record = states.queued(key, LANE, incarnation, request, now=self.now() - late, **more)
         return record if serial is None else self.led(record, *issued(serial))
 
-    def led(self, record, *events):
-        return reduce(lambda each, event: transition(each, event, self.now()), events, record)
+    def led(self, record, *steps):
+        return reduce(lambda each, event: transition(each, event, self.now()), steps, record)
 
     def put(self, key, **more):
         """A commission that is in the ledger, as an entry."""
@@ -65,9 +65,9 @@ class Place:
         assert verdict.done
         return verdict
 
-    def write(self, entry, *events, **more):
+    def write(self, entry, *steps, **more):
         """Write what the events make of an entry's record; return the verdict."""
-        record = self.led(entry.record, *events)
+        record = self.led(entry.record, *steps)
         [verdict] = self.ledger.cas([Write(record, entry.version, **more)])
         return verdict
 
@@ -173,7 +173,7 @@ class RedisPlace(Place):
 
 def issued(serial):
     """The events of an issue that went well."""
-    return states.Marked(1.0, 1.0), states.Issued(serial)
+    return events.Marked(1.0, 1.0), events.Issued(serial)
 
 
 def keys_of(claim):

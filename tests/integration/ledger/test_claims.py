@@ -2,7 +2,7 @@
 
 import pytest
 
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events, states
 from astakos_worker.ledger.contract import Asked, Write
 from astakos_worker.ledger.record import State
 from astakos_worker.ledger.request import Provision, Request
@@ -29,7 +29,7 @@ def decided(place, *keys, late=0.0, serial=100, request=REQUEST):
         queued = place.put(key, decision=ACCEPT, request=request)
         record = place.led(queued.record, *issued(serial + n))
         at = place.now() - late - 0.01 * (len(keys) - n)
-        place.ledger.cas([Write(place.led(record, states.Postponed(at)), queued.version)])
+        place.ledger.cas([Write(place.led(record, events.Postponed(at)), queued.version)])
 
 
 # --- To issue ---------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def test_a_holder_is_known_from_the_request_that_a_decision_awaited(place):
     """F77."""
     awaited = states.awaited("u1", LANE, "0a1b2c3d", ACCEPT, now=place.now(), until=place.now())
     [written] = place.ledger.cas([Write(awaited, 0)])
-    request = states.Requested(of("u"), "0a1b2c3d", None, None, ("closed",))
+    request = events.Requested(of("u"), "0a1b2c3d", None, None, ("closed",))
     place.write(written.entry, request)
     place.put("v1", request=of("v")), place.put("u2", request=of("u"))
     assert place.claimed(issues=2) == ["u1", "u2"]
@@ -202,8 +202,8 @@ def test_an_own_decided_commission_comes_first(place):
 
 def test_a_twin_is_settled_whatever_its_commission_is(place):
     """F7."""
-    closed = place.write(place.put("a"), states.Died({"class": "X"})).entry
-    place.write(closed, states.Issued(8))
+    closed = place.write(place.put("a"), events.Died({"class": "X"})).entry
+    place.write(closed, events.Issued(8))
     claim = place.claim()
     assert (claim.queue, keys_of(claim)) == ("settle", ["a"])
 
@@ -217,7 +217,7 @@ def test_records_that_expired_are_passed_over(place):
     for n in range(5):
         place.put(f"gone-{n}", late=60)
         [entry] = place.claim(lease=0.001, issues=1).entries
-        died = place.write(entry, states.Died({"class": "X"}))  # by one that did not hold it
+        died = place.write(entry, events.Died({"class": "X"}))  # by one that did not hold it
         assert died.done
     place.put("there", late=1)
     place.passes(3 * SOON)
@@ -231,7 +231,7 @@ def test_records_that_expired_are_passed_over(place):
 def test_what_one_round_learnt_is_written_before_the_next_is_claimed(place):
     place.put("a", late=2), place.put("b", late=1)
     [entry] = place.claim(issues=1).entries
-    back = states.Unsent(1, place.now() - 60)
+    back = events.Unsent(1, place.now() - 60)
     record = place.led(entry.record, back)
     writes = [Write(record, entry.version, fence=entry.fence), Write(entry.record, 77)]
     claim, verdicts = place.ledger.claim(Asked(LANE, "carrier", LONG), writes)

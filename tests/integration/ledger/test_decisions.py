@@ -2,7 +2,7 @@
 
 import pytest
 
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events
 from astakos_worker.ledger.contract import Write, Written
 from astakos_worker.ledger.record import Decision
 from tests.integration.ledger.places import ACCEPT, FAULT, LANE, LONG, REJECT
@@ -42,7 +42,7 @@ def test_many_are_decided_in_one_call(place):
 
 
 def test_a_closed_record_is_not_decided(place):
-    place.write(place.put("a"), states.Died(FAULT))
+    place.write(place.put("a"), events.Died(FAULT))
     verdict = place.decide("a")
     assert verdict.done and verdict.entry.cell is None and not verdict.wakeup
     assert place.claimed() == []
@@ -60,7 +60,7 @@ def test_a_record_that_says_its_decision_has_it_in_the_cell(place):
     place.put("a", decision=REJECT)
     assert place.decide("a", ACCEPT).entry.cell == REJECT
     entry = place.put("b", serial=7)
-    place.write(entry, states.Decided(REJECT))
+    place.write(entry, events.Decided(REJECT))
     assert place.decide("b", ACCEPT).entry.cell == REJECT
 
 
@@ -68,18 +68,18 @@ def test_a_writer_that_decides_against_the_cell_is_refused(place):
     """Rule 2 of the design, F37: the sweep's `expired` loses against an accept before it."""
     entry = place.put("a", serial=7)
     place.decide("a", ACCEPT)
-    verdict = place.write(entry, states.Decided(REJECT))
+    verdict = place.write(entry, events.Decided(REJECT))
     assert not verdict.done
     assert (verdict.entry.cell, verdict.entry.record.decision) == (ACCEPT, ACCEPT)
-    assert place.write(entry, states.Decided(ACCEPT)).done
+    assert place.write(entry, events.Decided(ACCEPT)).done
 
 
 def test_a_decision_leaves_a_lease_and_a_due_time_alone(place):
     """Its holder's next write brings it back."""
     place.put("leased")
     place.claim()
-    later = states.Unsent(1, place.now() + LONG)
-    place.write(place.put("waiting"), states.Marked(1, 1), later)
+    later = events.Unsent(1, place.now() + LONG)
+    place.write(place.put("waiting"), events.Marked(1, 1), later)
     assert place.decide("leased").entry.cell == ACCEPT
     assert place.decide("waiting").entry.cell == ACCEPT
     assert place.claimed("second") == []
@@ -93,7 +93,7 @@ def test_a_decision_asks_whether_a_wake_up_is_wanted(place):
 
 def test_a_decision_for_an_earlier_use_of_the_key_decides_nothing(place):
     """F82: it was delivered again after the key was used again."""
-    old = place.write(place.put("a"), states.Died(FAULT)).entry
+    old = place.write(place.put("a"), events.Died(FAULT)).entry
     [verdict] = place.ledger.cas([Write(place.new("a"), old.version, reset=True)])
     new = verdict.entry
     late = {"a": old.record.incarnation}

@@ -1,15 +1,15 @@
 """A claim is a lease with a new fence: who lost it changes facts, and announces nothing."""
 
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events
 from astakos_worker.ledger.record import State
 from tests.integration.ledger.places import ACCEPT, FAULT, LANE, LONG, SOON
 
 #: A holder announces by writing: what it was given is not sent, and is about to be sent again.
-ANNOUNCES = states.Unsent(1, 1.0), states.Marked(1.0, 1.0)
+ANNOUNCES = events.Unsent(1, 1.0), events.Marked(1.0, 1.0)
 
 
 def test_each_claim_has_a_new_fence_and_leaves_what_it_announces_nothing_for_untouched(place):
-    ambiguous = states.Marked(1.0, 1.0), states.Doubtful(1, 1.0, FAULT)
+    ambiguous = events.Marked(1.0, 1.0), events.Doubtful(1, 1.0, FAULT)
     before = place.write(place.put("a"), *ambiguous).entry
     for fence in (1, 2):
         [entry] = place.claim(f"carrier-{fence}", lease=SOON).entries
@@ -68,7 +68,7 @@ def test_a_late_serial_is_recorded_whatever_the_fence_says(place):
     [lost] = place.claim("first", lease=SOON).entries
     place.passes(2 * SOON)
     place.claim("second")
-    assert place.write(lost, states.Issued(7), fence=lost.fence).done
+    assert place.write(lost, events.Issued(7), fence=lost.fence).done
     assert place.entry("a").record.serial == 7
 
 
@@ -83,7 +83,7 @@ def test_the_holder_renews_its_lease_with_a_write(place):
 def test_the_holder_gives_the_lease_back_with_a_write(place):
     place.put("a")
     [entry] = place.claim().entries
-    assert place.write(entry, states.Unsent(1, place.now()), fence=entry.fence).done
+    assert place.write(entry, events.Unsent(1, place.now()), fence=entry.fence).done
     assert place.claimed("second") == ["a"]
 
 
@@ -91,10 +91,10 @@ def test_a_record_that_is_given_back_for_later_is_due_then(place):
     place.put("a")
     [entry] = place.claim().entries
     due = place.now() + SOON
-    assert place.write(entry, states.Unsent(1, due, FAULT), fence=entry.fence).done
+    assert place.write(entry, events.Unsent(1, due, FAULT), fence=entry.fence).done
     place.passes(2 * SOON)
     [entry] = place.claim("second").entries
-    later = states.Unsent(2, place.now() + LONG, FAULT)
+    later = events.Unsent(2, place.now() + LONG, FAULT)
     assert place.write(entry, later, fence=entry.fence).done
     assert place.claimed("third") == []
 
@@ -103,11 +103,11 @@ def test_what_others_write_leaves_a_live_lease_and_its_due_time_alone(place):
     """Rule 8 of the design: a sweep's adoption does not take it from its carrier's hands."""
     place.put("a")
     [held] = place.claim("first").entries
-    adopted = place.write(held, states.Issued(7), states.Decided(ACCEPT))
+    adopted = place.write(held, events.Issued(7), events.Decided(ACCEPT))
     assert adopted.done and adopted.entry.record.due is not None
     assert place.claimed("second") == []
     assert place.entry("a").leased > place.now()
-    settled = place.write(adopted.entry, states.SettleMarked(), fence=held.fence, fenced=True)
+    settled = place.write(adopted.entry, events.SettleMarked(), fence=held.fence, fenced=True)
     assert settled.done  # still the holder
 
 
@@ -115,7 +115,7 @@ def test_what_others_write_after_the_lease_says_when_it_is_due(place):
     place.put("a")
     [held] = place.claim("first", lease=SOON).entries
     place.passes(2 * SOON)
-    assert place.write(held, states.Issued(7)).done
+    assert place.write(held, events.Issued(7)).done
     assert place.claimed("second") == []  # pending, and nobody has decided
 
 
@@ -126,7 +126,7 @@ def test_one_that_is_not_the_holder_gets_no_lease_by_writing(place):
     place.passes(2 * SOON)
     place.claim("second", lease=SOON)
     place.passes(2 * SOON)
-    back = states.Unsent(1, place.now())
+    back = events.Unsent(1, place.now())
     assert place.write(lost, back, fence=lost.fence, lease=LONG).done
     assert place.claimed("third") == ["a"]
 
@@ -134,7 +134,7 @@ def test_one_that_is_not_the_holder_gets_no_lease_by_writing(place):
 def test_a_record_that_others_closed_under_a_lease_is_claimed_no_more(place):
     place.put("a")
     [held] = place.claim("first", lease=SOON).entries
-    assert place.write(held, states.Died(FAULT)).done
+    assert place.write(held, events.Died(FAULT)).done
     place.passes(2 * SOON)
     assert place.claimed("second") == []
     assert place.entry("a").record.state is State.DEAD
@@ -146,7 +146,7 @@ def test_a_decision_under_a_lease_that_its_holder_has_not_seen_makes_the_record_
     place.put("a")
     [entry] = place.claim().entries
     place.decide("a")
-    verdict = place.write(entry, states.Issued(7), fence=entry.fence)
+    verdict = place.write(entry, events.Issued(7), fence=entry.fence)
     assert verdict.done and verdict.entry.record.decision == verdict.entry.cell == ACCEPT
     claim = place.claim("second")
     assert claim.queue == "settle" and claim.entries[0].cell == ACCEPT
@@ -156,17 +156,17 @@ def test_a_decision_that_the_holder_has_seen_is_due_when_it_says(place):
     place.put("a")
     [entry] = place.claim().entries
     cell = place.decide("a").entry.cell
-    events = [states.Decided(cell), states.Issued(7), states.SettleMarked()]
-    later = states.SettleFailed(place.now() + LONG, FAULT)
-    assert place.write(entry, *events, later, fence=entry.fence).done
+    steps = [events.Decided(cell), events.Issued(7), events.SettleMarked()]
+    later = events.SettleFailed(place.now() + LONG, FAULT)
+    assert place.write(entry, *steps, later, fence=entry.fence).done
     assert place.claimed("second") == []
 
 
 def test_a_lease_is_not_kept_of_what_is_closed(place):
     """Nothing is left to do for it, so it is nobody's, and never due again."""
     entry = place.put("a") and place.claim().entries[0]
-    events = states.Issued(7), states.Decided(ACCEPT), states.SettleMarked(), states.Settled()
-    assert place.write(entry, *events, fence=entry.fence, lease=SOON).done
+    steps = events.Issued(7), events.Decided(ACCEPT), events.SettleMarked(), events.Settled()
+    assert place.write(entry, *steps, fence=entry.fence, lease=SOON).done
     assert place.entry("a").leased == 0
     place.passes(2 * SOON)
     assert place.ledger.lane(LANE).due == 0

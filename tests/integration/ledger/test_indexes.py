@@ -2,7 +2,7 @@
 
 import pytest
 
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events, states
 from astakos_worker.ledger.contract import Write
 from astakos_worker.ledger.record import bare_key
 from tests.integration.ledger.places import (
@@ -15,7 +15,7 @@ from tests.integration.ledger.places import (
     issued,
 )
 
-SETTLED = (states.Decided(ACCEPT), states.SettleMarked(), states.Settled())
+SETTLED = (events.Decided(ACCEPT), events.SettleMarked(), events.Settled())
 
 
 def open_deadline(place, key, seconds, **more):
@@ -27,7 +27,7 @@ def open_deadline(place, key, seconds, **more):
 
 def test_a_record_is_found_by_its_serial_and_by_its_twins(place):
     entry = place.put("a", serial=7)
-    place.write(entry, states.Issued(8), states.Issued(9))
+    place.write(entry, events.Issued(8), events.Issued(9))
     place.put("b", serial=10)
     assert place.ledger.find(LANE, [7, 8, 9, 10, 11]) == {7: "a", 8: "a", 9: "a", 10: "b"}
     assert place.ledger.find(LANE, []) == {}
@@ -45,7 +45,7 @@ def test_a_bare_serial_gives_way_to_the_commission_whose_it_is(place):
     verdict = place.write(entry, *issued(7))
     assert verdict.done and verdict.clash == bare
     assert place.ledger.find(LANE, [7]) == {7: "a"}
-    assert place.write(verdict.entry, states.Decided(ACCEPT)).clash is None
+    assert place.write(verdict.entry, events.Decided(ACCEPT)).clash is None
 
 
 def test_a_bare_serial_does_not_displace_a_commission(place):
@@ -54,7 +54,7 @@ def test_a_bare_serial_does_not_displace_a_commission(place):
     [verdict] = place.ledger.cas([Write(record, 0)])
     assert verdict.done and verdict.clash == "a"
     assert place.ledger.find(LANE, [7]) == {7: "a"}
-    assert place.write(verdict.entry, states.Merged("a")).done
+    assert place.write(verdict.entry, events.Merged("a")).done
     assert place.ledger.find(LANE, [7]) == {7: "a"}
 
 
@@ -67,7 +67,7 @@ def test_two_commissions_of_one_serial_clash_and_the_first_is_found(place):
 
 def test_a_twin_that_is_another_commissions_clashes(place):
     place.put("a", serial=7)
-    verdict = place.write(place.put("b", serial=8), states.Issued(7))
+    verdict = place.write(place.put("b", serial=8), events.Issued(7))
     assert verdict.clash == "a"
 
 
@@ -88,13 +88,13 @@ def test_what_is_settled_is_held_no_more(place):
     entry = place.put("a", serial=7)
     closed = place.write(entry, *SETTLED).entry
     assert place.ledger.held(LANE) == []
-    place.write(closed, states.Resurfaced())
+    place.write(closed, events.Resurfaced())
     assert place.ledger.held(LANE) == [(7, "a")]
 
 
 def test_a_twin_is_not_what_its_commission_holds(place):
     """F42, F69: a commission that is cancelled holds nothing, though a twin is still to go."""
-    cancelled = place.led(place.new("a"), states.Decided(REJECT), states.Issued(8))
+    cancelled = place.led(place.new("a"), events.Decided(REJECT), events.Issued(8))
     place.ledger.cas([Write(cancelled, 0)])
     assert place.entry("a").record.is_open
     assert place.ledger.held(LANE) == []
@@ -106,12 +106,12 @@ def test_a_twin_is_not_what_its_commission_holds(place):
 
 def test_what_astakos_may_not_have_got_yet_is_told_until_there_is_a_serial_or_an_end(place):
     """Whoever compares usage with Astakos' must know what is on its way there."""
-    waits, announced = place.put("waits"), place.write(place.put("sent"), states.Marked(1.0, 1.0))
+    waits, announced = place.put("waits"), place.write(place.put("sent"), events.Marked(1.0, 1.0))
     place.put("pending", serial=7)
     place.write(place.put("settled", serial=8), *SETTLED)
     assert sorted(place.ledger.unissued(LANE)) == ["sent", "waits"]
-    place.write(announced.entry, states.Issued(9))
-    place.write(waits, states.Decided(REJECT))
+    place.write(announced.entry, events.Issued(9))
+    place.write(waits, events.Decided(REJECT))
     assert place.ledger.unissued(LANE) == []
     assert place.ledger.unissued("another") == []
 
@@ -130,8 +130,8 @@ def test_undecided_ones_past_their_deadline_are_told_the_oldest_first(place):
 def test_decided_ones_do_not_hide_those_past_their_deadline(place):
     """F37: after an outage there may be thousands that only wait to be settled."""
     open_deadline(place, "decided", -9, decision=ACCEPT)
-    place.write(open_deadline(place, "later", -8), states.Decided(REJECT))
-    place.write(open_deadline(place, "closed", -7), states.Died(FAULT))
+    place.write(open_deadline(place, "later", -8), events.Decided(REJECT))
+    place.write(open_deadline(place, "closed", -7), events.Died(FAULT))
     open_deadline(place, "undecided", -1)
     assert place.ledger.expired(LANE, 1) == ["undecided"]
 
@@ -145,7 +145,7 @@ def test_closed_records_expire_with_all_that_finds_them_and_open_ones_never(plac
     place.put("open", serial=6)
     place.write(place.put("closed", serial=7), *SETTLED)
     bare = place.put_bare(8)
-    place.write(bare, states.SettleMarked(), states.Settled())
+    place.write(bare, events.SettleMarked(), events.Settled())
     place.passes(3 * SOON)
     assert place.entry("closed") is None
     assert place.ledger.find(LANE, [6, 7, 8]) == {6: "open", 8: bare.record.key}
@@ -156,7 +156,7 @@ def test_closed_records_expire_with_all_that_finds_them_and_open_ones_never(plac
 def test_a_key_is_new_after_its_retention(place):
     """F57."""
     place.open(retention=SOON)
-    place.write(place.put("a", serial=7), states.Decided(REJECT), *SETTLED[1:])
+    place.write(place.put("a", serial=7), events.Decided(REJECT), *SETTLED[1:])
     place.passes(3 * SOON)
     again = place.put("a")
     assert (again.version, again.cell, again.fence) == (1, None, 0)
@@ -167,7 +167,7 @@ def test_a_key_is_new_after_its_retention(place):
 def test_bare_serials_are_kept_for_a_time_of_their_own(place):
     place.open(retention=LONG, bare_retention=SOON)
     bare = place.put_bare(8)
-    place.write(bare, states.SettleMarked(), states.Settled())
+    place.write(bare, events.SettleMarked(), events.Settled())
     place.passes(3 * SOON)
     assert place.entry(bare.record.key) is None
 
@@ -177,7 +177,7 @@ def test_a_closed_record_that_has_something_to_do_again_does_not_expire(place, w
     """F43, F57."""
     place.open(retention=SOON)
     closed = place.led(place.put("a", serial=7).record, *SETTLED)
-    event = states.Issued(8) if why == "a twin" else states.Resurfaced()
+    event = events.Issued(8) if why == "a twin" else events.Resurfaced()
     place.ledger.cas([Write(closed, 1), Write(place.led(closed, event), 2)])
     place.passes(3 * SOON)
     assert place.entry("a") is not None
@@ -190,7 +190,7 @@ def test_a_closed_record_that_has_something_to_do_again_does_not_expire(place, w
 def test_a_lane_says_how_it_stands(place):
     place.put("old", late=60), place.put("new", late=1), place.put("later", late=-LONG)
     place.put("pending", serial=7)
-    place.write(place.put("closed"), states.Died(FAULT))
+    place.write(place.put("closed"), events.Died(FAULT))
     lane = place.ledger.lane(LANE)
     assert (lane.name, lane.due, lane.open, lane.held, lane.awake) == (LANE, 2, 4, 1, 0)
     assert 60 <= lane.oldest_due < 60 + LONG
@@ -238,27 +238,27 @@ def test_alarms_are_raised_and_ended_by_name(place):
 
 def test_a_dead_record_is_listed_until_a_person_has_seen_to_it(place):
     """F27: sent again or given up, it is listed no more."""
-    first = place.write(place.put("first"), states.Died(FAULT)).entry
+    first = place.write(place.put("first"), events.Died(FAULT)).entry
     place.passes(SOON)
-    second = place.write(place.put("second"), states.Died(FAULT)).entry
+    second = place.write(place.put("second"), events.Died(FAULT)).entry
     place.put("alive")
     assert place.ledger.dead(LANE) == ["first", "second"]
     assert place.ledger.dead(LANE, limit=1) == ["first"]
     assert place.ledger.lane(LANE).dead == 2
-    assert place.write(first, states.Revived(place.now())).done
-    assert place.write(second, states.Discarded()).done
+    assert place.write(first, events.Revived(place.now())).done
+    assert place.write(second, events.Discarded()).done
     assert place.ledger.dead(LANE) == []
     assert place.ledger.lane(LANE).dead == 0
     assert place.claimed(own="first") == ["first", "alive"]
-    assert place.write(place.entry("first"), states.Died(FAULT)).done
+    assert place.write(place.entry("first"), events.Died(FAULT)).done
     assert place.ledger.dead(LANE) == ["first"]
 
 
 def test_a_dead_record_is_listed_for_as_long_as_it_is_kept(place):
     place.open(retention=SOON)
-    place.write(place.put("gone"), states.Died(FAULT))
+    place.write(place.put("gone"), events.Died(FAULT))
     told = place.put("told", callback="shop.settled")
-    place.write(told, states.Died(FAULT))  # open, until its call-back is told
+    place.write(told, events.Died(FAULT))  # open, until its call-back is told
     place.passes(2 * SOON)
     assert place.ledger.dead(LANE) == ["told"]
     assert place.ledger.lane(LANE).dead == 1

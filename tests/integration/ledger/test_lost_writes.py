@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events
 from astakos_worker.ledger.contract import Write
 from astakos_worker.ledger.record import State
 from astakos_worker.worker.ledger_watch import LedgerWatch
@@ -24,7 +24,7 @@ def test_writes_are_counted_by_who_writes(place):
     entry = place.put("a")
     place.decide("a")
     place.decide("a")
-    place.write(entry, states.Postponed(1.0))
+    place.write(entry, events.Postponed(1.0))
     assert place.ledger.known_writes() == {LANE: 3}
     assert place.claim(lease=SOON).entries  # announces
     place.passes(2 * SOON)
@@ -48,7 +48,7 @@ def test_whoever_asks_first_notices_and_nothing_queued_is_handed_out(place, by):
     """F68: it may have been issued already; what is decided or ambiguous goes on."""
     place.put("queued", late=60)
     ambiguous = place.put("ambiguous")
-    place.write(ambiguous, states.Marked(1.0, 1.0), states.Doubtful(1, 1.0, FAULT))
+    place.write(ambiguous, events.Marked(1.0, 1.0), events.Doubtful(1, 1.0, FAULT))
     place.put("decided", serial=7)
     place.ledger.remember_writes(LANE, 1000)
     match by:
@@ -138,8 +138,8 @@ def test_a_server_that_comes_back_with_an_earlier_state_is_not_believed(server, 
     place.put("issued-since")
     back = set_back()
     entry = place.claim(lease=LONG).entries[0]
-    events = states.Issued(7), states.Decided(ACCEPT)
-    assert place.write(entry, *events, fence=entry.fence).done
+    steps = events.Issued(7), events.Decided(ACCEPT)
+    assert place.write(entry, *steps, fence=entry.fence).done
     back()
     assert place.entry("issued-since").record.state is State.QUEUED
     assert place.claim().why == "idle"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events, states
 from astakos_worker.ledger.contract import Write
 from astakos_worker.ledger.record import State
 from astakos_worker.ledger.states import transition
@@ -16,7 +16,7 @@ from tests.integration.ledger.places import (
     keys_of,
 )
 
-BEATEN = states.Postponed(1.0)  # an event that fits whatever is open
+BEATEN = events.Postponed(1.0)  # an event that fits whatever is open
 
 
 def decided(place, key="a", serial=7):
@@ -74,12 +74,12 @@ def test_a_claim_announces_that_a_decision_is_to_be_sent(place):
     assert entry.record.history[-1].what == "accept sent, attempt 1"
 
 
-@pytest.mark.parametrize("again", [states.Settled(), states.SettleUnsent(1, 1.0)])
+@pytest.mark.parametrize("again", [events.Settled(), events.SettleUnsent(1, 1.0)])
 def test_a_claim_counts_on_from_what_the_record_says_was_sent(place, again):
     """F24, F43: whether the decision is to be sent once more, or never left."""
-    events = states.Decided(ACCEPT), states.SettleMarked(), again
-    events += (states.Resurfaced(),) if again == states.Settled() else ()
-    place.write(place.put("a", serial=7), *events)
+    steps = events.Decided(ACCEPT), events.SettleMarked(), again
+    steps += (events.Resurfaced(),) if again == events.Settled() else ()
+    place.write(place.put("a", serial=7), *steps)
     entry = taken(place)
     assert (entry.marked, entry.record.state, entry.record.settles) == (True, State.SETTLING, 2)
     assert entry.record.sent[-1:] == (2,)
@@ -99,8 +99,8 @@ def test_a_claim_announces_for_each_that_it_gives_and_for_no_other(place):
 def test_a_bare_serial_of_which_something_was_sent_is_announced(place):
     """F24: it was looked at before that."""
     bare = place.put_bare(7)
-    sent = place.write(bare, states.Recognised("5eed", "a name"), states.SettleMarked()).entry
-    place.write(sent, states.SettleFailed(1.0, FAULT))
+    sent = place.write(bare, events.Recognised("5eed", "a name"), events.SettleMarked()).entry
+    place.write(sent, events.SettleFailed(1.0, FAULT))
     entry = taken(place)
     assert (entry.marked, entry.record.sent) == (True, (1, 2))
 
@@ -115,8 +115,8 @@ def test_what_was_rejected_before_it_was_issued_is_not_announced(place):
     entry = taken(place)
     assert not entry.marked
     assert (entry.record.state, entry.version, entry.cell) == (State.CANCELLED, 1, REJECT)
-    assert entry.record == transition(before.record, states.Decided(REJECT), REJECT.at)
-    cancelled = place.write(entry, states.Released(), fence=entry.fence)
+    assert entry.record == transition(before.record, events.Decided(REJECT), REJECT.at)
+    cancelled = place.write(entry, events.Released(), fence=entry.fence)
     assert cancelled.done and cancelled.entry.record.state is State.CANCELLED
 
 
@@ -130,10 +130,10 @@ def awaited(place):
 #: What is claimed for something else than sending its commission or its decision.
 OTHERWISE = {
     "ambiguous": lambda place: (
-        place.write(place.put("a"), states.Marked(1.0, 1.0), states.Doubtful(1, 1.0, FAULT)).entry
+        place.write(place.put("a"), events.Marked(1.0, 1.0), events.Doubtful(1, 1.0, FAULT)).entry
     ),
     "undecided, with a twin": lambda place: (
-        place.write(place.put("a", serial=7), states.Issued(8)).entry
+        place.write(place.put("a", serial=7), events.Issued(8)).entry
     ),
     "undecided, to be told": lambda place: place.put(
         "a", serial=7, callback="shop.told", moments=("pending", "closed")
@@ -141,10 +141,10 @@ OTHERWISE = {
     "bare, not looked at": lambda place: place.put_bare(7),
     "awaited": awaited,
     "closed, with a twin": lambda place: (
-        place.write(place.put("a", serial=7), states.Vanished(), states.Issued(8)).entry
+        place.write(place.put("a", serial=7), events.Vanished(), events.Issued(8)).entry
     ),
     "closed, to be told": lambda place: (
-        place.write(place.put("a", callback="shop.told"), states.Died(FAULT)).entry
+        place.write(place.put("a", callback="shop.told"), events.Died(FAULT)).entry
     ),
 }
 
@@ -161,7 +161,7 @@ def test_nothing_is_announced_of_what_is_claimed_for_something_else(place, what)
 
 
 def test_one_with_a_twin_that_is_decided_meanwhile_is_announced_by_the_next_claim(place):
-    place.write(place.put("a", serial=7), states.Issued(8))
+    place.write(place.put("a", serial=7), events.Issued(8))
     assert not left_by_the_dead(place).marked
     place.decide("a")
     entry = taken(place)
@@ -187,7 +187,7 @@ def test_one_that_was_rejected_after_it_was_announced_is_handed_on_as_announced(
     dead = left_by_the_dead(place)
     place.decide("a", REJECT)
     entry = taken(place)
-    assert entry.record == transition(dead.record, states.Decided(REJECT), REJECT.at)
+    assert entry.record == transition(dead.record, events.Decided(REJECT), REJECT.at)
     assert (entry.record.state, entry.marked, entry.cell) == (State.ISSUING, False, REJECT)
 
 
@@ -226,7 +226,7 @@ def test_all_that_read_a_record_learn_what_was_announced(place, what):
         "refused": refused.entry,
     }
     if what == "to be issued":  # "decide" has decided it besides
-        decided_too = transition(entry.record, states.Decided(ACCEPT), ACCEPT.at)
+        decided_too = transition(entry.record, events.Decided(ACCEPT), ACCEPT.at)
         assert said.pop("decide").record == decided_too
     for reader, read in said.items():
         assert (read.record, read.version) == (entry.record, entry.version), reader
@@ -241,7 +241,7 @@ def test_a_decision_of_what_is_being_issued_is_published_with_what_was_announced
     entry = taken(place)
     place.listen()
     verdict = place.decide("a")
-    assert verdict.entry.record == transition(entry.record, states.Decided(ACCEPT), ACCEPT.at)
+    assert verdict.entry.record == transition(entry.record, events.Decided(ACCEPT), ACCEPT.at)
     assert (verdict.entry.record.state, verdict.entry.version) == (State.ISSUING, entry.version)
     assert place.heard() == "a"
 
@@ -258,7 +258,7 @@ def test_a_decision_tells_who_watches_that_it_is_being_issued(on_server):
     on_server.ledger.read_change = lambda text: told.append(read_change(text)) or told[-1]
     assert on_server.heard() == "a"
     [(_, change)] = told
-    assert change.record == transition(entry.record, states.Decided(ACCEPT), ACCEPT.at)
+    assert change.record == transition(entry.record, events.Decided(ACCEPT), ACCEPT.at)
     assert (change.version, change.cell) == (entry.version, ACCEPT)
 
 
@@ -298,7 +298,7 @@ def test_a_write_that_was_repeated_after_the_announcement_does_not_hide_it(place
 def test_a_write_has_the_announcement_in_its_record_and_it_counts_once(place):
     place.put("a")
     first = taken(place)
-    back = place.write(first, states.Unsent(1, place.now() - 1), fence=first.fence)
+    back = place.write(first, events.Unsent(1, place.now() - 1), fence=first.fence)
     assert back.done and back.entry.version == first.version + 1
     assert place.entry("a").record == back.entry.record
     assert (back.entry.record.state, back.entry.record.marks) == (State.QUEUED, 1)
@@ -310,8 +310,8 @@ def test_a_settled_one_carries_no_announcement_when_it_is_pending_again(place):
     """F43."""
     decided(place)
     entry = taken(place)
-    events = states.Settled(), states.Resurfaced()
-    written = place.write(entry, *events, fence=entry.fence).entry
+    steps = events.Settled(), events.Resurfaced()
+    written = place.write(entry, *steps, fence=entry.fence).entry
     assert place.entry("a").record == written.record
     assert place.entry("a").record.sent == (1,)
 
@@ -320,18 +320,18 @@ def test_a_repeated_write_over_an_announcement_counts_as_done(place):
     """F56: the answer of the write that had it was lost."""
     place.put("a")
     entry = taken(place)
-    write = Write(place.led(entry.record, states.Issued(7)), entry.version, fence=entry.fence)
+    write = Write(place.led(entry.record, events.Issued(7)), entry.version, fence=entry.fence)
     first, again = (place.ledger.cas([write])[0] for _ in range(2))
     assert first.done and again.done
     assert (again.entry.record, again.entry.version) == (first.entry.record, entry.version + 1)
 
 
-@pytest.mark.parametrize("events", [(states.Died(FAULT),), (states.Issued(7), states.Vanished())])
-def test_a_key_in_use_again_carries_no_announcement_of_its_former_life(place, events):
+@pytest.mark.parametrize("steps", [(events.Died(FAULT),), (events.Issued(7), events.Vanished())])
+def test_a_key_in_use_again_carries_no_announcement_of_its_former_life(place, steps):
     """F57, F71."""
     place.put("a")
     entry = taken(place)
-    closed = place.write(entry, *events).entry
+    closed = place.write(entry, *steps).entry
     new = place.new("a")
     [again] = place.ledger.cas([Write(new, closed.version, reset=True)])
     assert again.done and place.entry("a").record == new

@@ -7,7 +7,7 @@ import pytest
 from astakos_worker.engine.drift.snapshot import Scope, SnapshotReader
 from astakos_worker.engine.ports import Limits
 from astakos_worker.engine.sweep.sweep import Sweep
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events
 from astakos_worker.ledger.contract import LedgerError, Write
 from astakos_worker.ledger.record import SCHEMA, bare_key
 from astakos_worker.ledger.request import wire_name
@@ -66,7 +66,7 @@ def test_what_a_newer_version_wrote_is_not_overwritten(newer):
     """F78."""
     before = kept(newer)
     for version in (0, newer.before.version):
-        record = newer.led(newer.before.record, states.Marked(1, 1))
+        record = newer.led(newer.before.record, events.Marked(1, 1))
         [verdict] = newer.ledger.cas([Write(record, version)])
         assert (verdict.done, verdict.entry, verdict.newer) == (False, None, True)
     assert newer.entry("newer") is None

@@ -8,7 +8,7 @@ from redis import Redis
 
 from astakos_worker import Commissions, Settings, Unavailable
 from astakos_worker.configuration.servers import connect
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events
 from astakos_worker.ledger.contract import (
     LedgerError,
     UnavailableError,
@@ -77,7 +77,7 @@ def test_a_call_is_one_round_trip(on_server):
     entry = place.put("a", serial=7)
     place.decide("a")
     place.claim(issues=1)
-    place.write(entry, states.Decided(ACCEPT))
+    place.write(entry, events.Decided(ACCEPT))
     place.entry("a")
     assert len(sent) == 5
 
@@ -234,9 +234,9 @@ def test_a_full_ledger_refuses_new_commissions_and_nothing_else(server):
     [claimed] = place.claim(issues=1).entries
     assert (claimed.record.key, claimed.marked) == ("a", True)
     assert place.decide("a").entry.cell == ACCEPT
-    settling = place.write(claimed, states.Issued(7), states.Decided(ACCEPT)).entry
+    settling = place.write(claimed, events.Issued(7), events.Decided(ACCEPT)).entry
     assert place.put_bare(9).record.key == bare_key(9)
-    closed = place.write(settling, states.SettleMarked(), states.Settled()).entry
+    closed = place.write(settling, events.SettleMarked(), events.Settled()).entry
     assert place.ledger.watch(LANE, "a", LONG)
     assert place.ledger.take_lease("sweep", "one", LONG)
     place.ledger.rest(LANE, LONG, "away")
@@ -251,7 +251,7 @@ def test_a_full_ledger_refuses_new_commissions_and_nothing_else(server):
 
 #: Every call of the contract that writes, but for what makes a commission.
 WHEN_FULL = {name: call for name, call in CALLS.items() if name != "cas"} | {
-    "issue": lambda place: place.write(place.entry("a"), states.Marked(1.0, 1.0)),
+    "issue": lambda place: place.write(place.entry("a"), events.Marked(1.0, 1.0)),
     "awaited": lambda place: place.bare(11),
     "read_again": lambda place: place.ledger.read_again(LANE),
     "unreadable": lambda place: place.ledger.unreadable(LANE),
@@ -285,7 +285,7 @@ def test_a_settled_commission_leaves_only_what_expires(on_server):
     """F57: nothing grows for ever but what is counted."""
     on_server.open(retention=LONG)
     entry = on_server.put("a", serial=7)
-    on_server.write(entry, states.Decided(ACCEPT), states.SettleMarked(), states.Settled())
+    on_server.write(entry, events.Decided(ACCEPT), events.SettleMarked(), events.Settled())
     server = on_server.server
     left = {key for key in server.keys("*") if server.ttl(key) == -1} - ITS_OWN
     assert left == {"astakos:test:lanes", f"astakos:test:{LANE}:writes"}
@@ -308,8 +308,8 @@ def test_every_write_is_counted(on_server):
     with Redis.from_url(on_server.url) as server:
         entry = on_server.put("a", serial=7)
         on_server.decide("a"), on_server.decide("a")
-        on_server.write(entry, states.Decided(ACCEPT))
-        on_server.write(entry, states.Issued(9))  # refused: not counted
+        on_server.write(entry, events.Decided(ACCEPT))
+        on_server.write(entry, events.Issued(9))  # refused: not counted
         assert int(server.get(f"astakos:test:{LANE}:writes")) == 3
 
 
@@ -329,9 +329,9 @@ def test_a_ledger_that_is_nearly_full_refuses_new_commissions_while_there_is_roo
     assert place.entry("one more") is None
     [again] = place.ledger.cas([Write(entry.record, 0)])
     assert again.done  # the same commission again is no new one
-    settling = place.write(entry, *issued(7), states.Decided(ACCEPT), states.SettleMarked()).entry
+    settling = place.write(entry, *issued(7), events.Decided(ACCEPT), events.SettleMarked()).entry
     assert place.put_bare(9).record.key == bare_key(9)
-    closed = place.write(settling, states.Settled()).entry
+    closed = place.write(settling, events.Settled()).entry
     assert is_refused(place, "a", closed.version)  # a key in use again is a new one
     place.server.config_set("maxmemory", 1 << 30)
     until(lambda: not is_refused(place, "room again"))

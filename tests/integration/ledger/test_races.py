@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events
 from astakos_worker.ledger.contract import Asked, Write
 from astakos_worker.ledger.record import Decision
 from tests.integration.ledger.places import LANE, LONG, carriers, keys_of
@@ -79,7 +79,7 @@ def test_every_event_of_many_writers_is_written_once(on_server, at_once):
     def work(n):
         current = entry
         while True:
-            verdict = on_server.write(current, states.Issued(n + 1))
+            verdict = on_server.write(current, events.Issued(n + 1))
             if verdict.done:
                 return verdict.entry.version
             current = verdict.entry

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events
 from astakos_worker.ledger.contract import LedgerError, Write
 from astakos_worker.ledger.record import Decision, State
 from tests.integration.ledger.places import ACCEPT, FAULT, LANE, LONG, REJECT
@@ -81,12 +81,12 @@ def rubbish(server, key):
 @pytest.fixture
 def ready(on_server):
     place = on_server
-    ended = place.write(place.put("old", serial=9), states.Died(FAULT))
-    place.ended = place.write(ended.entry, states.Discarded(), states.TwinSettled(9)).entry
+    ended = place.write(place.put("old", serial=9), events.Died(FAULT))
+    place.ended = place.write(ended.entry, events.Discarded(), events.TwinSettled(9)).entry
     a, b = place.put("a", serial=7), place.put("b")
     place.changes = [
-        Write(place.led(a.record, states.Issued(8)), a.version, wakeup=True),
-        Write(place.led(b.record, states.Extended(place.now() + LONG)), b.version),
+        Write(place.led(a.record, events.Issued(8)), a.version, wakeup=True),
+        Write(place.led(b.record, events.Extended(place.now() + LONG)), b.version),
     ]
     place.ledger.sightings(LANE, [5])
     place.ledger.remember_descriptions(LANE, {5: "x"})
@@ -185,8 +185,8 @@ def test_half_a_surrogate_pair_in_a_text_stops_no_reset_and_no_claim(on_server, 
     place, text = on_server, "half \udca0 a pair"
     decision = Decision("reject", text if where == "reason" else "", 1.0)
     entry = place.put("a", serial=7)
-    dead = states.Died({"class": "X", "message": text if where == "error" else ""})
-    ended = place.write(entry, states.Decided(decision), dead).entry
+    dead = events.Died({"class": "X", "message": text if where == "error" else ""})
+    ended = place.write(entry, events.Decided(decision), dead).entry
     place.server.hdel(f"{PREFIX}r:a", "serials")  # as an earlier version wrote it
     [verdict] = place.ledger.cas([Write(place.new("a"), ended.version, reset=True)])
     assert verdict.done and verdict.entry.record.state is State.QUEUED
@@ -200,7 +200,7 @@ def test_half_a_surrogate_pair_stops_no_claim_of_a_lane_that_lost_writes(on_serv
     place = on_server
     entry = place.put("a")
     fault = {"class": "X", "message": "half \udca0 a pair"}
-    place.write(entry, states.Postponed(place.now(), fault))
+    place.write(entry, events.Postponed(place.now(), fault))
     place.put("b", serial=8, decision=ACCEPT)
     place.ledger.remember_writes(LANE, 1000)
     assert place.claimed() == ["b"]

@@ -17,7 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events, states
 from astakos_worker.ledger.contract import ANYONE, Asked, WakeupPolicy, Write
 from astakos_worker.ledger.events import NotNow
 from astakos_worker.ledger.memory.store import MemoryLedger
@@ -116,7 +116,7 @@ class Stores(RuleBasedStateMachine):
             decision=decision,
             deadline=deadline,
         )
-        return transition(record, states.Postponed(due), now)
+        return transition(record, events.Postponed(due), now)
 
     def write(self, write):
         self.last = write
@@ -161,26 +161,26 @@ class Stores(RuleBasedStateMachine):
         if entry is None:
             return
         now, mark = self.clock.now(), entry.record.marks
-        events = [
-            states.Marked(now, now),
-            states.Unsent(mark, now),
-            states.Doubtful(mark, now + LONG, FAULT),
-            states.Absent(mark, now + 1, now),
-            states.Issued(serial),
-            states.Decided(entry.cell or Decision(verb, "", 1.0)),
-            states.Decided(Decision(verb, "", 1.0)),
-            states.SettleMarked(),
-            states.Settled(),
-            states.TwinSettled(serial),
-            states.Died(FAULT),
-            states.Resurfaced(),
-            states.Merged("a"),
-            states.Postponed(now + LONG),
-            states.Revived(now),
-            states.Discarded(),
+        steps = [
+            events.Marked(now, now),
+            events.Unsent(mark, now),
+            events.Doubtful(mark, now + LONG, FAULT),
+            events.Absent(mark, now + 1, now),
+            events.Issued(serial),
+            events.Decided(entry.cell or Decision(verb, "", 1.0)),
+            events.Decided(Decision(verb, "", 1.0)),
+            events.SettleMarked(),
+            events.Settled(),
+            events.TwinSettled(serial),
+            events.Died(FAULT),
+            events.Resurfaced(),
+            events.Merged("a"),
+            events.Postponed(now + LONG),
+            events.Revived(now),
+            events.Discarded(),
         ]
         try:
-            record = transition(entry.record, events[number], now)
+            record = transition(entry.record, steps[number], now)
         except NotNow:
             return
         number = {"none": None, "current": entry.fence, "older": entry.fence - 1}[fence]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events
 from astakos_worker.ledger.contract import Write
 from astakos_worker.ledger.record import State
 from tests.integration.cluster.servers import BOTH_SERVERS, Server
@@ -104,7 +104,7 @@ def test_from_the_step_on_nothing_is_given_to_a_second_carrier(stepped, step):
     assert stepped.claim("second").entries == ()
     until(lambda: is_noticed(stepped))
     assert stepped.claim("second").entries == ()
-    back = stepped.write(held, states.Unsent(1, stepped.now()), fence=held.fence)
+    back = stepped.write(held, events.Unsent(1, stepped.now()), fence=held.fence)
     assert back.done
     assert stepped.claimed("second") == ["before"]
 

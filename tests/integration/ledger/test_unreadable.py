@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from astakos_worker import Commissions, NewerRecord
 from astakos_worker.cli import main
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events
 from astakos_worker.ledger.contract import Write
 from astakos_worker.ledger.record import Record
 from tests.integration.ledger.places import FAULT, LANE, LONG, issued
@@ -86,7 +86,7 @@ def test_it_is_neither_absent_nor_changed(on_server, how):
     assert place.ledger.get(LANE, ["a"]) == {}
     assert place.ledger.newer(LANE, ["a", "unknown"]) == {"a"}
     assert place.ledger.find(LANE, [7]) == {7: "a"}
-    [verdict] = place.ledger.cas([Write(place.led(entry.record, states.Issued(8)), 7)])
+    [verdict] = place.ledger.cas([Write(place.led(entry.record, events.Issued(8)), 7)])
     assert (verdict.done, verdict.entry, verdict.newer) == (False, None, True)
     [verdict] = place.ledger.cas([Write(place.new("a"), 0)])
     assert (verdict.done, verdict.entry, verdict.newer) == (False, None, True)
@@ -159,7 +159,7 @@ def test_records_of_a_newer_version_stay_where_they_are(on_server):
 def test_a_ledger_in_memory_has_none(place):
     """The contract: it answers, and says that nothing was set aside."""
     entry = place.put("a")
-    place.write(entry, *issued(7), states.Died(FAULT))
+    place.write(entry, *issued(7), events.Died(FAULT))
     assert place.ledger.unreadable(LANE) == {}
     assert place.ledger.read_again(LANE) == 0
 

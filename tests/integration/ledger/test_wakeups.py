@@ -2,7 +2,7 @@
 
 import pytest
 
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events, states
 from astakos_worker.ledger.contract import ANYONE, WakeupPolicy, Write
 from tests.integration.ledger.places import ACCEPT, LANE, LONG, SOON, carriers, issued
 
@@ -250,8 +250,8 @@ def test_a_decision_on_a_settled_lane_rings_after_all_that(place):
     entry = place.put("a", serial=7)
     place.decide("a")
     claim = place.claim(wakeup_id="a!")
-    events = [states.Decided(ACCEPT), states.SettleMarked(), states.Settled()]
-    place.write(entry, *events, fence=claim.entries[0].fence)
+    steps = [events.Decided(ACCEPT), events.SettleMarked(), events.Settled()]
+    place.write(entry, *steps, fence=claim.entries[0].fence)
     assert place.claim().why == "idle"
     other = place.put("b")
     place.write(other, *issued(8))

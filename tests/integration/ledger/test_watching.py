@@ -1,6 +1,6 @@
 """Named leases, what the sweep remembers, and what is published for who waits."""
 
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events
 from astakos_worker.ledger.states import transition
 from tests.integration.ledger.places import ACCEPT, LANE, LONG, SOON, issued
 
@@ -101,7 +101,7 @@ def test_a_watched_record_is_told_as_it_is(place):
     entry = place.put("a", serial=7)
     place.decide("a")
     watched = place.ledger.watch(LANE, "a", LONG)
-    assert watched.record == transition(entry.record, states.Decided(ACCEPT), ACCEPT.at)
+    assert watched.record == transition(entry.record, events.Decided(ACCEPT), ACCEPT.at)
     assert (watched.version, watched.cell) == (1, ACCEPT)
 
 
@@ -122,7 +122,7 @@ def test_only_changes_of_watched_records_are_published(place):
     place.decide("watched")
     assert place.heard() == "watched"
     place.decide("watched")  # says nothing new
-    place.write(entry, states.Issued(9))
+    place.write(entry, events.Issued(9))
     assert place.heard() == "watched"
     place.put("last"), place.ledger.watch(LANE, "last", LONG)
     place.decide("last")
@@ -141,7 +141,7 @@ def test_a_watch_ends_by_itself(place):
 def test_a_watched_record_expires_as_any_other(place):
     """F57."""
     place.open(retention=SOON)
-    place.write(place.put("a"), states.Died({"class": "X"}))
+    place.write(place.put("a"), events.Died({"class": "X"}))
     place.ledger.watch(LANE, "a", LONG)
     place.passes(3 * SOON)
     assert place.entry("a") is None

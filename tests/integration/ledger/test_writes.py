@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events
 from astakos_worker.ledger.contract import Write
 from astakos_worker.ledger.record import State
 from tests.integration.ledger.places import ACCEPT, FAULT, LANE, REJECT, issued
@@ -87,7 +87,7 @@ def test_any_printable_key_names_its_own_record(place, key):
 def test_text_in_a_record_comes_back_as_it_was(place):
     fault = {"class": "Garbled", "message": 'lone \ud800, NUL \x00, "quoted", newline \n, ☃'}
     entry = place.put("a")
-    place.write(entry, states.Marked(1, 1), states.Doubtful(1, 2, fault))
+    place.write(entry, events.Marked(1, 1), events.Doubtful(1, 2, fault))
     assert place.entry("a").record.error == fault
 
 
@@ -114,7 +114,7 @@ def test_the_same_write_again_counts_as_done(place):
 def test_the_same_write_again_is_not_done_once_something_else_was_written(place):
     write = Write(place.led(place.put("a").record, *issued(7)), 1)
     [verdict] = place.ledger.cas([write])
-    place.write(verdict.entry, states.Decided(ACCEPT))
+    place.write(verdict.entry, events.Decided(ACCEPT))
     [again] = place.ledger.cas([write])
     assert not again.done and again.entry.record.decision == ACCEPT
 
@@ -123,10 +123,10 @@ def test_a_call_that_makes_a_commission_is_done_once_whatever_became_of_it(place
     """F81: it is repeated after a worker has carried the commission on, and closed it."""
     write = Write(place.new("a"), 0)
     [first] = place.ledger.cas([write])
-    going = place.write(first.entry, *issued(7), states.Decided(ACCEPT)).entry
+    going = place.write(first.entry, *issued(7), events.Decided(ACCEPT)).entry
     [again] = place.ledger.cas([write])
     assert again.done and again.entry.record == going.record
-    ended = place.write(going, states.SettleMarked(), states.Settled()).entry
+    ended = place.write(going, events.SettleMarked(), events.Settled()).entry
     [again] = place.ledger.cas([write])
     assert again.done and again.entry.record == ended.record
     assert place.entry("a").version == ended.version
@@ -134,10 +134,10 @@ def test_a_call_that_makes_a_commission_is_done_once_whatever_became_of_it(place
 
 def test_a_reset_is_done_once_whatever_became_of_the_new_commission(place):
     """F81: repeated, it would make a second commission of one call."""
-    old = place.write(place.put("a"), states.Died(FAULT)).entry
+    old = place.write(place.put("a"), events.Died(FAULT)).entry
     write = Write(place.new("a"), old.version, reset=True)
     [first] = place.ledger.cas([write])
-    ended = place.write(first.entry, *issued(7), states.Died(FAULT)).entry
+    ended = place.write(first.entry, *issued(7), events.Died(FAULT)).entry
     for version in (old.version, ended.version):  # as sent again, and as judged again
         [again] = place.ledger.cas([replace(write, version=version)])
         assert again.done and again.entry.record == ended.record
@@ -146,10 +146,10 @@ def test_a_reset_is_done_once_whatever_became_of_the_new_commission(place):
 
 def test_a_reset_replaces_the_commission_that_it_names_and_no_other(place):
     """F81: the key was used by another caller since this one looked."""
-    old = place.write(place.put("a"), states.Died(FAULT)).entry
+    old = place.write(place.put("a"), events.Died(FAULT)).entry
     other = Write(place.new("a"), old.version, reset=True, replaces=old.record.incarnation)
     [theirs] = place.ledger.cas([other])
-    ended = place.write(theirs.entry, states.Died(FAULT)).entry
+    ended = place.write(theirs.entry, events.Died(FAULT)).entry
     mine = Write(place.new("a"), ended.version, reset=True, replaces=old.record.incarnation)
     [refused] = place.ledger.cas([mine])
     assert not refused.done and refused.entry.record == ended.record
@@ -173,7 +173,7 @@ def test_a_repeated_announcement_is_not_done_once_another_has_claimed(place):
     """F73: two that announce the same at the same moment must not both send."""
     place.put("a")
     [first] = place.claim("first", lease=0.001).entries
-    again = place.led(first.record, states.Unsent(1, 1.0), states.Marked(1.0, 1.0))
+    again = place.led(first.record, events.Unsent(1, 1.0), events.Marked(1.0, 1.0))
     write = Write(again, first.version, fence=first.fence, fenced=True)
     place.passes(0.01)
     [second] = place.claim("second").entries
@@ -189,8 +189,8 @@ def test_a_key_in_use_again_begins_anew(place):
     """F57: nothing of its first life is left: no decision, no serial, no holder, no lease."""
     place.put("a", serial=7, decision=ACCEPT)
     [held] = place.claim().entries
-    events = [states.SettleMarked(), states.Settled(), states.Issued(8), states.TwinSettled(8)]
-    closed = place.write(held, *events).entry  # by another, so the lease lives on
+    steps = [events.SettleMarked(), events.Settled(), events.Issued(8), events.TwinSettled(8)]
+    closed = place.write(held, *steps).entry  # by another, so the lease lives on
     assert place.ledger.find(LANE, [7, 8]) == {7: "a", 8: "a"}
     [verdict] = place.ledger.cas([Write(place.new("a"), closed.version, reset=True)])
     assert verdict.done and verdict.entry.cell is None
@@ -203,7 +203,7 @@ def test_a_key_in_use_again_begins_anew(place):
 
 def test_a_key_in_use_again_may_bring_its_decision(place):
     place.put("a", decision=REJECT)
-    closed = place.write(place.entry("a"), states.Died({"class": "X"})).entry
+    closed = place.write(place.entry("a"), events.Died({"class": "X"})).entry
     record = place.new("a", decision=ACCEPT)
     [verdict] = place.ledger.cas([Write(record, closed.version, cell=ACCEPT, reset=True)])
     assert verdict.done and verdict.entry.cell == ACCEPT

@@ -2,7 +2,7 @@
 
 from functools import reduce
 
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events, states
 from astakos_worker.ledger.record import Decision, Record, State, bare_key
 from astakos_worker.ledger.request import Provision, Request
 from astakos_worker.ledger.states import transition
@@ -14,12 +14,12 @@ FAULT = {"class": "Unreachable", "message": "no answer"}
 VERDICT = {"class": "QuotaLimit", "message": "over limit"}
 REQUEST = Request((Provision("user:u", "project:p", "cyclades.vm", 1),), "a server")
 
-MARKED = states.Marked(NOW + 10, NOW + HORIZON)
-DOUBTFUL = states.Doubtful(1, NOW + 1, FAULT)
-ABSENT = states.Absent(1, NOW + HORIZON, NOW + HORIZON)
-ISSUED = states.Issued(7)
-ACCEPTED, REJECTED = states.Decided(ACCEPT), states.Decided(REJECT)
-SETTLES = states.SettleMarked()
+MARKED = events.Marked(NOW + 10, NOW + HORIZON)
+DOUBTFUL = events.Doubtful(1, NOW + 1, FAULT)
+ABSENT = events.Absent(1, NOW + HORIZON, NOW + HORIZON)
+ISSUED = events.Issued(7)
+ACCEPTED, REJECTED = events.Decided(ACCEPT), events.Decided(REJECT)
+SETTLES = events.SettleMarked()
 
 
 def fresh(**more):
@@ -37,12 +37,12 @@ def bare(decision=ACCEPT):
     return states.bare(bare_key(7), "cyclades", "0a1b2c3d", serial=7, decision=decision, now=NOW)
 
 
-def after(record, *events, now=NOW):
+def after(record, *steps, now=NOW):
     """The record when all of that has happened to it."""
-    return reduce(lambda each, event: transition(each, event, now), events, record)
+    return reduce(lambda each, event: transition(each, event, now), steps, record)
 
 
-_SETTLED = (ISSUED, SETTLES, states.Settled())
+_SETTLED = (ISSUED, SETTLES, events.Settled())
 _WAYS = {
     State.AWAITED: (awaited, ()),
     State.QUEUED: (fresh, ()),
@@ -51,18 +51,18 @@ _WAYS = {
     State.SETTLING: (fresh, (ACCEPTED, MARKED, ISSUED, SETTLES)),
     State.ACCEPTED: (fresh, (ACCEPTED, MARKED, *_SETTLED)),
     State.REJECTED: (fresh, (MARKED, REJECTED, *_SETTLED)),
-    State.REFUSED: (fresh, (MARKED, states.Refused(1, VERDICT))),
+    State.REFUSED: (fresh, (MARKED, events.Refused(1, VERDICT))),
     State.CANCELLED: (fresh, (REJECTED,)),
-    State.VANISHED: (fresh, (MARKED, ISSUED, states.Vanished())),
-    State.CONFLICT: (fresh, (MARKED, ISSUED, states.Conflicted(FAULT))),
-    State.UNKNOWN: (bare, (SETTLES, states.SettleNotFound())),
-    State.MERGED: (bare, (states.Merged("key"),)),
-    State.DEAD: (fresh, (states.Died(FAULT),)),
-    State.DISCARDED: (fresh, (states.Died(FAULT), states.Discarded())),
+    State.VANISHED: (fresh, (MARKED, ISSUED, events.Vanished())),
+    State.CONFLICT: (fresh, (MARKED, ISSUED, events.Conflicted(FAULT))),
+    State.UNKNOWN: (bare, (SETTLES, events.SettleNotFound())),
+    State.MERGED: (bare, (events.Merged("key"),)),
+    State.DEAD: (fresh, (events.Died(FAULT),)),
+    State.DISCARDED: (fresh, (events.Died(FAULT), events.Discarded())),
 }
 
 
 def at(state: State) -> Record:
     """A record in this state."""
-    begin, events = _WAYS[state]
-    return after(begin(), *events)
+    begin, steps = _WAYS[state]
+    return after(begin(), *steps)

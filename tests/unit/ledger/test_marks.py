@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events
 from astakos_worker.ledger.marks import Mark, load_mark, sends, up_to_date
 from astakos_worker.ledger.record import CLOSED, Decision, State
 from astakos_worker.ledger.record_json import dump, load
@@ -58,19 +58,19 @@ def test_what_a_claim_announces_depends_on_the_state(state):
 
 def test_what_is_proven_not_done_is_announced_again():
     """F6, F13."""
-    assert sends(after(fresh(), MARKED, states.Unsent(1, NOW))) == "issue"
+    assert sends(after(fresh(), MARKED, events.Unsent(1, NOW))) == "issue"
     assert sends(after(fresh(), MARKED)) == ""
 
 
 def test_a_bare_serial_is_looked_at_before_it_is_announced():
     """What nothing was sent for may be anybody's."""
     assert sends(bare()) == ""
-    seen = after(bare(), states.Recognised("5eed", "a name"))
+    seen = after(bare(), events.Recognised("5eed", "a name"))
     assert sends(seen) == ""
     sent = after(seen, SETTLES)
     assert sends(sent) == "settle"
-    assert sends(after(sent, states.SettleUnsent(1, NOW))) == ""
-    assert sends(after(sent, states.SettleFailed(NOW, FAULT))) == "settle"
+    assert sends(after(sent, events.SettleUnsent(1, NOW))) == ""
+    assert sends(after(sent, events.SettleFailed(NOW, FAULT))) == "settle"
 
 
 # --- A record with its mark -------------------------------------------------------------------
@@ -90,7 +90,7 @@ def test_a_decision_beside_the_record_is_applied_at_its_own_time(state):
     if record.decision is not None or state in CLOSED:
         assert read is record
     else:
-        assert read == transition(record, states.Decided(late), NOW + 5)
+        assert read == transition(record, events.Decided(late), NOW + 5)
         assert (read.decision, read.history[-1].at) == (late, NOW + 5)
 
 
@@ -99,7 +99,7 @@ def test_what_is_to_be_issued_is_being_issued():
     record = up_to_date(fresh(), MARK, None)
     assert (record.state, record.marks) == (State.ISSUING, 1)
     assert (record.send_until, record.quiet_at) == (MARK.send_until, MARK.quiet_at)
-    assert record == transition(fresh(), states.Marked(MARK.send_until, MARK.quiet_at), MARK.at)
+    assert record == transition(fresh(), events.Marked(MARK.send_until, MARK.quiet_at), MARK.at)
 
 
 def test_the_stories_lead_to_each_kind_of_record_that_is_announced():
@@ -137,7 +137,7 @@ def test_a_decision_that_the_record_does_not_know_is_being_sent(times):
 
 def test_a_decision_that_the_record_knows_stands():
     """F23."""
-    decided = after(at(State.PENDING), states.Decided(REJECT))
+    decided = after(at(State.PENDING), events.Decided(REJECT))
     assert up_to_date(decided, MARK, replace(REJECT, at=1.0)).decision == REJECT
 
 
@@ -160,8 +160,8 @@ def test_whatever_a_claim_announces_can_be_read(record, decision, mark):
             refusal=None,
         )
         # What is learnt of the send that was marked fits.
-        assert transition(read, states.Unsent(read.marks, NOW), NOW).state is State.QUEUED
-        assert transition(read, states.Issued(99), NOW).serial == 99
+        assert transition(read, events.Unsent(read.marks, NOW), NOW).state is State.QUEUED
+        assert transition(read, events.Issued(99), NOW).serial == 99
     else:
         read = up_to_date(record, mark, cell)
         settles = record.settles + mark.times
@@ -174,7 +174,7 @@ def test_whatever_a_claim_announces_can_be_read(record, decision, mark):
             sent=(*record.sent, *new)[-8:],
             due=read.due,
         )
-        closed = transition(read, states.Settled(), NOW)
+        closed = transition(read, events.Settled(), NOW)
         assert closed.state is (State.ACCEPTED if cell.verb == "accept" else State.REJECTED)
     assert replace(read, history=()) == replace(expected, history=())
     assert mark.at in [line.at for line in read.history[-2:]]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events
 from astakos_worker.ledger.events import NotNow
 from astakos_worker.ledger.record import State
 from astakos_worker.ledger.states import transition
@@ -23,25 +23,25 @@ from tests.unit.ledger.records import (
     fresh,
 )
 
-DIED, LATER = states.Died(FAULT), NOW + 3600
-REVIVED, DISCARDED = states.Revived(LATER), states.Discarded("nobody wants it")
+DIED, LATER = events.Died(FAULT), NOW + 3600
+REVIVED, DISCARDED = events.Revived(LATER), events.Discarded("nobody wants it")
 
 
 @pytest.mark.parametrize(
-    ("events", "state", "due"),
+    ("steps", "state", "due"),
     [
         ((), State.QUEUED, NOW),
         ((MARKED,), State.ISSUING, NOW),
         ((MARKED, DOUBTFUL), State.ISSUING, NOW),
-        ((MARKED, states.Unsent(1, NOW)), State.ISSUING, NOW),
+        ((MARKED, events.Unsent(1, NOW)), State.ISSUING, NOW),
         ((MARKED, ISSUED), State.PENDING, None),
         ((MARKED, ISSUED, ACCEPTED), State.PENDING, NOW),
         ((MARKED, ISSUED, ACCEPTED, SETTLES), State.SETTLING, NOW),
     ],
 )
-def test_it_goes_on_where_its_facts_say_that_it_was(events, state, due):
+def test_it_goes_on_where_its_facts_say_that_it_was(steps, state, due):
     """F27: what may have reached Astakos is looked for before anything is sent again."""
-    record = after(fresh(), *events, DIED, REVIVED)
+    record = after(fresh(), *steps, DIED, REVIVED)
     assert (record.state, record.due, record.closed, record.error) == (state, due, None, None)
     assert (record.attempts, record.failing_since) == (0, None)
     assert record.history[-1].what == f"sent again by an operator, {state}"
@@ -53,15 +53,15 @@ def test_what_may_be_at_astakos_is_issued_again_only_once_a_list_has_proved_its_
     with pytest.raises(NotNow):
         transition(record, MARKED, NOW)
     with pytest.raises(NotNow):
-        transition(record, states.Absent(1, NOW + 1, NOW), NOW)
-    absent = states.Absent(1, NOW + HORIZON, NOW)
+        transition(record, events.Absent(1, NOW + 1, NOW), NOW)
+    absent = events.Absent(1, NOW + HORIZON, NOW)
     assert transition(record, absent, NOW).state is State.QUEUED
 
 
 def test_a_refusal_that_waited_for_a_probe_still_does():
     """F13."""
-    refused = states.Refused(2, FAULT)
-    doubted = (MARKED, states.Absent(1, NOW + HORIZON, NOW), MARKED, refused)
+    refused = events.Refused(2, FAULT)
+    doubted = (MARKED, events.Absent(1, NOW + HORIZON, NOW), MARKED, refused)
     record = after(fresh(), *doubted, DIED, REVIVED)
     assert (record.state, record.refusal) == (State.ISSUING, FAULT)
 
@@ -75,11 +75,11 @@ def test_a_decision_whose_request_never_came_waits_for_it_once_more():
 def test_a_second_send_of_a_revived_one_still_knows_of_the_first():
     """F24: not found, then, is done as decided."""
     record = after(fresh(), MARKED, ISSUED, ACCEPTED, SETTLES, DIED, REVIVED, SETTLES)
-    assert after(record, states.SettleNotFound()).state is State.ACCEPTED
+    assert after(record, events.SettleNotFound()).state is State.ACCEPTED
 
 
 def test_one_that_dies_again_tells_its_call_back_again():
-    record = after(fresh(callback="shop.settled"), DIED, states.CallbackSent(State.DEAD))
+    record = after(fresh(callback="shop.settled"), DIED, events.CallbackSent(State.DEAD))
     assert not record.callbacks_due
     assert after(record, REVIVED, DIED).callbacks_due
 
@@ -94,7 +94,7 @@ def test_one_that_is_given_up_has_its_reservation_rejected_whatever_was_decided(
         7,
     )
     assert record.is_open and record.due == NOW
-    closed = after(record, states.TwinSettled(7))
+    closed = after(record, events.TwinSettled(7))
     assert (closed.is_open, closed.due) == (False, None)
     assert "discarded by an operator: nobody wants it" in [note.what for note in closed.history]
 
@@ -107,7 +107,7 @@ def test_one_without_a_serial_is_closed_by_giving_it_up(record):
 
 def test_a_serial_that_turns_up_after_it_was_given_up_is_rejected():
     """F7: the sweep finds it by its tag."""
-    late = after(fresh(), MARKED, DOUBTFUL, DIED, DISCARDED, states.Issued(9))
+    late = after(fresh(), MARKED, DOUBTFUL, DIED, DISCARDED, events.Issued(9))
     assert (late.state, late.twins) == (State.DISCARDED, ((9, False),))
 
 
@@ -125,32 +125,32 @@ def test_what_is_given_up_is_not_sent_again():
 
 
 def test_a_deadline_is_extended_only_while_nobody_has_decided():
-    record = after(fresh(deadline=NOW + 1), MARKED, ISSUED, states.Extended(LATER))
+    record = after(fresh(deadline=NOW + 1), MARKED, ISSUED, events.Extended(LATER))
     assert (record.deadline, record.due) == (LATER, None)
     with pytest.raises(NotNow):
-        after(record, ACCEPTED, states.Extended(LATER))
+        after(record, ACCEPTED, events.Extended(LATER))
 
 
 def test_a_call_back_is_told_of_a_pending_one_only_on_request():
     assert not after(fresh(callback="shop.settled"), MARKED, ISSUED).callbacks_due
     record = after(fresh(callback="shop.settled", moments=("pending",)), MARKED, ISSUED)
     assert (record.callbacks_due, record.due) == (("pending",), NOW)
-    told = after(record, states.CallbackSent("pending"))
+    told = after(record, events.CallbackSent("pending"))
     assert (told.callbacks_due, told.due) == ((), None)
-    ended = after(told, ACCEPTED, SETTLES, states.Settled())
+    ended = after(told, ACCEPTED, SETTLES, events.Settled())
     assert not ended.callbacks_due
 
 
 def test_one_that_was_pending_for_too_short_to_be_told_is_told_all_the_same():
     """At least once also where it was decided and settled before the broker could be reached."""
     asked = fresh(callback="shop.settled", moments=("pending", "closed"))
-    record = after(asked, MARKED, ISSUED, ACCEPTED, SETTLES, states.Settled())
+    record = after(asked, MARKED, ISSUED, ACCEPTED, SETTLES, events.Settled())
     assert record.callbacks_due == ("pending", "accepted")
-    late = after(record, states.CallbackSent("pending"))
+    late = after(record, events.CallbackSent("pending"))
     assert (late.callbacks_due, late.due) == (("accepted",), NOW)
 
 
 def test_who_asked_for_refusals_only_is_told_of_nothing_else():
     asked = fresh(callback="shop.settled", moments=("refused",))
-    assert after(asked, MARKED, states.Refused(1, FAULT)).callbacks_due == ("refused",)
+    assert after(asked, MARKED, events.Refused(1, FAULT)).callbacks_due == ("refused",)
     assert after(asked, REJECTED).callbacks_due == ()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events
 from astakos_worker.ledger.events import NotNow
 from astakos_worker.ledger.record import State, Twin
 from astakos_worker.ledger.states import transition
@@ -53,13 +53,13 @@ def test_the_same_serial_again_says_nothing_new():
     """F17: adopted meanwhile by another or by the sweep."""
     record = after(fresh(), MARKED, ISSUED)
     assert transition(record, ISSUED, NOW) is record
-    twice = after(record, states.Issued(8))
-    assert transition(twice, states.Issued(8), NOW) is twice
+    twice = after(record, events.Issued(8))
+    assert transition(twice, events.Issued(8), NOW) is twice
 
 
 def test_a_second_serial_is_a_twin_that_is_due_for_rejection():
     """F7, F17: the ledger's serial stands."""
-    record = after(fresh(), MARKED, ISSUED, states.Issued(8))
+    record = after(fresh(), MARKED, ISSUED, events.Issued(8))
     assert (record.state, record.serial, record.due) == (State.PENDING, 7, NOW)
     assert record.twins == (Twin(8),)
     assert record.twins_due
@@ -70,22 +70,22 @@ def test_a_second_serial_is_a_twin_that_is_due_for_rejection():
 )
 def test_a_serial_that_comes_after_the_end_is_rejected_as_a_twin(state):
     """F36, F43: cancelled, refused or settled stays what it is."""
-    record = transition(at(state), states.Issued(8), NOW + 5)
+    record = transition(at(state), events.Issued(8), NOW + 5)
     assert (record.state, record.due, record.is_open) == (state, NOW + 5, True)
-    done = transition(record, states.TwinSettled(8), NOW + 6)
+    done = transition(record, events.TwinSettled(8), NOW + 6)
     assert (done.state, done.due, done.is_open) == (state, None, False)
     assert done.twins == (Twin(8, done=True),)
-    assert transition(done, states.TwinSettled(8), NOW + 7) is done
+    assert transition(done, events.TwinSettled(8), NOW + 7) is done
 
 
 def test_a_twin_that_is_done_leaves_an_undecided_commission_alone():
-    record = after(fresh(), MARKED, ISSUED, states.Issued(8), states.TwinSettled(8))
+    record = after(fresh(), MARKED, ISSUED, events.Issued(8), events.TwinSettled(8))
     assert (record.state, record.due) == (State.PENDING, None)
 
 
 def test_one_of_two_twins_that_is_done_leaves_the_other_due():
-    record = after(fresh(), MARKED, ISSUED, states.Issued(8), states.Issued(9))
-    record = after(record, states.TwinSettled(8))
+    record = after(fresh(), MARKED, ISSUED, events.Issued(8), events.Issued(9))
+    record = after(record, events.TwinSettled(8))
     assert record.twins_due and record.due == NOW
 
 
@@ -104,7 +104,7 @@ def test_a_list_from_before_the_quiet_horizon_proves_nothing():
     """F6: a ghost may still commit."""
     record = after(fresh(), MARKED, DOUBTFUL)
     with pytest.raises(NotNow, match="proves nothing"):
-        transition(record, states.Absent(1, QUIET - 0.001, QUIET), QUIET)
+        transition(record, events.Absent(1, QUIET - 0.001, QUIET), QUIET)
 
 
 def test_a_list_from_after_the_quiet_horizon_lets_it_be_issued_again():
@@ -114,24 +114,24 @@ def test_a_list_from_after_the_quiet_horizon_lets_it_be_issued_again():
 
 
 def test_nothing_is_absent_that_has_no_horizon():
-    record = after(fresh(), states.Marked(NOW, None))
+    record = after(fresh(), events.Marked(NOW, None))
     with pytest.raises(NotNow):
-        transition(record, states.Absent(1, 1e12, NOW), NOW)
+        transition(record, events.Absent(1, 1e12, NOW), NOW)
 
 
 @pytest.mark.parametrize(
     "late",
     [
-        states.Unsent(1, NOW),
+        events.Unsent(1, NOW),
         DOUBTFUL,
-        states.Declined(1, NOW, FAULT),
-        states.Refused(1, VERDICT),
+        events.Declined(1, NOW, FAULT),
+        events.Refused(1, VERDICT),
         ABSENT,
     ],
     ids=lambda event: type(event).__name__,
 )
 def test_what_is_learnt_of_an_older_mark_does_nothing_to_a_newer_one(late):
-    record = after(fresh(), MARKED, states.Unsent(1, NOW), MARKED)
+    record = after(fresh(), MARKED, events.Unsent(1, NOW), MARKED)
     with pytest.raises(NotNow, match="attempt 2, not 1"):
         transition(record, late, QUIET)
 
@@ -143,14 +143,14 @@ def test_a_late_serial_of_an_older_mark_is_still_the_serial():
 
 
 def test_what_was_handed_back_unsent_is_nobodys_failure():
-    record = after(fresh(), MARKED, states.Unsent(1, NOW + 3))
+    record = after(fresh(), MARKED, events.Unsent(1, NOW + 3))
     assert (record.state, record.due, record.attempts) == (State.QUEUED, NOW + 3, 0)
     assert record.error is None
 
 
 def test_what_could_not_be_sent_backs_off_without_doubt():
     """F4: certain not to have left, so never counted as ambiguous."""
-    record = after(fresh(), MARKED, states.Unsent(1, NOW + 3, FAULT))
+    record = after(fresh(), MARKED, events.Unsent(1, NOW + 3, FAULT))
     assert (record.state, record.due, record.attempts) == (State.QUEUED, NOW + 3, 1)
     assert (record.error, record.doubts) == (FAULT, 0)
 
@@ -160,18 +160,18 @@ def test_what_could_not_be_sent_backs_off_without_doubt():
 
 def test_a_refusal_without_an_earlier_doubt_is_final():
     """F12."""
-    record = after(fresh(), MARKED, states.Refused(1, VERDICT))
+    record = after(fresh(), MARKED, events.Refused(1, VERDICT))
     assert (record.state, record.error, record.due) == (State.REFUSED, VERDICT, None)
 
 
 def test_a_refusal_after_a_doubt_waits_for_a_probe():
     """F13: it may be our own ghost that holds the quota."""
     doubted = transition(after(fresh(), MARKED, DOUBTFUL), ABSENT, QUIET)
-    record = transition(after(doubted, MARKED), states.Refused(2, VERDICT), QUIET + 5)
+    record = transition(after(doubted, MARKED), events.Refused(2, VERDICT), QUIET + 5)
     assert (record.state, record.due, record.refusal) == (State.ISSUING, QUIET + 5, VERDICT)
     with pytest.raises(NotNow):  # a list from before the refusal may have missed the ghost
-        transition(record, states.Absent(2, QUIET + 4, QUIET + 6), QUIET + 6)
-    absent = transition(record, states.Absent(2, QUIET + 5, QUIET + 6), QUIET + 6)
+        transition(record, events.Absent(2, QUIET + 4, QUIET + 6), QUIET + 6)
+    absent = transition(record, events.Absent(2, QUIET + 5, QUIET + 6), QUIET + 6)
     assert (absent.state, absent.error) == (State.REFUSED, VERDICT)
     found = transition(record, ISSUED, QUIET + 6)
     assert (found.state, found.serial, found.refusal) == (State.PENDING, 7, None)
@@ -179,17 +179,17 @@ def test_a_refusal_after_a_doubt_waits_for_a_probe():
 
 def test_a_refusal_that_may_pass_is_tried_again():
     """F14: Astakos deletes holdings while it syncs quotas."""
-    record = after(fresh(), MARKED, states.Declined(1, NOW + 3, FAULT))
+    record = after(fresh(), MARKED, events.Declined(1, NOW + 3, FAULT))
     assert (record.state, record.due, record.error) == (State.QUEUED, NOW + 3, FAULT)
 
 
 def test_how_long_it_fails_is_counted_by_kind_of_failure():
     """F14: a window of 404s does not begin with the refused connection before them."""
     other = {"class": "NotFound", "message": "no holding"}
-    record = transition(after(fresh(), MARKED), states.Unsent(1, NOW, FAULT), NOW + 1)
-    record = transition(after(record, MARKED), states.Declined(2, NOW, other), NOW + 5)
+    record = transition(after(fresh(), MARKED), events.Unsent(1, NOW, FAULT), NOW + 1)
+    record = transition(after(record, MARKED), events.Declined(2, NOW, other), NOW + 5)
     assert (record.failing_since, record.attempts) == (NOW + 5, 2)
-    record = transition(after(record, MARKED), states.Declined(3, NOW, other), NOW + 9)
+    record = transition(after(record, MARKED), events.Declined(3, NOW, other), NOW + 9)
     assert (record.failing_since, record.attempts) == (NOW + 5, 3)
 
 
@@ -221,16 +221,16 @@ def test_a_reject_while_the_outcome_is_ambiguous_stands():
     """F21: a serial found later is rejected."""
     record = after(fresh(), MARKED, DOUBTFUL, REJECTED)
     assert (record.state, record.decision) == (State.ISSUING, REJECT)
-    found = after(record, ISSUED, SETTLES, states.Settled())
+    found = after(record, ISSUED, SETTLES, events.Settled())
     assert (found.state, found.serial) == (State.REJECTED, 7)
 
 
 @pytest.mark.parametrize(
     "proof",
     [
-        states.Unsent(1, NOW),
-        states.Unsent(1, NOW, FAULT),
-        states.Declined(1, NOW, FAULT),
+        events.Unsent(1, NOW),
+        events.Unsent(1, NOW, FAULT),
+        events.Declined(1, NOW, FAULT),
         ABSENT,
     ],
     ids=["handed back", "not sent", "declined", "absent"],
@@ -245,7 +245,7 @@ def test_a_reject_while_it_was_announced_cancels_once_nothing_can_come_of_it(pro
 
 def test_a_request_finds_the_decision_that_awaited_it():
     """F77, F20."""
-    came = states.Requested(REQUEST, "99999999", NOW + 60, "shop.settled")
+    came = events.Requested(REQUEST, "99999999", NOW + 60, "shop.settled")
     record = transition(awaited(), came, NOW + 5)
     assert (record.state, record.due, record.decision) == (State.QUEUED, NOW + 5, ACCEPT)
     assert (record.request, record.incarnation) == (REQUEST, "99999999")
@@ -254,7 +254,7 @@ def test_a_request_finds_the_decision_that_awaited_it():
 
 def test_a_request_whose_reject_awaited_it_is_cancelled_at_once():
     """F19, F77."""
-    record = transition(awaited(REJECT), states.Requested(REQUEST, "99999999"), NOW)
+    record = transition(awaited(REJECT), events.Requested(REQUEST, "99999999"), NOW)
     assert record.state is State.CANCELLED
     assert [note.what for note in record.history[-2:]] == ["its request came", "cancelled"]
 
@@ -263,7 +263,7 @@ def test_a_decision_that_nobody_ever_issues_is_due_after_its_hour_and_dies_with_
     """F77."""
     record = awaited()
     assert record.due == NOW + 3600
-    dead = transition(record, states.Died(FAULT), NOW + 3600)
+    dead = transition(record, events.Died(FAULT), NOW + 3600)
     assert (dead.state, dead.error, dead.due) == (State.DEAD, FAULT, None)
 
 

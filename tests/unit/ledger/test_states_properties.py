@@ -10,7 +10,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events
 from astakos_worker.ledger.events import NotNow
 from astakos_worker.ledger.record import CLOSED, OPEN, Decision, State
 from astakos_worker.ledger.record_json import dump, load
@@ -33,7 +33,7 @@ class Teller:
             moments = self.random.choice(asked)
             record = fresh(decision=decided, callback=callback, moments=moments)
             if self.random.random() < 0.5 and not (decided and decided.verb == "reject"):
-                record = after(record, states.Marked(0, 0), states.Absent(1, 0, 0))
+                record = after(record, events.Marked(0, 0), events.Absent(1, 0, 0))
         else:
             record = begin(self.decision())
         story = []
@@ -50,33 +50,33 @@ class Teller:
     def event(self, record):
         """Mostly what is likely to happen next, and sometimes anything at all."""
         followers = {
-            State.AWAITED: [self.requested, lambda: states.Died(self.fault())],
+            State.AWAITED: [self.requested, lambda: events.Died(self.fault())],
             State.QUEUED: [self.marked],
             State.ISSUING: [self.issued, self.decided, *2 * self.of_a_mark(record)],
-            State.PENDING: [self.decided, self.issued, states.SettleMarked, states.Vanished],
+            State.PENDING: [self.decided, self.issued, events.SettleMarked, events.Vanished],
             State.SETTLING: self.of_a_settle(),
-            State.DEAD: [lambda: states.Revived(self.moment()), states.Discarded],
-            State.DISCARDED: [lambda: states.TwinSettled(record.serial or 1)],
+            State.DEAD: [lambda: events.Revived(self.moment()), events.Discarded],
+            State.DISCARDED: [lambda: events.TwinSettled(record.serial or 1)],
         }
-        likely = followers.get(record.state, [states.Resurfaced])
+        likely = followers.get(record.state, [events.Resurfaced])
         anything = [
-            *[each for events in followers.values() for each in events],
+            *[each for steps in followers.values() for each in steps],
             *self.of_a_mark(record),
-            lambda: states.TwinSettled(self.random.randint(1, 3)),
-            states.Vanished,
-            states.Resurfaced,
-            lambda: states.Conflicted(self.fault()),
-            lambda: states.Merged("key"),
-            lambda: states.Recognised("5eed", "a name"),
-            states.NotThere,
-            lambda: states.TwinResurfaced(self.random.randint(1, 3)),
-            lambda: states.Died(self.fault()),
-            lambda: states.Revived(self.moment()),
-            states.Discarded,
-            lambda: states.Extended(self.moment()),
-            lambda: states.Postponed(self.moment(), self.perhaps_fault()),
-            states.Released,
-            lambda: states.CallbackSent(self.random.choice([record.state, State.ACCEPTED])),
+            lambda: events.TwinSettled(self.random.randint(1, 3)),
+            events.Vanished,
+            events.Resurfaced,
+            lambda: events.Conflicted(self.fault()),
+            lambda: events.Merged("key"),
+            lambda: events.Recognised("5eed", "a name"),
+            events.NotThere,
+            lambda: events.TwinResurfaced(self.random.randint(1, 3)),
+            lambda: events.Died(self.fault()),
+            lambda: events.Revived(self.moment()),
+            events.Discarded,
+            lambda: events.Extended(self.moment()),
+            lambda: events.Postponed(self.moment(), self.perhaps_fault()),
+            events.Released,
+            lambda: events.CallbackSent(self.random.choice([record.state, State.ACCEPTED])),
         ]
         return self.random.choice(likely if self.random.random() < 0.9 else anything)()
 
@@ -84,35 +84,35 @@ class Teller:
         """What is learnt of the latest mark, and now and then of the one before it."""
         mark = record.marks - self.random.choice([0, 0, 0, 1])
         return [
-            lambda: states.Unsent(mark, self.moment(), self.perhaps_fault()),
-            lambda: states.Doubtful(mark, self.moment(), self.fault()),
-            lambda: states.Declined(mark, self.moment(), self.fault()),
-            lambda: states.Refused(mark, self.fault()),
-            lambda: states.Absent(mark, self.moment(), self.moment()),
+            lambda: events.Unsent(mark, self.moment(), self.perhaps_fault()),
+            lambda: events.Doubtful(mark, self.moment(), self.fault()),
+            lambda: events.Declined(mark, self.moment(), self.fault()),
+            lambda: events.Refused(mark, self.fault()),
+            lambda: events.Absent(mark, self.moment(), self.moment()),
         ]
 
     def of_a_settle(self):
         return [
-            states.SettleMarked,
-            lambda: states.SettleUnsent(
+            events.SettleMarked,
+            lambda: events.SettleUnsent(
                 self.random.randint(1, 4), self.moment(), self.perhaps_fault()
             ),
-            lambda: states.SettleFailed(self.moment(), self.fault()),
-            states.Settled,
-            states.SettleNotFound,
+            lambda: events.SettleFailed(self.moment(), self.fault()),
+            events.Settled,
+            events.SettleNotFound,
         ]
 
     def requested(self):
-        return states.Requested(REQUEST, "99999999", self.random.choice([None, self.moment()]))
+        return events.Requested(REQUEST, "99999999", self.random.choice([None, self.moment()]))
 
     def decided(self):
-        return states.Decided(self.decision())
+        return events.Decided(self.decision())
 
     def marked(self):
-        return states.Marked(self.moment(), self.moment())
+        return events.Marked(self.moment(), self.moment())
 
     def issued(self):
-        return states.Issued(self.random.randint(1, 3))
+        return events.Issued(self.random.randint(1, 3))
 
     def decision(self):
         return Decision(self.random.choice(["accept", "reject"]), "", self.moment())
@@ -137,25 +137,25 @@ def test_the_stories_go_everywhere():
         for seed in range(1000)
         for _, event, follows in Teller(Random(seed)).story()
     )
-    assert {event for event, _ in seen} == set(states.Event.__args__)
+    assert {event for event, _ in seen} == set(events.Event.__args__)
     assert {state for _, state in seen} == set(State)
     for event, state in [
-        (states.Absent, State.REFUSED),
-        (states.Absent, State.CANCELLED),
-        (states.Unsent, State.CANCELLED),
-        (states.Refused, State.ISSUING),
-        (states.SettleNotFound, State.ACCEPTED),
-        (states.SettleNotFound, State.REJECTED),
-        (states.SettleNotFound, State.VANISHED),
-        (states.SettleNotFound, State.UNKNOWN),
-        (states.Resurfaced, State.PENDING),
-        (states.Resurfaced, State.SETTLING),
-        (states.TwinSettled, State.REFUSED),
-        (states.TwinSettled, State.DISCARDED),
-        (states.Revived, State.AWAITED),
-        (states.Revived, State.ISSUING),
-        (states.Revived, State.SETTLING),
-        (states.CallbackSent, State.PENDING),
+        (events.Absent, State.REFUSED),
+        (events.Absent, State.CANCELLED),
+        (events.Unsent, State.CANCELLED),
+        (events.Refused, State.ISSUING),
+        (events.SettleNotFound, State.ACCEPTED),
+        (events.SettleNotFound, State.REJECTED),
+        (events.SettleNotFound, State.VANISHED),
+        (events.SettleNotFound, State.UNKNOWN),
+        (events.Resurfaced, State.PENDING),
+        (events.Resurfaced, State.SETTLING),
+        (events.TwinSettled, State.REFUSED),
+        (events.TwinSettled, State.DISCARDED),
+        (events.Revived, State.AWAITED),
+        (events.Revived, State.ISSUING),
+        (events.Revived, State.SETTLING),
+        (events.CallbackSent, State.PENDING),
     ]:
         assert seen[event, state], (event, state)
 
@@ -177,9 +177,9 @@ def test_no_serial_is_ever_lost(story):
     for before, event, follows in story:
         known = {twin.serial for twin in follows.twins} | {follows.serial}
         assert {twin.serial for twin in before.twins} <= known
-        if isinstance(event, states.Issued):
+        if isinstance(event, events.Issued):
             assert event.serial in known
-        given_up = given_up or isinstance(event, states.Discarded)  # its own is rejected then
+        given_up = given_up or isinstance(event, events.Discarded)  # its own is rejected then
         serials = [twin.serial for twin in follows.twins]
         assert len(serials) == len(set(serials)) and (given_up or follows.serial not in serials)
 
@@ -193,8 +193,8 @@ def test_an_end_is_left_only_for_what_astakos_holds_again(story):
     """
     for before, event, follows in story:
         if before.state in CLOSED and follows.state is not before.state:
-            by_a_person = isinstance(event, states.Revived | states.Discarded)
-            found = isinstance(event, states.Resurfaced | states.Conflicted | states.Merged)
+            by_a_person = isinstance(event, events.Revived | events.Discarded)
+            found = isinstance(event, events.Resurfaced | events.Conflicted | events.Merged)
             assert found or (by_a_person and before.state is State.DEAD)
 
 
@@ -203,7 +203,7 @@ def test_an_end_is_left_only_for_what_astakos_holds_again(story):
 def test_a_post_is_announced_only_where_none_is_unaccounted_for(story):
     """F5 to F9: and never for a commission that is rejected or has a serial."""
     for before, event, follows in story:
-        if isinstance(event, states.Marked):
+        if isinstance(event, events.Marked):
             assert before.state is State.QUEUED and before.serial is None
             assert before.decision is None or before.decision.verb == "accept"
             assert follows.marks == before.marks + 1 and follows.refusal is None
@@ -213,12 +213,12 @@ def test_a_post_is_announced_only_where_none_is_unaccounted_for(story):
 @settings(max_examples=300)
 def test_what_is_ambiguous_is_done_with_by_proof_alone(story):
     """Rule 7 of the design: an answer to this very mark, a serial, a list late enough, a person."""
-    proofs = states.Unsent | states.Declined | states.Refused | states.Issued | states.Absent
+    proofs = events.Unsent | events.Declined | events.Refused | events.Issued | events.Absent
     for before, event, follows in story:
         if before.state is State.ISSUING and follows.state is not State.ISSUING:
-            assert isinstance(event, proofs | states.Died | states.Conflicted)
+            assert isinstance(event, proofs | events.Died | events.Conflicted)
             assert getattr(event, "mark", before.marks) == before.marks
-            if isinstance(event, states.Absent):
+            if isinstance(event, events.Absent):
                 assert event.listed >= before.quiet_at
 
 
@@ -228,10 +228,10 @@ def test_a_refusal_is_final_only_without_a_doubt_or_after_a_probe(story):
     """F12, F13."""
     for before, event, follows in story:
         if follows.state is State.REFUSED and before.state is not State.REFUSED:
-            if isinstance(event, states.Absent):
+            if isinstance(event, events.Absent):
                 assert before.refusal is not None and event.listed >= before.quiet_at
             else:
-                assert isinstance(event, states.Refused) and not before.doubts
+                assert isinstance(event, events.Refused) and not before.doubts
 
 
 @given(stories)
@@ -239,7 +239,7 @@ def test_a_refusal_is_final_only_without_a_doubt_or_after_a_probe(story):
 def test_not_found_is_success_only_after_another_send(story):
     """F24, F25."""
     for before, event, follows in story:
-        if isinstance(event, states.SettleNotFound):
+        if isinstance(event, events.SettleNotFound):
             done = follows.state in {State.ACCEPTED, State.REJECTED}
             assert done == (len(before.sent) > 1)
 
@@ -270,8 +270,8 @@ def test_the_history_keeps_its_beginning_and_its_end_within_bounds(story):
 def test_a_long_history_loses_its_middle():
     record = fresh()
     for n in range(1, 30):
-        record = transition(record, states.Marked(n, n), n)
-        record = transition(record, states.Unsent(n, n), n)
+        record = transition(record, events.Marked(n, n), n)
+        record = transition(record, events.Unsent(n, n), n)
     assert [note.what for note in record.history[:4]] == [
         "queued",
         "issuing, attempt 1",
@@ -292,5 +292,5 @@ def test_every_record_survives_the_store(story):
 
 def test_a_long_error_does_not_swell_the_history():
     fault = {"class": "Garbled", "message": "x" * 10_000}
-    record = after(fresh(), states.Marked(1, 1), states.Doubtful(1, 1, fault))
+    record = after(fresh(), events.Marked(1, 1), events.Doubtful(1, 1, fault))
     assert len(record.history[-1].what) < 300

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from astakos_worker.ledger import changes, states
+from astakos_worker.ledger import changes, events
 from astakos_worker.ledger.events import NotNow
 from astakos_worker.ledger.record import CLOSED, OPEN, State, Twin, bare_key
 from astakos_worker.ledger.states import ALLOWED, transition
@@ -24,35 +24,35 @@ S = State
 #: A sample of each event, and the state to which it leads: None is the state that it finds.
 #: All samples are of mark 1 and send 1. Which states they apply in is for `ALLOWED` to say.
 SAMPLES = [
-    (states.Requested(REQUEST, "99999999"), S.QUEUED),
-    (states.Decided(ACCEPT), None),
-    (states.Extended(NOW + 9), None),
+    (events.Requested(REQUEST, "99999999"), S.QUEUED),
+    (events.Decided(ACCEPT), None),
+    (events.Extended(NOW + 9), None),
     (MARKED, S.ISSUING),
-    (states.Unsent(1, NOW), S.QUEUED),
-    (states.Doubtful(1, NOW, FAULT), None),
-    (states.Declined(1, NOW, FAULT), S.QUEUED),
-    (states.Refused(1, VERDICT), S.REFUSED),
+    (events.Unsent(1, NOW), S.QUEUED),
+    (events.Doubtful(1, NOW, FAULT), None),
+    (events.Declined(1, NOW, FAULT), S.QUEUED),
+    (events.Refused(1, VERDICT), S.REFUSED),
     (ABSENT, S.QUEUED),
-    (states.Issued(8), {S.QUEUED: S.PENDING, S.ISSUING: S.PENDING}),
-    (states.SettleMarked(), S.SETTLING),
-    (states.SettleUnsent(1, NOW), None),
-    (states.SettleFailed(NOW, FAULT), None),
-    (states.Settled(), S.ACCEPTED),
-    (states.SettleNotFound(), S.VANISHED),
-    (states.TwinSettled(9), None),
-    (states.Recognised("5eed", "a name"), None),
-    (states.NotThere(), S.UNKNOWN),
-    (states.Merged("key"), S.MERGED),
-    (states.Vanished(), S.VANISHED),
-    (states.Resurfaced(), S.SETTLING),
-    (states.TwinResurfaced(9), None),
-    (states.Conflicted(FAULT), S.CONFLICT),
-    (states.Died(FAULT), S.DEAD),
-    (states.Revived(NOW + 9), S.QUEUED),
-    (states.Discarded(), S.DISCARDED),
-    (states.Postponed(NOW + 9), None),
-    (states.Released(), None),
-    (states.CallbackSent(S.ACCEPTED), None),
+    (events.Issued(8), {S.QUEUED: S.PENDING, S.ISSUING: S.PENDING}),
+    (events.SettleMarked(), S.SETTLING),
+    (events.SettleUnsent(1, NOW), None),
+    (events.SettleFailed(NOW, FAULT), None),
+    (events.Settled(), S.ACCEPTED),
+    (events.SettleNotFound(), S.VANISHED),
+    (events.TwinSettled(9), None),
+    (events.Recognised("5eed", "a name"), None),
+    (events.NotThere(), S.UNKNOWN),
+    (events.Merged("key"), S.MERGED),
+    (events.Vanished(), S.VANISHED),
+    (events.Resurfaced(), S.SETTLING),
+    (events.TwinResurfaced(9), None),
+    (events.Conflicted(FAULT), S.CONFLICT),
+    (events.Died(FAULT), S.DEAD),
+    (events.Revived(NOW + 9), S.QUEUED),
+    (events.Discarded(), S.DISCARDED),
+    (events.Postponed(NOW + 9), None),
+    (events.Released(), None),
+    (events.CallbackSent(S.ACCEPTED), None),
 ]
 
 
@@ -80,8 +80,10 @@ def applied(event, state):
 
 
 def test_the_table_and_its_functions_name_every_event():
-    events = set(states.Event.__args__)
-    assert set(ALLOWED) == set(changes.CHANGES) == {type(event) for event, _ in SAMPLES} == events
+    all_events = set(events.Event.__args__)
+    assert (
+        set(ALLOWED) == set(changes.CHANGES) == {type(event) for event, _ in SAMPLES} == all_events
+    )
 
 
 @pytest.mark.parametrize("state", list(State))
@@ -102,7 +104,7 @@ def test_an_event_leads_where_it_should(event, leads, state):
     if follows is None:
         return
     target = leads.get(state) if isinstance(leads, dict) else leads
-    if isinstance(event, states.Resurfaced) and own.decision is None:
+    if isinstance(event, events.Resurfaced) and own.decision is None:
         target = S.PENDING
     assert follows.state is (target or state)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events
 from astakos_worker.ledger.record import SCHEMA, Decision, Record, State, Twin
 from astakos_worker.ledger.record_json import (
     NewerSchemaError,
@@ -50,7 +50,7 @@ RECORDS = {
     "issuing, a verdict waits for a probe": after(
         fresh(),
         *(MARKED, DOUBTFUL, ABSENT),
-        *(states.Marked(NOW + 100, NOW + 200), states.Refused(2, _LIMIT)),
+        *(events.Marked(NOW + 100, NOW + 200), events.Refused(2, _LIMIT)),
     ),
     "settling, with all that there can be": replace(
         at(State.SETTLING),
@@ -62,7 +62,7 @@ RECORDS = {
         error=FAULT,
         failing_since=NOW,
     ),
-    "a bare serial": after(bare(), states.Recognised("abc", "their server"), SETTLES),
+    "a bare serial": after(bare(), events.Recognised("abc", "their server"), SETTLES),
     "accepted": at(State.ACCEPTED),
     "a lone surrogate": replace(fresh(), error={"class": "BadRequest", "message": "\ud800 oops é"}),
 }

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from astakos_worker.configuration.settings import Settings
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events
 from astakos_worker.ledger.contract import Write
 from astakos_worker.ledger.memory.store import MemoryLedger
 from astakos_worker.ledger.record import bare_key
@@ -85,28 +85,28 @@ class Worker:
         key = bare_key(which) if isinstance(which, int) else which
         return self.ledger.get(LANE, [key])[key]
 
-    def does(self, which, *events):
+    def does(self, which, *steps):
         """Record these events for a commission, and return its record."""
         entry, now = self.entry(which), self.ledger.clock.now()
-        record = reduce(lambda one, event: transition(one, event, now), events, entry.record)
+        record = reduce(lambda one, event: transition(one, event, now), steps, entry.record)
         [verdict] = self.ledger.cas([Write(record, entry.version)])
         assert verdict.done
         return verdict.entry.record
 
     def announces(self, key):
         now = self.ledger.clock.now()
-        return self.does(key, states.Marked(now + 10, now + 85))
+        return self.does(key, events.Marked(now + 10, now + 85))
 
     def issues(self, key, serial):
         self.announces(key)
-        return self.does(key, states.Issued(serial))
+        return self.does(key, events.Issued(serial))
 
     def is_refused(self, key, fault=OVER_QUOTA):
         record = self.announces(key)
-        return self.does(key, states.Refused(record.marks, fault))
+        return self.does(key, events.Refused(record.marks, fault))
 
     def settles(self, which):
-        return self.does(which, states.SettleMarked(), states.Settled())
+        return self.does(which, events.SettleMarked(), events.Settled())
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from astakos_worker import (
     Unavailable,
     UnknownKey,
 )
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events
 from astakos_worker.ledger.contract import Write
 from astakos_worker.ledger.states import transition
 from astakos_worker.service.arguments import one
@@ -77,7 +77,7 @@ def usage(commissions, user="ada"):
 def die(commissions, key):
     """Let a commission die in its present state."""
     [entry] = commissions.ledger.get("default", [key]).values()
-    record = transition(entry.record, states.Died({"class": "Broken"}), commissions.now)
+    record = transition(entry.record, events.Died({"class": "Broken"}), commissions.now)
     [verdict] = commissions.ledger.cas([Write(record, entry.version)])
     assert verdict.done
 

@@ -3,7 +3,7 @@
 import pytest
 
 from astakos_worker.configuration import names
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events
 from astakos_worker.ledger.record import Decision, bare_key
 from astakos_worker.service.errors import CommissionFailed, DecisionConflict, UnknownKey
 from astakos_worker.service.inside import history
@@ -81,7 +81,7 @@ def test_a_reject_before_the_issue_cancels(commissions, worker):
     """F18: success, and nothing is left to send."""
     commissions.issue(**VM, key="k")
     assert commissions.reject("k").last.state == "cancelled"
-    with pytest.raises(states.NotNow):
+    with pytest.raises(events.NotNow):
         worker.announces("k")
 
 
@@ -89,7 +89,7 @@ def test_an_issue_that_comes_after_its_cancel_leaves_it_cancelled(commissions, w
     """F19."""
     commissions.issue(**VM, key="k")
     commissions.reject("k")
-    worker.does("k", states.Released())
+    worker.does("k", events.Released())
     again = commissions.issue(**VM, key="k")
     assert again.last.state == "cancelled"
     assert worker.entry("k").record.due is None
@@ -111,7 +111,7 @@ def test_a_decision_while_the_answer_is_awaited_stands(commissions, worker):
     commissions.issue(**VM, key="k")
     worker.announces("k")
     assert commissions.reject("k").last.state == "issuing"
-    record = worker.does("k", states.Issued(57, "adopted"))
+    record = worker.does("k", events.Issued(57, "adopted"))
     assert (record.state, record.decision.verb) == ("pending", "reject")
 
 
@@ -167,7 +167,7 @@ def test_an_accept_before_the_expiry_wins(commissions, pending, ledger, clock):
 
 @pytest.mark.parametrize("verb", ["accept", "reject"])
 def test_deciding_what_a_person_has_to_look_at_says_so(commissions, pending, worker, verb):
-    worker.does("k", states.Died(GONE))
+    worker.does("k", events.Died(GONE))
     with pytest.raises(CommissionFailed, match="'k' is dead: for hours"):
         getattr(commissions, verb)("k")
 
@@ -216,7 +216,7 @@ def test_the_handle_of_a_bare_serial_works_like_any_other(commissions, worker):
 def test_a_bare_serial_that_astakos_does_not_know_is_not_found(commissions, worker):
     """Resolved earlier, never existed, another's: they cannot be told apart."""
     commission = commissions.accept(57)
-    worker.does(57, states.SettleMarked(), states.SettleNotFound())
+    worker.does(57, events.SettleMarked(), events.SettleNotFound())
     assert commissions.get(57).state == "unknown"
     with pytest.raises(NotFound, match="serial 57"):
         commission.outcome(1)
@@ -228,8 +228,8 @@ def test_a_bare_serial_that_turns_out_to_be_a_commissions_leads_there(commission
     commission = commissions.accept(57)
     commissions.issue(**VM, key="k")
     worker.issues("k", 57)
-    worker.does("k", states.Decided(Decision("accept", "", 1.0)))
-    worker.does(57, states.Merged("k"))
+    worker.does("k", events.Decided(Decision("accept", "", 1.0)))
+    worker.does(57, events.Merged("k"))
     worker.settles("k")
     assert commission.outcome(1).key == "k"
     assert commission.accept().key == "k"

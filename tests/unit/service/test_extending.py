@@ -3,7 +3,7 @@
 import pytest
 
 from astakos_worker import CommissionFailed, DecisionConflict, UnknownKey
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events
 from astakosclient.errors import BadValue, QuotaLimit
 from tests.unit.service.conftest import LANE, OVER_QUOTA, VM
 
@@ -52,7 +52,7 @@ def test_what_is_decided_is_not_extended_even_if_no_worker_has_seen_it(commissio
     ("ends", "error"),
     [
         (lambda worker: worker.is_refused("k", OVER_QUOTA), QuotaLimit),
-        (lambda worker: worker.does("k", states.Died({"message": "x"})), CommissionFailed),
+        (lambda worker: worker.does("k", events.Died({"message": "x"})), CommissionFailed),
     ],
 )
 def test_what_has_ended_says_how(commissions, worker, ends, error):

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events
 from astakos_worker.ledger.record import Decision
 from astakos_worker.service.errors import CommissionFailed, DecisionConflict, OutcomeTimeout
 from astakosclient.errors import BadValue, QuotaLimit
@@ -78,7 +78,7 @@ def test_what_is_refused_never_enters_the_block(commissions, worker, playing):
 
 
 def test_what_dies_on_the_way_never_enters_the_block(commissions, worker, playing):
-    playing(lambda key: worker.does(key, states.Died({"message": "by hand"})))
+    playing(lambda key: worker.does(key, events.Died({"message": "by hand"})))
     entered = []
     with pytest.raises(CommissionFailed), commissions.hold(**VM, key="k"):
         entered.append(True)
@@ -142,7 +142,7 @@ def test_an_exception_comes_through_even_if_the_commission_has_vanished(
         pytest.raises(BuildError) as caught,
         commissions.hold(**VM, key="k"),
     ):
-        worker.does("k", states.Vanished())
+        worker.does("k", events.Vanished())
         raise BuildError
     assert "vanished" in caught.value.__notes__[0]
 

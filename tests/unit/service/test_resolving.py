@@ -2,7 +2,7 @@
 
 import pytest
 
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events
 from astakos_worker.service.errors import CommissionFailed, DecisionConflict, UnknownKey
 from astakos_worker.service.outcome import Outcome
 from astakosclient.errors import BadValue, QuotaLimit
@@ -80,7 +80,7 @@ def test_one_under_two_names_in_one_list_is_decided_once(commissions, pending, b
 def test_what_cannot_be_decided_does_not_keep_the_others(commissions, pending, worker):
     commissions.issue(**VM, key="over")
     worker.is_refused("over")
-    worker.does("k2", states.Died({"class": "NotSettled", "message": "for hours"}))
+    worker.does("k2", events.Died({"class": "NotSettled", "message": "for hours"}))
     commissions.reject("k3")
     became = commissions.resolve(accept=["unknown", "over", "k2", "k3", "k1"], reject=["k4"])
     assert errors(became) == {

@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from astakos_worker import Commissions
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events
 from astakos_worker.ledger.record import State
 from astakos_worker.service.errors import CommissionFailed, OutcomeTimeout, UnknownKey
 from astakosclient.errors import BadRequest, QuotaLimit
@@ -169,9 +169,9 @@ def test_a_bad_request_is_told_as_one(commissions, worker):
 @pytest.mark.parametrize(
     ("event", "state"),
     [
-        (states.Vanished(), "vanished"),
-        (states.Conflicted({"message": "two truths"}), "conflict"),
-        (states.Died({"message": "by hand"}), "dead"),
+        (events.Vanished(), "vanished"),
+        (events.Conflicted({"message": "two truths"}), "conflict"),
+        (events.Died({"message": "by hand"}), "dead"),
     ],
 )
 def test_what_a_person_has_to_look_at_says_so(commissions, worker, event, state):
@@ -205,7 +205,7 @@ def test_an_error_on_the_way_is_not_the_outcome(commissions, worker):
     """An error of a try is for operators, until the commission has ended."""
     commissions.issue(**VM, key="k")
     record = worker.announces("k")
-    worker.does("k", states.Doubtful(record.marks, record.created, {"class": "ConnectionError"}))
+    worker.does("k", events.Doubtful(record.marks, record.created, {"class": "ConnectionError"}))
     assert commissions.get("k").error is None
 
 
@@ -218,5 +218,5 @@ def test_a_bare_serial_that_turns_out_to_be_a_keys_gets_no_second_wait(
     answer = waiting(57, timeout=3600)
     until(lambda: watched(connections) == 1)
     clock.passes(3600)
-    worker.does(57, states.Merged("k"))
+    worker.does(57, events.Merged("k"))
     assert isinstance(answer(), OutcomeTimeout)

@@ -5,7 +5,7 @@ import pytest
 from astakos_worker.engine.listed import UnrecordedSerial
 from astakos_worker.engine.ports import Limits
 from astakos_worker.engine.sweep.policy import classify
-from astakos_worker.ledger import states
+from astakos_worker.ledger import events, states
 from astakos_worker.ledger.contract import Entry, Sighting
 from astakos_worker.ledger.events import Issued
 from astakos_worker.ledger.record import Decision
@@ -21,9 +21,9 @@ def stranger(age, *, tag=TAG, **more):
     return UnrecordedSerial(7, Sighting(NOW - age), tag, **more)
 
 
-def record(*events, incarnation="0a1b2c3d", **more):
+def record(*steps, incarnation="0a1b2c3d", **more):
     made = states.queued("k", "svc", incarnation, REQUEST, now=NOW, **more)
-    for event in events:
+    for event in steps:
         made = transition(made, event, NOW)
     return made
 
@@ -41,7 +41,7 @@ def classified(one, entry=None, *, owner=False, leased=0.0, distrusted=False, **
         (stranger(QUARANTINE), record(incarnation="ffffffff"), "reject"),
         (stranger(QUARANTINE, tag=None), None, "reject"),
         (stranger(QUARANTINE), record(), "adopt"),
-        (stranger(QUARANTINE), record(states.Marked(NOW, NOW), Issued(8)), "twin"),
+        (stranger(QUARANTINE), record(events.Marked(NOW, NOW), Issued(8)), "twin"),
     ],
     ids=["orphan", "ghost", "foreign", "adopt", "twin"],
 )
@@ -111,7 +111,7 @@ def test_what_is_being_settled_by_its_serial_is_left_to_that():
         (record(Issued(7)), "leave"),
         (record(Issued(8)), "twin"),
         (record(Issued(8), Issued(7)), "leave"),
-        (transition(record(), states.Decided(Decision("reject")), NOW), "twin"),
+        (transition(record(), events.Decided(Decision("reject")), NOW), "twin"),
     ],
     ids=["queued", "this one", "another", "a known twin", "cancelled"],
 )
