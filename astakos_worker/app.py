@@ -44,7 +44,7 @@ def _settings() -> Settings:
 settings = _settings()
 app = WorkerApp("astakos_worker", settings)
 # Celery has a setting for the class of its consumer, and none for that of its requests.
-app.Task.Request = "astakos_worker.worker.consuming:Request"
+app.Task.Request = "astakos_worker.worker.consuming:TaskRequest"
 
 
 def here() -> WorkerProcess:

@@ -9,7 +9,7 @@ import click
 from rich.table import Table
 
 from astakos_worker.cli.service_names import known_services
-from astakos_worker.cli.show import picture
+from astakos_worker.cli.show import record_table
 from astakos_worker.cli.terminal import (
     cell,
     complain,
@@ -103,7 +103,7 @@ def show(
             print_json({**json.loads(dump(record)), "version": version, **choices})
         else:
             console = report_console()
-            console.print(picture(record))
+            console.print(record_table(record))
             for name, what in choices.items():
                 console.print(cell(f"{name}: {what}", "bold"))
     sys.exit(1 if failed else 0)

@@ -21,7 +21,7 @@ from astakos_worker.configuration.logs import configure_logs
 from astakos_worker.demo.lines import show_lines
 from astakos_worker.demo.plan import FEWEST
 from astakos_worker.demo.report import show, summary
-from astakos_worker.demo.run import Demonstration, Options, ProofResult
+from astakos_worker.demo.run import Demonstration, DemoOptions, ProofResult
 from astakos_worker.demo.run_state import RunState
 from astakos_worker.demo.screen import show_on_screen
 
@@ -80,7 +80,7 @@ def command(  # noqa: PLR0917 # click calls it by name
     """
     tolerate_plain_terminals()
     where = empty_directory(directory, "astakos-demo-")
-    options = Options(
+    options = DemoOptions(
         directory=where,
         commissions=commissions,
         threads=threads,
@@ -108,7 +108,7 @@ def command(  # noqa: PLR0917 # click calls it by name
 
 
 def _demonstrate(
-    options: Options, console: Terminal, *, is_live: bool, keep: bool, is_json: bool
+    options: DemoOptions, console: Terminal, *, is_live: bool, keep: bool, is_json: bool
 ) -> bool:
     _log_to(options.directory / "service.log")
     state = RunState()
@@ -127,7 +127,7 @@ def _demonstrate(
 
 
 def _show(
-    result: ProofResult, state: RunState, console: Terminal, options: Options, *, is_json: bool
+    result: ProofResult, state: RunState, console: Terminal, options: DemoOptions, *, is_json: bool
 ) -> None:
     show(result, console)
     if is_json:

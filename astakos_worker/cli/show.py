@@ -52,7 +52,7 @@ def command(
         if as_json:
             print_json({**json.loads(dump(record)), "version": version})
         else:
-            console.print(picture(record))
+            console.print(record_table(record))
     sys.exit(1 if missing else 0)
 
 
@@ -68,7 +68,7 @@ def _show_unreadable(commissions: Commissions, which: str | int) -> bool:
     return True
 
 
-def picture(record: Record) -> Table:
+def record_table(record: Record) -> Table:
     """Return a record for a person to read: its facts, then its history."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", justify="right")

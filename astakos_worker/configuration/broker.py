@@ -41,7 +41,7 @@ class _OneClient(_Channel):
         yield kept
 
 
-class Channel(_OneClient, kombus.Channel):
+class BrokerChannel(_OneClient, kombus.Channel):
     """A channel to one server."""
 
     connection_class = TcpConnection
@@ -57,34 +57,34 @@ class Channel(_OneClient, kombus.Channel):
         return parameters
 
 
-class SentinelChannel(_OneClient, kombus.SentinelChannel):
+class BrokerSentinelChannel(_OneClient, kombus.SentinelChannel):
     """A channel to the master that Sentinels name."""
 
     connection_class = SentinelConnection
     connection_class_ssl = SentinelTlsConnection
 
 
-class Transport(kombus.Transport):
+class BrokerTransport(kombus.Transport):
     """kombu's transport to one server, with our channels."""
 
-    Channel = Channel
+    Channel = BrokerChannel
 
 
-class SentinelTransport(kombus.SentinelTransport):
+class BrokerSentinelTransport(kombus.SentinelTransport):
     """kombu's transport to the master that Sentinels name, with our channels."""
 
-    Channel = SentinelChannel
+    Channel = BrokerSentinelChannel
 
 
-class Connection(kombu.Connection):
+class BrokerConnection(kombu.Connection):
     """kombu's connection, which uses our transports where the URL names Redis."""
 
     #: The transport of each scheme. They are chosen here, and not by kombu's table of names: a
     #: service may have another Celery application in the same process.
     transports: ClassVar[dict[str, Any]] = {
-        "redis": Transport,
-        "rediss": Transport,
-        "sentinel": SentinelTransport,
+        "redis": BrokerTransport,
+        "rediss": BrokerTransport,
+        "sentinel": BrokerSentinelTransport,
     }
 
     def get_transport_cls(self) -> Any:

@@ -13,7 +13,7 @@ from celery.app import backends
 from celery.app.amqp import AMQP
 from celery.backends.redis import RedisBackend, SentinelBackend
 
-from astakos_worker.configuration.broker import Connection
+from astakos_worker.configuration import broker
 from astakos_worker.configuration.celery_values import celery_values
 from astakos_worker.configuration.failover import (
     SentinelConnection,
@@ -35,7 +35,7 @@ _FOLLOWING = {
 class OurAMQP(AMQP):
     """Celery's, with our connections to the broker."""
 
-    Connection = BrokerConnection = Connection
+    Connection = BrokerConnection = broker.BrokerConnection
 
 
 class CeleryApp(Celery):

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 #: `package.module:function`; empty: there is no owner.
-Owner = Annotated[str, StringConstraints(pattern=r"^([A-Za-z_]\w*(\.\w+)*[.:][A-Za-z_]\w*)?$")]
+OwnerPath = Annotated[str, StringConstraints(pattern=r"^([A-Za-z_]\w*(\.\w+)*[.:][A-Za-z_]\w*)?$")]
 
 
 class ServiceSettings(BaseModel):
@@ -33,7 +33,7 @@ class ServiceSettings(BaseModel):
     #: As `Settings.usage`, for this service alone.
     usage: str = ""
     #: As `Settings.owner`, for this service alone.
-    owner: Owner | None = None
+    owner: OwnerPath | None = None
 
     @field_validator("auth_url")
     @classmethod

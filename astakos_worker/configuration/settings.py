@@ -27,7 +27,7 @@ from pydantic_settings import (
 from astakos_worker.configuration.environment import Environment
 from astakos_worker.configuration.names import NAME
 from astakos_worker.configuration.servers import for_celery, read_url
-from astakos_worker.configuration.service_settings import Owner, ServiceSettings
+from astakos_worker.configuration.service_settings import OwnerPath, ServiceSettings
 from astakos_worker.configuration.setting_errors import without_input
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
@@ -167,7 +167,7 @@ class Settings(BaseSettings):
     brake_share: Annotated[float, Field(gt=0, le=1)] = 0.1
     brake_floor: Annotated[int, Field(ge=0)] = 20
     #: The dotted path of the function that decides what the ledger cannot decide.
-    owner: Owner = ""
+    owner: OwnerPath = ""
     owner_batch: Annotated[int, Field(ge=1)] = 100
     owner_timeout: Seconds = 10
     #: What the sweep does without an owner: with commissions that have no tag of ours; with ours

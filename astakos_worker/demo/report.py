@@ -18,7 +18,7 @@ _COLUMNS = ((VM, 1, "VM"), (CPU, 1, "CPU"), (RAM, GIB, "GiB"))
 _SHOWN = 10
 
 
-class Row(NamedTuple):
+class ReportRow(NamedTuple):
     """One user's usage over all projects."""
 
     user: str
@@ -27,7 +27,7 @@ class Row(NamedTuple):
     added_up: dict[str, int]  # the sum of what was accepted, by resource
 
 
-def rows(result: ProofResult) -> list[Row]:
+def rows(result: ProofResult) -> list[ReportRow]:
     """Return each user's usage in Astakos, beside the sum of the accepted commissions."""
     evidence, users = result.evidence, result.accounts.users
     accepted: Counter[str] = Counter()
@@ -40,7 +40,7 @@ def rows(result: ProofResult) -> list[Row]:
         for (holder, _, resource), usage in usages.items():
             sums[holder, resource] += usage.least
     return [
-        Row(
+        ReportRow(
             name,
             accepted[holder],
             {resource: found[holder, resource] for resource, _, _ in _COLUMNS},
@@ -99,7 +99,7 @@ def show(result: ProofResult, console: Terminal) -> None:
         console.print(Text(f"Not proven: {number} things differ{killed}.", "bold red"))
 
 
-def _table(listed: list[Row]) -> Table:
+def _table(listed: list[ReportRow]) -> Table:
     """Return the table, with two users in a line, so that all fit on one screen."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     half = -(-len(listed) // 2)
@@ -117,7 +117,7 @@ def _table(listed: list[Row]) -> Table:
     return table
 
 
-def _cells(row: Row) -> list[Text]:
+def _cells(row: ReportRow) -> list[Text]:
     cells = [Text(row.user), Text(str(row.accepted))]
     for resource, unit, _ in _COLUMNS:
         found, must = row.found[resource] // unit, row.added_up[resource] // unit

@@ -44,7 +44,7 @@ _SWEEPS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class DemoOptions:
     """The options of a demonstration."""
 
     directory: Path
@@ -77,7 +77,7 @@ class ProofResult:
 class Demonstration:
     """One run on a stack of its own. The stack runs inside `with ... .running()`."""
 
-    def __init__(self, options: Options, state: RunState) -> None:
+    def __init__(self, options: DemoOptions, state: RunState) -> None:
         self._options = options
         self._state = state
         self.stack = LocalStack(

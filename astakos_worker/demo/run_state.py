@@ -37,7 +37,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class RunMessage:
     """A message about the run; `at` is in seconds after the start."""
 
     at: float
@@ -59,7 +59,7 @@ class Snapshot:
     retried: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     counts: Counts = field(default_factory=Counts)
-    messages: tuple[Message, ...] = ()
+    messages: tuple[RunMessage, ...] = ()
     messages_so_far: int = 0  # of all messages; only the latest are kept in `messages`
     flower: str | None = None
 
@@ -78,7 +78,7 @@ class RunState:
         self._snapshot = Snapshot()
         self._views: dict[str, CallerView] = {}
         self._enqueued: deque[tuple[float, int]] = deque()
-        self._messages: deque[Message] = deque(maxlen=_KEPT)
+        self._messages: deque[RunMessage] = deque(maxlen=_KEPT)
         self._count = 0
 
     @property
@@ -103,7 +103,7 @@ class RunState:
     def say(self, text: str, style: str = "") -> None:
         """Add a message."""
         with self._lock:
-            self._messages.append(Message(self.seconds, text, style))
+            self._messages.append(RunMessage(self.seconds, text, style))
             self._count += 1
 
     def enter(self, phase: str, *, flower: str | None = None) -> None:

@@ -22,7 +22,7 @@ from collections.abc import Iterable
 
 import structlog
 
-from astakos_worker.engine.lane_memory import Kind, LaneMemory
+from astakos_worker.engine.lane_memory import LaneMemory, RequestKind
 from astakos_worker.engine.ports import Astakos, Draw, Limits
 from astakos_worker.engine.replies import OF_ONE_REQUEST, Condition, condition_of
 from astakos_worker.ledger.contract import Ledger
@@ -79,7 +79,7 @@ class CircuitBreaker:
         if rests:
             self._list_answers()
 
-    def succeeded(self, kind: Kind, records: Iterable[Record] = ()) -> None:
+    def succeeded(self, kind: RequestKind, records: Iterable[Record] = ()) -> None:
         """Note that Astakos answered a request of this kind: it executed the request or refused it.
 
         `records` are those that the request was about.
@@ -99,7 +99,7 @@ class CircuitBreaker:
         self,
         error: AstakosClientException,
         record: Record | None = None,
-        kind: Kind | None = None,
+        kind: RequestKind | None = None,
     ) -> None:
         """Note how a request failed.
 
@@ -166,7 +166,7 @@ class CircuitBreaker:
             self._listed = True
         return self._listed
 
-    def _is_own_trouble(self, record: Record | None, kind: Kind | None) -> bool:
+    def _is_own_trouble(self, record: Record | None, kind: RequestKind | None) -> bool:
         """Return whether others succeed, while this record fails again and again."""
         if record is None or kind is None or record.failing_since is None:
             return False

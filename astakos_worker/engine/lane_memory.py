@@ -11,7 +11,7 @@ from typing import Literal
 REMEMBERED = 60.0
 
 #: What a request asks Astakos for.
-Kind = Literal["issue", "settle"]
+RequestKind = Literal["issue", "settle"]
 
 
 @dataclass(slots=True)
@@ -36,8 +36,8 @@ class LaneMemory:
 
     batch_size: BatchSize = field(default_factory=BatchSize)
     #: The time of the last success of each kind, by the store's clock.
-    succeeded: dict[Kind, float] = field(default_factory=dict)
+    succeeded: dict[RequestKind, float] = field(default_factory=dict)
 
-    def succeeded_since(self, kind: Kind, at: float) -> bool:
+    def succeeded_since(self, kind: RequestKind, at: float) -> bool:
         """Return whether a request of this kind has succeeded at or after a time."""
         return self.succeeded.get(kind, 0.0) >= at

@@ -6,16 +6,16 @@ from typing import TypeVar
 
 from astakos_worker.ledger.contract import Entry, Ledger, Write, Written
 
-Name = TypeVar("Name", bound=Hashable)
+WriteName = TypeVar("WriteName", bound=Hashable)
 
 
 def retry_overtaken(
     ledger: Ledger,
-    answers: Mapping[Name, Written],
-    again: Callable[[Name, Entry], Write | None],
+    answers: Mapping[WriteName, Written],
+    again: Callable[[WriteName, Entry], Write | None],
     *,
     tries: int | None = None,
-) -> dict[Name, Written]:
+) -> dict[WriteName, Written]:
     """Repeat the writes that another process overtook; return the last answer to each.
 
     `answers` are the answers to the first writes, under any names. For each write that was not
@@ -29,7 +29,7 @@ def retry_overtaken(
     last = dict(answers)
     overtaken = [name for name, answer in last.items() if not answer.done]
     for _ in itertools.count() if tries is None else range(tries):
-        writes: dict[Name, Write] = {}
+        writes: dict[WriteName, Write] = {}
         for name in overtaken:
             entry = last[name].entry
             write = None if entry is None else again(name, entry)

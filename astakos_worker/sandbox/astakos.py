@@ -52,14 +52,14 @@ class Recorder:
     ) -> None:
         """Keep that commissions were resolved."""
 
-    def changed(self, astakos: "Astakos", settled: Sequence[Commission] = ()) -> None:
+    def changed(self, astakos: "SandboxAstakos", settled: Sequence[Commission] = ()) -> None:
         """Keep another change; `settled` were issued and accepted as a part of it."""
 
-    def rewrite(self, astakos: "Astakos") -> None:
+    def rewrite(self, astakos: "SandboxAstakos") -> None:
         """Keep that everything changed, the audit included."""
 
 
-class Astakos:
+class SandboxAstakos:
     """A database in use."""
 
     def __init__(self, database: Database, *, recorder: Recorder | None = None) -> None:

@@ -16,16 +16,16 @@ from astakos_worker.sandbox.api import project_endpoints as projects
 from astakos_worker.sandbox.api import quota_endpoints as quotas
 from astakos_worker.sandbox.api.endpoint import (
     AnyEndpoint,
-    Call,
+    ApiCall,
+    Caller,
     Endpoint,
-    Who,
     Work,
     anybody,
     by_component,
     by_user,
 )
 from astakos_worker.sandbox.api_messages import ApiRequest
-from astakos_worker.sandbox.astakos import Astakos
+from astakos_worker.sandbox.astakos import SandboxAstakos
 from astakos_worker.sandbox.errors import ApiFaultError
 
 IDENTITY: Final = "/identity"
@@ -34,8 +34,8 @@ ACCOUNT: Final = "/account"
 
 def _below(
     base: str,
-    authenticate: Callable[[Astakos, ApiRequest], Who],
-    *rows: tuple[str, str, str, Callable[[Call[Who]], Work]],
+    authenticate: Callable[[SandboxAstakos, ApiRequest], Caller],
+    *rows: tuple[str, str, str, Callable[[ApiCall[Caller]], Work]],
 ) -> tuple[AnyEndpoint, ...]:
     """Return endpoints from rows of name, method, path below the base, and function."""
     return tuple(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from astakos_worker.sandbox.astakos import Astakos, Recorder
+from astakos_worker.sandbox.astakos import Recorder, SandboxAstakos
 from astakos_worker.sandbox.cost import FREE, CostModel, Servers
 from astakos_worker.sandbox.database_json import dump_database, load_database
 from astakos_worker.sandbox.errors import UnknownNameError
@@ -91,9 +91,9 @@ class Sandbox:
         self.astakos.database = load_database(self._snapshots[name])
         self.astakos.changed()
 
-    def _fresh(self, recorder: Recorder) -> Astakos:
+    def _fresh(self, recorder: Recorder) -> SandboxAstakos:
         seed = read_seed(self._seed)
-        astakos = Astakos(seed.database, recorder=recorder)
+        astakos = SandboxAstakos(seed.database, recorder=recorder)
         astakos.quirks = self._quirks | seed.quirks
         return astakos
 

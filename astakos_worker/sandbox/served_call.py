@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from astakos_worker.sandbox.api.endpoint import AnyEndpoint
 from astakos_worker.sandbox.api_messages import ApiRequest, Reply, reply_fault, reply_oauth
-from astakos_worker.sandbox.astakos import Astakos
+from astakos_worker.sandbox.astakos import SandboxAstakos
 from astakos_worker.sandbox.errors import ApiFaultError, InternalFailureError, OAuthFaultError
 from astakos_worker.sandbox.quirks import Quirk
 from astakos_worker.sandbox.reply_sender import ReplySender
@@ -21,7 +21,7 @@ class ServedCall(NamedTuple):
     """
 
     sandbox: Sandbox
-    astakos: Astakos
+    astakos: SandboxAstakos
     endpoint: AnyEndpoint
     request: ApiRequest
     sender: ReplySender

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
-from astakos_worker.sandbox.astakos import Astakos, MovableClock, Recorder
+from astakos_worker.sandbox.astakos import MovableClock, Recorder, SandboxAstakos
 from astakos_worker.sandbox.audit import JournalEntry
 from astakos_worker.sandbox.database_json import dump_database, load_database
 from astakos_worker.sandbox.errors import SandboxError, StateFileError
@@ -35,7 +35,7 @@ class StateFile(Recorder):
         self._file = -1
         self._lock = self._take_lock()
 
-    def read(self) -> Astakos | None:
+    def read(self) -> SandboxAstakos | None:
         """Return what an earlier sandbox left, or None if there is nothing.
 
         A last line that was cut short is left out. Raises `StateFileError` for other mistakes.
@@ -46,7 +46,7 @@ class StateFile(Recorder):
             return None
         except OSError as cause:
             raise StateFileError(f"the state file {self._path} cannot be read: {cause}") from cause
-        astakos: Astakos | None = None
+        astakos: SandboxAstakos | None = None
         for number, line in enumerate(lines, 1):
             if number == len(lines) and not line.endswith(b"\n"):
                 # Cut short by the end of the process, so it was never acknowledged.
@@ -60,7 +60,7 @@ class StateFile(Recorder):
                 ) from cause
         return astakos
 
-    def rewrite(self, astakos: Astakos) -> None:
+    def rewrite(self, astakos: SandboxAstakos) -> None:
         """Write the whole again, with the journal; the old file stays until that is done."""
         whole = {
             "database": dump_database(astakos.database),
@@ -96,7 +96,7 @@ class StateFile(Recorder):
             }
         )
 
-    def changed(self, astakos: Astakos, settled: Sequence[Commission] = ()) -> None:
+    def changed(self, astakos: SandboxAstakos, settled: Sequence[Commission] = ()) -> None:
         """Keep the whole database, since something other than a commission changed."""
         self._add(
             {
@@ -142,11 +142,11 @@ class StateFile(Recorder):
         return lock
 
 
-def _replay(astakos: Astakos | None, record: dict[str, Any]) -> Astakos:
+def _replay(astakos: SandboxAstakos | None, record: dict[str, Any]) -> SandboxAstakos:
     """Return the Astakos after one more line of the file."""
     if "database" in record:
         database = load_database(record["database"])
-        astakos = astakos or Astakos(database)
+        astakos = astakos or SandboxAstakos(database)
         astakos.database = database
         if "journal" in record:
             entries = msgspec.convert(record["journal"], list[JournalEntry])

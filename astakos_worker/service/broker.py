@@ -39,7 +39,7 @@ def producer(settings: Settings) -> Celery:
     return app
 
 
-class Sender:
+class MessageSender:
     """Sends messages; none raises an error of a broker that is away."""
 
     def __init__(self, app: Celery) -> None:
@@ -82,6 +82,6 @@ class Sender:
                 self._kept = None
 
 
-def sender(settings: Settings) -> Sender:
+def sender(settings: Settings) -> MessageSender:
     """Return a sender for the broker that the settings name. Opens nothing."""
-    return Sender(producer(settings))
+    return MessageSender(producer(settings))

@@ -31,7 +31,7 @@ from astakosclient.errors import BadValue
 
 #: Carries out one call: it is given the process, the task's id and the message's arguments, and
 #: returns the task's result. It raises the error of a call that is refused as a whole.
-Call = Callable[[WorkerProcess, str, dict[str, Any]], dict[str, Any]]
+CallByName = Callable[[WorkerProcess, str, dict[str, Any]], dict[str, Any]]
 
 
 #: The state in the result of a decision whose key was used again before the message was delivered.
@@ -209,7 +209,7 @@ def _resolved(
 
 
 def answered(
-    call: Call, process: WorkerProcess, task_id: str, message: dict[str, Any]
+    call: CallByName, process: WorkerProcess, task_id: str, message: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the result of a call. One that contradicts a commission tells that one's state."""
     try:
@@ -235,7 +235,7 @@ def _meant(
 
 
 #: The call behind each task's name.
-CALLS: dict[str, Call] = {
+CALLS: dict[str, CallByName] = {
     names.ISSUE_COMMISSION: _issue,
     names.ISSUE_COMMISSIONS: _issue_many,
     names.ACCEPT_COMMISSION: partial(_decide, "accept"),

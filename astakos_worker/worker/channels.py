@@ -102,37 +102,37 @@ def _reads_first(channel: Any, kind: type) -> type:
     return Client
 
 
-class Channel(_Careful, broker.Channel):
+class CheckedChannel(_Careful, broker.BrokerChannel):
     """A channel to one server."""
 
 
-class SentinelChannel(_Careful, broker.SentinelChannel):
+class CheckedSentinelChannel(_Careful, broker.BrokerSentinelChannel):
     """A channel to the master that Sentinels name."""
 
 
-class Transport(broker.Transport):
+class CheckedTransport(broker.BrokerTransport):
     """The transport to one server."""
 
-    Channel = Channel
+    Channel = CheckedChannel
 
 
-class SentinelTransport(broker.SentinelTransport):
+class CheckedSentinelTransport(broker.BrokerSentinelTransport):
     """The transport to the master that Sentinels name."""
 
-    Channel = SentinelChannel
+    Channel = CheckedSentinelChannel
 
 
-class Connection(broker.Connection):
+class WorkerConnection(broker.BrokerConnection):
     """A worker's connection to the broker."""
 
     transports: ClassVar[dict[str, Any]] = {
-        "redis": Transport,
-        "rediss": Transport,
-        "sentinel": SentinelTransport,
+        "redis": CheckedTransport,
+        "rediss": CheckedTransport,
+        "sentinel": CheckedSentinelTransport,
     }
 
 
 class WorkerAMQP(AMQP):
     """Celery's, with a worker's connections to the broker."""
 
-    Connection = BrokerConnection = Connection
+    Connection = BrokerConnection = WorkerConnection

@@ -86,7 +86,7 @@ class Consumer(CelerysConsumer):
         return careful
 
 
-class Request(CelerysRequest):
+class TaskRequest(CelerysRequest):
     """Celery's own, which notes a message whose task failed.
 
     A refusal is a result. So a task fails only if its message does not fit, or by a fault of ours.

@@ -246,7 +246,7 @@ _NUMBERED = ("w1:task", "w2:task", "drive", "sweep")
 
 @functools.cache
 def _fields_of(kind: type) -> tuple[str, ...]:
-    left_out = {*_SPENT, *(("version", "fence") if kind.__name__ == "Row" else ())}
+    left_out = {*_SPENT, *(("version", "fence") if kind.__name__ == "MemoryRow" else ())}
     of = msgspec.structs.fields if issubclass(kind, msgspec.Struct) else fields
     return tuple(each.name for each in of(kind) if each.name not in left_out)
 

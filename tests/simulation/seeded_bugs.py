@@ -15,7 +15,7 @@ from astakos_worker.engine.carry import bare_serials, issue, settle, token_proof
 from astakos_worker.engine.carry.bare_serials import BareSerialChecker
 from astakos_worker.engine.carry.carrier import Carrier
 from astakos_worker.engine.carry.context import CarryContext
-from astakos_worker.engine.carry.issue import Issuer
+from astakos_worker.engine.carry.issue import PostSender
 from astakos_worker.engine.journal import EventWrite, Journal
 from astakos_worker.engine.sweep import sweep, unrecorded
 from astakos_worker.ledger import marks
@@ -32,7 +32,7 @@ from astakos_worker.ledger.events import (
     SettleNotFound,
     Unsent,
 )
-from astakos_worker.ledger.memory.rows import Row
+from astakos_worker.ledger.memory.rows import MemoryRow
 from astakos_worker.ledger.memory.store import MemoryLedger
 from astakos_worker.ledger.record import Decision, Record, State, Twin
 from astakos_worker.ledger.request import Tag, read_tag
@@ -52,11 +52,11 @@ def _transitions(patch: Patch, changed: Callable[[Record, Event, float], Record]
 def no_probe(patch: Patch) -> None:
     """What may have been done is done again at once (rule 7)."""
 
-    def probe(self: Issuer, entries: Sequence[Entry]) -> None:
+    def probe(self: PostSender, entries: Sequence[Entry]) -> None:
         for entry in entries:
             self.context.record(entry, Unsent(entry.record.marks, self.context.clock.now()))
 
-    patch.setattr(Issuer, "probe", probe)
+    patch.setattr(PostSender, "probe", probe)
 
 
 def probe_believed_too_early(patch: Patch) -> None:
@@ -94,7 +94,7 @@ def marked_again(patch: Patch) -> None:
     """Who claims what another may have sent sends it too (rule 7)."""
     mark = MemoryLedger._mark
 
-    def changed(self: MemoryLedger, asked: Asked, row: Row, now: float) -> bool:
+    def changed(self: MemoryLedger, asked: Asked, row: MemoryRow, now: float) -> bool:
         if row.record.state is State.QUEUED:
             row.mark = None
         return mark(self, asked, row, now)
@@ -235,7 +235,7 @@ def issued_although_rejected(patch: Patch) -> None:
     """A commission rejected before it was issued is issued all the same (F18, F19)."""
     mark = MemoryLedger._mark
 
-    def changed(self: MemoryLedger, asked: Asked, row: Row, now: float) -> bool:
+    def changed(self: MemoryLedger, asked: Asked, row: MemoryRow, now: float) -> bool:
         cell, row.cell = row.cell, None
         fresh = row.record.state is State.QUEUED and mark(self, asked, row, now)
         row.cell = cell

@@ -16,7 +16,7 @@ from astakos_worker.engine.breaker import CircuitBreaker
 from astakos_worker.engine.carry.bare_serials import BareSerialChecker
 from astakos_worker.engine.carry.callbacks import SendCallback, send_next_callback
 from astakos_worker.engine.carry.context import CarryContext
-from astakos_worker.engine.carry.issue import Issuer
+from astakos_worker.engine.carry.issue import PostSender
 from astakos_worker.engine.carry.settle import Settler
 from astakos_worker.engine.journal import EventWrite, Journal
 from astakos_worker.engine.lane_memory import LaneMemory
@@ -163,9 +163,9 @@ class Carrier:
             entries = self._call_back(context, decided)
             Settler(context, BareSerialChecker(context)).run(entries, fresh=not waits)
         if ambiguous := due.get("probe"):
-            Issuer(context).probe(ambiguous)
+            PostSender(context).probe(ambiguous)
         if queued := due.get("issue"):
-            Issuer(context).run(queued)
+            PostSender(context).run(queued)
         for entry in due.get("call back", ()):
             later = Postponed(context.retry_at(entry.record))
             context.record(entry, send_next_callback(entry, self.send_callback) or later)

@@ -28,7 +28,7 @@ class _LateError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Issuer:
+class PostSender:
     """Issues queued commissions, and looks for the ambiguous ones."""
 
     context: CarryContext

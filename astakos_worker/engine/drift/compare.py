@@ -31,7 +31,7 @@ class Figure(NamedTuple):
 
 
 Own = Mapping[Holding, int]
-Figures = Mapping[Holding, Figure]
+FiguresByHolding = Mapping[Holding, Figure]
 
 
 class BadUsageError(ValueError):
@@ -52,8 +52,8 @@ class UsageSnapshot:
     """Both sides: the service's usage, and Astakos' before and after it was read."""
 
     own: Own
-    before: Figures
-    after: Figures
+    before: FiguresByHolding
+    after: FiguresByHolding
     #: Holdings of commissions in the ledger that Astakos has not received yet.
     awaited: frozenset[Holding] = frozenset()
     resources: frozenset[str] = field(default_factory=frozenset)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from astakos_worker.engine.drift.compare import (
     DriftFinding,
     Figure,
-    Figures,
+    FiguresByHolding,
     Holding,
     UsageSnapshot,
     tally,
@@ -100,7 +100,7 @@ class SnapshotReader:
             wanted, before, after, awaited, frozenset(h.resource for h in holdings)
         )
 
-    def _figures(self, holdings: Iterable[Holding]) -> Figures:
+    def _figures(self, holdings: Iterable[Holding]) -> FiguresByHolding:
         listed = list(holdings)
         resources = frozenset(h.resource for h in listed)
         users = {h.user for h in listed if h.user is not None}

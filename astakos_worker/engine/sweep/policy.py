@@ -65,7 +65,7 @@ def _by_the_rules(  # noqa: PLR0911  # one return a rule
         return Classification("reject", "a late ghost of an earlier use of its key", "ghost")
     if entry.leased > now:
         return Classification("leave", "a worker has claimed its record")
-    if unrecorded.serial in serials_of(record):
+    if unrecorded.serial in _own_serials(record):
         return Classification("leave", "recorded while the list was read")
     if record.serial is None and record.state in {State.QUEUED, State.ISSUING}:
         return Classification("adopt", "its answer was lost")
@@ -73,7 +73,7 @@ def _by_the_rules(  # noqa: PLR0911  # one return a rule
     return Classification("twin", f"its key is {record.state} with {has}", "twin")
 
 
-def serials_of(record: Record) -> set[int | None]:
+def _own_serials(record: Record) -> set[int | None]:
     """Return the serials that a record knows as its own."""
     return {record.serial, *(twin.serial for twin in record.twins)}
 

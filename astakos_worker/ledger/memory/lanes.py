@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from astakos_worker.ledger.contract import Clock, Entry, Lane, Sighting, Unreadable
-from astakos_worker.ledger.memory.rows import MemoryLane, Row
+from astakos_worker.ledger.memory.rows import MemoryLane, MemoryRow
 from astakos_worker.ledger.record import State
 
 
@@ -266,7 +266,7 @@ class MemoryLanes:
     def _at(self, lane: str) -> MemoryLane:
         return self._lanes.setdefault(lane, MemoryLane())
 
-    def _row(self, lane: str, key: str) -> Row | None:
+    def _row(self, lane: str, key: str) -> MemoryRow | None:
         rows = self._at(lane).rows
         row = rows.get(key)
         if row is not None and row.expires <= self.clock.now():
@@ -281,5 +281,5 @@ class MemoryLanes:
             at.alarms["lost-writes"] = "the ledger has forgotten writes that it had acknowledged"
 
 
-def _purged(row: Row) -> tuple[float, str]:
+def _purged(row: MemoryRow) -> tuple[float, str]:
     return row.expires, row.record.key

@@ -9,7 +9,7 @@ from astakos_worker.ledger.record import Decision, Record
 
 
 @dataclass
-class Row:
+class MemoryRow:
     """One record, with what a server keeps beside it."""
 
     record: Record
@@ -46,7 +46,7 @@ class MemoryLane:
         self.used = False  # the lane has had a record, an alarm or a note
         self.writes = 0
         self.distrust = 0  # how many writes were known when some were gone
-        self.rows: dict[str, Row] = {}
+        self.rows: dict[str, MemoryRow] = {}
         self.serials: dict[int, str] = {}
         self.awake: dict[str, float] = {}
         self.promised: dict[str, float] = {}

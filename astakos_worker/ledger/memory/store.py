@@ -20,7 +20,7 @@ from astakos_worker.ledger.contract import (
 )
 from astakos_worker.ledger.marks import Mark, queue_of, sends
 from astakos_worker.ledger.memory.lanes import MemoryLanes
-from astakos_worker.ledger.memory.rows import MemoryLane, Row, serials_of
+from astakos_worker.ledger.memory.rows import MemoryLane, MemoryRow, serials_of
 from astakos_worker.ledger.record import Decision, Record, State, is_bare
 
 #: Look at 8 records for each one that is taken, and at 400 at most.
@@ -143,7 +143,7 @@ class MemoryLedger(MemoryLanes):
                 return Written(False, row.entry() if row else None)
             return self._repeated(at, row, write)
         if row is None:
-            row, at.used = Row(record), True
+            row, at.used = MemoryRow(record), True
         elif write.reset:
             at.purge(record.key)
             row.fence, row.lease = row.fence + 1, 0.0
@@ -161,7 +161,7 @@ class MemoryLedger(MemoryLanes):
         wakeup = write.wakeup and self._wakeup(at, write.wakeup_id)
         return Written(True, row.entry(), wakeup, clash)
 
-    def _repeated(self, at: MemoryLane, row: Row, write: Write) -> Written:
+    def _repeated(self, at: MemoryLane, row: MemoryRow, write: Write) -> Written:
         """Answer a write that was done before, and whose answer was lost."""
         if write.wakeup:
             at.promised.pop(write.wakeup_id, None)
@@ -169,7 +169,7 @@ class MemoryLedger(MemoryLanes):
         return Written(True, row.entry(), wakeup, self._clash(at, write.record))
 
     @staticmethod
-    def _move(row: Row, write: Write, now: float) -> None:
+    def _move(row: MemoryRow, write: Write, now: float) -> None:
         """Set the lease and the due time, unless another carrier holds the record."""
         record = write.record
         holds = write.fence is not None and row.fence == write.fence
@@ -182,7 +182,7 @@ class MemoryLedger(MemoryLanes):
             row.due = now  # decided under the lease, and the writer has not seen it
         row.queue = queue_of(record)
 
-    def _index(self, at: MemoryLane, row: Row) -> str | None:
+    def _index(self, at: MemoryLane, row: MemoryRow) -> str | None:
         """Enter the record's serials; return another key that has one of them."""
         clash = None
         for serial in row.serials():
@@ -263,7 +263,7 @@ class MemoryLedger(MemoryLanes):
         """Return the first of the most overdue records that have not failed."""
         return next((key for key in keys[:_MOST_WIDE] if not at.rows[key].record.attempts), None)
 
-    def _mark(self, asked: Asked, row: Row, now: float) -> bool:
+    def _mark(self, asked: Asked, row: MemoryRow, now: float) -> bool:
         """Mark what the carrier of a claim is about to send; False: nothing is marked."""
         what, times = sends(row.record), 1
         if what == "issue":

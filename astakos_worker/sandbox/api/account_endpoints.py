@@ -2,25 +2,25 @@
 
 from collections.abc import Iterable
 
-from astakos_worker.sandbox.api.endpoint import Call, Work, replies
+from astakos_worker.sandbox.api.endpoint import ApiCall, Work, replies
 from astakos_worker.sandbox.api_messages import Reply, reply_json
 from astakos_worker.sandbox.database_rows import Component, ProjectState, User
 from astakos_worker.sandbox.errors import ApiFaultError
 
 
 @replies
-def look_up_as_user(call: Call[User]) -> Reply:
+def look_up_as_user(call: ApiCall[User]) -> Reply:
     """`POST user_catalogs`: null `uuids` ask for nobody."""
     return _look_up(call, of_null=())
 
 
 @replies
-def look_up_as_service(call: Call[Component]) -> Reply:
+def look_up_as_service(call: ApiCall[Component]) -> Reply:
     """`POST service/user_catalogs`: null `uuids` ask for everybody."""
     return _look_up(call, of_null=call.database.users)
 
 
-def _look_up(call: Call[User] | Call[Component], of_null: Iterable[str]) -> Reply:
+def _look_up(call: ApiCall[User] | ApiCall[Component], of_null: Iterable[str]) -> Reply:
     """Answer with both maps; unknown users are absent."""
     body, database = call.request.json_object(of_any_type=True), call.database
     uuids, names = body.get("uuids", []), body.get("displaynames", [])
@@ -45,7 +45,7 @@ def _look_up(call: Call[User] | Call[Component], of_null: Iterable[str]) -> Repl
     )
 
 
-def send_feedback(call: Call[User]) -> Work:
+def send_feedback(call: ApiCall[User]) -> Work:
     """`POST feedback`: a form; the control interface shows its texts."""
     form = call.request.form()
     message = form.get("feedback_msg", "")
@@ -60,7 +60,7 @@ def send_feedback(call: Call[User]) -> Work:
 
 
 @replies
-def set_default_project(call: Call[User]) -> Reply:
+def set_default_project(call: ApiCall[User]) -> Reply:
     """`POST myaccount/default_project`: the project to charge unless a service is told another."""
     user, database = call.caller, call.database
     wanted = call.request.json_object(uncaught=True).get("project_id")

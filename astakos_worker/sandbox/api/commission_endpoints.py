@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from astakos_worker.sandbox.api.endpoint import Call, Load, Work, WorkKind, replies
+from astakos_worker.sandbox.api.endpoint import ApiCall, Load, Work, WorkKind, replies
 from astakos_worker.sandbox.api_messages import Reply, fault_body, fault_name, reply_json
 from astakos_worker.sandbox.database_rows import Component
 from astakos_worker.sandbox.errors import (
@@ -17,7 +17,7 @@ from astakos_worker.sandbox.errors import (
 from astakos_worker.sandbox.quirks import Quirk
 from astakos_worker.sandbox.quota import Provision
 
-ByComponent = Call[Component]
+ByComponent = ApiCall[Component]
 
 
 @replies

@@ -12,13 +12,13 @@ from enum import StrEnum
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from astakos_worker.sandbox.api_messages import ApiRequest, Reply
-from astakos_worker.sandbox.astakos import Astakos
+from astakos_worker.sandbox.astakos import SandboxAstakos
 from astakos_worker.sandbox.database import Database
 from astakos_worker.sandbox.database_rows import Component, User
 from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.quota import Provision
 
-Who = TypeVar("Who")
+Caller = TypeVar("Caller")
 
 # More digits than the number of any row has.
 _MOST_DIGITS = 19
@@ -54,12 +54,12 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Generic[Who]):
+class ApiCall(Generic[Caller]):
     """One request and its caller: a user, a component, or None for a public call."""
 
-    astakos: Astakos
+    astakos: SandboxAstakos
     request: ApiRequest
-    caller: Who
+    caller: Caller
 
     @property
     def database(self) -> Database:
@@ -73,8 +73,12 @@ class Call(Generic[Who]):
         return int(digits) if len(digits) <= _MOST_DIGITS else None
 
 
+#: A call of a user.
+ByUser = ApiCall[User]
+
+
 @dataclass(frozen=True, slots=True)
-class Endpoint(Generic[Who]):
+class Endpoint(Generic[Caller]):
     """One call of the API: its place, its name, who may call, and the function that admits it.
 
     Faults and counters know it by its name. `<...>` in the path stands for what varies.
@@ -83,12 +87,12 @@ class Endpoint(Generic[Who]):
     method: str
     path: str
     name: str
-    authenticate: Callable[[Astakos, ApiRequest], Who]
-    handle: Callable[[Call[Who]], Work]
+    authenticate: Callable[[SandboxAstakos, ApiRequest], Caller]
+    handle: Callable[[ApiCall[Caller]], Work]
 
-    def admit(self, astakos: Astakos, request: ApiRequest) -> Work:
+    def admit(self, astakos: SandboxAstakos, request: ApiRequest) -> Work:
         """Check token and body; raises `ApiFaultError`, or `OAuthFaultError`."""
-        return self.handle(Call(astakos, request, self.authenticate(astakos, request)))
+        return self.handle(ApiCall(astakos, request, self.authenticate(astakos, request)))
 
     @property
     def is_public(self) -> bool:
@@ -99,21 +103,21 @@ class Endpoint(Generic[Who]):
 AnyEndpoint = Endpoint[Any]
 
 
-def replies(handler: Callable[[Call[Who]], Reply]) -> Callable[[Call[Who]], Work]:
+def replies(handler: Callable[[ApiCall[Caller]], Reply]) -> Callable[[ApiCall[Caller]], Work]:
     """Turn a function that answers a call into one that admits it: its work costs a read."""
     return lambda call: Work(lambda: handler(call))
 
 
-def anybody(_: Astakos, __: ApiRequest) -> None:
+def anybody(_: SandboxAstakos, __: ApiRequest) -> None:
     """No credential is asked for."""
 
 
-def by_user(astakos: Astakos, request: ApiRequest) -> User:
+def by_user(astakos: SandboxAstakos, request: ApiRequest) -> User:
     """Return the user whose token was sent; raises a 401."""
     return valid_user(astakos.database.user_by_token(_token(request)), astakos.clock.now())
 
 
-def by_component(astakos: Astakos, request: ApiRequest) -> Component:
+def by_component(astakos: SandboxAstakos, request: ApiRequest) -> Component:
     """Return the component whose token was sent; raises a 401."""
     component = astakos.database.component_by_token(_token(request))
     if component is None:

@@ -4,9 +4,9 @@ import json
 import re
 from typing import Final
 
-from astakos_worker.sandbox.api.endpoint import Call, Work, replies, valid_user
+from astakos_worker.sandbox.api.endpoint import ApiCall, Work, replies, valid_user
 from astakos_worker.sandbox.api_messages import Reply, reply_json
-from astakos_worker.sandbox.astakos import Astakos
+from astakos_worker.sandbox.astakos import SandboxAstakos
 from astakos_worker.sandbox.database import Database
 from astakos_worker.sandbox.database_rows import Component, ProjectState, Service, User
 from astakos_worker.sandbox.errors import ApiFaultError
@@ -18,7 +18,7 @@ _MEDIA_TYPES: Final = [
 _CALLBACK: Final = re.compile(r"[\w.$]+", re.ASCII)
 
 
-def discover(call: Call[None]) -> Work:
+def discover(call: ApiCall[None]) -> Work:
     """`POST tokens`: the catalog, and with a credential also whose it is."""
     user = _authenticate(call) if call.request.body else None
 
@@ -30,20 +30,20 @@ def discover(call: Call[None]) -> Work:
 
 
 @replies
-def list_versions(call: Call[None]) -> Reply:
+def list_versions(call: ApiCall[None]) -> Reply:
     """`GET` on the identity's root: the one version."""
     return reply_json({"versions": {"values": [_version(call.request.base_url)]}})
 
 
 @replies
-def show_version(call: Call[None]) -> Reply:
+def show_version(call: ApiCall[None]) -> Reply:
     """`GET` on the identity's base: the version with its media types."""
     version = {**_version(call.request.base_url), "media_types": _MEDIA_TYPES}
     return reply_json({"version": version})
 
 
 @replies
-def list_components(call: Call[None]) -> Reply:
+def list_components(call: ApiCall[None]) -> Reply:
     """`GET get_services`: a list of the components; with `callback` as JSONP."""
     callback = call.request.query.get("callback", "")
     if callback and not _CALLBACK.fullmatch(callback):
@@ -81,7 +81,7 @@ def describe_token(token: str, expires: str, user: User) -> dict[str, object]:
     return {"id": token, "expires": expires, "tenant": tenant}
 
 
-def _authenticate(call: Call[None]) -> User:
+def _authenticate(call: ApiCall[None]) -> User:
     auth = call.request.json_object(uncaught=True).get("auth", {})
     if not isinstance(auth, dict):
         raise ApiFaultError(400, "auth must be an object", uncaught=True)
@@ -113,7 +113,7 @@ def _member(auth: dict[str, object], key: str) -> dict[str, object]:
     return value
 
 
-def _identity(astakos: Astakos, user: User) -> dict[str, object]:
+def _identity(astakos: SandboxAstakos, user: User) -> dict[str, object]:
     projects = [
         project.uuid
         for project, row in astakos.database.memberships_of(user.uuid)
@@ -125,7 +125,7 @@ def _identity(astakos: Astakos, user: User) -> dict[str, object]:
     }
 
 
-def _catalog(call: Call[None]) -> list[dict[str, object]]:
+def _catalog(call: ApiCall[None]) -> list[dict[str, object]]:
     database, base_url = call.database, call.request.base_url
     return [
         {

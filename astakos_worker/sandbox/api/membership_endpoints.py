@@ -1,13 +1,11 @@
 """Memberships: list, look at, join, enroll, act (the protocol, section 3.14)."""
 
-from astakos_worker.sandbox.api.endpoint import Call, replies
+from astakos_worker.sandbox.api.endpoint import ByUser, replies
 from astakos_worker.sandbox.api_messages import Reply, reply_json
-from astakos_worker.sandbox.database_rows import Membership, User
+from astakos_worker.sandbox.database_rows import Membership
 from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.projects import memberships
 from astakos_worker.sandbox.projects.memberships import MembershipAction
-
-ByUser = Call[User]
 
 
 @replies

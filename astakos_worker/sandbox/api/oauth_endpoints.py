@@ -12,7 +12,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import quote, unquote, urlencode
 
-from astakos_worker.sandbox.api.endpoint import Call, Work, replies, valid_user
+from astakos_worker.sandbox.api.endpoint import ApiCall, Work, replies, valid_user
 from astakos_worker.sandbox.api.identity_endpoints import describe_token, describe_user
 from astakos_worker.sandbox.api_messages import URLENCODED, Reply, reply_json, reply_oauth
 from astakos_worker.sandbox.database_rows import User
@@ -27,7 +27,7 @@ _URL: Final = ":/?#[]@!$&'()*+,;=%~"
 
 
 @replies
-def validate_token(call: Call[None]) -> Reply:
+def validate_token(call: ApiCall[None]) -> Reply:
     """`GET tokens/<id>`: an OAuth access token and its user, without catalog or projects."""
     astakos, belongs_to = call.astakos, call.request.query.get("belongsTo")
     token = call.database.oauth.find_token(call.request.argument, astakos.clock.now())
@@ -47,7 +47,7 @@ def validate_token(call: Call[None]) -> Reply:
 
 
 @replies
-def authorize(call: Call[None]) -> Reply:
+def authorize(call: ApiCall[None]) -> Reply:
     """`GET` or `POST auth`: a user lets an application in.
 
     On to the log-in, or back to the application with a code, or the question itself. A mistake is
@@ -76,7 +76,7 @@ def authorize(call: Call[None]) -> Reply:
     return Reply(302, location=redirect_uri + joint + urlencode(answer, errors="replace"))
 
 
-def exchange_code(call: Call[None]) -> Work:
+def exchange_code(call: ApiCall[None]) -> Work:
     """`POST token`: exchange a code for an access token; a refused code is used up too."""
     if call.request.content_type != URLENCODED:
         raise OAuthFaultError(f"Content-Type must be {URLENCODED}")
@@ -104,14 +104,14 @@ def exchange_code(call: Call[None]) -> Work:
     return Work(perform)
 
 
-def _client(call: Call[None], identifier: str | None) -> OAuthClient:
+def _client(call: ApiCall[None], identifier: str | None) -> OAuthClient:
     client = call.database.oauth.clients.get(identifier or "")
     if client is None:
         raise OAuthFaultError("There is no such client")
     return client
 
 
-def _authenticated(call: Call[None], client_id: str | None) -> OAuthClient:
+def _authenticated(call: ApiCall[None], client_id: str | None) -> OAuthClient:
     """Return the client that asks; one with a secret has to show it."""
     secret = None
     header = call.request.headers.get(b"authorization")
@@ -145,7 +145,7 @@ def _redirect_uri(client: OAuthClient, given: str | None) -> str:
     raise OAuthFaultError("redirect_uri is not registered")
 
 
-def _session_user(call: Call[None]) -> User | None:
+def _session_user(call: ApiCall[None]) -> User | None:
     """Return the user who is logged in by a cookie, if any."""
     try:
         cookies = SimpleCookie(call.request.headers.get(b"cookie", b"").decode("latin-1"))

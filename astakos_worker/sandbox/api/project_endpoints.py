@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from astakos_worker.sandbox.api.endpoint import Call, Work, replies
+from astakos_worker.sandbox.api.endpoint import ByUser, Work, replies
 from astakos_worker.sandbox.api_messages import Reply, reply_json
-from astakos_worker.sandbox.astakos import Astakos
+from astakos_worker.sandbox.astakos import SandboxAstakos
 from astakos_worker.sandbox.database_rows import (
     PROJECT_FIELDS,
     Project,
@@ -25,8 +25,6 @@ from astakos_worker.sandbox.projects.visibility import (
     listed_projects,
     visible_project,
 )
-
-ByUser = Call[User]
 
 
 @replies
@@ -96,7 +94,7 @@ def _submitted(application: ProjectApplication) -> Reply:
     return reply_json({"id": application.project, "application": application.id}, 201)
 
 
-def _describe(astakos: Astakos, caller: User, project: Project) -> dict[str, object]:
+def _describe(astakos: SandboxAstakos, caller: User, project: Project) -> dict[str, object]:
     """Return a project object; the latest application is for the owner and admins only."""
     shown = {
         "id": project.uuid,
@@ -113,7 +111,9 @@ def _describe(astakos: Astakos, caller: User, project: Project) -> dict[str, obj
     return shown
 
 
-def _describe_application(astakos: Astakos, application: ProjectApplication) -> dict[str, object]:
+def _describe_application(
+    astakos: SandboxAstakos, application: ProjectApplication
+) -> dict[str, object]:
     return {
         "id": application.id,
         "applicant": application.applicant,
@@ -123,7 +123,7 @@ def _describe_application(astakos: Astakos, application: ProjectApplication) -> 
     }
 
 
-def _values(astakos: Astakos, row: object, names: Iterable[str]) -> dict[str, object]:
+def _values(astakos: SandboxAstakos, row: object, names: Iterable[str]) -> dict[str, object]:
     """Return fields of a row by name, with times as the API spells them."""
     values = {name: getattr(row, name) for name in names}
     return {
@@ -133,7 +133,7 @@ def _values(astakos: Astakos, row: object, names: Iterable[str]) -> dict[str, ob
 
 
 def _visible_capacities(
-    astakos: Astakos, capacities: Mapping[str, ProjectCapacity]
+    astakos: SandboxAstakos, capacities: Mapping[str, ProjectCapacity]
 ) -> dict[str, dict[str, int]]:
     return {
         name: {"project_capacity": capacity.project, "member_capacity": capacity.member}

@@ -2,19 +2,19 @@
 
 from collections.abc import Container, Iterable, Mapping
 
-from astakos_worker.sandbox.api.endpoint import Call, replies
+from astakos_worker.sandbox.api.endpoint import ApiCall, replies
 from astakos_worker.sandbox.api_messages import Reply, reply_json
 from astakos_worker.sandbox.database import Database
 from astakos_worker.sandbox.database_rows import Component, Project, ProjectState, Resource, User
 from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.quota import Holding, member_holding, project_holding
 
-Figures = dict[str, int]
-ByResource = dict[str, Figures]
+HoldingFigures = dict[str, int]
+ByResource = dict[str, HoldingFigures]
 
 
 @replies
-def list_resources(call: Call[None]) -> Reply:
+def list_resources(call: ApiCall[None]) -> Reply:
     """`GET resources`: those that the API shows, by name."""
     fields = ("service", "description", "unit", "ui_visible", "api_visible")
     visible = _visible(call.database)
@@ -22,7 +22,7 @@ def list_resources(call: Call[None]) -> Reply:
 
 
 @replies
-def show_quotas(call: Call[User]) -> Reply:
+def show_quotas(call: ApiCall[User]) -> Reply:
     """`GET quotas`: the caller's own, by project and resource; projects left are absent."""
     database, user = call.database, call.caller.uuid
     projects = [
@@ -34,7 +34,7 @@ def show_quotas(call: Call[User]) -> Reply:
 
 
 @replies
-def show_service_quotas(call: Call[Component]) -> Reply:
+def show_service_quotas(call: ApiCall[Component]) -> Reply:
     """`GET service_quotas`: users' quotas of the component's resources, left projects included."""
     database, wanted = call.database, _filter(call, "user")
     resources, projects = database.resources_of(call.caller.name), _filter(call, "project")
@@ -52,7 +52,7 @@ def show_service_quotas(call: Call[Component]) -> Reply:
 
 
 @replies
-def show_project_quotas(call: Call[Component]) -> Reply:
+def show_project_quotas(call: ApiCall[Component]) -> Reply:
     """`GET service_project_quotas`: the usage of all members of a project together."""
     database, wanted = call.database, _filter(call, "project")
     resources = database.resources_of(call.caller.name)
@@ -68,7 +68,7 @@ def show_project_quotas(call: Call[Component]) -> Reply:
     return _found(found, wanted, "project")
 
 
-def _filter(call: Call[Component], name: str) -> dict[str, None] | None:
+def _filter(call: ApiCall[Component], name: str) -> dict[str, None] | None:
     """The uuids of a filter, a list with commas; None if there is no filter."""
     value = call.request.query.get(name)
     return None if value is None else dict.fromkeys(value.split(","))
@@ -103,7 +103,7 @@ def _by_project(
     return found
 
 
-def _figures(holding: Holding | None, prefix: str) -> Figures:
+def _figures(holding: Holding | None, prefix: str) -> HoldingFigures:
     if holding is None:
         return {f"{prefix}limit": 0, f"{prefix}usage": 0, f"{prefix}pending": 0}
     return {

@@ -1,7 +1,6 @@
 """Serving the control interface: the table of controls, and their errors."""
 
 import json
-from collections.abc import Callable
 from typing import Final
 
 from astakos_worker.sandbox.api_messages import ApiRequest, Reply, reply_json
@@ -14,8 +13,6 @@ from astakos_worker.sandbox.errors import (
 )
 from astakos_worker.sandbox.input_tables import Table
 from astakos_worker.sandbox.sandbox import Sandbox
-
-Control = Callable[[Sandbox, Table], object]
 
 
 def serve_control(sandbox: Sandbox, request: ApiRequest) -> Reply:
@@ -46,7 +43,7 @@ def _read(request: ApiRequest) -> Table:
     return Table({**request.query, **content}, ControlError)
 
 
-_CONTROLS: Final[dict[tuple[str, str], Control]] = {
+_CONTROLS: Final[dict[tuple[str, str], add.Control]] = {
     ("GET", "holdings"): view.show_holdings,
     ("GET", "commissions"): view.show_commissions,
     ("GET", "world"): view.show_world,

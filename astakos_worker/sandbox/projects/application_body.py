@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
-from astakos_worker.sandbox.astakos import Astakos
+from astakos_worker.sandbox.astakos import SandboxAstakos
 from astakos_worker.sandbox.database_rows import ApplicationBody, Policy, ProjectCapacity
 from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.input_tables import parse_quantity
@@ -19,7 +19,7 @@ from astakos_worker.sandbox.quota import INT64_MAX
 Body = Mapping[str, object]
 
 
-Kind = TypeVar("Kind")
+Value = TypeVar("Value")
 
 _TEXTS: Final = ("name", "owner", "homepage", "description", "comments")
 # How many characters a text may have.
@@ -67,14 +67,14 @@ def complete(body: ApplicationBody, applicant: str) -> ApplicationBody:
     return replace(body, **missing)
 
 
-def check_owner(body: ApplicationBody, astakos: Astakos) -> None:
+def check_owner(body: ApplicationBody, astakos: SandboxAstakos) -> None:
     """Raise a 400 for an owner who is no user with an accepted account."""
     owner = None if body.owner is None else astakos.database.users.get(body.owner)
     if body.owner is not None and (owner is None or not owner.is_accepted):
         raise ApiFaultError(400, "The owner is no user")
 
 
-def check_bounds(body: ApplicationBody, astakos: Astakos) -> None:
+def check_bounds(body: ApplicationBody, astakos: SandboxAstakos) -> None:
     """Raise a 400 for a value out of bounds, or a resource that is not there."""
     for name, longest in _LONGEST.items():
         if len(getattr(body, name) or "") > longest:
@@ -93,7 +93,7 @@ def check_bounds(body: ApplicationBody, astakos: Astakos) -> None:
             raise ApiFaultError(400, "A member cannot have more than the project, nor less than 0")
 
 
-def _value(body: Body, name: str, kind: type[Kind]) -> Kind | None:
+def _value(body: Body, name: str, kind: type[Value]) -> Value | None:
     value = body.get(name)
     if value is not None and not isinstance(value, kind):
         raise ApiFaultError(400, f"{name} is of a wrong type")

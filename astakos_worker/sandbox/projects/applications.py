@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 from uuid import uuid4
 
-from astakos_worker.sandbox.astakos import Astakos
+from astakos_worker.sandbox.astakos import SandboxAstakos
 from astakos_worker.sandbox.database import Database
 from astakos_worker.sandbox.database_rows import (
     PROJECT_FIELDS,
@@ -55,7 +55,7 @@ _RULES: Final = {
 }
 
 
-def apply(astakos: Astakos, applicant: User, body: ApplicationBody) -> ProjectApplication:
+def apply(astakos: SandboxAstakos, applicant: User, body: ApplicationBody) -> ProjectApplication:
     """Apply for a new project, which is uninitialized until an admin approves."""
     check_owner(body, astakos)
     body = complete(body, applicant.uuid)
@@ -76,7 +76,7 @@ def apply(astakos: Astakos, applicant: User, body: ApplicationBody) -> ProjectAp
 
 
 def modify(
-    astakos: Astakos, applicant: User, name: str, body: ApplicationBody
+    astakos: SandboxAstakos, applicant: User, name: str, body: ApplicationBody
 ) -> ProjectApplication:
     """Apply for a change of a project; an application that is still pending is replaced.
 
@@ -100,7 +100,7 @@ def modify(
 
 
 def decide(
-    astakos: Astakos, caller: User, name: str, app_id: int, action: ApplicationAction
+    astakos: SandboxAstakos, caller: User, name: str, app_id: int, action: ApplicationAction
 ) -> None:
     """Approve, deny, cancel or dismiss the latest application of a project."""
     database, rule = astakos.database, _RULES[action]
@@ -143,7 +143,7 @@ def _carry_out(project: Project, body: ApplicationBody) -> None:
 
 
 def _submit(
-    astakos: Astakos,
+    astakos: SandboxAstakos,
     project: Project,
     applicant: User,
     body: ApplicationBody,
@@ -162,7 +162,7 @@ def _pending(database: Database, project: Project) -> ProjectApplication | None:
 
 
 def _charge_for(
-    astakos: Astakos, applicant: User, replaced: ProjectApplication | None = None
+    astakos: SandboxAstakos, applicant: User, replaced: ProjectApplication | None = None
 ) -> tuple[Commission, ...]:
     """Charge the applicant for one more, and give back the charge of the one replaced.
 
@@ -188,7 +188,7 @@ def _releases(database: Database, application: ProjectApplication) -> list[Provi
 
 
 def _issue(
-    astakos: Astakos, provisions: Sequence[Provision], *, force: bool
+    astakos: SandboxAstakos, provisions: Sequence[Provision], *, force: bool
 ) -> tuple[Commission, ...]:
     if not provisions:
         return ()

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from astakos_worker.sandbox.astakos import Astakos
+from astakos_worker.sandbox.astakos import SandboxAstakos
 from astakos_worker.sandbox.database import Database
 from astakos_worker.sandbox.database_rows import Membership, MembershipState, Policy, Project, User
 from astakos_worker.sandbox.errors import ApiFaultError
@@ -37,7 +37,7 @@ _RULES: Final = {
 }
 
 
-def join(astakos: Astakos, user: User, name: str | int) -> Membership:
+def join(astakos: SandboxAstakos, user: User, name: str | int) -> Membership:
     """Ask to be a member; a private project can be joined by anybody who knows the uuid."""
     database = astakos.database
     project = find_project(astakos, name)
@@ -50,7 +50,7 @@ def join(astakos: Astakos, user: User, name: str | int) -> Membership:
     return _enter(astakos, user.uuid, project, MembershipState.ACCEPTED) if at_once else row
 
 
-def enroll(astakos: Astakos, caller: User, name: str | int, email: str) -> Membership:
+def enroll(astakos: SandboxAstakos, caller: User, name: str | int, email: str) -> Membership:
     """Make a user a member without a request; `email` as the account spells it."""
     database = astakos.database
     user = database.user_by_name(email)
@@ -69,7 +69,7 @@ def enroll(astakos: Astakos, caller: User, name: str | int, email: str) -> Membe
     return _enter(astakos, user.uuid, project, MembershipState.ACCEPTED)
 
 
-def act(astakos: Astakos, caller: User, row: Membership, action: MembershipAction) -> None:
+def act(astakos: SandboxAstakos, caller: User, row: Membership, action: MembershipAction) -> None:
     """Do something about a membership; raises `ApiFaultError`."""
     database = astakos.database
     _check(database, caller, row, action)
@@ -139,7 +139,9 @@ def _require_room(database: Database, project: Project) -> None:
         raise ApiFaultError(409, "The project has as many members as it may have")
 
 
-def _enter(astakos: Astakos, user: str, project: Project, state: MembershipState) -> Membership:
+def _enter(
+    astakos: SandboxAstakos, user: str, project: Project, state: MembershipState
+) -> Membership:
     row = astakos.database.set_membership(user, project.uuid, state, astakos.clock.now())
     astakos.changed()
     return row

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Final
 
-from astakos_worker.sandbox.astakos import Astakos
+from astakos_worker.sandbox.astakos import SandboxAstakos
 from astakos_worker.sandbox.database_rows import Project, ProjectState, User
 from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.projects.visibility import find_project
@@ -30,7 +30,7 @@ _RULES: Final = {
 }
 
 
-def change_state(astakos: Astakos, caller: User, name: str, action: ProjectAction) -> None:
+def change_state(astakos: SandboxAstakos, caller: User, name: str, action: ProjectAction) -> None:
     """Do it, and set the limits of the project's holdings again; usage stays."""
     project = find_project(astakos, name)
     from_states, to_state = _RULES[action]
@@ -46,7 +46,7 @@ def change_state(astakos: Astakos, caller: User, name: str, action: ProjectActio
     astakos.changed()
 
 
-def terminate_expired(astakos: Astakos) -> list[str]:
+def terminate_expired(astakos: SandboxAstakos) -> list[str]:
     """End the projects whose end date has passed, and return their uuids.
 
     An operator's nightly command does this on the real server.
@@ -64,7 +64,7 @@ def terminate_expired(astakos: Astakos) -> list[str]:
     return [project.uuid for project in expired]
 
 
-def _enter(astakos: Astakos, project: Project, state: ProjectState) -> None:
+def _enter(astakos: SandboxAstakos, project: Project, state: ProjectState) -> None:
     project.state = state
     if state is not ProjectState.ACTIVE:
         project.deactivation_date = astakos.clock.now()

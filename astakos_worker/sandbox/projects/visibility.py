@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from astakos_worker.sandbox.astakos import Astakos
+from astakos_worker.sandbox.astakos import SandboxAstakos
 from astakos_worker.sandbox.database import Database
 from astakos_worker.sandbox.database_rows import Project, ProjectState, User
 from astakos_worker.sandbox.errors import ApiFaultError
@@ -18,7 +18,7 @@ class ListMode(StrEnum):
     ACTIVE = "active"
 
 
-def find_project(astakos: Astakos, name: str | int, missing: int = 404) -> Project:
+def find_project(astakos: SandboxAstakos, name: str | int, missing: int = 404) -> Project:
     """Return the project of a uuid; with the quirk for that, of the database's number too.
 
     Raises a fault with the status `missing` if there is none.

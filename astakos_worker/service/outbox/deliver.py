@@ -28,7 +28,7 @@ from astakos_worker.service.errors import (
 from astakos_worker.service.issuing import Issuer
 from astakos_worker.service.ledger_calls import ledger_errors
 from astakos_worker.service.outbox.plan import Issue, Run, runs
-from astakos_worker.service.outbox.rows import SCHEMA, Decision, Row, alone, holder_of, read
+from astakos_worker.service.outbox.rows import SCHEMA, OutboxDecision, Row, alone, holder_of, read
 from astakosclient.errors import AstakosClientException, BadValue
 
 #: Errors that the same row meets each time it is sent.
@@ -102,7 +102,7 @@ class _Delivery:
         """Read the rows; return the runs of each project."""
         with ledger_errors(*(row.key for row in rows)):
             now = self._connections.ledger.clock.now()
-        said: dict[str, list[tuple[Row, Draft | Decision]]] = defaultdict(list)
+        said: dict[str, list[tuple[Row, Draft | OutboxDecision]]] = defaultdict(list)
         for row in rows:
             if row.key in self._blocked:
                 continue
@@ -115,7 +115,7 @@ class _Delivery:
                 self._failed(row, error)
         return [made for one in said.values() if (made := runs(one))]
 
-    def _read(self, row: Row, now: float) -> Draft | Decision:
+    def _read(self, row: Row, now: float) -> Draft | OutboxDecision:
         if row.age > self._settings.retention:
             days = self._settings.retention / 86400
             raise BadValue(
@@ -155,7 +155,7 @@ class _Delivery:
 
     # --- Deciding -----------------------------------------------------------------------------
 
-    def _decide(self, decisions: Sequence[tuple[Row, Decision]]) -> None:
+    def _decide(self, decisions: Sequence[tuple[Row, OutboxDecision]]) -> None:
         """Record decisions; those that say nothing but their verb in one round trip."""
         patience = self._settings.awaited
         plain = [(row, one) for row, one in decisions if one.plain]
@@ -171,11 +171,11 @@ class _Delivery:
                 decide = partial(self._decider.decide_or_await, one.which, one.kind, one.reason)
                 self._try(row, partial(decide, patience=patience, incarnation=one.incarnation))
 
-    def _extend(self, extensions: Sequence[tuple[Row, Decision]]) -> None:
+    def _extend(self, extensions: Sequence[tuple[Row, OutboxDecision]]) -> None:
         for row, one in extensions:
             self._try(row, partial(self._extend_one, one, one.deadline - row.age))
 
-    def _extend_one(self, one: Decision, seconds: float) -> Record:
+    def _extend_one(self, one: OutboxDecision, seconds: float) -> Record:
         key = self._decider.key(one.which)
         return extend(self._connections, self._service, key, seconds, one.incarnation).record
 

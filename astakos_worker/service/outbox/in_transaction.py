@@ -143,7 +143,7 @@ class InTransaction:
         which = arguments.checked_which(which)
         incarnation = arguments.checked_incarnation(incarnation)
         return rows.decision(
-            self._service, rows.Decision(kind, which, reason, deadline, incarnation)
+            self._service, rows.OutboxDecision(kind, which, reason, deadline, incarnation)
         )
 
     def _write(self, new: list[NewRow]) -> None:

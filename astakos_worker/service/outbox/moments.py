@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Literal, get_args
 
-Moment = Literal[
+OutboxMoment = Literal[
     "before the row",
     "after the row",
     "rows taken",
@@ -12,12 +12,12 @@ Moment = Literal[
     "rows committed",
 ]
 
-MOMENTS: tuple[Moment, ...] = get_args(Moment)
+MOMENTS: tuple[OutboxMoment, ...] = get_args(OutboxMoment)
 
 
-def _nothing(moment: Moment) -> None:
+def _nothing(moment: OutboxMoment) -> None:
     """Go on."""
 
 
 #: Called at each moment; a test replaces it.
-reached: Callable[[Moment], None] = _nothing
+reached: Callable[[OutboxMoment], None] = _nothing

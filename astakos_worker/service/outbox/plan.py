@@ -11,9 +11,9 @@ from typing import Literal
 
 from msgspec.structs import replace as replace_fields
 
-from astakos_worker.ledger.record import Decision as RecordedDecision
+from astakos_worker.ledger.record import Decision
 from astakos_worker.service.drafts import Draft
-from astakos_worker.service.outbox.rows import Decision, Row
+from astakos_worker.service.outbox.rows import OutboxDecision, Row
 
 
 @dataclass(slots=True)
@@ -24,12 +24,12 @@ class Issue:
     draft: Draft
     accept: Row | None = None
 
-    def take(self, row: Row, decision: Decision) -> bool:
+    def take(self, row: Row, decision: OutboxDecision) -> bool:
         """Let an accept join; return whether it did."""
         record = self.draft.record
         if decision.kind != "accept" or not decision.plain or record.decision is not None:
             return False
-        accepted = replace_fields(record, decision=RecordedDecision("accept", "", record.created))
+        accepted = replace_fields(record, decision=Decision("accept", "", record.created))
         self.draft = replace(self.draft, record=accepted)
         self.accept = row
         return True
@@ -41,10 +41,10 @@ class Run:
 
     kind: Literal["issue", "decide", "extend"]
     issues: dict[str, Issue] = field(default_factory=dict)
-    decisions: dict[str, tuple[Row, Decision]] = field(default_factory=dict)
+    decisions: dict[str, tuple[Row, OutboxDecision]] = field(default_factory=dict)
 
 
-def runs(said: Iterable[tuple[Row, Draft | Decision]]) -> list[Run]:
+def runs(said: Iterable[tuple[Row, Draft | OutboxDecision]]) -> list[Run]:
     """Return the runs of one project, in order."""
     made: list[Run] = []
     for row, one in said:

@@ -20,7 +20,7 @@ from astakosclient.errors import BadValue
 #: The newest form of rows that this code reads and writes. Newer rows are left alone.
 SCHEMA = 1
 
-Kind = Literal["issue", "accept", "reject", "extend"]
+RowKind = Literal["issue", "accept", "reject", "extend"]
 
 #: The holder of a row that names several projects: it waits for all older rows of its service,
 #: and all newer ones wait for it.
@@ -50,7 +50,7 @@ class NewRow(NamedTuple):
     """
 
     schema: int
-    kind: Kind
+    kind: RowKind
     service: str
     key: str
     holder: str
@@ -59,7 +59,7 @@ class NewRow(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class OutboxDecision:
     """A row's decision, or its new deadline."""
 
     kind: Literal["accept", "reject", "extend"]
@@ -104,7 +104,7 @@ def issue(service: str, request: Request, checked: Checked) -> NewRow:
     return NewRow(SCHEMA, "issue", *about, _json(given))
 
 
-def decision(service: str, said: Decision) -> NewRow:
+def decision(service: str, said: OutboxDecision) -> NewRow:
     """Return the row of a decision, or of a new deadline."""
     given: dict[str, Any] = {"reason": said.reason, "deadline": said.deadline}
     if isinstance(said.which, str):
@@ -150,7 +150,7 @@ def _bare(holder: str) -> str:
 # --- Reading ----------------------------------------------------------------------------------
 
 
-def read(row: Row, settings: Settings, now: float) -> Draft | Decision:
+def read(row: Row, settings: Settings, now: float) -> Draft | OutboxDecision:
     """Return what a row says, as of the row's time; `BadValue` for what cannot be right.
 
     `now`: the ledger's time.
@@ -162,8 +162,8 @@ def read(row: Row, settings: Settings, now: float) -> Draft | Decision:
         case "accept" | "reject" | "extend" as kind:
             which = arguments.checked_which(fields.get("serial", row.key))
             more = (fields.get("reason", ""), fields.get("deadline", 0.0), row.incarnation or None)
-            return Decision(kind, which, *more)
-    raise BadValue(f"a row must be of the kind {', '.join(get_args(Kind))}; not {row.kind!r}")
+            return OutboxDecision(kind, which, *more)
+    raise BadValue(f"a row must be of the kind {', '.join(get_args(RowKind))}; not {row.kind!r}")
 
 
 def _draft(row: Row, fields: dict[str, Any], settings: Settings, now: float) -> Draft:

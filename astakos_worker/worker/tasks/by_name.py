@@ -13,7 +13,7 @@ from celery import Celery, Task
 
 from astakos_worker.ledger.contract import UnavailableError
 from astakos_worker.service.errors import CommissionError, Unavailable
-from astakos_worker.worker.calls_by_name import CALLS, Call, answered
+from astakos_worker.worker.calls_by_name import CALLS, CallByName, answered
 from astakos_worker.worker.message_arguments import newer
 from astakos_worker.worker.process import WorkerProcess
 from astakos_worker.worker.task_results import SHOWN, failed
@@ -31,7 +31,9 @@ def register(app: Celery, this_process: Callable[[], WorkerProcess]) -> None:
         _add(app, this_process, name, call)
 
 
-def _add(app: Celery, this_process: Callable[[], WorkerProcess], name: str, call: Call) -> None:
+def _add(
+    app: Celery, this_process: Callable[[], WorkerProcess], name: str, call: CallByName
+) -> None:
     @app.task(name=name, bind=True, max_retries=None, resultrepr_maxsize=SHOWN)
     def by_name(self: "Task[Any, Any]", /, **message: Any) -> dict[str, Any]:
         try:

@@ -22,7 +22,7 @@ from astakos_worker.demo.proof import (
 )
 from astakos_worker.demo.report import rows, show, summary
 from astakos_worker.demo.run import PHASES, ProofResult
-from astakos_worker.demo.run_state import Counts, Message, RunState, Snapshot
+from astakos_worker.demo.run_state import Counts, RunMessage, RunState, Snapshot
 from astakos_worker.demo.screen import picture
 
 FULL = Snapshot(
@@ -36,7 +36,7 @@ FULL = Snapshot(
     retried=12_345,
     faults=Counter(dict.fromkeys(("foreign", "lost", "ghosts", "twins", "kill -9"), 10)),
     counts=Counts(99_999, 99_999, 99_999, 16, "the ledger is away", *[99_999] * 4),
-    messages=tuple(Message(n, f"{n} " + "long " * 40) for n in range(50)),
+    messages=tuple(RunMessage(n, f"{n} " + "long " * 40) for n in range(50)),
     flower="http://127.0.0.1:30000",
 )
 TAKEN = charges("u1", "p", {VM: 1, CPU: 2, RAM: 3 * GIB})

@@ -7,7 +7,7 @@ from astakos_worker.configuration.settings import Settings
 from astakos_worker.service import arguments, drafts
 from astakos_worker.service.outbox import rows
 from astakos_worker.service.outbox.plan import runs
-from astakos_worker.service.outbox.rows import Decision, Row, read
+from astakos_worker.service.outbox.rows import OutboxDecision, Row, read
 
 SETTINGS = Settings.model_construct()
 
@@ -23,7 +23,7 @@ def said(*calls):
             new = rows.issue("compute", request, checked)
         else:
             deadline = 60.0 if kind == "extend" else 0.0
-            new = rows.decision("compute", Decision(kind, key, " ".join(reason), deadline))
+            new = rows.decision("compute", OutboxDecision(kind, key, " ".join(reason), deadline))
         row = Row(number, *new, 0.0)
         read_rows.append((row, read(row, SETTINGS, 100.0)))
     return read_rows

@@ -10,7 +10,7 @@ from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.request import fingerprint
 from astakos_worker.service import arguments, drafts
 from astakos_worker.service.outbox import rows
-from astakos_worker.service.outbox.rows import SEVERAL, Decision, Row, read
+from astakos_worker.service.outbox.rows import SEVERAL, OutboxDecision, Row, read
 from astakosclient.errors import BadValue
 
 SETTINGS = Settings.model_construct()
@@ -62,11 +62,11 @@ def test_a_row_says_whose_order_it_is_a_part_of():
 @pytest.mark.parametrize(
     "said",
     [
-        Decision("accept", "k"),
-        Decision("reject", "k", "too late \0 \ud800"),
-        Decision("accept", 57),
-        Decision("extend", "k", deadline=60.0),
-        Decision("accept", "k", incarnation="0123abcd"),
+        OutboxDecision("accept", "k"),
+        OutboxDecision("reject", "k", "too late \0 \ud800"),
+        OutboxDecision("accept", 57),
+        OutboxDecision("extend", "k", deadline=60.0),
+        OutboxDecision("accept", "k", incarnation="0123abcd"),
     ],
 )
 def test_a_decision_is_the_same_after_its_way_through_a_row(said):
@@ -87,7 +87,7 @@ def test_what_a_row_leaves_out_is_the_default():
 
 
 def test_a_row_of_an_unknown_kind_is_refused():
-    row = Row(1, *rows.decision("compute", Decision("accept", "k")), AGE)
+    row = Row(1, *rows.decision("compute", OutboxDecision("accept", "k")), AGE)
     with pytest.raises(BadValue, match="not 'steal'"):
         read(row._replace(kind="steal"), SETTINGS, NOW)
 
