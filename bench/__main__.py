@@ -2,6 +2,7 @@
 
     .venv/bin/python -m bench                  under three minutes
     .venv/bin/python -m bench --full           everything, about half an hour, with plots
+    .venv/bin/python -m bench --smallest       each scenario once, to see that it runs
     .venv/bin/python -m bench --only waiting,quiet
     .venv/bin/python -m bench --auth-url URL --token TOKEN    against a real Astakos
 
@@ -26,9 +27,14 @@ from bench import plots, report
 from bench.astakos import Real, Sandbox
 from bench.figures import AIMS, Results
 from bench.lifecycles import LostWorkError
-from bench.scenarios import SCENARIOS, Cast
+from bench.scenarios import SCENARIOS, Cast, Size
 from bench.stage import Stage
 
+HELP = {
+    Size.FULL: "all scenarios, more rounds, plots",
+    Size.SMALLEST: "all scenarios, one round with hardly any work: the figures mean nothing",
+}
+ROUNDS = {Size.SMALLEST: 1, Size.SHORT: 2, Size.FULL: 3}
 #: Commissions that a real Astakos' users must have room for.
 ROOM = 1_000
 
@@ -37,10 +43,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--full", action="store_true", help="all scenarios, more rounds, plots")
+    sizes = parser.add_mutually_exclusive_group()
+    for size, help_ in HELP.items():
+        sizes.add_argument(
+            f"--{size}",
+            dest="size",
+            action="store_const",
+            const=size,
+            default=Size.SHORT,
+            help=help_,
+        )
     parser.add_argument("--only", metavar="NAME,...", help=f"only some of: {', '.join(SCENARIOS)}")
     parser.add_argument(
-        "--rounds", type=int, help="how often rivals take turns; 2, or 3 with --full"
+        "--rounds",
+        type=int,
+        help="how often rivals take turns; 2, 3 with --full, 1 with --smallest",
     )
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="the tables, for a page")
     parser.add_argument("--json", type=Path, default=Path("run/bench.json"), help="%(default)s")
@@ -58,10 +75,10 @@ def main() -> None:
     try:
         with (
             tempfile.TemporaryDirectory(prefix="bench-") as folder,
-            Stage(Path(folder), make) as stage,
+            Stage(Path(folder), make, workers=1 if options.size is Size.SMALLEST else 2) as stage,
             stage.astakos.given_back(),
         ):
-            cast = Cast(stage, options.full, options.rounds or (3 if options.full else 2))
+            cast = Cast(stage, options.size, options.rounds or ROUNDS[options.size])
             report.head(console, stage)
             for name in chosen:
                 scenario = SCENARIOS[name]
@@ -83,7 +100,7 @@ def keep(options, results: Results) -> None:
     """Write what there is so far."""
     aims = aims_of(results)
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    kept = {"machine": machine(), "full": options.full, "aims": aims}
+    kept = {"machine": machine(), "size": options.size, "aims": aims}
     options.json.write_text(json.dumps({**kept, "results": results}, indent=1) + "\n")
     if options.markdown:
         options.markdown.write_text(report.markdown(results, aims))
@@ -102,7 +119,7 @@ def choose(parser, options) -> list[str]:
     return [
         name
         for name, scenario in SCENARIOS.items()
-        if (options.full or not scenario.full_only)
+        if (options.size is not Size.SHORT or not scenario.full_only)
         and not (options.auth_url and scenario.needs_control)
     ]
 

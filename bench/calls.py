@@ -56,17 +56,18 @@ def busy(stage: Stage, plain, ours, number: int, backlog: int) -> dict[str, dict
     """
     found: dict[str, dict[str, list[float]]] = {name: {"ms": []} for name in ("delay()", "issue()")}
     rivals = [(plain, "delay()", plain.enqueue), (ours, "issue()", ours.issue)]
-    for turn in range(number // TURN):
+    calls = min(number, TURN)
+    for turn in range(number // calls):
         for rival, name, call in rivals if turn % 2 else rivals[::-1]:
             accepted, (used, _) = stage.astakos.accepted(), stage.astakos.usage()
             rival.produce(stage.astakos.jobs(backlog))
-            jobs = stage.astakos.jobs(TURN)
+            jobs = stage.astakos.jobs(calls)
             paced(found[name]["ms"], call, jobs)
             if rival is ours:
                 for job in jobs:
                     ours.accept(job)
-            finish(stage.astakos, rival, accepted + backlog + TURN)
-            check(stage.astakos, used + backlog + TURN)
+            finish(stage.astakos, rival, accepted + backlog + calls)
+            check(stage.astakos, used + backlog + calls)
     return found
 
 

@@ -25,7 +25,7 @@ def merged(*parts) -> dict[str, dict[str, list[float]]]:
     return out
 
 
-def by_delay(cast, number: int, rounds: int):
+def by_delay(cast, delays, number: int, rounds: int):
     """Where Astakos is slow without work, what counts is how many requests it is sent at once."""
     parts = []
     database = cast.stage.database()
@@ -33,7 +33,7 @@ def by_delay(cast, number: int, rounds: int):
     wide.name = f"ours, {MANY} carriers"
     rivals = [cast.plain, cast.batched, cast.ours, wide]
     try:
-        for delay in DELAYS:
+        for delay in delays:
             with cast.cost(issue_ms=delay, resolve_ms=delay, servers=ENOUGH):
                 parts.append(rates(turns(cast.stage, rivals, number, rounds), delay))
     finally:
@@ -41,10 +41,10 @@ def by_delay(cast, number: int, rounds: int):
     return merged(*parts)
 
 
-def by_concurrency(cast, number: int, rounds: int):
+def by_concurrency(cast, concurrency, number: int, rounds: int):
     """Ours by its carriers, plain Celery by its threads, in two processes each."""
     parts = []
-    for each in CONCURRENCY:
+    for each in concurrency:
         database = cast.stage.database()
         ours = cast.stage.ours(threads=each + 1, carriers=each, database=database)
         plain = cast.stage.plain(threads=max(1, each // 2), queue=f"by{each}")
@@ -58,9 +58,9 @@ def by_concurrency(cast, number: int, rounds: int):
     return merged(*parts)
 
 
-def by_backlog(cast, rounds: int):
+def by_backlog(cast, backlogs, rounds: int):
     parts = []
-    for number in BACKLOGS:
+    for number in backlogs:
         with cast.cost(preset="real"):
             rivals = [cast.plain, cast.batched, cast.ours]
             parts.append(rates(turns(cast.stage, rivals, number, rounds), number))

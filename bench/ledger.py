@@ -53,7 +53,7 @@ def main() -> None:
         server.start()
         try:
             bench = Bench(server.connection_url, options.rounds)
-            figures = {"calls": bench.calls(), "bytes": bench.memory()}
+            figures = {"calls": bench.calls(), "bytes": bench.memory(5 * options.rounds)}
         finally:
             server.stop()
     show(figures)
@@ -103,7 +103,7 @@ class Bench:
         return rows
 
     def life(self, size: int) -> dict[str, dict[str, float]]:
-        """The six calls of a commission's life, so many in one round trip."""
+        """The six calls of a commission's life, each with `size` records in one round trip."""
         rounds = max(20, self.rounds // size)
         batches = [[self.new() for _ in range(size)] for _ in range(rounds)]
         self.any = batches[0][0].key
@@ -165,14 +165,14 @@ class Bench:
 
     # --- Memory -------------------------------------------------------------------------------
 
-    def memory(self, number: int = 5000) -> dict[str, float]:
-        """The server's bytes a record: all that is kept, over so many."""
+    def memory(self, number: int) -> dict[str, float]:
+        """The server's bytes a record: all that is kept, divided by the number of records."""
         self.server.flushall()
         entries = []
         rows = {}
         for _ in range(number):
-            [verdict] = self.ledger.cas([Write(self.new(), 0)])
-            entries.append(verdict.entry)
+            [written] = self.ledger.cas([Write(self.new(), 0)])
+            entries.append(written.entry)
         rows["queued"] = self.kept() / number
         rows["queued: its hash alone"] = self.hash_of(entries[0])
         decision = Decision("accept", "", self.ledger.clock.now())
@@ -188,8 +188,8 @@ class Bench:
 
     def written(self, entries, version: int = 1) -> None:
         for entry in entries:
-            [verdict] = self.ledger.cas([Write(entry.record, version)])
-            if not verdict.done:
+            [written] = self.ledger.cas([Write(entry.record, version)])
+            if not written.done:
                 raise RuntimeError(f"{entry.record.key} was not written")
 
     def kept(self) -> int:

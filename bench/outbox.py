@@ -1,11 +1,12 @@
 """Measures the cost of the outbox: for a handler beside its own insert, and for a relay per row.
 
-    python -m bench.outbox
+    python -m bench.outbox [--handlers N] [--rows N] [--json FILE]
 
 It starts a PostgreSQL that does not sync its commits, so the figures show the work and not the
 disk. The ledger's server does sync.
 """
 
+import argparse
 import json
 import statistics
 import tempfile
@@ -24,7 +25,7 @@ from astakos_worker.service.outbox.statements import ddl
 from tests.integration.cluster.postgres import Postgres
 from tests.integration.cluster.servers import Server
 
-HANDLERS, ROWS, PROJECTS = 1500, 10_000, 200
+PROJECTS = 200
 
 
 def handler(connection, number, calls=None):
@@ -38,18 +39,18 @@ def handler(connection, number, calls=None):
     return time.perf_counter() - began
 
 
-def handlers(connection, commissions):
+def handlers(connection, commissions, number):
     """Return the milliseconds of handlers without and with a call, taken in turns."""
     alone, with_call = [], []
-    for number in range(HANDLERS):
-        alone.append(handler(connection, 2 * number))
-        with_call.append(handler(connection, 2 * number + 1, commissions.in_transaction))
+    for n in range(number):
+        alone.append(handler(connection, 2 * n))
+        with_call.append(handler(connection, 2 * n + 1, commissions.in_transaction))
     return [[1000 * each for each in times] for times in (alone, with_call)]
 
 
-def relayed(url, settings, commissions, connection):
+def relayed(url, settings, commissions, connection, rows):
     """Return the rows a second of one relay, in bulk."""
-    for start in range(0, ROWS, 2000):
+    for start in range(0, rows, 2000):
         commissions.in_transaction(connection).issue_many(
             [
                 {
@@ -58,7 +59,7 @@ def relayed(url, settings, commissions, connection):
                     "provisions": {"cyclades.vm": 1},
                     "key": f"bulk-{n}",
                 }
-                for n in range(start, start + 2000)
+                for n in range(start, min(rows, start + 2000))
             ]
         )
     connection.commit()
@@ -69,11 +70,16 @@ def relayed(url, settings, commissions, connection):
         sent += len(done)
     seconds = time.perf_counter() - began
     outbox.close()
-    assert sent >= ROWS
+    assert sent >= rows
     return sent / seconds
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--handlers", type=int, default=1500, help="transactions of each kind")
+    parser.add_argument("--rows", type=int, default=10_000, help="rows that the relay sends")
+    parser.add_argument("--json", type=Path, help="keep the figures in this file")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         server, postgres = Server("valkey", Path(directory)), Postgres()
         server.start()
@@ -85,10 +91,10 @@ def main():
                 connection.execute(ddl("postgresql"))
                 connection.execute("CREATE TABLE servers (name text PRIMARY KEY)")
                 connection.commit()
-                alone, with_call = handlers(connection, commissions)
+                alone, with_call = handlers(connection, commissions, options.handlers)
                 end_all(patience=30)
                 Sender.wake = lambda *_: None  # the relay alone
-                rate = relayed(url, settings, commissions, connection)
+                rate = relayed(url, settings, commissions, connection, options.rows)
         finally:
             server.close()
             postgres.close()
@@ -97,6 +103,8 @@ def main():
         cuts = statistics.quantiles(times, n=100)
         figures[f"{label}, ms"] = {"p50": round(cuts[49], 2), "p99": round(cuts[98], 2)}
     print(json.dumps(figures, indent=2))
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from astakos_worker import Commissions, Settings
 from astakos_worker.configuration import names
@@ -19,17 +20,30 @@ from bench.stage import Stage
 #: `{contender: {figure: samples}}`
 Found = dict[str, dict[str, list[float]]]
 
+T = TypeVar("T")
+
+
+class Size(StrEnum):
+    """How much a run measures."""
+
+    SMALLEST = "smallest"  # each scenario once, with hardly any work: to see that it runs
+    SHORT = "short"
+    FULL = "full"
+
 
 @dataclass(frozen=True)
 class Cast:
     """The stage and the rivals that may run on it."""
 
     stage: Stage
-    full: bool
+    size: Size
     rounds: int  # how many times each rival runs
 
-    def times(self, short: int, full: int) -> int:
-        return full if self.full else short
+    def of(self, smallest: T, short: T, full: T | None = None) -> T:
+        """Return the value for the size of this run; without `full`, `short` is for both."""
+        if self.size is Size.SMALLEST:
+            return smallest
+        return full if full is not None and self.size is Size.FULL else short
 
     @cached_property
     def plain(self) -> Plain:
@@ -69,7 +83,7 @@ class Cast:
     def all(self) -> list[Any]:
         floor = Floor(self.stage.astakos)
         rivals = [self.plain, self.batched, self.ours, self.direct, floor]
-        return [*rivals, self.bulk] if self.full else rivals
+        return self.of([*rivals, self.bulk], rivals, [*rivals, self.bulk])
 
     @contextmanager
     def cost(self, **figures: Any) -> Iterator[None]:
@@ -97,29 +111,31 @@ class Scenario:
 
 def lifecycles(cast: Cast, number: int = 0, **figures: Any) -> Found:
     with cast.cost(**figures):
-        return turns(cast.stage, cast.all(), number or cast.times(300, 1500), cast.rounds)
+        return turns(cast.stage, cast.all(), number or cast.of(10, 300, 1500), cast.rounds)
 
 
 def quiet_at_20_ms(cast: Cast) -> Found:
     with cast.cost(issue_ms=20, resolve_ms=20, servers=16):
         direct = cast.direct
-        return calls.quiet(cast.stage, cast.plain, cast.ours, direct, cast.times(60, 300))
+        return calls.quiet(cast.stage, cast.plain, cast.ours, direct, cast.of(5, 60, 300))
 
 
 def busy(cast: Cast) -> Found:
     with cast.cost(preset="real"):
-        return calls.busy(cast.stage, cast.plain, cast.ours, cast.times(300, 1000), backlog=250)
+        number, backlog = cast.of((20, 10), (300, 250), (1000, 250))
+        return calls.busy(cast.stage, cast.plain, cast.ours, number, backlog)
 
 
 def answers_busy(cast: Cast) -> Found:
     with cast.cost(preset="real"):
-        return calls.answers_busy(cast.stage, cast.plain, cast.ours, number=60, backlog=150)
+        number, backlog = cast.of((10, 10), (60, 150))
+        return calls.answers_busy(cast.stage, cast.plain, cast.ours, number, backlog)
 
 
 def looked_up(cast: Cast) -> Found:
     with cast.cost(read_ms=20, servers=64):
         asks = lookups.asks(cast.lookups, cast.plain)
-        return lookups.measure(asks, cast.times(2, 5), cast.times(2, 5))
+        return lookups.measure(asks, cast.of(0.2, 2.0, 5.0), cast.of(1, 2, 5))
 
 
 SCENARIOS = {
@@ -141,29 +157,29 @@ SCENARIOS = {
     ),
     "free": Scenario(
         "Lifecycles, Astakos without cost",
-        lambda c: lifecycles(c, c.times(600, 1500)),
+        lambda c: lifecycles(c, c.of(10, 600, 1500)),
         needs_control=False,
     ),
     "settles": Scenario(
         "Accepts alone, all decided when the clock starts, Astakos without cost",
-        lambda c: calls.settles(c.stage, c.plain, c.ours, c.times(600, 1500), c.rounds),
+        lambda c: calls.settles(c.stage, c.plain, c.ours, c.of(10, 600, 1500), c.rounds),
         needs_control=False,
     ),
     "quiet": Scenario(
         "One call, quiet lane",
-        lambda c: calls.quiet(c.stage, c.plain, c.ours, None, c.times(120, 500)),
+        lambda c: calls.quiet(c.stage, c.plain, c.ours, None, c.of(5, 120, 500)),
         needs_control=False,
     ),
     "quiet-20": Scenario("One call, quiet lane, Astakos at 20 ms", quiet_at_20_ms),
     "busy": Scenario("One call, busy lane, 100 calls a second", busy),
     "away": Scenario(
         "One call, the broker away",
-        lambda c: calls.away(c.stage, c.brokerless, c.times(100, 500)),
+        lambda c: calls.away(c.stage, c.brokerless, c.of(5, 100, 500)),
         needs_control=False,
     ),
     "answers": Scenario(
         "Until the caller knows, quiet lane",
-        lambda c: calls.answers(c.stage, c.plain, c.ours, c.times(80, 400)),
+        lambda c: calls.answers(c.stage, c.plain, c.ours, c.of(5, 80, 400)),
         needs_control=False,
     ),
     "answers-busy": Scenario("Until the caller knows, busy lane", answers_busy, full_only=True),
@@ -176,35 +192,37 @@ SCENARIOS = {
     ),
     "growth": Scenario(
         "Lifecycles with many open commissions in the ledger, Astakos without cost",
-        lambda c: sizes.growth(c.stage, (1_000, 100_000), 1000, c.rounds),
+        lambda c: sizes.growth(c.stage, c.of((10, 20), (1_000, 100_000)), c.of(10, 1000), c.rounds),
         full_only=True,
     ),
     "sweep": Scenario(
-        "A sweep", lambda c: sizes.sweep(c.stage, (1_000, 10_000, 100_000)), full_only=True
+        "A sweep",
+        lambda c: sizes.sweep(c.stage, c.of((50,), (1_000, 10_000, 100_000))),
+        full_only=True,
     ),
     "pools": Scenario(
         "Lifecycles by pool, Astakos waiting",
-        lambda c: curves.pools(c.stage, 600, c.rounds),
+        lambda c: curves.pools(c.stage, c.of(10, 600), c.rounds),
         full_only=True,
     ),
     "delay": Scenario(
         "Lifecycles a second, by Astakos' delay in ms",
-        lambda c: curves.by_delay(c, 300, c.rounds),
+        lambda c: curves.by_delay(c, c.of((5,), curves.DELAYS), c.of(10, 300), c.rounds),
         full_only=True,
     ),
     "concurrency": Scenario(
         "Lifecycles a second, by threads and carriers of two processes, Astakos at 20 ms",
-        lambda c: curves.by_concurrency(c, 300, c.rounds),
+        lambda c: curves.by_concurrency(c, c.of((2,), curves.CONCURRENCY), c.of(10, 300), c.rounds),
         full_only=True,
     ),
     "backlog": Scenario(
         "Lifecycles a second, by how many are asked for at once, Astakos waiting",
-        lambda c: curves.by_backlog(c, c.rounds),
+        lambda c: curves.by_backlog(c, c.of((10,), curves.BACKLOGS), c.rounds),
         full_only=True,
     ),
     "memory": Scenario(
         "A worker's memory",
-        lambda c: sizes.memory(c.stage, c.ours, (1_000, 10_000, 100_000)),
+        lambda c: sizes.memory(c.stage, c.ours, c.of((10, 20), (1_000, 10_000, 100_000))),
         full_only=True,
     ),
 }

@@ -32,7 +32,7 @@ def fill(ledger, jobs, serials) -> None:
             record = new_record(job, now)
             record = transition(record, Marked(now, now), now)
             writes.append(Write(transition(record, Issued(serial), now), 0))
-        if not all(verdict.done for verdict in ledger.cas(writes)):
+        if not all(written.done for written in ledger.cas(writes)):
             raise RuntimeError("the ledger has one of these commissions already")
 
 

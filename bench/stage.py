@@ -28,7 +28,6 @@ from astakos_worker.local.server_program import server_program
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 60
-WORKERS = 2
 THREADS = 16
 
 
@@ -63,8 +62,11 @@ class Workers:
 class Stage:
     """All servers and workers of a run; they end with the `with` block."""
 
-    def __init__(self, folder: Path, make_astakos: Callable[[Path], object]) -> None:
+    def __init__(
+        self, folder: Path, make_astakos: Callable[[Path], object], workers: int = 2
+    ) -> None:
         self.folder = folder
+        self.count = workers  # worker processes of each rival
         self.port = Port()
         self.url = f"redis://{LOOPBACK}:{self.port.number}"
         words = commands.server(server_program(), self.port.number, LOOPBACK, folder)
@@ -137,7 +139,7 @@ class Stage:
         self,
         *,
         queue: str = names.COMMISSIONS,
-        count: int = WORKERS,
+        count: int = 0,
         pool: str = "threads",
         threads: int = THREADS,
         database: int | None = None,
@@ -164,9 +166,7 @@ class Stage:
         workers.settings = settings
         return workers
 
-    def plain(
-        self, *, count: int = WORKERS, threads: int = THREADS, queue: str = "plain"
-    ) -> Workers:
+    def plain(self, *, count: int = 0, threads: int = THREADS, queue: str = "plain") -> Workers:
         """Return workers of plain Celery, with the same options."""
 
         def words(name: str) -> list[str]:
@@ -185,7 +185,7 @@ class Stage:
     def workers(self, kind, words, environment, count, control) -> Workers:
         self.closing.callback(control.close)
         made = []
-        for _ in range(count):
+        for _ in range(count or self.count):
             name = f"{kind}-{next(self.numbers)}"
             node = f"{name}@{socket.gethostname()}"
             made.append(

@@ -133,8 +133,7 @@ def say(words: str) -> None:
 
 def fill(sandbox, url, size) -> None:
     """Put everything there without a request: the sandbox is told its commissions directly."""
-    world = sandbox.sandbox.astakos.world
-    book = world.book
+    book = sandbox.sandbox.astakos.database.book
     for key in (HoldingKey(HOLDER, SOURCE, RESOURCE), HoldingKey(SOURCE, None, RESOURCE)):
         book.set_limit(key, 2**60)
     charges = [Charge(HOLDER, SOURCE, RESOURCE, 1), Charge(SOURCE, None, RESOURCE, 1)]
