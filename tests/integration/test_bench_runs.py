@@ -63,7 +63,7 @@ def test_a_scenario_gives_figures_for_each_contender(results, name):
 )
 def test_a_benchmark_of_one_part_gives_figures(tmp_path, program, options):
     file = tmp_path / "figures.json"
-    run("-m", f"bench.{program}", *options, "--json", str(file))
+    run(f"bench/{program}.py", *options, "--json", str(file))
     check(file)
 
 

@@ -57,7 +57,7 @@ class Comparison:
             repair = self.repairs.get(finding)
             yield {
                 **finding.holding._asdict(),
-                "verdict": str(finding.agreement),
+                "agreement": str(finding.agreement),
                 "own": finding.own,
                 "usage": finding.usage,
                 "missing": finding.missing,

@@ -60,6 +60,7 @@ def test_what_differs_is_shown_and_only_then_repaired(drifting, counted, missing
     status, said = drifting.compare()
     assert (status, said["differs"], said["left"]) == (1, 2, 2)
     assert [row["missing"] for row in said["rows"]] == [missing, missing]
+    assert [row["agreement"] for row in said["rows"]] == ["differs", "differs"]
     assert drifting.used() == [(3, 3), (3, 3)]
 
     status, said = drifting.compare("--fix")

@@ -23,7 +23,7 @@ from astakosclient.errors import (
     QuotaLimit,
     Unauthorized,
 )
-from tests.unit.ledger.records import MARKED, NOW, VERDICT, after, fresh
+from tests.unit.ledger.records import MARKED, NOW, REFUSAL, after, fresh
 
 LIMITS = Limits()
 PAGE = "<html>no</html>"
@@ -101,7 +101,7 @@ def test_one_that_a_proxy_blocks_is_tried_less_and_less_often():
 
 def test_one_that_was_refused_after_all_ends_as_refused():
     """F13: the 413 came after the errors; an absence makes it final, however long it failed."""
-    record = doubtful(FAILS, refusal=VERDICT)
+    record = doubtful(FAILS, refusal=REFUSAL)
     assert isinstance(absent(record), Absent)
 
 

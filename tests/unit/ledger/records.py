@@ -11,7 +11,7 @@ NOW = 1000.0
 HORIZON = 60.0
 ACCEPT, REJECT = Decision("accept", "", NOW), Decision("reject", "", NOW)
 FAULT = {"class": "Unreachable", "message": "no answer"}
-VERDICT = {"class": "QuotaLimit", "message": "over limit"}
+REFUSAL = {"class": "QuotaLimit", "message": "over limit"}
 REQUEST = Request((Provision("user:u", "project:p", "cyclades.vm", 1),), "a server")
 
 MARKED = events.Marked(NOW + 10, NOW + HORIZON)
@@ -51,7 +51,7 @@ _WAYS = {
     State.SETTLING: (fresh, (ACCEPTED, MARKED, ISSUED, SETTLES)),
     State.ACCEPTED: (fresh, (ACCEPTED, MARKED, *_SETTLED)),
     State.REJECTED: (fresh, (MARKED, REJECTED, *_SETTLED)),
-    State.REFUSED: (fresh, (MARKED, events.Refused(1, VERDICT))),
+    State.REFUSED: (fresh, (MARKED, events.Refused(1, REFUSAL))),
     State.CANCELLED: (fresh, (REJECTED,)),
     State.VANISHED: (fresh, (MARKED, ISSUED, events.Vanished())),
     State.CONFLICT: (fresh, (MARKED, ISSUED, events.Conflicted(FAULT))),

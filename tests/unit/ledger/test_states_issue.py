@@ -16,11 +16,11 @@ from tests.unit.ledger.records import (
     ISSUED,
     MARKED,
     NOW,
+    REFUSAL,
     REJECT,
     REJECTED,
     REQUEST,
     SETTLES,
-    VERDICT,
     after,
     at,
     awaited,
@@ -125,7 +125,7 @@ def test_nothing_is_absent_that_has_no_horizon():
         events.Unsent(1, NOW),
         DOUBTFUL,
         events.Declined(1, NOW, FAULT),
-        events.Refused(1, VERDICT),
+        events.Refused(1, REFUSAL),
         ABSENT,
     ],
     ids=lambda event: type(event).__name__,
@@ -160,19 +160,19 @@ def test_what_could_not_be_sent_backs_off_without_doubt():
 
 def test_a_refusal_without_an_earlier_doubt_is_final():
     """F12."""
-    record = after(fresh(), MARKED, events.Refused(1, VERDICT))
-    assert (record.state, record.error, record.due) == (State.REFUSED, VERDICT, None)
+    record = after(fresh(), MARKED, events.Refused(1, REFUSAL))
+    assert (record.state, record.error, record.due) == (State.REFUSED, REFUSAL, None)
 
 
 def test_a_refusal_after_a_doubt_waits_for_a_probe():
     """F13: it may be our own ghost that holds the quota."""
     doubted = transition(after(fresh(), MARKED, DOUBTFUL), ABSENT, QUIET)
-    record = transition(after(doubted, MARKED), events.Refused(2, VERDICT), QUIET + 5)
-    assert (record.state, record.due, record.refusal) == (State.ISSUING, QUIET + 5, VERDICT)
+    record = transition(after(doubted, MARKED), events.Refused(2, REFUSAL), QUIET + 5)
+    assert (record.state, record.due, record.refusal) == (State.ISSUING, QUIET + 5, REFUSAL)
     with pytest.raises(NotNow):  # a list from before the refusal may have missed the ghost
         transition(record, events.Absent(2, QUIET + 4, QUIET + 6), QUIET + 6)
     absent = transition(record, events.Absent(2, QUIET + 5, QUIET + 6), QUIET + 6)
-    assert (absent.state, absent.error) == (State.REFUSED, VERDICT)
+    assert (absent.state, absent.error) == (State.REFUSED, REFUSAL)
     found = transition(record, ISSUED, QUIET + 6)
     assert (found.state, found.serial, found.refusal) == (State.PENDING, 7, None)
 

@@ -15,7 +15,7 @@ from astakos_worker.ledger.events import NotNow
 from astakos_worker.ledger.record import CLOSED, OPEN, Decision, State
 from astakos_worker.ledger.record_json import dump, load
 from astakos_worker.ledger.states import transition
-from tests.unit.ledger.records import FAULT, REQUEST, VERDICT, after, awaited, bare, fresh
+from tests.unit.ledger.records import FAULT, REFUSAL, REQUEST, after, awaited, bare, fresh
 
 
 class Teller:
@@ -121,7 +121,7 @@ class Teller:
         return round(self.random.uniform(0, 2000), 3)
 
     def fault(self):
-        return self.random.choice([FAULT, VERDICT])
+        return self.random.choice([FAULT, REFUSAL])
 
     def perhaps_fault(self):
         return self.random.choice([None, self.fault()])

@@ -13,9 +13,9 @@ from tests.unit.ledger.records import (
     FAULT,
     MARKED,
     NOW,
+    REFUSAL,
     REJECT,
     REQUEST,
-    VERDICT,
     at,
 )
 
@@ -31,7 +31,7 @@ SAMPLES = [
     (events.Unsent(1, NOW), S.QUEUED),
     (events.Doubtful(1, NOW, FAULT), None),
     (events.Declined(1, NOW, FAULT), S.QUEUED),
-    (events.Refused(1, VERDICT), S.REFUSED),
+    (events.Refused(1, REFUSAL), S.REFUSED),
     (ABSENT, S.QUEUED),
     (events.Issued(8), {S.QUEUED: S.PENDING, S.ISSUING: S.PENDING}),
     (events.SettleMarked(), S.SETTLING),
