@@ -8,6 +8,7 @@ from dataclasses import asdict
 import click
 from rich.table import Table
 
+from astakos_worker.cli.options import JSON, KEYS, LIMIT, SERIALS, SERVICE, YES, chosen
 from astakos_worker.cli.service_names import known_services
 from astakos_worker.cli.show import record_table
 from astakos_worker.cli.terminal import (
@@ -29,14 +30,7 @@ from astakos_worker.service.inside import history
 from astakos_worker.service.outcome import Outcome
 from astakos_worker.worker.dead_messages import dead_messages_of
 
-_SERVICE = click.option("--service", help="The named service; ASTAKOS_SERVICE if left out.")
-_JSON = click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
-_SERIAL = click.option(
-    "--serial", "serials", type=int, multiple=True, help="By serial instead of by key."
-)
 _ALL = click.option("--all", "everything", is_flag=True, help="All that are dead.")
-_YES = click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
-_KEYS = click.argument("keys", nargs=-1)
 
 
 @click.group("dead")
@@ -50,11 +44,9 @@ def command() -> None:
 
 
 @command.command("list")
-@_SERVICE
-@_JSON
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=500, show_default=True, help="Most commissions."
-)
+@SERVICE
+@JSON
+@LIMIT
 def list_(service: str | None, as_json: bool, limit: int) -> None:
     """List dead commissions; those that are purged first come first.
 
@@ -79,10 +71,10 @@ def list_(service: str | None, as_json: bool, limit: int) -> None:
 
 
 @command.command(short_help="Show dead commissions, and what may be done.")
-@_KEYS
-@_SERIAL
-@_SERVICE
-@_JSON
+@KEYS
+@SERIALS
+@SERVICE
+@JSON
 def show(
     keys: tuple[str, ...], serials: tuple[int, ...], service: str | None, as_json: bool
 ) -> None:
@@ -91,7 +83,7 @@ def show(
     Exit status 1 if one of them is not dead.
     """
     commissions, failed = Commissions(service), False
-    for which in _named(keys, serials):
+    for which in chosen(keys, serials):
         try:
             record, version = history(commissions, which)
             choices = commissions.dead.choices(which)
@@ -110,12 +102,12 @@ def show(
 
 
 @command.command()
-@_KEYS
-@_SERIAL
+@KEYS
+@SERIALS
 @_ALL
-@_SERVICE
-@_YES
-@_JSON
+@SERVICE
+@YES
+@JSON
 def resend(
     *,
     keys: tuple[str, ...],
@@ -138,13 +130,13 @@ def resend(
 
 
 @command.command()
-@_KEYS
-@_SERIAL
+@KEYS
+@SERIALS
 @_ALL
-@_SERVICE
+@SERVICE
 @click.option("--reason", default="", help="Stored in the history.")
-@_YES
-@_JSON
+@YES
+@JSON
 def discard(
     *,
     keys: tuple[str, ...],
@@ -168,7 +160,7 @@ def discard(
 
 @command.command(short_help="List messages that no worker could read.")
 @click.option("--clear", is_flag=True, help="Delete the list.")
-@_JSON
+@JSON
 def messages(clear: bool, as_json: bool) -> None:
     """List messages that no worker could read, with the reason. The messages are gone.
 
@@ -191,17 +183,11 @@ def messages(clear: bool, as_json: bool) -> None:
         say("no dead messages")
 
 
-def _named(keys: tuple[str, ...], serials: tuple[int, ...]) -> list[str | int]:
-    if not keys and not serials:
-        raise click.UsageError("name a key, or a serial with --serial")
-    return [*keys, *serials]
-
-
 def _chosen(
     keys: tuple[str, ...], serials: tuple[int, ...], dead: DeadLetters, *, everything: bool
 ) -> list[str | int]:
     if not everything:
-        return _named(keys, serials)
+        return chosen(keys, serials)
     if keys or serials:
         raise click.UsageError("name commissions, or say --all, but not both")
     return [one.which for one in dead.list()]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from astakos_worker.cli.interrupts import interrupt_once
+from astakos_worker.cli.interrupts import INTERRUPTED, interrupt_once
 from astakos_worker.cli.terminal import Terminal, cell, print_json
 from astakos_worker.configuration.logs import configure_logs
 from astakos_worker.demo.lines import show_lines
@@ -26,7 +26,6 @@ from astakos_worker.demo.run_state import RunState
 from astakos_worker.demo.screen import show_on_screen
 
 _KILLABLE = ("broker", "commissions-1", "commissions-2", "lookups-1", "sweep-1", "beat")
-_INTERRUPTED = 130
 
 
 @click.command("demo")
@@ -98,7 +97,7 @@ def command(  # noqa: PLR0917 # click calls it by name
             proven = _demonstrate(options, console, is_live=is_live, keep=keep, is_json=is_json)
     except KeyboardInterrupt:
         console.print(cell("Interrupted; everything is ended."))
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     finally:
         if proven and directory is None:
             shutil.rmtree(where)

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+#: The exit status of a command that was interrupted.
+INTERRUPTED = 130
 #: Seconds until an interrupt that Python threw away is sent again.
 _AGAIN = 0.05
 

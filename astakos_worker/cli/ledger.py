@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from astakos_worker.cli.options import JSON, YES
 from astakos_worker.cli.terminal import complain, confirm, print_json, say
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.contract import LedgerError, ServerLedger, UnavailableError
@@ -25,7 +26,7 @@ def command() -> None:
 
 
 @command.command(short_help="Check its settings, its memory, its writes.")
-@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+@JSON
 def check(as_json: bool) -> None:
     """Check the server's settings and memory, and whether writes were lost.
 
@@ -45,7 +46,7 @@ def check(as_json: bool) -> None:
 
 @command.command()
 @click.argument("service")
-@click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
+@YES
 def trust(service: str, yes: bool) -> None:
     """Let a service issue again after its ledger has lost writes.
 
@@ -69,7 +70,7 @@ def trust(service: str, yes: bool) -> None:
 @command.command(short_help="List records that cannot be read.")
 @click.argument("service")
 @click.option("--again", is_flag=True, help="Let the workers try to read them again.")
-@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+@JSON
 def unreadable(service: str, *, again: bool, as_json: bool) -> None:
     """List the records of a service that workers have set aside, since they cannot be read.
 

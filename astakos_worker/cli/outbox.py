@@ -6,6 +6,7 @@ from dataclasses import asdict
 import click
 from rich.table import Table
 
+from astakos_worker.cli.options import JSON, LIMIT, YES
 from astakos_worker.cli.relay import DATABASE
 from astakos_worker.cli.terminal import (
     cell,
@@ -20,10 +21,8 @@ from astakos_worker.service.outbox import listing, statements
 from astakos_worker.service.outbox.databases import Outbox
 from astakos_worker.service.outbox.of_drivers import outbox_of_url
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
 _IDS = click.argument("ids", type=int, nargs=-1)
 _ALL = click.option("--all", "everything", is_flag=True, help="All that can never be sent.")
-_YES = click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
 
 
 @click.group("outbox")
@@ -46,10 +45,8 @@ def ddl(dialect: statements.Dialect) -> None:
 @command.command("list")
 @DATABASE
 @click.option("--waiting", is_flag=True, help="Also rows that are still to be sent.")
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=500, show_default=True, help="Most rows."
-)
-@_JSON
+@LIMIT
+@JSON
 def list_(database: str, limit: int, *, waiting: bool, as_json: bool) -> None:
     """List rows that can never be sent, the oldest first.
 
@@ -87,7 +84,7 @@ def retry(ids: tuple[int, ...], database: str, *, everything: bool) -> None:
 @command.command()
 @_IDS
 @_ALL
-@_YES
+@YES
 @DATABASE
 def drop(ids: tuple[int, ...], database: str, *, everything: bool, yes: bool) -> None:
     """Delete failed rows for good: their calls are never made.

@@ -11,7 +11,8 @@ from functools import partial
 import click
 from click.core import ParameterSource
 
-from astakos_worker.cli.interrupts import interrupt_once
+from astakos_worker.cli.interrupts import INTERRUPTED, interrupt_once
+from astakos_worker.cli.options import ROWS, SERVICES
 from astakos_worker.cli.reconcile_report import ShownFindings, row, show_last, show_report
 from astakos_worker.cli.service_names import known_services
 from astakos_worker.cli.terminal import print_json, progress_bar, report_console, say
@@ -28,7 +29,6 @@ from astakos_worker.worker.limits import limits_of
 from astakos_worker.worker.sweep_setup import owner_of, sweeping
 from astakosclient.errors import AstakosClientException
 
-_INTERRUPTED = 130
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -41,12 +41,7 @@ def _seconds(text: str) -> float:
 
 
 @click.group("reconcile", invoke_without_command=True)
-@click.option(
-    "--service",
-    "services",
-    multiple=True,
-    help="A named service; may be given several times. ASTAKOS_SERVICE if left out.",
-)
+@SERVICES
 @click.option("--all-services", is_flag=True, help="All services whose tokens are configured.")
 @click.option(
     "--fix", is_flag=True, help="Do what should be done; without this option it is only shown."
@@ -84,13 +79,7 @@ def _seconds(text: str) -> float:
     "Needs no token.",
 )
 @click.option("--last", is_flag=True, help="What the last sweep did, and when. Needs no token.")
-@click.option(
-    "--rows",
-    type=click.IntRange(min=0),
-    default=100,
-    show_default=True,
-    help="How many rows are printed; 0: all.",
-)
+@ROWS
 @click.option(
     "--json", "as_json", is_flag=True, help="A line of JSON for each finding, and for the report."
 )
@@ -145,7 +134,7 @@ def command(
                 _sweep(settings, report, only=only, allow=allow, rows=rows, as_json=as_json)
                 status = max(status, int(bool(report.left or report.stopped)))
     except KeyboardInterrupt:
-        status = _INTERRUPTED
+        status = INTERRUPTED
     sys.exit(status)
 
 

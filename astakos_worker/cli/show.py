@@ -7,6 +7,7 @@ from typing import Any
 import click
 from rich.table import Table
 
+from astakos_worker.cli.options import JSON, KEYS, SERIALS, SERVICE, chosen
 from astakos_worker.cli.terminal import (
     cell,
     complain,
@@ -23,10 +24,10 @@ from astakos_worker.service.inside import connections_of, decider_of, history
 
 
 @click.command("show")
-@click.argument("keys", nargs=-1)
-@click.option("--serial", "serials", type=int, multiple=True, help="By serial instead of by key.")
-@click.option("--service", help="The named service; ASTAKOS_SERVICE if left out.")
-@click.option("--json", "as_json", is_flag=True, help="The records as JSON, one a line.")
+@KEYS
+@SERIALS
+@SERVICE
+@JSON
 def command(
     keys: tuple[str, ...], serials: tuple[int, ...], service: str | None, as_json: bool
 ) -> None:
@@ -35,12 +36,10 @@ def command(
     Exit status 1 if one of them is not in the ledger, was written by a newer version, or cannot be
     read. A record that cannot be read is shown as it is stored.
     """
-    if not keys and not serials:
-        raise click.UsageError("name a key, or a serial with --serial")
+    wanted = chosen(keys, serials)
     commissions = Commissions(service)
     console = report_console()
     missing = False
-    wanted: list[str | int] = [*keys, *serials]
     for which in wanted:
         try:
             record, version = history(commissions, which)

@@ -9,6 +9,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from astakos_worker.cli.options import JSON
 from astakos_worker.cli.service_names import known_services
 from astakos_worker.cli.terminal import cell, duration, print_json, report_console
 from astakos_worker.configuration.settings import Settings
@@ -30,7 +31,7 @@ _FOR_A_PERSON = ("conflict", "vanished", "clock")
     type=click.Choice(_FOR_A_PERSON),
     help="End an alarm that a person has dealt with. The others end when their cause ends.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+@JSON
 def command(services: tuple[str, ...], seen: tuple[str, ...], as_json: bool) -> None:
     """Show each lane: its work, its carriers, its last sweep, its alarms.
 

@@ -114,7 +114,6 @@ def _announce(server: SandboxServer, *, show_tokens: bool) -> None:
         for user in database.users.values():
             click.echo(f"  {user.username}  {user.uuid}  {user.token}")
     else:
-        click.echo(
-            f"           (--show-tokens prints them; so does GET {server.url}/_control/database)"
-        )
+        shown = f"so does GET {server.url}/_control/world"
+        click.echo(f"           (--show-tokens prints them; {shown})")
     click.echo("Ctrl-C ends it.")

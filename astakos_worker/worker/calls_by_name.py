@@ -6,7 +6,6 @@ read its message.
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from types import TracebackType
 from typing import Any, Self
 
 from astakos_worker.configuration import names
@@ -52,9 +51,7 @@ class _Promise:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None and self._first:
             self._waker.wake(*self._first)
 

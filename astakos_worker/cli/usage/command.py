@@ -15,7 +15,8 @@ from typing import cast
 import click
 from celery.utils.imports import cwd_in_path, symbol_by_name
 
-from astakos_worker.cli.interrupts import interrupt_once
+from astakos_worker.cli.interrupts import INTERRUPTED, interrupt_once
+from astakos_worker.cli.options import ROWS, SERVICES
 from astakos_worker.cli.terminal import print_json, progress_bar, report_console
 from astakos_worker.cli.usage.repair import Repairer
 from astakos_worker.cli.usage.report import Comparison, show_comparison
@@ -26,20 +27,13 @@ from astakos_worker.service.commissions import Commissions
 from astakos_worker.service.connect import connected
 from astakos_worker.worker.clients import Clients
 
-_INTERRUPTED = 130
-
 
 class CannotCountError(Exception):
     """Raised when the service's function fails; after that nothing is compared or repaired."""
 
 
 @click.command("usage", short_help="Compare usage with the quotas; repair.")
-@click.option(
-    "--service",
-    "services",
-    multiple=True,
-    help="A named service; may be given several times. ASTAKOS_SERVICE if left out.",
-)
+@SERVICES
 @click.option(
     "--from",
     "path",
@@ -75,13 +69,7 @@ class CannotCountError(Exception):
     show_default=True,
     help="Seconds that workers have to carry out repairs, fifty at a time.",
 )
-@click.option(
-    "--rows",
-    type=click.IntRange(min=0),
-    default=100,
-    show_default=True,
-    help="The most rows to print; 0: all.",
-)
+@ROWS
 @click.option(
     "--json", "as_json", is_flag=True, help="Print all as JSON, one line for each service."
 )
@@ -134,12 +122,12 @@ def command(
                     _repair(comparison, repairer)
         except KeyboardInterrupt:
             comparison.stopped = "interrupted: repairs that were not accepted yet are rejected"
-            status = _INTERRUPTED
+            status = INTERRUPTED
         if as_json:
             print_json(comparison.to_dict())
         else:
             show_comparison(report_console(), comparison, rows=rows, fix=fix)
-        if status == _INTERRUPTED:
+        if status == INTERRUPTED:
             break
         status = max(status, int(bool(comparison.left or comparison.stopped)))
     sys.exit(status)
