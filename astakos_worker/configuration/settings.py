@@ -135,7 +135,7 @@ class Settings(BaseSettings):
     # One carry: the work of one task.
     carry_records: Annotated[int, Field(ge=1)] = 50
     carry_seconds: Seconds = 10
-    #: Records that are marked, sent and recorded together; a `kill -9` leaves so many ambiguous.
+    #: Records that are marked, sent and recorded together. A `kill -9` leaves these in doubt.
     run: Annotated[int, Field(ge=1, le=16)] = 8
     lease: Seconds = 60
     longest_task: Seconds = 40

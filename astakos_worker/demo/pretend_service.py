@@ -28,7 +28,7 @@ T = TypeVar("T")
 #: Seconds for which a handler repeats a call while the ledger is away.
 _PATIENCE = 45.0
 _PAUSE = 0.1
-#: A call that raises `Unavailable` within so many seconds found the ledger away from the start.
+#: If a call raises `Unavailable` within these seconds, the ledger was away from its start.
 _AT_ONCE = 3.0
 #: Seconds that an asker waits for one outcome before it asks for another.
 _ASK = 0.5

@@ -39,7 +39,7 @@ _SETTLED = 75.0
 _QUIET = 60.0
 #: Seconds between two messages about the rejected orphans.
 _BREATH = 2.0
-#: So many sweeps must find nothing to do before Astakos' figures are read.
+#: This many sweeps must find nothing to do before Astakos' figures are read.
 _SWEEPS = 2
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from astakos_worker.demo.plan import PlannedCommission
 from astakos_worker.demo.proof import CallerView
 
-#: The rate of calls is that of the last so many seconds.
+#: Seconds over which the rate of calls is taken.
 _WINDOW = 2.0
 _KEPT = 200
 

@@ -14,7 +14,7 @@ from astakos_worker.local.process import Process, end
 _LOOK = 0.1
 #: Seconds before the first restart, and before any later one at most.
 FIRST, CAP = 0.2, 5.0
-#: After a process has run for so many seconds, its next restart has the first delay again.
+#: After a process has run for these seconds, its next restart has the first delay again.
 SETTLED = 10.0
 
 

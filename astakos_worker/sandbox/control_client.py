@@ -231,7 +231,7 @@ class ControlClient:
         self._ask(object, "POST", "clock/advance", seconds=seconds)
 
     def outage(self, seconds: float) -> None:
-        """Refuse connections for so many seconds, and drop those there are, as a restart does."""
+        """Refuse connections for `seconds`, and drop open ones, as a restart does."""
         self._ask(object, "POST", "outage", seconds=seconds)
 
     def reset(self) -> None:

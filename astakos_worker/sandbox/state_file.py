@@ -22,7 +22,7 @@ from astakos_worker.sandbox.database_json import dump_database, load_database
 from astakos_worker.sandbox.errors import SandboxError, StateFileError
 from astakos_worker.sandbox.quota import Commission
 
-# Bytes. When changes have added so many, the file is written again.
+# When changes have added this many bytes, the file is written again.
 _LONGEST_TAIL: Final = 128 << 20
 
 

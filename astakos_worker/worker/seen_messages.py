@@ -17,7 +17,7 @@ from astakos_worker.ledger.contract import UnavailableError
 
 log = structlog.get_logger(__name__)
 
-#: A broker delivers a message again after the visibility time-out, at most so many times in a row.
+#: Most deliveries of one message: a broker delivers it again after each visibility time-out.
 _DELIVERIES = 10
 
 

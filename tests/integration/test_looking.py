@@ -80,8 +80,8 @@ def used(client, quantity, user=ADA, project=ADA, resource=VM):
 
 def queued(ledger, *provisions):
     record = states.queued("k", LANE, "0a1b2c3d", Request(provisions), now=ledger.clock.now())
-    [verdict] = ledger.cas([Write(record, 0)])
-    assert verdict.done
+    [written] = ledger.cas([Write(record, 0)])
+    assert written.done
 
 
 def test_all_that_astakos_counts_is_compared_though_the_service_knows_nothing_of_it(

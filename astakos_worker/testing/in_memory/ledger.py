@@ -25,7 +25,7 @@ class InMemoryLedger(MemoryLedger):
         self._time = clock
 
     def cas(self, writes: Sequence[Write]) -> list[Written]:
-        """Write each whose version still stands."""
+        """Do each write if its version is still the record's."""
         self._answer()
         return super().cas(writes)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -240,6 +241,9 @@ def test_the_access_log_shows_no_token(command):
 
 def test_tokens_are_printed_only_when_asked_for(command):
     discreet = command("--port", "0", "--no-access-log")
+    assert discreet.auth_url
+    shown = requests.get(re.search(r"GET (http\S+)\)", discreet.output)[1], timeout=10).json()
+    assert "sandbox-token-of-cyclades" in str(shown["components"])
     assert discreet.end() == 0
     assert "sandbox-token" not in discreet.output + discreet.errors
     talkative = command("--port", "0", "--show-tokens")

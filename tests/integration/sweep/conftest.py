@@ -67,17 +67,17 @@ class Cloud:
         request = Request((Provision(holder, source, RAM, 1), Provision(source, None, RAM, 1)), key)
         now = self.ledger.clock.now()
         record = states.queued(key, lane, incarnation, request, now=now, **more)
-        [verdict] = self.ledger.cas([Write(record, 0)])
-        assert verdict.done
-        return verdict.entry
+        [written] = self.ledger.cas([Write(record, 0)])
+        assert written.done
+        return written.entry
 
     def held(self, key, *, lane="default", **more):
         """A commission that is pending here and there; its serial."""
         entry = self.record(key, lane=lane, **more)
         serial = self.put(f"{key} {entry.record.tag(self.limits.tag_namespace(lane))}")
         pending = transition(entry.record, Issued(serial), self.ledger.clock.now())
-        [verdict] = self.ledger.cas([Write(pending, entry.version)])
-        assert verdict.done
+        [written] = self.ledger.cas([Write(pending, entry.version)])
+        assert written.done
         return serial
 
     def pending(self):

@@ -84,8 +84,8 @@ def test_a_commission_of_a_key_that_never_was_issued_is_rejected(cloud, state):
         record = transition(record, Refused(1, {"class": "QuotaLimit"}), now)
     else:
         record = transition(entry.record, Decided(Decision("reject", "", now)), now)
-    [verdict] = cloud.ledger.cas([Write(record, entry.version)])
-    assert verdict.done and record.state == state
+    [written] = cloud.ledger.cas([Write(record, entry.version)])
+    assert written.done and record.state == state
     ghost = cloud.put(f"never {record.tag('default.default')}")
     assert cloud.swept().counts == {"twin": 1}
     assert cloud.events("rejected") == [ghost]
