@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from astakos_worker.demo.plan import Accounts
-from astakos_worker.demo.proof import AstakosState, DirectCommission, Event, Holding, Usage
+from astakos_worker.demo.proof import AstakosState, DirectCommission, Event, HoldingName, Usage
 from astakos_worker.demo.run_state import Counts
 from astakos_worker.ledger.contract import Ledger, LedgerError
 from astakos_worker.local.files import COMPONENT
@@ -47,7 +47,7 @@ class Observer:
         self._lane = lane
         self._last = Counts()
 
-    def holdings(self) -> dict[Holding, Usage]:
+    def holdings(self) -> dict[HoldingName, Usage]:
         """Return the usage of every holding."""
         return {
             (row["holder"], row["source"], row["resource"]): Usage(
@@ -70,7 +70,7 @@ class Observer:
             for row in self._control.commissions(COMPONENT)
         }
 
-    def astakos_state(self, before: dict[Holding, Usage]) -> AstakosState:
+    def astakos_state(self, before: dict[HoldingName, Usage]) -> AstakosState:
         """Return the evidence that Astakos has; `before` are the holdings before the run."""
         journal = [
             Event(row["event"], row["serial"], row["name"]) for row in self._control.journal()

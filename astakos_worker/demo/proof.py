@@ -13,14 +13,14 @@ from typing import NamedTuple
 from astakos_worker.ledger.request import Tag, read_tag
 
 #: Holder, source and resource: they name one counter of Astakos.
-Holding = tuple[str, str | None, str]
+HoldingName = tuple[str, str | None, str]
 #: The quantity that a commission takes (> 0) or gives back (< 0) of each holding.
-Charges = Mapping[Holding, int]
+Charges = Mapping[HoldingName, int]
 
 
-def charges(user: str, project: str, provisions: Mapping[str, int]) -> dict[Holding, int]:
+def charges(user: str, project: str, provisions: Mapping[str, int]) -> dict[HoldingName, int]:
     """Return the charges of provisions, `{resource: quantity}`, for a user in a project."""
-    out: dict[Holding, int] = {}
+    out: dict[HoldingName, int] = {}
     for resource, quantity in provisions.items():
         out[f"user:{user}", f"project:{project}", resource] = quantity
         out[f"project:{project}", None, resource] = quantity
@@ -88,8 +88,8 @@ class DirectCommission:
 class AstakosState:
     """Astakos' own figures at the end of the run; `before` are the holdings before it."""
 
-    before: Mapping[Holding, Usage]
-    after: Mapping[Holding, Usage]
+    before: Mapping[HoldingName, Usage]
+    after: Mapping[HoldingName, Usage]
     pending: Mapping[int, DirectCommission]
     journal: Sequence[Event]
     forgotten: int = 0  # events that the journal has lost
@@ -123,7 +123,7 @@ def prove(evidence: Evidence) -> list[Discrepancy]:
     ]
 
 
-def expected(evidence: Evidence) -> dict[Holding, Usage]:
+def expected(evidence: Evidence) -> dict[HoldingName, Usage]:
     """Return the usage that each holding must have: as before the run, plus what was accepted.
 
     Foreign commissions are still pending, so their quantities are still reserved.
@@ -140,7 +140,7 @@ def expected(evidence: Evidence) -> dict[Holding, Usage]:
     return {holding: Usage(least[holding], most[holding]) for holding in (*least, *most)}
 
 
-def _add(sums: Counter[Holding], more: Charges) -> None:
+def _add(sums: Counter[HoldingName], more: Charges) -> None:
     for holding, quantity in more.items():
         sums[holding] += quantity
 

@@ -18,7 +18,7 @@ from astakos_worker.ledger.record import Decision, Record, State
 from astakos_worker.ledger.states import transition
 
 #: What the carrier that claims a record is about to send. "" for nothing.
-Sends = Literal["", "issue", "settle"]
+SendKind = Literal["", "issue", "settle"]
 
 
 class Mark(NamedTuple):
@@ -30,7 +30,7 @@ class Mark(NamedTuple):
     times: int = 1  # claims since the record was written
 
 
-def sends(record: Record) -> Sends:
+def sends(record: Record) -> SendKind:
     """Return what the carrier that claims this record is about to send.
 
     For a bare serial that was not checked yet: nothing. It is read from Astakos first.

@@ -15,7 +15,7 @@ from astakos_worker.sandbox.control import PREFIX
 from astakos_worker.sandbox.control.serving import serve_control
 from astakos_worker.sandbox.errors import ApiFaultError
 from astakos_worker.sandbox.fault_effects import FaultInjector, page
-from astakos_worker.sandbox.reply_sender import Receive, ReplySender, Scope, Send
+from astakos_worker.sandbox.reply_sender import AsgiScope, Receive, ReplySender, Send
 from astakos_worker.sandbox.routes import NoSuchPageError, find_route
 from astakos_worker.sandbox.sandbox import Sandbox
 from astakos_worker.sandbox.served_call import ServedCall
@@ -45,7 +45,7 @@ class SandboxApp:
         self.close()
         self._closing = asyncio.Event()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         sender = ReplySender(scope, receive, send, self._closing)
         request = await _read(scope, receive)
@@ -90,7 +90,7 @@ class SandboxApp:
         return name, outcome
 
 
-async def _read(scope: Scope, receive: Receive) -> ApiRequest:
+async def _read(scope: AsgiScope, receive: Receive) -> ApiRequest:
     """The request with its body; one without a Content-Length has none (section 10.10)."""
     headers = dict(scope["headers"])
     host = headers.get(b"host", b"").decode("latin-1") or "{}:{}".format(*scope["server"])

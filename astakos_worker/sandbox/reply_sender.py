@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from astakos_worker.sandbox.api_messages import Reply, headers_of
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+AsgiScope = MutableMapping[str, Any]
+AsgiMessage = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[AsgiMessage]]
+Send = Callable[[AsgiMessage], Awaitable[None]]
 
 
 TRANSPORT: Final = "astakos_worker.transport"
@@ -26,7 +26,9 @@ HUNG: Final = "hung"
 class ReplySender:
     """Sends replies to one client; each method returns the outcome that the counters show."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, closing: asyncio.Event) -> None:
+    def __init__(
+        self, scope: AsgiScope, receive: Receive, send: Send, closing: asyncio.Event
+    ) -> None:
         self._transport: asyncio.Transport = scope["extensions"][TRANSPORT]
         self._receive = receive
         self._send = send

@@ -17,9 +17,9 @@ from astakos_worker.sandbox.api import quota_endpoints as quotas
 from astakos_worker.sandbox.api.endpoint import (
     AnyEndpoint,
     ApiCall,
+    ApiWork,
     Caller,
     Endpoint,
-    Work,
     anybody,
     by_component,
     by_user,
@@ -35,7 +35,7 @@ ACCOUNT: Final = "/account"
 def _below(
     base: str,
     authenticate: Callable[[SandboxAstakos, ApiRequest], Caller],
-    *rows: tuple[str, str, str, Callable[[ApiCall[Caller]], Work]],
+    *rows: tuple[str, str, str, Callable[[ApiCall[Caller]], ApiWork]],
 ) -> tuple[AnyEndpoint, ...]:
     """Return endpoints from rows of name, method, path below the base, and function."""
     return tuple(

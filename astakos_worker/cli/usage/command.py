@@ -22,7 +22,7 @@ from astakos_worker.cli.usage.repair import Repairer
 from astakos_worker.cli.usage.report import Comparison, show_comparison
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.engine.drift.compare import again, compare, too_many
-from astakos_worker.engine.drift.snapshot import Scope, SnapshotReader, Usage
+from astakos_worker.engine.drift.snapshot import Scope, SnapshotReader, UsageFunction
 from astakos_worker.service.commissions import Commissions
 from astakos_worker.service.connect import connected
 from astakos_worker.worker.clients import Clients
@@ -146,7 +146,7 @@ def _repairer(
     )
 
 
-def _counting(path: str) -> Usage:
+def _counting(path: str) -> UsageFunction:
     """Return the function that counts. It is looked for from the current directory on."""
     if not path:
         raise click.UsageError(
@@ -162,7 +162,7 @@ def _counting(path: str) -> Usage:
 
     def counted(projects: frozenset[str] | None) -> Iterator[object]:
         try:
-            yield from cast("Usage", function)(projects)
+            yield from cast("UsageFunction", function)(projects)
         # Any error of the service's function is reported as an error of that function.
         except Exception as error:
             raise CannotCountError(f"{path} failed: {type(error).__name__}: {error}") from error

@@ -23,7 +23,7 @@ from astakosclient.errors import NotFound, Outcome
 
 #: A function of the service: returns rows `(user, project, resource, quantity)` of these projects
 #: at least; None: of all projects.
-Usage = Callable[[frozenset[str] | None], Iterable[object]]
+UsageFunction = Callable[[frozenset[str] | None], Iterable[object]]
 
 #: Users or projects in one request: their uuids must fit into its first line.
 _ASKED = 50
@@ -70,7 +70,7 @@ class SnapshotReader:
 
     astakos: Quotas
     ledger: Ledger
-    usage: Usage
+    usage: UsageFunction
     lane: str
     step: Callable[[], None] = field(default=lambda: None)
 

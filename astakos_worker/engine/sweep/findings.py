@@ -31,7 +31,7 @@ AT_REST: Final[frozenset[SweepAction]] = frozenset({"foreign", "wait", "leave"})
 StopReason = Literal["list", "brake"]
 
 #: Called with how many commissions have been looked at, and how many there are.
-Progress = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 
 #: Rows that a report keeps for each kind of finding. The counts are of all findings.
 _ROWS = 25

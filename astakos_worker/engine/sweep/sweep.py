@@ -23,7 +23,7 @@ from astakos_worker.engine.breaker import end_outage_alarms
 from astakos_worker.engine.listed import Each, Info, InfoReader, lists_ours, plausible
 from astakos_worker.engine.ports import Astakos, Limits, WakeLane
 from astakos_worker.engine.sweep.findings import (
-    Progress,
+    OnProgress,
     Report,
     Selection,
     StopReason,
@@ -85,7 +85,7 @@ class Sweep:
         *,
         only: Selection = Selection(),  # noqa: B008  # frozen
         allow: frozenset[StopReason] = frozenset(),
-        progress: Progress = lambda _looked, _listed: None,
+        progress: OnProgress = lambda _looked, _listed: None,
     ) -> Generator[SweepFinding]:
         """Yield each finding after it was acted on, and fill in the report.
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from astakos_worker.engine.journal import EventWrite, Journal
 from astakos_worker.engine.listed import InfoReader, chunks
 from astakos_worker.engine.ports import Astakos, Limits, WakeLane
-from astakos_worker.engine.sweep.findings import Progress, Report, Selection, StopReason
+from astakos_worker.engine.sweep.findings import OnProgress, Report, Selection, StopReason
 from astakos_worker.engine.sweep.owner import Answer, Ask, OwnerError, Unsettled, checked
 from astakos_worker.ledger.contract import Clock, Entry, Ledger, Write
 from astakos_worker.ledger.events import Event
@@ -57,7 +57,7 @@ class SweepRun:
     report: Report
     only: Selection
     allow: frozenset[StopReason]
-    progress: Progress
+    progress: OnProgress
     open: int = 0  # open records of the lane when the sweep began
     answered: bool = field(default=False)  # the owner has answered, at least once
     rejected: int = 0  # how many expired in this sweep: they count for the brake

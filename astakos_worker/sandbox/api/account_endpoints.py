@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from astakos_worker.sandbox.api.endpoint import ApiCall, Work, replies
+from astakos_worker.sandbox.api.endpoint import ApiCall, ApiWork, replies
 from astakos_worker.sandbox.api_messages import Reply, reply_json
 from astakos_worker.sandbox.database_rows import Component, ProjectState, User
 from astakos_worker.sandbox.errors import ApiFaultError
@@ -45,7 +45,7 @@ def _look_up(call: ApiCall[User] | ApiCall[Component], of_null: Iterable[str]) -
     )
 
 
-def send_feedback(call: ApiCall[User]) -> Work:
+def send_feedback(call: ApiCall[User]) -> ApiWork:
     """`POST feedback`: a form; the control interface shows its texts."""
     form = call.request.form()
     message = form.get("feedback_msg", "")
@@ -56,7 +56,7 @@ def send_feedback(call: ApiCall[User]) -> Work:
         call.astakos.audit.add_feedback(call.caller.uuid, message, form.get("feedback_data", ""))
         return Reply(200)
 
-    return Work(perform)
+    return ApiWork(perform)
 
 
 @replies

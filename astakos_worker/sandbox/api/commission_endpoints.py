@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from astakos_worker.sandbox.api.endpoint import ApiCall, Load, Work, WorkKind, replies
+from astakos_worker.sandbox.api.endpoint import ApiCall, ApiWork, Load, WorkKind, replies
 from astakos_worker.sandbox.api_messages import Reply, fault_body, fault_name, reply_json
 from astakos_worker.sandbox.database_rows import Component
 from astakos_worker.sandbox.errors import (
@@ -30,7 +30,7 @@ def list_pending(call: ByComponent) -> Reply:
     return reply_json(serials)
 
 
-def issue(call: ByComponent) -> Work:
+def issue(call: ByComponent) -> ApiWork:
     """`POST commissions`: reserve all provisions or none.
 
     The types of all values are checked in the order that the protocol lists.
@@ -68,7 +68,7 @@ def issue(call: ByComponent) -> Work:
 
     kind = WorkKind.ISSUE_AND_ACCEPT if auto_accept else WorkKind.ISSUE
     holders = frozenset(provision.holder for provision in provisions)
-    return Work(perform, Load(kind, 1, holders), provisions)
+    return ApiWork(perform, Load(kind, 1, holders), provisions)
 
 
 @replies
@@ -85,7 +85,7 @@ def show(call: ByComponent) -> Reply:
     )
 
 
-def act(call: ByComponent) -> Work:
+def act(call: ByComponent) -> ApiWork:
     """`POST commissions/<serial>/action`: accept or reject one.
 
     The body has one of two keys; its value means nothing, not even `false`.
@@ -103,7 +103,7 @@ def act(call: ByComponent) -> Work:
     return _resolving(call, (serial,), perform)
 
 
-def act_on_many(call: ByComponent) -> Work:
+def act_on_many(call: ByComponent) -> ApiWork:
     """`POST commissions/action`: accept some and reject others, in one transaction.
 
     The reply tells what was accepted, rejected, and failed; it is a 200 even if everything failed.
@@ -131,11 +131,11 @@ def act_on_many(call: ByComponent) -> Work:
     return _resolving(call, {*accept, *reject}, perform)
 
 
-def _resolving(call: ByComponent, serials: Iterable[int], perform: Callable[[], Reply]) -> Work:
+def _resolving(call: ByComponent, serials: Iterable[int], perform: Callable[[], Reply]) -> ApiWork:
     """Work on serials: it locks the rows of all their holders until the last is done."""
     serials = tuple(serials)
     holders = call.database.book.holders(call.caller.name, serials)
-    return Work(perform, Load(WorkKind.RESOLVE, len(serials), holders))
+    return ApiWork(perform, Load(WorkKind.RESOLVE, len(serials), holders))
 
 
 def _provision(element: object, quirks: frozenset[Quirk]) -> Provision:

@@ -45,7 +45,7 @@ READING = Load()
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class ApiWork:
     """A call that was admitted; `provisions` are those that it asks for."""
 
     perform: Callable[[], Reply]
@@ -88,9 +88,9 @@ class Endpoint(Generic[Caller]):
     path: str
     name: str
     authenticate: Callable[[SandboxAstakos, ApiRequest], Caller]
-    handle: Callable[[ApiCall[Caller]], Work]
+    handle: Callable[[ApiCall[Caller]], ApiWork]
 
-    def admit(self, astakos: SandboxAstakos, request: ApiRequest) -> Work:
+    def admit(self, astakos: SandboxAstakos, request: ApiRequest) -> ApiWork:
         """Check token and body; raises `ApiFaultError`, or `OAuthFaultError`."""
         return self.handle(ApiCall(astakos, request, self.authenticate(astakos, request)))
 
@@ -103,9 +103,9 @@ class Endpoint(Generic[Caller]):
 AnyEndpoint = Endpoint[Any]
 
 
-def replies(handler: Callable[[ApiCall[Caller]], Reply]) -> Callable[[ApiCall[Caller]], Work]:
+def replies(handler: Callable[[ApiCall[Caller]], Reply]) -> Callable[[ApiCall[Caller]], ApiWork]:
     """Turn a function that answers a call into one that admits it: its work costs a read."""
-    return lambda call: Work(lambda: handler(call))
+    return lambda call: ApiWork(lambda: handler(call))
 
 
 def anybody(_: SandboxAstakos, __: ApiRequest) -> None:

@@ -4,7 +4,7 @@ import json
 import re
 from typing import Final
 
-from astakos_worker.sandbox.api.endpoint import ApiCall, Work, replies, valid_user
+from astakos_worker.sandbox.api.endpoint import ApiCall, ApiWork, replies, valid_user
 from astakos_worker.sandbox.api_messages import Reply, reply_json
 from astakos_worker.sandbox.astakos import SandboxAstakos
 from astakos_worker.sandbox.database import Database
@@ -18,7 +18,7 @@ _MEDIA_TYPES: Final = [
 _CALLBACK: Final = re.compile(r"[\w.$]+", re.ASCII)
 
 
-def discover(call: ApiCall[None]) -> Work:
+def discover(call: ApiCall[None]) -> ApiWork:
     """`POST tokens`: the catalog, and with a credential also whose it is."""
     user = _authenticate(call) if call.request.body else None
 
@@ -26,7 +26,7 @@ def discover(call: ApiCall[None]) -> Work:
         access = {} if user is None else _identity(call.astakos, user)
         return reply_json({"access": {**access, "serviceCatalog": _catalog(call)}})
 
-    return Work(perform)
+    return ApiWork(perform)
 
 
 @replies

@@ -12,7 +12,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import quote, unquote, urlencode
 
-from astakos_worker.sandbox.api.endpoint import ApiCall, Work, replies, valid_user
+from astakos_worker.sandbox.api.endpoint import ApiCall, ApiWork, replies, valid_user
 from astakos_worker.sandbox.api.identity_endpoints import describe_token, describe_user
 from astakos_worker.sandbox.api_messages import URLENCODED, Reply, reply_json, reply_oauth
 from astakos_worker.sandbox.database_rows import User
@@ -76,7 +76,7 @@ def authorize(call: ApiCall[None]) -> Reply:
     return Reply(302, location=redirect_uri + joint + urlencode(answer, errors="replace"))
 
 
-def exchange_code(call: ApiCall[None]) -> Work:
+def exchange_code(call: ApiCall[None]) -> ApiWork:
     """`POST token`: exchange a code for an access token; a refused code is used up too."""
     if call.request.content_type != URLENCODED:
         raise OAuthFaultError(f"Content-Type must be {URLENCODED}")
@@ -101,7 +101,7 @@ def exchange_code(call: ApiCall[None]) -> Work:
         content = {"access_token": token.token, "token_type": "Bearer", "expires_in": TOKEN_SECONDS}
         return reply_oauth(content, call.astakos.quirks)
 
-    return Work(perform)
+    return ApiWork(perform)
 
 
 def _client(call: ApiCall[None], identifier: str | None) -> OAuthClient:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from astakos_worker.sandbox.api.endpoint import ByUser, Work, replies
+from astakos_worker.sandbox.api.endpoint import ApiWork, ByUser, replies
 from astakos_worker.sandbox.api_messages import Reply, reply_json
 from astakos_worker.sandbox.astakos import SandboxAstakos
 from astakos_worker.sandbox.database_rows import (
@@ -54,17 +54,19 @@ def show(call: ByUser) -> Reply:
     return reply_json(_describe(call.astakos, call.caller, project))
 
 
-def create(call: ByUser) -> Work:
+def create(call: ByUser) -> ApiWork:
     """`POST projects`: apply for a new project."""
     body = read_application(call.request.json_object(uncaught=True))
-    return Work(lambda: _submitted(applications.apply(call.astakos, call.caller, body)))
+    return ApiWork(lambda: _submitted(applications.apply(call.astakos, call.caller, body)))
 
 
-def modify(call: ByUser) -> Work:
+def modify(call: ByUser) -> ApiWork:
     """`PUT projects/<uuid>`: apply for a change."""
     body = read_application(call.request.json_object(uncaught=True))
     project = call.request.argument
-    return Work(lambda: _submitted(applications.modify(call.astakos, call.caller, project, body)))
+    return ApiWork(
+        lambda: _submitted(applications.modify(call.astakos, call.caller, project, body))
+    )
 
 
 @replies
