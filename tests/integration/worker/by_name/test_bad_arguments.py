@@ -77,4 +77,4 @@ def test_arguments_that_do_not_fit_are_refused_in_readable_words(
     assert words in result["error"]["details"]
     with pytest.raises(UnknownKey):
         commissions.get("bad")
-    assert commissions._connections.ledger.lanes() == ["default"]
+    assert set(commissions._connections.ledger.lanes()) <= {"default"}
