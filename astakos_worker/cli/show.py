@@ -16,6 +16,7 @@ from astakos_worker.cli.terminal import (
     say,
     timestamp,
 )
+from astakos_worker.ledger.awaited import at_once
 from astakos_worker.ledger.record import Record, shown
 from astakos_worker.ledger.record_json import dump
 from astakos_worker.service.commissions import Commissions
@@ -57,7 +58,7 @@ def command(
 
 def _show_unreadable(commissions: Commissions, which: str | int) -> bool:
     """Print a record that was set aside because it cannot be read (F86); False if it was not."""
-    key = decider_of(commissions).key(which)
+    key = at_once(decider_of(commissions).key(which))
     ledger = connections_of(commissions).ledger
     one = ledger.unreadable(commissions.service).get(key)
     if one is None:

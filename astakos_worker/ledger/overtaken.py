@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, Hashable, Mapping
 from typing import TypeVar
 
+from astakos_worker.ledger.awaited import AwaitedRecords, at_once, awaited
 from astakos_worker.ledger.contract import Entry, Ledger, Write, Written
 
 WriteName = TypeVar("WriteName", bound=Hashable)
@@ -26,6 +27,17 @@ def retry_overtaken(
     A write that was overtaken in every round is answered with `done=False` and no record.
     Raises what `ledger.cas` and `again` raise.
     """
+    return at_once(retrying_overtaken(awaited(ledger), answers, again, tries=tries))
+
+
+async def retrying_overtaken(
+    ledger: AwaitedRecords,
+    answers: Mapping[WriteName, Written],
+    again: Callable[[WriteName, Entry], Write | None],
+    *,
+    tries: int | None = None,
+) -> dict[WriteName, Written]:
+    """Do what `retry_overtaken` does, as a coroutine."""
     last = dict(answers)
     overtaken = [name for name, answer in last.items() if not answer.done]
     for _ in itertools.count() if tries is None else range(tries):
@@ -37,6 +49,6 @@ def retry_overtaken(
                 writes[name] = write
         if not writes:
             return last
-        last.update(zip(writes, ledger.cas(list(writes.values())), strict=True))
+        last.update(zip(writes, await ledger.cas(list(writes.values())), strict=True))
         overtaken = [name for name in writes if not last[name].done]
     return last | dict.fromkeys(overtaken, Written(False, None))

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from astakos_worker.configuration import names
 from astakos_worker.ledger.contract import Entry, Write
 from astakos_worker.ledger.events import Event, Extended, NotNow
-from astakos_worker.ledger.overtaken import retry_overtaken
+from astakos_worker.ledger.overtaken import retrying_overtaken
 from astakos_worker.ledger.record import shown
 from astakos_worker.ledger.states import transition
-from astakos_worker.service.connections import Connections
+from astakos_worker.service.connections import AwaitedConnections
 from astakos_worker.service.errors import CommissionError, DecisionConflict, Unavailable
 from astakos_worker.service.ledger_calls import (
     is_of,
@@ -24,8 +24,8 @@ from astakosclient.errors import AstakosClientException
 _TRIES = 10
 
 
-def change(
-    connections: Connections,
+async def change(
+    connections: AwaitedConnections,
     service: str,
     key: str,
     event: Callable[[float], Event],
@@ -50,29 +50,30 @@ def change(
             raise refused(entry) from None
         return Write(record, entry.version, wakeup=True)
 
-    entry = read(connections, service, key)
+    entry = await read(connections, service, key)
     with ledger_errors(key):
-        [first] = ledger.cas([write(key, entry)])
-        written = retry_overtaken(ledger, {key: first}, write, tries=_TRIES)[key]
+        [first] = await ledger.cas([write(key, entry)])
+        last = await retrying_overtaken(ledger, {key: first}, write, tries=_TRIES)
+    written = last[key]
     if written.newer:
         raise left_for_newer(key)
     if written.entry is None:
-        read(connections, service, key)  # raises if the record is gone
+        await read(connections, service, key)  # raises if the record is gone
         raise Unavailable(key, f"commission {shown(key)!r} changed too often: call again")
     if written.wakeup:
         connections.waker.wake(names.WAKE_ISSUE, service, key, written.entry.version)
     return written.entry
 
 
-def extend(
-    connections: Connections,
+async def extend(
+    connections: AwaitedConnections,
     service: str,
     key: str,
     seconds: float,
     incarnation: str | None = None,
 ) -> Entry:
     """Set a deadline `seconds` from now; `DecisionConflict` if the commission has been decided."""
-    return change(
+    return await change(
         connections,
         service,
         key,

@@ -14,7 +14,7 @@ from astakos_worker.ledger.contract import Write, Written
 from astakos_worker.ledger.record import Decision, Record, Verb, bare_key, is_bare, shown
 from astakos_worker.ledger.states import awaited, bare
 from astakos_worker.service import arguments
-from astakos_worker.service.connections import Connections
+from astakos_worker.service.connections import AwaitedConnections
 from astakos_worker.service.drafts import new_incarnation
 from astakos_worker.service.errors import CommissionError, DecisionConflict, Unavailable, UnknownKey
 from astakos_worker.service.ledger_calls import in_batches, ledger_errors, left_for_newer, reused
@@ -40,14 +40,14 @@ class Decider:
     """Decides commissions of one named service."""
 
     service: str
-    connections: Connections
+    connections: AwaitedConnections
 
-    def key(self, which: str | int) -> str:
+    async def key(self, which: str | int) -> str:
         """Return the ledger's key of a key, or of an integer that is a serial."""
         which = arguments.checked_which(which)
-        return which if isinstance(which, str) else self._keys([which])[which]
+        return which if isinstance(which, str) else (await self._keys([which]))[which]
 
-    def decide(
+    async def decide(
         self, which: str | int, verb: Verb, reason: str = "", incarnation: str | None = None
     ) -> Record:
         """Record a decision; return the commission as it is now.
@@ -56,25 +56,25 @@ class Decider:
         """
         reason = arguments.checked_reason(reason)
         incarnation = arguments.checked_incarnation(incarnation)
-        key = self.key(which)
+        key = await self.key(which)
         incarnations = {} if incarnation is None else {key: incarnation}
-        [written] = self._record({key: self._decision(verb, reason)}, incarnations).values()
-        return _judged(key, written, verb, incarnation)
+        written = await self._record({key: self._decision(verb, reason)}, incarnations)
+        return _judged(key, written[key], verb, incarnation)
 
-    def resolve(
+    async def resolve(
         self, accept: Iterable[Target], reject: Iterable[Target]
     ) -> dict[Target, Record | Exception]:
         """Decide many; return for each the commission as it is now, or its error."""
         accepts, rejects = dict.fromkeys(accept), dict.fromkeys(reject)
         targets = accepts | rejects
-        keys = self._keys(target.which for target in targets)
+        keys = await self._keys(target.which for target in targets)
         # A commission may be in one list by its key, and in the other by its serial.
         both = {keys[one.which] for one in accepts} & {keys[one.which] for one in rejects}
         accepted, rejected = self._decision("accept"), self._decision("reject")
         decisions = {keys[one.which]: accepted for one in accepts}
         decisions |= {keys[one.which]: rejected for one in rejects}
         incarnations = {keys[one.which]: one.incarnation for one in targets if one.incarnation}
-        written = self._record(
+        written = await self._record(
             {key: one for key, one in decisions.items() if key not in both}, incarnations
         )
         results: dict[Target, Record | Exception] = {}
@@ -89,7 +89,7 @@ class Decider:
                 results[target] = error
         return results
 
-    def decide_or_await(
+    async def decide_or_await(
         self,
         which: str | int,
         verb: Verb,
@@ -104,7 +104,7 @@ class Decider:
         wait: its request has been here.
         """
         try:
-            return self.decide(which, verb, reason, incarnation)
+            return await self.decide(which, verb, reason, incarnation)
         except UnknownKey as unknown:
             if incarnation is not None:
                 raise
@@ -114,12 +114,12 @@ class Decider:
                 key, self.service, new_incarnation(), decision, now=now, until=now + patience
             )
             with ledger_errors(key):
-                [written] = self.connections.ledger.cas([Write(record, 0, cell=decision)])
+                [written] = await self.connections.ledger.cas([Write(record, 0, cell=decision)])
             if written.done and written.entry is not None:
                 return written.entry.record
-            return self.decide(which, verb, reason)
+            return await self.decide(which, verb, reason)
 
-    def resolve_or_await(
+    async def resolve_or_await(
         self,
         accept: Iterable[str | int],
         reject: Iterable[str | int],
@@ -133,18 +133,11 @@ class Decider:
         """
         accepts = _targets("accept", accept, incarnations)
         rejects = _targets("reject", reject, incarnations)
-        results = self.resolve(accepts.values(), rejects.values())
-        for target in [one for one, what in results.items() if isinstance(what, UnknownKey)]:
-            verb: Verb = "accept" if target in accepts.values() else "reject"
-            try:
-                results[target] = self.decide_or_await(
-                    target.which, verb, patience=patience, incarnation=target.incarnation
-                )
-            except (AstakosClientException, CommissionError) as error:
-                results[target] = error
+        results = await self.resolve(accepts.values(), rejects.values())
+        await self.await_unknown(results, accepts.values(), patience=patience)
         return {which: results[target] for which, target in (accepts | rejects).items()}
 
-    def await_unknown(
+    async def await_unknown(
         self,
         results: dict[Target, Record | Exception],
         accepts: Collection[Target],
@@ -155,20 +148,20 @@ class Decider:
         for target in [one for one, what in results.items() if isinstance(what, UnknownKey)]:
             verb: Verb = "accept" if target in accepts else "reject"
             try:
-                results[target] = self.decide_or_await(
+                results[target] = await self.decide_or_await(
                     target.which, verb, patience=patience, incarnation=target.incarnation
                 )
             except (AstakosClientException, CommissionError) as error:
                 results[target] = error
 
-    def _keys(self, items: Iterable[str | int]) -> dict[str | int, str]:
+    async def _keys(self, items: Iterable[str | int]) -> dict[str | int, str]:
         """Return the ledger's key of each; one round trip finds those of all serials."""
         listed = list(items)
         serials = [which for which in listed if isinstance(which, int)]
         found: dict[int, str] = {}
         if serials:
             with ledger_errors(*map(bare_key, serials), reads=True):
-                found = self.connections.ledger.find(self.service, serials)
+                found = await self.connections.ledger.find(self.service, serials)
         return {
             which: which if isinstance(which, str) else found.get(which, bare_key(which))
             for which in listed
@@ -177,7 +170,7 @@ class Decider:
     def _decision(self, verb: Verb, reason: str = "") -> Decision:
         return Decision(verb, reason, self.connections.ledger.clock.now())
 
-    def _record(
+    async def _record(
         self, decisions: Mapping[str, Decision], incarnations: Mapping[str, str]
     ) -> dict[str, Written | Unavailable]:
         """Write decisions and send wake-ups; see `in_batches` for an outage.
@@ -185,24 +178,25 @@ class Decider:
         `incarnations`: `{key: the incarnation that its decision is for}`, where it is known.
         """
 
-        def record(items: Sequence[tuple[str, Decision]]) -> list[Written]:
-            return self._record_batch(dict(items), incarnations)
+        async def record(items: Sequence[tuple[str, Decision]]) -> list[Written]:
+            return await self._record_batch(dict(items), incarnations)
 
-        return dict(zip(decisions, in_batches(list(decisions.items()), record), strict=True))
+        written = await in_batches(list(decisions.items()), record)
+        return dict(zip(decisions, written, strict=True))
 
-    def _record_batch(
+    async def _record_batch(
         self, decisions: Mapping[str, Decision], incarnations: Mapping[str, str]
     ) -> list[Written]:
         """Write decisions and send wake-ups; a serial without a record gets a record of its own."""
         ledger = self.connections.ledger
         named = {key: incarnations[key] for key in decisions if key in incarnations}
-        written = ledger.decide(self.service, decisions, named)
+        written = await ledger.decide(self.service, decisions, named)
         new = [key for key in decisions if is_bare(key) and _is_nowhere(written[key])]
         if new:
-            made = ledger.cas([self._bare(key, decisions[key]) for key in new])
+            made = await ledger.cas([self._bare(key, decisions[key]) for key in new])
             written |= dict(zip(new, made, strict=True))
         if late := {key: decisions[key] for key in new if not written[key].done}:
-            written |= ledger.decide(self.service, late)  # another writer has just made them
+            written |= await ledger.decide(self.service, late)  # another writer has just made them
         for key, one in written.items():
             if one.wakeup and one.entry is not None:
                 task = _TASKS[decisions[key].verb]

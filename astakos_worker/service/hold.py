@@ -1,12 +1,8 @@
-"""Around the block of `Commissions.hold`: reserve before it, decide after it (F80)."""
+"""Around the block of `hold`: reserve before it, decide after it (F80)."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Protocol
-
-from astakos_worker.ledger.contract import Clock
 from astakos_worker.ledger.record import Verb
+from astakos_worker.ledger.request import Request
+from astakos_worker.service.calls import Calls, Followed
 from astakos_worker.service.errors import (
     CommissionError,
     CommissionFailed,
@@ -23,91 +19,84 @@ _PERSISTENCE = 5.0
 _PAUSE = 0.1
 
 
-class Held(Protocol):
-    """The handle of the commission that the block holds."""
+class Hold:
+    """One block: `enter` reserves, `leave` decides. Times in seconds."""
 
-    key: str
+    def __init__(self, request: Request, key: str | None, deadline: float, timeout: float) -> None:
+        self._request = request
+        self._key = key
+        self._deadline = deadline
+        self._timeout = timeout
+        self._given_up: BaseException | None = None
 
-    @property
-    def last(self) -> Outcome:
-        """The outcome that the handle heard last."""
-
-    def accept(self) -> object:
-        """Decide to accept."""
-
-    def reject(self, reason: str = "") -> object:
-        """Decide to reject."""
-
-    def outcome(self, timeout: float | None = None) -> Outcome:
-        """Wait until it is pending, or has ended."""
-
-
-@contextmanager
-def held(
-    commission: Held,
-    deadline: float,
-    timeout: float,
-    clock: Clock,
-) -> Iterator[None]:
-    """Wait for the serial, run the block, and record what its end decides."""
-    _check(commission.last)
-    key = commission.key
-    try:
-        outcome = commission.outcome(timeout)
-    except (AstakosClientException, CommissionFailed):
-        raise  # the commission has ended: there is nothing to reject
-    except BaseException as error:
-        rejected = _insist(commission, "reject", deadline, clock, reason=error)
-        if rejected and isinstance(error, OutcomeTimeout):
-            text = f"{error}: it was rejected, and nothing stays reserved"
-            raise OutcomeTimeout(key, text) from None
-        raise
-    _check(outcome)
-    try:
-        yield
-    except BaseException as error:
-        _insist(commission, "reject", deadline, clock, reason=error)
-        raise
-    _insist(commission, "accept", deadline, clock)
-
-
-def _insist(
-    commission: Held,
-    verb: Verb,
-    deadline: float,
-    clock: Clock,
-    *,
-    reason: BaseException | None = None,
-) -> bool:
-    """Record the decision; if the ledger does not answer, try for some seconds.
-
-    False: the decision is not recorded, and a note on the block's own exception says so.
-    """
-    key, end = commission.key, clock.now() + _PERSISTENCE
-    while True:
-        began = clock.now()
+    async def enter(self, calls: Calls) -> Followed:
+        """Issue the commission, and wait for its serial; raise if there is nothing to hold."""
         try:
-            if verb == "accept":
-                commission.accept()
-            else:
-                commission.reject(type(reason).__name__)
-        except (CommissionError, AstakosClientException) as error:
-            away = isinstance(error, Unavailable)
-            if away and clock.now() < end:
-                if clock.now() - began < _PAUSE:  # it failed at once: its connection was refused
-                    time.sleep(_PAUSE)
-                continue
-            note = f"{verb} of {key!r} is not recorded: {error}"
-            if away:
-                note += f"; its deadline is {deadline:g} s after its issue"
-            if reason is not None:
-                reason.add_note(note)
-            elif away:
-                raise Unavailable(key, note) from error
-            else:
-                raise
-            return False
-        return True
+            held = await calls.connections.finish(self._issue(calls))
+        except BaseException as error:
+            self._given_up = error
+            raise
+        _check(held.last)
+        try:
+            outcome = await held.outcome(calls, self._timeout)
+        except (AstakosClientException, CommissionFailed):
+            raise  # the commission has ended: there is nothing to reject
+        except BaseException as error:
+            rejected = await self._insist(calls, held, "reject", reason=error)
+            if rejected and isinstance(error, OutcomeTimeout):
+                text = f"{error}: it was rejected, and nothing stays reserved"
+                raise OutcomeTimeout(held.key, text) from None
+            raise
+        _check(outcome)
+        return held
+
+    async def leave(self, calls: Calls, held: Followed, error: BaseException | None) -> None:
+        """Accept, or reject if the block raised `error`."""
+        await self._insist(calls, held, "reject" if error else "accept", reason=error)
+
+    async def _issue(self, calls: Calls) -> Followed:
+        record = await calls.issue(self._request, self._key, deadline=self._deadline)
+        held = Followed(record)
+        if self._given_up is not None:  # the caller was cancelled meanwhile
+            await self._try(calls, held, "reject", reason=self._given_up)
+        return held
+
+    async def _insist(
+        self, calls: Calls, held: Followed, verb: Verb, *, reason: BaseException | None
+    ) -> bool:
+        """Record the decision, also if the caller is cancelled meanwhile; see `_try`."""
+        return await calls.connections.finish(self._try(calls, held, verb, reason=reason))
+
+    async def _try(
+        self, calls: Calls, held: Followed, verb: Verb, *, reason: BaseException | None
+    ) -> bool:
+        """Record the decision; if the ledger does not answer, try for some seconds.
+
+        False: the decision is not recorded, and a note on the block's own exception says so.
+        """
+        clock = calls.connections.ledger.clock
+        key, end = held.key, clock.now() + _PERSISTENCE
+        while True:
+            began = clock.now()
+            try:
+                await held.decide(calls, verb, type(reason).__name__ if reason else "")
+            except (CommissionError, AstakosClientException) as error:
+                away = isinstance(error, Unavailable)
+                if away and clock.now() < end:
+                    if clock.now() - began < _PAUSE:  # it failed at once: it was refused
+                        await calls.connections.sleep(_PAUSE)
+                    continue
+                note = f"{verb} of {key!r} is not recorded: {error}"
+                if away:
+                    note += f"; its deadline is {self._deadline:g} s after its issue"
+                if reason is not None:
+                    reason.add_note(note)
+                elif away:
+                    raise Unavailable(key, note) from error
+                else:
+                    raise
+                return False
+            return True
 
 
 def _check(outcome: Outcome) -> None:

@@ -1,9 +1,12 @@
 """For callers inside this package that hold a `Commissions`: the calls its users do not see.
 
-Used by the workers' by-name tasks, the command line and the demo.
+Used by the workers' by-name tasks, the command line and the demo. The calls of `Issuer` and
+`Decider` are coroutines that never suspend here: run them by `at_once`.
 """
 
+from astakos_worker.ledger.awaited import at_once
 from astakos_worker.ledger.record import Record
+from astakos_worker.service.calls import Calls
 from astakos_worker.service.commissions import Commissions
 from astakos_worker.service.connections import Connections
 from astakos_worker.service.deciding import Decider
@@ -18,12 +21,12 @@ def connections_of(commissions: Commissions) -> Connections:
 
 def issuer_of(commissions: Commissions) -> Issuer:
     """Return the `Issuer`, whose calls return records instead of handles."""
-    return commissions._issuer  # noqa: SLF001
+    return _calls(commissions).issuer
 
 
 def decider_of(commissions: Commissions) -> Decider:
     """Return the `Decider`, whose calls return records instead of handles."""
-    return commissions._decider  # noqa: SLF001
+    return _calls(commissions).decider
 
 
 def history(commissions: Commissions, which: str | int) -> tuple[Record, int]:
@@ -31,6 +34,11 @@ def history(commissions: Commissions, which: str | int) -> tuple[Record, int]:
 
     Raises `UnknownKey`, `NewerRecord`, `Unavailable`, `BadValue`.
     """
-    key = decider_of(commissions).key(which)
-    entry = read(connections_of(commissions), commissions.service, key)
+    calls = _calls(commissions)
+    key = at_once(calls.decider.key(which))
+    entry = at_once(read(calls.connections, commissions.service, key))
     return entry.record, entry.version
+
+
+def _calls(commissions: Commissions) -> Calls:
+    return commissions._calls  # noqa: SLF001

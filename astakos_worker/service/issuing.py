@@ -11,11 +11,11 @@ from typing import Unpack
 from astakos_worker.configuration import names
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.contract import FULL, Entry, Write, Written
-from astakos_worker.ledger.overtaken import retry_overtaken
+from astakos_worker.ledger.overtaken import retrying_overtaken
 from astakos_worker.ledger.record import Record
 from astakos_worker.ledger.request import Request
 from astakos_worker.service import drafts as rules
-from astakos_worker.service.connections import Connections
+from astakos_worker.service.connections import AwaitedConnections
 from astakos_worker.service.drafts import Checked, Draft
 from astakos_worker.service.errors import (
     CommissionError,
@@ -38,14 +38,14 @@ class Issuer:
 
     service: str
     settings: Settings
-    connections: Connections
+    connections: AwaitedConnections
 
-    def issue(self, request: Request, key: str | None, **options: Unpack[Handling]) -> Record:
+    async def issue(self, request: Request, key: str | None, **options: Unpack[Handling]) -> Record:
         """Return the record of a commission, which is in the ledger now; see `Commissions.issue`.
 
         Raises as `Commissions.issue`.
         """
-        return self.issue_one(self.draft(request, key, **options))
+        return await self.issue_one(self.draft(request, key, **options))
 
     def check(self, request: Request, key: str | None, **options: Unpack[Handling]) -> Checked:
         """Return the options of a new commission; `BadValue` for one that cannot be right."""
@@ -59,23 +59,23 @@ class Issuer:
         """Return a new commission with these options, as of now."""
         return checked.draft(self.service, request, self.connections.ledger.clock.now())
 
-    def issue_one(self, draft: Draft) -> Record:
+    async def issue_one(self, draft: Draft) -> Record:
         """Return the record of one draft; raise its error."""
-        [result] = self.issue_all([draft])
+        [result] = await self.issue_all([draft])
         if isinstance(result, Exception):
             raise result
         return result
 
-    def issue_all(self, drafts: Sequence[Draft]) -> list[Record | CommissionError]:
+    async def issue_all(self, drafts: Sequence[Draft]) -> list[Record | CommissionError]:
         """Return the record of each draft, or its error: an error of one concerns it alone.
 
         Raises `Unavailable` if the ledger does not answer the first batch.
         """
         items = [(draft.record.key, draft) for draft in drafts]
-        return in_batches(items, self._issue_batch, lambda draft: draft.token)
+        return await in_batches(items, self._issue_batch, lambda draft: draft.token)
 
-    def _issue_batch(self, items: list[tuple[str, Draft]]) -> list[Record | CommissionError]:
-        results = self._create(items)
+    async def _issue_batch(self, items: list[tuple[str, Draft]]) -> list[Record | CommissionError]:
+        results = await self._create(items)
         for (key, _), one in zip(items, results, strict=True):
             if isinstance(one, Written) and one.wakeup:
                 version = one.entry.version if one.entry else 0
@@ -85,7 +85,7 @@ class Issuer:
             for (_, draft), one in zip(items, results, strict=True)
         ]
 
-    def _create(self, items: list[tuple[str, Draft]]) -> list[Written | CommissionError]:
+    async def _create(self, items: list[tuple[str, Draft]]) -> list[Written | CommissionError]:
         """Write new records, or find those that are there to be the same commissions.
 
         One round trip if all keys are free, for any number of them; one more if a call may reuse
@@ -108,22 +108,24 @@ class Issuer:
             return None
 
         ledger = self.connections.ledger
-        writes = {n: write(n, entry) for n, entry in enumerate(self._entries(items))}
+        writes = {n: write(n, entry) for n, entry in enumerate(await self._entries(items))}
         first = {n: one for n, one in writes.items() if one is not None}
-        answers = dict(zip(first, ledger.cas(list(first.values())), strict=True)) if first else {}
-        for n, one in retry_overtaken(ledger, answers, write, tries=_TRIES).items():
+        made = await ledger.cas(list(first.values())) if first else []
+        answers = dict(zip(first, made, strict=True))
+        answers = await retrying_overtaken(ledger, answers, write, tries=_TRIES)
+        for n, one in answers.items():
             if n not in results and n not in found:
                 results[n] = _made(one, items[n][1])
-        results |= self._decide({n: (items[n][1], entry) for n, entry in found.items()})
+        results |= await self._decide({n: (items[n][1], entry) for n, entry in found.items()})
         return [results[n] for n in range(len(items))]
 
-    def _entries(self, items: Sequence[tuple[str, Draft]]) -> list[Entry | None]:
+    async def _entries(self, items: Sequence[tuple[str, Draft]]) -> list[Entry | None]:
         """Read the records of the keys that may be reused; None for all others."""
         keys = {key for key, draft in items if draft.reuse}
-        entries = self.connections.ledger.get(self.service, keys) if keys else {}
+        entries = await self.connections.ledger.get(self.service, keys) if keys else {}
         return [entries.get(key) if draft.reuse else None for key, draft in items]
 
-    def _decide(
+    async def _decide(
         self, found: Mapping[int, tuple[Draft, Entry]]
     ) -> dict[int, Written | CommissionError]:
         """Decide commissions that were there before, where a decision came with the issue."""
@@ -141,7 +143,7 @@ class Issuer:
             draft.record.key: entry.record.incarnation for draft, entry in found.values()
         }
         named = {key: incarnations[key] for key in decisions}
-        written = self.connections.ledger.decide(self.service, decisions, named)
+        written = await self.connections.ledger.decide(self.service, decisions, named)
         for n, (draft, _) in found.items():
             if draft.record.decision is not None:
                 results[n] = _decided(written[draft.record.key], draft.record)

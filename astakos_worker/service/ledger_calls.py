@@ -1,12 +1,13 @@
 """Calls of the ledger: its errors as a service knows them, and large calls in batches."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from astakos_worker.ledger.contract import Entry, FullError, Ledger, LedgerError
+from astakos_worker.ledger.awaited import AwaitedRecords
+from astakos_worker.ledger.contract import Entry, FullError, LedgerError
 from astakos_worker.ledger.record import shown
-from astakos_worker.service.connections import Connections
+from astakos_worker.service.connections import AwaitedConnections
 from astakos_worker.service.errors import (
     CommissionError,
     KeyReused,
@@ -39,9 +40,9 @@ def ledger_errors(*keys: str, reads: bool = False) -> Iterator[None]:
         raise _unavailable(keys[0], error, more, reads=reads) from error
 
 
-def in_batches(
+async def in_batches(
     items: Sequence[tuple[str, T]],
-    do: Callable[[list[tuple[str, T]]], Sequence[R]],
+    do: Callable[[list[tuple[str, T]]], Awaitable[Sequence[R]]],
     token: Callable[[T], str | None] = lambda _: None,
 ) -> list[R | Unavailable]:
     """Call `do` with `TOGETHER` items at a time; return its results, one for each item.
@@ -58,7 +59,7 @@ def in_batches(
         batch = list(items[start : start + TOGETHER])
         try:
             with ledger_errors(*(key for key, _ in batch)):
-                results += do(batch)
+                results += await do(batch)
         except Unavailable as error:
             rest = [*batch, *items[start + TOGETHER :]]
             tokens = [token(item) for _, item in rest]
@@ -79,15 +80,17 @@ def _unavailable(
     return Unavailable(key, f"{cause}; {which} {what}: call again", token)
 
 
-def read(connections: Connections, service: str, key: str, incarnation: str | None = None) -> Entry:
+async def read(
+    connections: AwaitedConnections, service: str, key: str, incarnation: str | None = None
+) -> Entry:
     """Return the record of a key, of this incarnation if one is given.
 
     Raises `UnknownKey`, `KeyReused`, `NewerRecord`, `Unavailable`.
     """
     with ledger_errors(key, reads=True):
-        entry = connections.ledger.get(service, [key]).get(key)
+        entry = (await connections.ledger.get(service, [key])).get(key)
         if entry is None:
-            raise missing(connections.ledger, service, key)
+            raise await missing(connections.ledger, service, key)
     if not is_of(entry, incarnation):
         raise reused(key, incarnation)
     return entry
@@ -104,12 +107,12 @@ def reused(key: str, incarnation: str | None) -> KeyReused:
     return KeyReused(key, text)
 
 
-def missing(ledger: Ledger, lane: str, key: str) -> CommissionError:
+async def missing(ledger: AwaitedRecords, lane: str, key: str) -> CommissionError:
     """Return why a key has no record that can be read: nobody issued it, or a newer version did.
 
     A record of a newer version is left alone (F78).
     """
-    if ledger.newer(lane, [key]):
+    if await ledger.newer(lane, [key]):
         return left_for_newer(key)
     return UnknownKey(key, f"service {lane!r} has no commission {shown(key)!r}")
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Self
 
 from astakos_worker.configuration import names
+from astakos_worker.ledger.awaited import at_once
 from astakos_worker.ledger.record import Record, Verb
 from astakos_worker.service.arguments import checked_which
 from astakos_worker.service.commissions import Commissions
@@ -74,7 +75,7 @@ def _issue(process: WorkerProcess, task_id: str, message: dict[str, Any]) -> dic
         service = served(process.settings, message.get("service"))
         commissions = process.commissions(service, promise)
         draft = _draft(commissions, {k: v for k, v in message.items() if k != "service"})
-        issuer_of(commissions).issue_one(draft)
+        at_once(issuer_of(commissions).issue_one(draft))
     key = draft.record.key
     done = process.carry(service, task_id, own=key, wake=promise.name)
     return carried(process, service, key, done)
@@ -92,7 +93,7 @@ def _issue_many(process: WorkerProcess, task_id: str, message: dict[str, Any]) -
             except BadValue as error:
                 drafts.append(failed(one.get("key") if isinstance(one, dict) else None, error))
         wanted = [one for one in drafts if isinstance(one, Draft)]
-        records = iter(issuer_of(commissions).issue_all(wanted))
+        records = iter(at_once(issuer_of(commissions).issue_all(wanted)))
         results = [
             _issued(commissions, one, next(records)) if isinstance(one, Draft) else one
             for one in drafts
@@ -151,13 +152,14 @@ def _decide(
         named, given = which(message), message.get("incarnation")
         meant = _meant(process, service, task_id, [named]) if given is None else {}
         try:
-            record = decider_of(commissions).decide_or_await(
+            decide = decider_of(commissions).decide_or_await(
                 named,
                 verb,
                 reason(message),
                 patience=process.settings.awaited,
                 incarnation=meant.get(named) if given is None else given,
             )
+            record = at_once(decide)
         except KeyReused:
             if given is not None:
                 raise
@@ -176,9 +178,10 @@ def _resolve(process: WorkerProcess, task_id: str, message: dict[str, Any]) -> d
         accept, reject = items(message, "accept"), items(message, "reject")
         meant = _meant(process, service, task_id, [*accept, *reject])
         commissions = process.commissions(service, promise)
-        results = decider_of(commissions).resolve_or_await(
+        resolve = decider_of(commissions).resolve_or_await(
             accept, reject, patience=process.settings.awaited, incarnations=meant
         )
+        results = at_once(resolve)
         new = {
             which: one.incarnation
             for which, one in results.items()

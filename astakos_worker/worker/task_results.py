@@ -3,8 +3,10 @@
 from typing import Any
 
 from astakos_worker.engine.carry.carrier import CarryResult
+from astakos_worker.ledger.awaited import at_once
 from astakos_worker.ledger.record import Record, shown
 from astakos_worker.service.commissions import Commissions
+from astakos_worker.service.connections import awaiting
 from astakos_worker.service.errors import CommissionError, NewerRecord, UnknownKey
 from astakos_worker.service.inside import connections_of
 from astakos_worker.service.ledger_calls import read
@@ -58,7 +60,8 @@ def _own(record: Record) -> dict[str, Any]:
 def _recorded(commissions: Commissions, key: str) -> dict[str, Any]:
     """Return the state of a commission that this task did not work on, as the ledger has it."""
     try:
-        record = read(connections_of(commissions), commissions.service, key).record
+        where = awaiting(connections_of(commissions))
+        record = at_once(read(where, commissions.service, key)).record
     except UnknownKey:
         return {"key": shown(key), "state": "purged"}
     except NewerRecord:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from astakos_worker.ledger.awaited import at_once
 from astakos_worker.ledger.record import bare_key
 from astakos_worker.ledger.request import Request, Tag, fingerprint
 from astakos_worker.service.arguments import one
@@ -116,7 +117,8 @@ def _three_decided_later(stage: Stage) -> None:
 def _decide_by_name(stage: Stage) -> None:
     with suppress(*_ENDINGS):
         decider = decider_of(stage.commissions)
-        stage.again(lambda: decider.decide_or_await(KEY, "accept", patience=SETTINGS.awaited))
+        patience = SETTINGS.awaited
+        stage.again(lambda: at_once(decider.decide_or_await(KEY, "accept", patience=patience)))
         stage.oracle.decided(KEY, "accept")
 
 

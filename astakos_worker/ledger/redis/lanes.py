@@ -7,6 +7,7 @@ import json
 import secrets
 from typing import Any
 
+from astakos_worker.ledger.awaited import blocking
 from astakos_worker.ledger.contract import Entry, Lane, LedgerError
 from astakos_worker.ledger.redis.capacity import used_share
 from astakos_worker.ledger.redis.scripts import Call, Scripts, ms
@@ -143,9 +144,10 @@ class RedisLanes(Scripts):
 
     # --- Watching -----------------------------------------------------------------------------
 
-    def watch(self, lane: str, key: str, seconds: float) -> Entry | None:
+    @blocking
+    async def watch(self, lane: str, key: str, seconds: float) -> Entry | None:
         """Publish the changes of a record for `seconds`; return the record as it is now."""
-        [row] = self._run([("watch", self._lane_prefix(lane), [key, ms(seconds)])])
+        [row] = await self._running([("watch", self._lane_prefix(lane), [key, ms(seconds)])])
         return self._entry(row) if row[0] else None
 
     def channel(self, lane: str) -> str:

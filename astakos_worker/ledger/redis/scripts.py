@@ -2,18 +2,21 @@
 
 A script may be sent twice, because an answer was lost or the server was replaced. That is safe
 because of versions and incarnations: see `repeated` in `cas.lua`.
+
+The server is a client of redis-py, or one of `redis.asyncio`: see `awaited.py`.
 """
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn, TypeVar
 
 import redis
+import redis.asyncio
 
 from astakos_worker.configuration.event_log import EventLog
+from astakos_worker.ledger.awaited import answered, at_once
 from astakos_worker.ledger.contract import FULL, Entry, FullError, LedgerError, UnavailableError
 from astakos_worker.ledger.events import NotNow
 from astakos_worker.ledger.marks import load_mark, up_to_date
@@ -55,13 +58,15 @@ _COMPARE = 1.0
 #: If others' time is ahead by more milliseconds, this process was halted: no clock has stepped.
 _AHEAD = 2000
 
+T = TypeVar("T")
+
 Call = tuple[str, str, list[Any]]  # script, prefix of the lane's keys, arguments
 
 
 class Scripts:
     """The scripts of one namespace's ledger, and the server that they run on."""
 
-    def __init__(self, server: "redis.Redis", namespace: str) -> None:
+    def __init__(self, server: "redis.Redis | redis.asyncio.Redis", namespace: str) -> None:
         self.clock = StoreClock(self._time)
         self._server = server
         self._prefix = f"astakos:{namespace}:"
@@ -81,14 +86,29 @@ class Scripts:
         if writes > self._known_writes.get(lane, 0):
             self._known_writes[lane] = writes
 
+    async def prepare(self) -> None:
+        """Load the scripts and learn the time, where that has not been done.
+
+        An event loop does this before its first call: later nobody may wait for the time.
+        """
+        if not self._shas:
+            await self._load()
+        if self.clock.bounds() is None:
+            asked = self.clock.monotonic()
+            self.clock.saw(await self._asked_time(), asked)
+
     def _time(self) -> int:
         """Return the ledger's time in milliseconds."""
+        if isinstance(self._server, redis.asyncio.Redis):
+            raise UnavailableError("an event loop learns the time by `prepare`")
+        return at_once(self._asked_time())
 
+    async def _asked_time(self) -> int:
         def ask(pipe: Any) -> None:
             pipe.time()
             pipe.get(f"{self._prefix}clock")
 
-        (seconds, micros), clock = self._pipe(ask)
+        (seconds, micros), clock = await self._asking(ask)
         offset = int(str(clock).partition(" ")[2]) if clock else 0
         return int(seconds) * 1000 + int(micros) // 1000 + offset
 
@@ -111,6 +131,12 @@ class Scripts:
     def _run(
         self, calls: Sequence[Call], *, expected: tuple[type[Exception], ...] = ()
     ) -> list[Any]:
+        """Do what `_running` does, over a blocking connection."""
+        return at_once(self._running(calls, expected=expected))
+
+    async def _running(
+        self, calls: Sequence[Call], *, expected: tuple[type[Exception], ...] = ()
+    ) -> list[Any]:
         """Run scripts in one round trip; load them first where the server does not know them.
 
         Raises the first error among the replies, except those of an expected kind.
@@ -122,28 +148,28 @@ class Scripts:
         compares = time.monotonic() >= self._compare_at
         together: list[Call] = [("agree", "", []), *calls] if compares else list(calls)
         if not self._shas:
-            self._load()
+            await self._load()
         asked = self.clock.monotonic()
-        replies = self._evaluate(together, looks)
+        replies = await self._evaluate(together, looks)
         if any(isinstance(reply, redis.exceptions.NoScriptError) for reply in replies):
-            self._load()  # the server was replaced; repeating is safe, see above
+            await self._load()  # the server was replaced; repeating is safe, see above
             asked = self.clock.monotonic()
-            replies = self._evaluate(together, looks)
+            replies = await self._evaluate(together, looks)
         if looks and isinstance(memory := replies.pop(), dict):
             self._capacity.saw(memory)
         if compares:
             self._compare_at = time.monotonic() + _COMPARE
-            self._compare(replies.pop(0), asked)
+            await self._compare(replies.pop(0), asked)
         for reply in replies:
             if isinstance(reply, Exception) and not isinstance(reply, expected):
                 _translate(reply)
         return replies
 
-    def _evaluate(self, calls: Sequence[Call], looks: bool) -> list[Any]:
+    async def _evaluate(self, calls: Sequence[Call], looks: bool) -> list[Any]:
         """Return each reply or error; and last, if wanted, the server's figures of its memory."""
         last = (*(self.clock.bounds() or ("", "")), self.clock.epoch)
         if len(calls) == 1 and not looks:  # a pipeline of one costs a tenth more
-            return [self._call(partial(self._alone, *calls[0], last))]
+            return [await self._alone(*calls[0], last)]
 
         def ask(pipe: Any) -> None:
             for name, prefix, args in calls:
@@ -151,21 +177,24 @@ class Scripts:
             if looks:
                 pipe.info("memory")
 
-        return self._pipe(ask, raise_on_error=False)
+        return await self._asking(ask, raise_on_error=False)
 
-    def _alone(self, name: str, prefix: str, args: list[Any], last: tuple[Any, ...]) -> Any:
+    async def _alone(self, name: str, prefix: str, args: list[Any], last: tuple[Any, ...]) -> Any:
+        sha = self._shas[name]
         try:
-            return self._server.evalsha(self._shas[name], 2, prefix, self._prefix, *args, *last)
+            return await answered(self._server.evalsha(sha, 2, prefix, self._prefix, *args, *last))
         except redis.ResponseError as error:
             return error
+        except redis.RedisError as error:
+            _translate(error)
 
-    def _load(self) -> None:
+    async def _load(self) -> None:
         def ask(pipe: Any) -> None:
             for text in self._texts.values():
                 pipe.script_load(text)
 
-        self._shas = dict(zip(self._texts, self._pipe(ask), strict=True))
-        [reply] = self._evaluate([("identify", "", [secrets.token_hex(8)])], looks=False)
+        self._shas = dict(zip(self._texts, await self._asking(ask), strict=True))
+        [reply] = await self._evaluate([("identify", "", [secrets.token_hex(8)])], looks=False)
         if isinstance(reply, Exception):
             _translate(reply)
         if not self._known_id:
@@ -173,7 +202,7 @@ class Scripts:
 
     # --- The server's clock -------------------------------------------------------------------
 
-    def _compare(self, reply: Any, asked: float) -> None:
+    async def _compare(self, reply: Any, asked: float) -> None:
         """Compare the server's clock with ours; correct a step of it (F89)."""
         if isinstance(reply, Exception):
             return  # a server that refuses this refuses the calls beside it too
@@ -193,15 +222,15 @@ class Scripts:
             if not step:
                 self.clock.saw(server, asked)
         if step:
-            self._take_back(step, epoch)
+            await self._take_back(step, epoch)
 
-    def _take_back(self, step: int, epoch: str) -> None:
+    async def _take_back(self, step: int, epoch: str) -> None:
         text = (
             f"the clock of the ledger's server was set by {step / 1000:+.1f} s: the ledger goes on "
             "by the time before; see that the server's clock is right"
         )
         asked = self.clock.monotonic()
-        [reply] = self._evaluate([("step", "", [step, epoch, text])], looks=False)
+        [reply] = await self._evaluate([("step", "", [step, epoch, text])], looks=False)
         if isinstance(reply, Exception):
             _translate(reply)
         server, now_epoch, done = int(reply[0]), str(reply[1]), reply[2]
@@ -214,10 +243,23 @@ class Scripts:
     # --- Inside -------------------------------------------------------------------------------
 
     def _pipe(self, ask: Callable[[Any], None], *, raise_on_error: bool = True) -> list[Any]:
-        pipe = self._server.pipeline(transaction=False)
+        """Do what `_asking` does, over a blocking connection."""
+        return at_once(self._asking(ask, raise_on_error=raise_on_error))
+
+    async def _asking(
+        self, ask: Callable[[Any], None], *, raise_on_error: bool = True
+    ) -> list[Any]:
+        """Send in one round trip what `ask` puts into a pipeline; return the replies."""
+        pipe: Any = self._server.pipeline(transaction=False)
         ask(pipe)
-        replies: list[Any] = self._call(lambda: pipe.execute(raise_on_error=raise_on_error))
+        replies: list[Any] = await self._reply(lambda: pipe.execute(raise_on_error=raise_on_error))
         return replies
+
+    async def _reply(self, do: Callable[[], Awaitable[T] | T]) -> T:
+        try:
+            return await answered(do())
+        except redis.RedisError as error:
+            _translate(error)
 
     @staticmethod
     def _call(do: Callable[[], Any]) -> Any:
@@ -245,7 +287,7 @@ def _read_row(row: Sequence[Any]) -> Entry:
         raise UnreadableError(f"the record's mark or decision: {error}") from error
 
 
-def _translate(error: Exception) -> Any:
+def _translate(error: Exception) -> NoReturn:
     if isinstance(error, redis.exceptions.OutOfMemoryError):
         raise FullError(FULL) from error
     away = redis.ConnectionError | redis.TimeoutError | redis.exceptions.ReadOnlyError

@@ -10,8 +10,10 @@ from itertools import groupby
 from typing import Any, Final
 
 import redis
+import redis.asyncio
 
 from astakos_worker.configuration.event_log import EventLog
+from astakos_worker.ledger.awaited import blocking
 from astakos_worker.ledger.contract import (
     Asked,
     Claim,
@@ -53,7 +55,7 @@ class RedisLedger(RedisLanes, RedisSightings):
 
     def __init__(
         self,
-        server: "redis.Redis",
+        server: "redis.Redis | redis.asyncio.Redis",
         namespace: str,
         *,
         wakeups: WakeupPolicy | None = None,
@@ -67,11 +69,12 @@ class RedisLedger(RedisLanes, RedisSightings):
 
     # --- Writing, claiming, deciding, beating ----------------------------------------------------
 
-    def cas(self, writes: Sequence[Write]) -> list[Written]:
+    @blocking
+    async def cas(self, writes: Sequence[Write]) -> list[Written]:
         """Do each write if its version is still the record's; answer each. One round trip."""
         together = _together(writes)
         calls = [self._cas_call(some) for some in together]
-        replies = self._run(calls, expected=(redis.exceptions.OutOfMemoryError,))
+        replies = await self._running(calls, expected=(redis.exceptions.OutOfMemoryError,))
         return self._answers(together, replies)
 
     def claim(self, asked: Asked, writes: Sequence[Write] = ()) -> tuple[Claim, list[Written]]:
@@ -160,7 +163,8 @@ class RedisLedger(RedisLanes, RedisSightings):
         [(_, wakeup)] = self._run([("sign_off", self._lane_prefix(lane), args)])
         return bool(wakeup)
 
-    def decide(
+    @blocking
+    async def decide(
         self,
         lane: str,
         decisions: Mapping[str, Decision],
@@ -185,8 +189,9 @@ class RedisLedger(RedisLanes, RedisSightings):
             )
             for key, decision in decisions.items()
         ]
+        replies = await self._running(calls)
         answers = {}
-        for key, (now, wakeup, why, writes, *row) in zip(decisions, self._run(calls), strict=True):
+        for key, (now, wakeup, why, writes, *row) in zip(decisions, replies, strict=True):
             self.clock.saw(now)
             self.remember_writes(lane, writes)
             entry = self._entry(row) if row[0] else None
@@ -222,8 +227,12 @@ class RedisLedger(RedisLanes, RedisSightings):
 
     # --- Reading ------------------------------------------------------------------------------
 
-    def get(self, lane: str, keys: Iterable[str]) -> dict[str, Entry]:
+    @blocking
+    async def get(self, lane: str, keys: Iterable[str]) -> dict[str, Entry]:
         """Return the records of these keys; those that cannot be read are left out."""
+        return await self._found(lane, keys)
+
+    async def _found(self, lane: str, keys: Iterable[str]) -> dict[str, Entry]:
         wanted = list(keys)
         prefix = self._lane_prefix(lane)
 
@@ -232,14 +241,15 @@ class RedisLedger(RedisLanes, RedisSightings):
                 pipe.hmget(f"{prefix}r:{key}", "ver", "body", "fence", "cell", "mark", "lease")
 
         found = {}
-        for key, row in zip(wanted, self._pipe(ask, raise_on_error=False), strict=True):
+        for key, row in zip(wanted, await self._asking(ask, raise_on_error=False), strict=True):
             if isinstance(row, redis.exceptions.ResponseError):  # it is no record: see `newer`
                 continue
             if row[0] and (entry := self._entry(row)) is not None:
                 found[key] = entry
         return found
 
-    def newer(self, lane: str, keys: Iterable[str]) -> set[str]:
+    @blocking
+    async def newer(self, lane: str, keys: Iterable[str]) -> set[str]:
         """Return the keys whose records are there and cannot be read by this version."""
         wanted = list(keys)
         if not wanted:
@@ -250,16 +260,18 @@ class RedisLedger(RedisLanes, RedisSightings):
             for key in wanted:
                 pipe.exists(f"{prefix}r:{key}")
 
-        there = {key for key, is_there in zip(wanted, self._pipe(ask), strict=True) if is_there}
-        return there - self.get(lane, there).keys()
+        replies = await self._asking(ask)
+        there = {key for key, is_there in zip(wanted, replies, strict=True) if is_there}
+        return there - (await self._found(lane, there)).keys()
 
-    def find(self, lane: str, serials: Iterable[int]) -> dict[int, str]:
+    @blocking
+    async def find(self, lane: str, serials: Iterable[int]) -> dict[int, str]:
         """Return the keys whose records have these serials, as their own or as twins."""
         wanted = list(serials)
         if not wanted:
             return {}
         prefix = self._lane_prefix(lane)
-        keys = self._call(lambda: self._server.mget([f"{prefix}s:{n}" for n in wanted]))
+        keys: Any = await self._reply(lambda: self._server.mget([f"{prefix}s:{n}" for n in wanted]))
         return {n: key for n, key in zip(wanted, keys, strict=True) if key}
 
     def held(self, lane: str, above: int = 0, limit: int = 500) -> list[tuple[int, str]]:
@@ -283,11 +295,14 @@ class RedisLedger(RedisLanes, RedisSightings):
         rows = self._call(lambda: self._server.zrangebyscore(name, "-inf", now, skip, limit))
         return list(rows)
 
-    def dead(self, lane: str, limit: int = 500) -> list[str]:
+    @blocking
+    async def dead(self, lane: str, limit: int = 500) -> list[str]:
         """Return the keys of dead records; those that are purged first come first."""
         name = f"{self._lane_prefix(lane)}dead"
         now = ms(self.clock.now())
-        rows = self._call(lambda: self._server.zrangebyscore(name, f"({now}", "+inf", 0, limit))
+        rows: Any = await self._reply(
+            lambda: self._server.zrangebyscore(name, f"({now}", "+inf", 0, limit)
+        )
         return list(rows)
 
     # --- Inside -------------------------------------------------------------------------------

@@ -7,14 +7,16 @@ its key wait for a person.
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from astakos_worker.configuration.settings import Settings
+from astakos_worker.ledger.awaited import at_once
 from astakos_worker.ledger.record import Record, shown
 from astakos_worker.service.changing import extend
-from astakos_worker.service.connections import Connections
+from astakos_worker.service.connections import Connections, awaiting
 from astakos_worker.service.deciding import Decider
 from astakos_worker.service.drafts import Draft
 from astakos_worker.service.errors import (
@@ -84,8 +86,8 @@ class _Delivery:
         self._service = service
         self._settings = settings
         self._connections = connections
-        self._issuer = Issuer(service, settings, connections)
-        self._decider = Decider(service, connections)
+        self._issuer = Issuer(service, settings, awaiting(connections))
+        self._decider = Decider(service, awaiting(connections))
         self._out = out
         self._blocked: set[str] = set()  # keys with a row that is not in the ledger
 
@@ -140,7 +142,7 @@ class _Delivery:
     # --- Issuing ------------------------------------------------------------------------------
 
     def _issue(self, issues: Sequence[Issue]) -> None:
-        became = self._issuer.issue_all([one.draft for one in issues])
+        became = at_once(self._issuer.issue_all([one.draft for one in issues]))
         for issue, result in zip(issues, became, strict=True):
             rows = [issue.row, *([issue.accept] if issue.accept else [])]
             if isinstance(result, Record):
@@ -159,11 +161,12 @@ class _Delivery:
         """Record decisions; those that say nothing but their verb in one round trip."""
         patience = self._settings.awaited
         plain = [(row, one) for row, one in decisions if one.plain]
-        became = self._decider.resolve_or_await(
+        resolve = self._decider.resolve_or_await(
             [one.which for _, one in plain if one.kind == "accept"],
             [one.which for _, one in plain if one.kind == "reject"],
             patience=patience,
         )
+        became = at_once(resolve)
         for row, one in plain:
             self._judge(row, became[one.which])
         for row, one in decisions:
@@ -175,13 +178,13 @@ class _Delivery:
         for row, one in extensions:
             self._try(row, partial(self._extend_one, one, one.deadline - row.age))
 
-    def _extend_one(self, one: OutboxDecision, seconds: float) -> Record:
-        key = self._decider.key(one.which)
-        return extend(self._connections, self._service, key, seconds, one.incarnation).record
+    async def _extend_one(self, one: OutboxDecision, seconds: float) -> Record:
+        key, where = await self._decider.key(one.which), awaiting(self._connections)
+        return (await extend(where, self._service, key, seconds, one.incarnation)).record
 
-    def _try(self, row: Row, call: Callable[[], Record]) -> None:
+    def _try(self, row: Row, call: Callable[[], Coroutine[Any, Any, Record]]) -> None:
         try:
-            self._judge(row, call())
+            self._judge(row, at_once(call()))
         except (AstakosClientException, CommissionError) as error:
             self._judge(row, error)
 

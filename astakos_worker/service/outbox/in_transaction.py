@@ -1,33 +1,29 @@
 """The calls of `Commissions` that write, as rows in the caller's own transaction."""
 
-from collections.abc import Iterable, Mapping
-from typing import Literal, Unpack
+from collections.abc import Iterable
+from typing import Literal
 
 from astakos_worker.configuration.settings import Settings
+from astakos_worker.ledger.record import Verb
 from astakos_worker.ledger.request import Request
 from astakos_worker.service import arguments, drafts, new_commission
 from astakos_worker.service.connections import Connections
 from astakos_worker.service.new_commission import NewCommission
-from astakos_worker.service.options import (
-    Handling,
-    Options,
-    handling,
-    text_and_force,
-    with_options,
-)
+from astakos_worker.service.options import Handling, Options, handling
 from astakos_worker.service.outbox import moments, rows
 from astakos_worker.service.outbox.rows import NewRow
 from astakos_worker.service.outbox.sender import sender
 from astakos_worker.service.outbox.writers import Writer, write, writer_of
+from astakos_worker.service.signatures import Decides, Issues
 from astakosclient.errors import BadValue
 
 
-class InTransaction:
+class InTransaction(Issues[str], Decides[None]):
     """Writes calls into the caller's transaction; see `Commissions.in_transaction`.
 
-    Each call is one INSERT. A wrong argument raises `BadValue` at once, and nothing is written; an
-    error of the database is the driver's own. Whatever the ledger would say (`KeyConflict`, ...)
-    is not known yet: `astakos-worker outbox list` shows it.
+    Each call is one INSERT; those that issue return the key. A wrong argument raises `BadValue` at
+    once, and nothing is written; an error of the database is the driver's own. Whatever the ledger
+    would say (`KeyConflict`, ...) is not known yet: `astakos-worker outbox list` shows it.
     """
 
     def __init__(
@@ -37,46 +33,6 @@ class InTransaction:
         self._settings = settings
         self._connections = connections
         self._writer = writer
-
-    @with_options
-    def issue(
-        self,
-        *,
-        user: str,
-        project: str,
-        provisions: Mapping[str, int],
-        key: str | None = None,
-        **options: Unpack[Options],
-    ) -> str:
-        """Issue a commission with the transaction; return its key. See `Commissions.issue`."""
-        request = arguments.one(user, project, provisions, **text_and_force(options))
-        return self._issue(request, key, options)
-
-    @with_options
-    def issue_generic(
-        self,
-        *,
-        user_provisions: Mapping[tuple[str, str, str], int] | None = None,
-        project_provisions: Mapping[tuple[str, str], int] | None = None,
-        key: str | None = None,
-        **options: Unpack[Options],
-    ) -> str:
-        """Issue provisions exactly as given; return the key. See `Commissions.issue_generic`."""
-        request = arguments.generic(user_provisions, project_provisions, **text_and_force(options))
-        return self._issue(request, key, options)
-
-    @with_options
-    def reassign(
-        self,
-        *,
-        user: str,
-        provisions: Mapping[tuple[str, str, str], int],
-        key: str | None = None,
-        **options: Unpack[Options],
-    ) -> str:
-        """Move resources to another project; return the key. See `Commissions.reassign`."""
-        request = arguments.reassignment(user, provisions, **text_and_force(options))
-        return self._issue(request, key, options)
 
     def issue_many(self, commissions: Iterable[NewCommission]) -> list[str]:
         """Issue many commissions by one statement; return their keys, in order.
@@ -93,15 +49,6 @@ class InTransaction:
         self._write(written)
         return [row.key for row in written]
 
-    def accept(self, which: str | int, *, incarnation: str | None = None) -> None:
-        """Decide to accept; see `Commissions.accept`."""
-        self._write([self._decision("accept", which, incarnation)])
-
-    def reject(self, which: str | int, *, reason: str = "", incarnation: str | None = None) -> None:
-        """Decide to reject; see `Commissions.reject`."""
-        reason = arguments.checked_reason(reason)
-        self._write([self._decision("reject", which, incarnation, reason=reason)])
-
     def resolve(self, accept: Iterable[str | int] = (), reject: Iterable[str | int] = ()) -> None:
         """Decide many by one statement; see `Commissions.resolve`.
 
@@ -110,14 +57,14 @@ class InTransaction:
         accepted, rejected = _listed("accept", accept), _listed("reject", reject)
         if both := accepted.keys() & rejected.keys():
             raise BadValue(f"accept and reject both name {sorted(both, key=str)!r:.200}")
-        accepts = [self._decision("accept", which) for which in accepted]
-        rejects = [self._decision("reject", which) for which in rejected]
+        accepts = [self._row_of("accept", which) for which in accepted]
+        rejects = [self._row_of("reject", which) for which in rejected]
         self._write([*accepts, *rejects])
 
     def extend(self, which: str | int, deadline: float, *, incarnation: str | None = None) -> None:
         """Set a deadline `deadline` seconds from now, by the database's clock."""
         seconds = arguments.checked_seconds("deadline", deadline)
-        self._write([self._decision("extend", which, incarnation, deadline=seconds)])
+        self._write([self._row_of("extend", which, incarnation, deadline=seconds)])
 
     # --- Inside -------------------------------------------------------------------------------
 
@@ -131,7 +78,11 @@ class InTransaction:
         checked = drafts.check(self._service, self._settings, request, key, **options)
         return rows.issue(self._service, request, checked)
 
-    def _decision(
+    def _decide(self, which: str | int, verb: Verb, reason: str, incarnation: str | None) -> None:
+        reason = arguments.checked_reason(reason)
+        self._write([self._row_of(verb, which, incarnation, reason=reason)])
+
+    def _row_of(
         self,
         kind: Literal["accept", "reject", "extend"],
         which: str | int,

@@ -3,6 +3,7 @@
 import pytest
 
 from astakos_worker import Commissions, DecisionConflict, Unavailable
+from astakos_worker.ledger.awaited import at_once
 from astakos_worker.service.inside import decider_of
 from astakos_worker.service.lookups import Lookups
 from astakosclient.errors import BadValue
@@ -129,7 +130,7 @@ def test_a_message_of_a_refused_argument_says_what_is_wrong_and_no_more(commissi
 
 def test_accept_at_once_over_an_awaited_reject_is_a_conflict_each_time(commissions):
     """The reject came by name, before the request: it stands, and each call is told so."""
-    decider_of(commissions).decide_or_await("k", "reject", patience=60)
+    at_once(decider_of(commissions).decide_or_await("k", "reject", patience=60))
     for _ in range(3):
         with pytest.raises(DecisionConflict, match="'k' has been decided: reject"):
             commissions.issue(**VM, key="k", accept=True)

@@ -14,6 +14,7 @@ from astakos_worker import (
     UnknownKey,
 )
 from astakos_worker.ledger import events
+from astakos_worker.ledger.awaited import at_once
 from astakos_worker.ledger.contract import Write
 from astakos_worker.ledger.states import transition
 from astakos_worker.service.arguments import one
@@ -215,7 +216,7 @@ def test_what_never_left_is_issued(commissions):
 
 def test_a_decision_whose_request_never_came_is_kept_once_more(commissions):
     """F77: dead with that reason; sent again it waits as long once more."""
-    decider_of(commissions).decide_or_await("k", "accept", patience=3600)
+    at_once(decider_of(commissions).decide_or_await("k", "accept", patience=3600))
     awaited = Settings.model_fields["awaited"].default
     commissions.advance(awaited + 60)
     [letter] = commissions.dead.list()
@@ -223,7 +224,7 @@ def test_a_decision_whose_request_never_came_is_kept_once_more(commissions):
     assert commissions.dead.choices("k")["resend"].startswith("keeps its accept for 3600 s more")
     commissions.dead.resend("k")
     commissions.advance(awaited / 2)
-    issuer_of(commissions).issue(one("ada", "lab", {VM: 1}), "k")
+    at_once(issuer_of(commissions).issue(one("ada", "lab", {VM: 1}), "k"))
     assert commissions.get("k").state == "accepted"
 
 

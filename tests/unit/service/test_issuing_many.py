@@ -2,6 +2,7 @@
 
 import pytest
 
+from astakos_worker.ledger.awaited import at_once
 from astakos_worker.ledger.contract import UnavailableError, Written
 from astakos_worker.service.commissions import Commission
 from astakos_worker.service.errors import (
@@ -166,7 +167,7 @@ def test_keys_that_have_ended_are_used_again_where_that_is_asked(commissions, wo
 
 def test_decisions_that_were_awaited_find_theirs(commissions):
     """F77."""
-    decider_of(commissions).decide_or_await("k1", "accept", patience=3600)
+    at_once(decider_of(commissions).decide_or_await("k1", "accept", patience=3600))
     became = commissions.issue_many(many(3))
     assert [one.last.decision for one in became] == [None, "accept", None]
 

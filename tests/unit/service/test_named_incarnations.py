@@ -3,6 +3,7 @@
 import pytest
 
 from astakos_worker import Commissions
+from astakos_worker.ledger.awaited import at_once
 from astakos_worker.service.errors import KeyReused, UnknownKey
 from astakos_worker.service.inside import decider_of, history
 from astakosclient.errors import BadValue
@@ -44,8 +45,10 @@ LATE = {
     "reject after a commit": lambda commissions, first: commissions.on_commit(
         lambda call: call()
     ).reject("k", incarnation=first.incarnation),
-    "accept by name": lambda commissions, first: decider_of(commissions).decide_or_await(
-        "k", "accept", patience=60, incarnation=first.incarnation
+    "accept by name": lambda commissions, first: at_once(
+        decider_of(commissions).decide_or_await(
+            "k", "accept", patience=60, incarnation=first.incarnation
+        )
     ),
 }
 
@@ -78,8 +81,9 @@ def test_many_are_decided_by_their_handles(commissions, worker, first, second):
 
 def test_a_decision_that_names_a_purged_commission_is_not_awaited(commissions, ledger):
     """Its request has been here: it will not come."""
+    decider = decider_of(commissions)
     with pytest.raises(UnknownKey):
-        decider_of(commissions).decide_or_await("k", "accept", patience=60, incarnation="0123abcd")
+        at_once(decider.decide_or_await("k", "accept", patience=60, incarnation="0123abcd"))
     assert ledger.lane(LANE).open == 0
 
 
