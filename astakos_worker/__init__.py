@@ -2,6 +2,7 @@
 
 # What a service's code needs; workers and operators have `astakos_worker.app` and the command.
 from astakos_worker.configuration.settings import Settings
+from astakos_worker.service.async_commissions import AsyncCommission, AsyncCommissions
 from astakos_worker.service.commissions import Commission, Commissions
 from astakos_worker.service.errors import (
     CommissionError,
@@ -23,6 +24,8 @@ from astakos_worker.service.outcome import Outcome
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncCommission",
+    "AsyncCommissions",
     "Commission",
     "CommissionError",
     "CommissionFailed",

@@ -12,18 +12,23 @@ TLS verifies the server's certificate and name. `ssl_ca_certs=/path` names the a
 options of redis-py and Celery that begin with `ssl_` are understood too.
 """
 
+import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
+from astakos_worker.configuration import failover_asyncio
 from astakos_worker.configuration.failover import (
     Pool,
     SentinelConnection,
@@ -202,12 +207,81 @@ def connect(url: str, *, patience: float, connections: int = 64) -> "redis.Redis
     Sentinels there are as many connections as threads.
     """
     server = read_url(url)
-    options: dict[str, Any] = {
-        "socket_timeout": patience,
-        "socket_connect_timeout": patience,
+    options = {
+        **_options_of_calls(server, patience),
         "retry": Retry(ExponentialBackoff(cap=0.1, base=0.02), 2, (redis.ConnectionError,)),
     }
-    more: dict[str, Any] = {
+    where = _place(server)
+    if server.path:
+        where["connection_class"] = SocketConnection
+    elif server.master:
+        where["connection_class"] = SentinelTlsConnection if server.tls else SentinelConnection
+    else:
+        where["connection_class"] = TlsConnection if server.tls else TcpConnection
+    where |= server.tls or {}
+    if not server.master:
+        options |= {"timeout": patience, "max_connections": connections}
+        pool = Pool(**where, **options)  # type: ignore[no-untyped-call]  # redis-py
+        return redis.Redis.from_pool(pool)
+    # The first Sentinel that answers is asked first from then on: an absent one costs time once.
+    of_sentinels = _options_of_sentinels(server, options)
+    sentinel: Any = Sentinel(list(server.hosts), sentinel_kwargs=of_sentinels)  # type: ignore[no-untyped-call]  # redis-py has no types here
+    master: redis.Redis = sentinel.master_for(server.master, **where, **options)
+    return master
+
+
+async def connect_asyncio(
+    url: str, *, patience: float, connections: int = 64
+) -> "redis.asyncio.Redis":
+    """Return a client for the running event loop, as `connect` does; nothing is opened yet."""
+    server = read_url(url)
+    options = {
+        **_options_of_calls(server, patience),
+        "retry": AsyncRetry(ExponentialBackoff(cap=0.1, base=0.02), 2, (redis.ConnectionError,)),
+    }
+    where = _place(server)
+    if server.path:
+        where["connection_class"] = failover_asyncio.LoopSocketConnection
+    elif server.tls:
+        where |= server.tls
+        where["tls"] = await asyncio.to_thread(failover_asyncio.context_of, server.tls)
+        where["connection_class"] = (
+            failover_asyncio.LoopSentinelTlsConnection
+            if server.master
+            else failover_asyncio.LoopTlsConnection
+        )
+    else:
+        where["connection_class"] = (
+            failover_asyncio.LoopSentinelConnection
+            if server.master
+            else failover_asyncio.LoopTcpConnection
+        )
+    if not server.master:
+        options |= {"timeout": patience, "max_connections": connections}
+        return redis.asyncio.Redis.from_pool(failover_asyncio.LoopPool(**where, **options))
+    of_sentinels = _options_of_sentinels(server, options)
+    sentinel: Any = AsyncSentinel(list(server.hosts), sentinel_kwargs=of_sentinels)  # type: ignore[no-untyped-call]  # as above
+    master: redis.asyncio.Redis = sentinel.master_for(server.master, **where, **options)
+    return master
+
+
+def _place(server: ServerUrl) -> dict[str, Any]:
+    """Return where a server is, as redis-py's connections take it; Sentinels know it."""
+    if server.path:
+        return {"path": server.path}
+    if server.master:
+        return {}
+    [(host, port)] = server.hosts
+    return {"host": host, "port": port}
+
+
+def _options_of_calls(server: ServerUrl, patience: float) -> dict[str, Any]:
+    """Return how the server is called, as redis-py's connections take it."""
+    keep = {} if server.path else {"socket_keepalive": True}
+    return {
+        "socket_timeout": patience,
+        "socket_connect_timeout": patience,
+        **keep,
         "decode_responses": True,
         # Bytes that are not UTF-8 become text such as \xff, which no JSON has: so one value is
         # unreadable, and the rest of the reply is not lost with it.
@@ -216,25 +290,11 @@ def connect(url: str, *, patience: float, connections: int = 64) -> "redis.Redis
         "db": server.database,
         **server.login,
     }
-    if server.path:
-        kind: dict[str, Any] = {"connection_class": SocketConnection, "path": server.path}
-    else:
-        options["socket_keepalive"] = True
-        kind = {"connection_class": TlsConnection if server.tls else TcpConnection}
-        kind |= server.tls or {}
-    if not server.master:
-        if server.hosts:
-            [(kind["host"], kind["port"])] = server.hosts
-        options |= {"timeout": patience, "max_connections": connections}
-        pool = Pool(**kind, **options, **more)  # type: ignore[no-untyped-call]  # redis-py
-        return redis.Redis.from_pool(pool)
-    kind["connection_class"] = SentinelTlsConnection if server.tls else SentinelConnection
-    # The first Sentinel that answers is asked first from then on: an absent one costs time once.
-    sentinel: Any = Sentinel(  # type: ignore[no-untyped-call]  # redis-py has no types here
-        list(server.hosts), sentinel_kwargs={**options, **_sentinel_options(server)}
-    )
-    master: redis.Redis = sentinel.master_for(server.master, **kind, **options, **more)
-    return master
+
+
+def _options_of_sentinels(server: ServerUrl, options: Mapping[str, Any]) -> dict[str, Any]:
+    same = ("socket_timeout", "socket_connect_timeout", "socket_keepalive", "retry")
+    return {**{name: options[name] for name in same}, **_sentinel_options(server)}
 
 
 def _sentinel_options(server: ServerUrl) -> dict[str, Any]:

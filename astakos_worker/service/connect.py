@@ -7,6 +7,7 @@ use the connections of its parent.
 import os
 import threading
 from functools import partial
+from typing import Any
 
 from astakos_worker.configuration.servers import connect
 from astakos_worker.configuration.settings import Settings
@@ -20,8 +21,13 @@ from astakos_worker.service.wakeups import Sends, Waker
 
 def ledger_of(settings: Settings, *, patience: float | None = None) -> ServerLedger:
     """Return the ledger that the settings name."""
+    return ledger_on(connect(settings.ledger_url, patience=patience or settings.patience), settings)
+
+
+def ledger_on(server: Any, settings: Settings) -> RedisLedger:
+    """Return the ledger that the settings name, over a client of threads or of an event loop."""
     return RedisLedger(
-        connect(settings.ledger_url, patience=patience or settings.patience),
+        server,
         settings.namespace,
         wakeups=WakeupPolicy(
             settings.carriers,

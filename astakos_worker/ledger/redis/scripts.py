@@ -3,7 +3,7 @@
 A script may be sent twice, because an answer was lost or the server was replaced. That is safe
 because of versions and incarnations: see `repeated` in `cas.lua`.
 
-The server is a client of redis-py, or one of `redis.asyncio`: see `awaited.py`.
+The server is a client of redis-py, or `Together` for an event loop: see `awaited.py`.
 """
 
 import secrets
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
 import redis
-import redis.asyncio
 
 from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.ledger.awaited import answered, at_once
@@ -28,6 +27,7 @@ from astakos_worker.ledger.record_json import (
 )
 from astakos_worker.ledger.redis.capacity import Capacity
 from astakos_worker.ledger.redis.clock import StoreClock, step_of
+from astakos_worker.ledger.redis.together import Together
 
 log = EventLog(__name__)
 
@@ -66,7 +66,7 @@ Call = tuple[str, str, list[Any]]  # script, prefix of the lane's keys, argument
 class Scripts:
     """The scripts of one namespace's ledger, and the server that they run on."""
 
-    def __init__(self, server: "redis.Redis | redis.asyncio.Redis", namespace: str) -> None:
+    def __init__(self, server: redis.Redis | Together, namespace: str) -> None:
         self.clock = StoreClock(self._time)
         self._server = server
         self._prefix = f"astakos:{namespace}:"
@@ -99,7 +99,7 @@ class Scripts:
 
     def _time(self) -> int:
         """Return the ledger's time in milliseconds."""
-        if isinstance(self._server, redis.asyncio.Redis):
+        if isinstance(self._server, Together):
             raise UnavailableError("an event loop learns the time by `prepare`")
         return at_once(self._asked_time())
 

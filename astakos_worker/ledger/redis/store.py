@@ -10,7 +10,6 @@ from itertools import groupby
 from typing import Any, Final
 
 import redis
-import redis.asyncio
 
 from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.ledger.awaited import blocking
@@ -39,6 +38,7 @@ from astakos_worker.ledger.record_json import (
 from astakos_worker.ledger.redis.lanes import RedisLanes
 from astakos_worker.ledger.redis.scripts import Call, ms
 from astakos_worker.ledger.redis.sightings import RedisSightings
+from astakos_worker.ledger.redis.together import Together
 
 log = EventLog(__name__)
 
@@ -55,7 +55,7 @@ class RedisLedger(RedisLanes, RedisSightings):
 
     def __init__(
         self,
-        server: "redis.Redis | redis.asyncio.Redis",
+        server: redis.Redis | Together,
         namespace: str,
         *,
         wakeups: WakeupPolicy | None = None,
