@@ -18,6 +18,7 @@ from astakos_worker.cli.service_names import known_services
 from astakos_worker.cli.terminal import print_json, progress_bar, report_console, say
 from astakos_worker.cli.usage.command import command as usage
 from astakos_worker.configuration.logs import configure_logs
+from astakos_worker.configuration.servers import connect
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.engine.sweep.findings import Report, Selection, StopReason
 from astakos_worker.engine.sweep.sweep import allow_once, last_report
@@ -25,6 +26,7 @@ from astakos_worker.service.broker import sender
 from astakos_worker.service.connect import ledger_of
 from astakos_worker.service.wakeups import Waker
 from astakos_worker.worker.clients import Clients
+from astakos_worker.worker.ledger_watch import LedgerWatch
 from astakos_worker.worker.limits import limits_of
 from astakos_worker.worker.sweep_setup import owner_of, sweeping
 from astakosclient.errors import AstakosClientException
@@ -151,13 +153,17 @@ def _sweep(
     as_json: bool,
 ) -> None:
     """Sweep one service and print the findings, also those before a failure."""
-    lane, kept = report.service, ShownFindings(rows)
+    lane, kept, ledger = report.service, ShownFindings(rows), ledger_of(settings)
+    if report.fix:
+        # The broker's server remembers the workers' ledger: this may be another one (F101).
+        with connect(settings.broker_url, patience=settings.patience, connections=1) as broker:
+            LedgerWatch(ledger, broker, settings.namespace).exchange()
     waker = Waker(partial(sender, settings), patience=settings.patience)
     with (
         progress_bar() as bar,
         sweeping(
             Clients(settings).of(lane),
-            ledger_of(settings),
+            ledger,
             limits_of(settings),
             waker.wake_lane,
             ask=owner_of(settings, lane),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import kombu
 import redis
+from kombu.connection import ConnectionPool, PooledConnection
 from kombu.transport import redis as kombus
 
 from astakos_worker.configuration.failover import (
@@ -90,3 +91,24 @@ class BrokerConnection(kombu.Connection):
     def get_transport_cls(self) -> Any:
         """Return the class of the transport."""
         return self.transports.get(self.transport_cls) or super().get_transport_cls()
+
+    def Pool(self, limit: int | None = None, **options: Any) -> Any:  # noqa: N802  # kombu's name
+        """Return a pool whose connections use our transports too."""
+        return _Pool(self, limit, **options)
+
+
+class _PooledConnection(PooledConnection):
+    """kombu's connection of a pool. By itself it would use kombu's own transports."""
+
+    _pool: ConnectionPool
+
+    def get_transport_cls(self) -> Any:
+        """Return the class of the transport: that of the connection which the pool was made of."""
+        return self._pool.connection.get_transport_cls()
+
+
+class _Pool(ConnectionPool):
+    def new(self) -> Any:
+        """Return one more connection; it connects when it is used."""
+        settings = dict(self.connection._info(resolve=False))  # noqa: SLF001  # as kombu does
+        return _PooledConnection(self, **settings)

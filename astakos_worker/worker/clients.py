@@ -1,7 +1,7 @@
 """Clients of Astakos: one for each named service and process, with a pool of connections.
 
 A client is made when it is first used, so after any fork. A token file that has changed makes a
-new client: a token is rotated without a restart (F60).
+new client: a token is rotated without a restart (F60). So does a changed file of authorities.
 """
 
 import threading
@@ -25,6 +25,7 @@ _ROTATION = 3.0
 class _Made:
     client: AstakosClient
     token: str = field(repr=False)
+    authorities: tuple[int, ...]
     looked: float
     spoilt_since: float | None = None
 
@@ -52,9 +53,10 @@ class Clients:
             made = self._made.get(service)
             one = self._settings.for_service(service)
             try:
-                token = _token(one)
-                if made is None or made.token != token:
-                    made = self._made[service] = _Made(self._build(one, token), token, now)
+                token, authorities = _token(one), _stamp(one.ca_file)
+                if made is None or (made.token, made.authorities) != (token, authorities):
+                    client = self._build(one, token)
+                    made = self._made[service] = _Made(client, token, authorities, now)
             except (ValueError, BadValue, LocalError) as error:
                 if made is None or now - (made.spoilt_since or now) >= _ROTATION:
                     raise LocalError(OSError(str(error))) from None
@@ -65,7 +67,7 @@ class Clients:
             return made.client
 
     def _build(self, one: ServiceSettings, token: str) -> AstakosClient:
-        return AstakosClient(
+        client = AstakosClient(
             token,
             one.auth_url,
             use_pool=True,
@@ -74,12 +76,23 @@ class Clients:
             total_timeout=self._settings.request_deadline,
             verify=str(one.ca_file) if one.ca_file else True,
         )
+        client.prepare()  # so that authorities or a proxy that cannot be used are found now (F84)
+        return client
 
 
 def _token(one: ServiceSettings) -> str:
     if one.token is not None:
         return one.token.get_secret_value()
     return read_token(one.token_file or Path())  # the settings have one of the two
+
+
+def _stamp(path: Path | None) -> tuple[int, ...]:
+    """Return numbers that differ when a file has changed; none for no file."""
+    try:
+        found = path.stat() if path else None
+    except OSError:
+        found = None
+    return (found.st_ino, found.st_size, found.st_mtime_ns) if found else ()
 
 
 def faults(settings: Settings) -> list[str]:

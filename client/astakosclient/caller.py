@@ -117,6 +117,13 @@ class Caller(Addresses):
             "data": redacted(text, secrets),
         }
 
+    def prepare(self) -> None:
+        """Read certificates and proxies now, not with the first call. Opens no connection.
+
+        Raises `LocalError` if this machine cannot prepare a connection.
+        """
+        _ = self._transport
+
     def close(self) -> None:
         """Close the idle connections. The client can still be used, and opens new ones."""
         process = self._processes.pop(os.getpid(), None)

@@ -61,6 +61,7 @@ ADDED_NAMES = {
     "issue_provisions": "sends provisions exactly as given, over a fresh connection if asked",
     "recover_commission": "finds what became of an issue whose answer was lost",
     "close": "gives up idle connections",
+    "prepare": "finds what is wrong on this machine before the first call",
     "token": "a token may be replaced while the client is in use",
     "Outcome": "whether a failed call was sent, refused, or nobody knows",
 }

@@ -15,7 +15,7 @@ sent one after the other, until the one that fails is alone (F27).
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -62,8 +62,7 @@ class Settler:
             fresh = False
             rest = [entry for entry in entries if not needs_check(entry.record)]
             entries = [*rest, *self.checker.run(unchecked)]
-        ordered = sorted(entries, key=lambda entry: entry.record.settles_with)
-        waiting = deque(ordered[i : i + size] for i in range(0, len(ordered), size))
+        waiting = deque(_batches(entries, size))
         while waiting:
             batch = waiting.popleft()
             if context.breaker.open:
@@ -253,6 +252,17 @@ class Settler:
         since = record.failing_since
         others = since is not None and context.memory.succeeded_since("settle", since)
         return settle_failed(error, record, now, context.limits, context.draw, others=others)
+
+
+def _batches(entries: Sequence[Entry], size: int) -> Iterator[Sequence[Entry]]:
+    """Yield batches of at most `size`: first of records that have not failed, then of the others.
+
+    So a commission that fails each time is not halved out of a batch of others at each try.
+    """
+    ordered = sorted(entries, key=lambda entry: entry.record.settles_with)
+    for failing in (False, True):
+        alike = [e for e in ordered if (e.record.failing_since is not None) is failing]
+        yield from (alike[i : i + size] for i in range(0, len(alike), size))
 
 
 def _settles(record: Record) -> bool:

@@ -124,7 +124,13 @@ class RedisLanes(Scripts):
 
     def distrusted(self, lane: str) -> bool:
         """Return whether acknowledged writes are gone, and no operator has said `trust`."""
-        return bool(self._call(lambda: self._server.exists(f"{self._lane_prefix(lane)}distrust")))
+        # Compared here too: a sweep may ask before the heartbeat has compared for the first time.
+        known = self._known_writes.get(lane, 0)
+        call: Call = ("notice", self._lane_prefix(lane), [known, self._known_id])
+        [(now, writes, is_lost, _)] = self._run([call])
+        self.clock.saw(now)
+        self.remember_writes(lane, writes)
+        return bool(is_lost)
 
     def trust(self, lane: str) -> bool:
         """Go on with a lane that was distrusted; False: it was not."""

@@ -207,17 +207,20 @@ def test_another_ledger_that_answers_is_distrusted(on_server):
     assert place.ledger.lost_writes() == {LANE}
 
 
-@pytest.mark.parametrize("asks", ["claim", "decide", "lost_writes"])
+@pytest.mark.parametrize("asks", ["claim", "decide", "lost_writes", "distrusted"])
 def test_whoever_asks_first_finds_that_it_is_another(on_server, asks):
+    """F101: a sweep too, which may begin before the heartbeat has compared for the first time."""
     place = on_server
     place.put("a", serial=7)
     place.ledger.remember_id("another")
-    assert not place.ledger.distrusted(LANE)
+    assert alarms(place) == set()
     {
         "claim": place.claim,
         "decide": lambda: place.decide("a"),
         "lost_writes": place.ledger.lost_writes,
+        "distrusted": lambda: place.ledger.distrusted(LANE),
     }[asks]()
+    assert alarms(place) == {"lost-writes"}
     assert place.ledger.distrusted(LANE)
 
 

@@ -129,13 +129,13 @@ def test_what_is_to_be_done_is_not_stuck_for_the_step(stepped, step):
 def test_quiet_horizons_go_by_the_time_that_has_passed(stepped, step):
     """F89: a POST is under way when the clock is set: it is not sent again before its time."""
     in_use(stepped)
+    began = time.monotonic()
     [sent] = stepped.claim("first", lease=0.1, quiet_for=1.5).entries
     stepped.set_clock(step)
-    began = time.monotonic()
     until(lambda: stepped.claimed("second", lease=0.1))
     while stepped.now() < sent.record.quiet_at:
         stepped.ledger.lost_writes()
-    assert 0.5 < time.monotonic() - began < 10
+    assert 0.5 < time.monotonic() - began < 30
     assert stepped.entry("before").record.state is State.ISSUING
 
 

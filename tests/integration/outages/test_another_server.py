@@ -11,9 +11,13 @@ import pytest
 import redis
 
 from astakos_worker import Lookups, Settings, Unavailable
+from astakos_worker.configuration import names
+from astakos_worker.configuration.celery_app import CeleryApp
 from astakos_worker.configuration.servers import connect
 from astakos_worker.local import LocalStack
 from astakos_worker.local.free_ports import LOOPBACK, Port
+from astakos_worker.service.broker import sender
+from astakos_worker.service.wakeups import Message
 from tests.integration.cluster.forwarder import Forwarder
 from tests.integration.cluster.servers import BOTH_SERVERS, Server
 from tests.integration.cluster.until import until
@@ -100,6 +104,47 @@ def test_one_error_closes_the_other_connections_too(pair, how):
     client.set("k", "new")
     pair.new.set("k", "newer")
     assert {client.get("k") for _ in range(4)} == {"newer"}
+
+
+@BOTH_SERVERS
+def test_a_connection_to_which_no_replica_refuses_anything_follows_too(pair):
+    """F90: it is never idle, and no command of it writes: control messages, or reads."""
+    client = connect(pair.name.url(), patience=5)
+    client.connection_pool.connection_kwargs["health_check_interval"] = 0.5
+    run_id = pair.new.info("server")["run_id"]
+
+    def is_there():
+        client.publish("a channel", "news")
+        return client.info("server")["run_id"] == run_id
+
+    assert not is_there()
+    pair.fail_over("read-only")
+    until(is_there)
+
+
+@BOTH_SERVERS
+def test_celerys_pooled_connections_follow_too(pair):
+    """F90: those that control messages and wake-ups are sent over. A pool makes them by itself."""
+    settings = Settings(times="demo", broker_url=pair.name.url())
+    wake_up = Message(names.WAKE_ISSUE, {})
+    sends = sender(settings)
+    with CeleryApp("test", settings, set_as_current=False) as app, pair.new.pubsub() as listener:
+        app.conf.broker_transport_options |= {"health_check_interval": 0.5}
+        app.control.rate_limit("a task", "1/m")
+        assert sends.send(wake_up)
+        pair.fail_over("read-only")
+        listener.psubscribe("*")
+        until(lambda: listener.get_message(timeout=1))
+
+        def is_heard():
+            app.control.rate_limit("a task", "1/m")
+            message = listener.get_message(timeout=0.1)
+            return message is not None and b"pidbox" in message["channel"]
+
+        until(is_heard)
+        pair.new.delete(names.COMMISSIONS)
+        until(lambda: sends.send(wake_up))
+        assert pair.new.llen(names.COMMISSIONS) == 1
 
 
 @pytest.fixture

@@ -159,7 +159,7 @@ def test_nothing_is_sent_without_a_ledger_and_what_was_sent_is_found_again(servi
     slow = {"kind": "delay-after", "route": "commissions.issue", "seconds": 1.0, "count": 1}
     service.control.set_faults(slow)
     service.issue("sent", accept=True)
-    until(lambda: service.events("sent")["issued"], within=10)
+    until(lambda: service.events("sent")["issued"])
     worker = stack.processes["commissions-1"]
     blamed = worker.output().count("dead_message")
     worker.pause()

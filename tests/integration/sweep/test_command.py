@@ -68,6 +68,16 @@ def late(cloud, key, ago=0):
     return cloud.held(key, deadline=cloud.ledger.clock.now() - ago)
 
 
+def test_an_operator_with_a_wrong_ledger_rejects_nothing_that_is_live(cloud, run, asked):
+    """F101: a shell may name the right broker and another ledger. The workers' id tells."""
+    live = cloud.orphan("live")
+    cloud.server.set("astakos:default:ledger", "0123456789abcdef")
+    _, _, report = asked("--fix")
+    assert report["distrusted"] and report["rejected"] == {}
+    assert "lost-writes" in cloud.alarms()
+    assert live in cloud.pending()
+
+
 def test_it_shows_what_it_would_do_and_why_and_changes_nothing(cloud, run, asked):
     serial, foreign = twin(cloud, "doubled"), cloud.put("somebody else's")
     status, found, report = asked()

@@ -48,7 +48,7 @@ def test_a_reject_that_comes_first_cancels_without_a_request(service):
     service.cluster.worker.container.resume()
     service.issue("after").outcome(20)
     assert service.posts() == 1
-    assert commission.outcome(1).state == "cancelled"
+    assert commission.outcome(10).state == "cancelled"
     with pytest.raises(DecisionConflict):
         commission.accept()
 

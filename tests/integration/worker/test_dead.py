@@ -25,7 +25,7 @@ def stack(tmp_path_factory):
     directory = tmp_path_factory.mktemp("dead")
     alone = {"workers": 1, "lookups": 0, "sweeps": 0, "beat": False, "flower": False}
     # A second instead of minutes, for what may be a quota synchronisation.
-    soon = {"ASTAKOS_REFUSAL_WINDOW": "1", "ASTAKOS_BACKOFF_CAP": "8"}
+    soon = {"ASTAKOS_REFUSAL_WINDOW": "1", "ASTAKOS_BACKOFF_CAP": "12"}
     with LocalStack(directory, **alone, env=soon) as stack:
         yield stack
 
@@ -55,14 +55,14 @@ def dead(stack, commissions):
     commissions.resolve(accept=keys)
 
     def all_wait():
-        """Whether none of them is tried again within three seconds."""
+        """Whether none of them is tried again within five seconds."""
         records = [entry.record for entry in ledger.get("default", keys).values()]
         now = ledger.clock.now()
-        return all(one.failing_since and (one.due or 0) > now + 3 for one in records)
+        return all(one.failing_since and (one.due or 0) > now + 5 for one in records)
 
     until(all_wait, within=60)
     control.clear_faults()
-    assert commissions.accept("other").outcome(3).state == "accepted"
+    assert commissions.accept("other").outcome(5).state == "accepted"
     control.set_faults(fails)
     until(lambda: all(commissions.get(key).state == "dead" for key in keys), within=40)
     control.clear_faults()

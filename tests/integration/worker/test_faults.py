@@ -74,26 +74,26 @@ def test_a_serial_that_somebody_else_settled_is_an_alarm(service):
     sandbox = service.cluster.sandbox
     AstakosClient(sandbox.token, sandbox.auth_url).reject_commission(serial)
     service.commissions.accept("stolen")
-    until(lambda: "unproven" in service.alarms(), within=10)
+    until(lambda: "unproven" in service.alarms())
     assert service.commissions.get("stolen").state == "settling"
     service.issue("listed").outcome(10)
     service.until_state("stolen", "vanished")
-    until(lambda: "vanished" in service.alarms(), within=10)
+    until(lambda: "vanished" in service.alarms())
     workers = service.cluster.workers
-    until(lambda: any("commission_vanished" in worker.logs() for worker in workers), within=10)
+    until(lambda: any("commission_vanished" in worker.logs() for worker in workers))
     assert "unproven" not in service.alarms()
 
 
 def test_a_lane_rests_while_astakos_is_away_and_drains_when_it_is_back(service):
     """F4, F59, F67: no attempt is used up, no stampede afterwards."""
     service.issue("before").outcome(10)
-    service.control.outage(4)
+    service.control.outage(10)
     keys = [f"waiting-{n}" for n in range(40)]
     for key in keys:
         service.issue(key, accept=True)
-    until(lambda: "silent" in service.alarms(), within=10)
+    until(lambda: "silent" in service.alarms())
     for key in keys:
-        assert service.commissions.outcome(key, 40).state == "accepted"
+        assert service.commissions.outcome(key, 60).state == "accepted"
     assert service.used() == (40, 1)
     assert all(service.issued(key) == 1 for key in keys)
     assert "silent" not in service.alarms()
@@ -106,7 +106,7 @@ def test_a_wrong_token_stops_the_lane_and_fails_nothing(service):
     new = "another-token-of-cyclades"
     service.control.rotate_token(new, component="cyclades")
     service.issue("without", accept=True)
-    until(lambda: "token" in service.alarms(), within=15)
+    until(lambda: "token" in service.alarms())
     assert service.state("without") in {"queued", "issuing"}
     service.cluster.sandbox.token_file.write_text(new)
     assert service.commissions.outcome("without", 30).state == "accepted"
@@ -126,6 +126,6 @@ def test_a_proxys_page_is_no_verdict(service):
     page = {"kind": "proxy-page", "route": "commissions.issue", "status": 413, "count": 1}
     service.control.set_faults(page)
     service.issue("paged", accept=True)
-    until(lambda: "proxy" in service.alarms(), within=10)
+    until(lambda: "proxy" in service.alarms())
     assert service.commissions.outcome("paged", 40).state == "accepted"
     assert service.issued("paged") == 1

@@ -25,8 +25,8 @@ def test_issues_that_always_get_a_500_die_and_starve_nobody(service):
     while not all(service.state(key) == "dead" for key in poison):
         started = time.monotonic()
         key = f"plain-{number}"
-        assert service.issue(key, user=user, accept=True).outcome(10).state == "accepted"
-        assert time.monotonic() - started < 5
+        assert service.issue(key, user=user, accept=True).outcome(20).state == "accepted"
+        assert time.monotonic() - started < 15
         number += 1
         assert time.monotonic() - began < 90
         time.sleep(0.5)
@@ -37,12 +37,12 @@ def test_issues_that_always_get_a_500_die_and_starve_nobody(service):
 
 def test_a_lone_commission_that_finds_nobody_listening_raises_an_alarm(service):
     """F59: it fails once in each carry; the failures of all carries count."""
-    service.control.outage(8)
+    service.control.outage(15)
     service.issue("lone", accept=True)
-    until(lambda: "silent" in service.alarms(), within=7)
+    until(lambda: "silent" in service.alarms())
     assert service.ledger.lane("default").rests > 0
-    assert service.commissions.outcome("lone", 30).state == "accepted"
-    until(lambda: not service.alarms(), within=10)
+    assert service.commissions.outcome("lone", 60).state == "accepted"
+    until(lambda: not service.alarms())
 
 
 def test_a_thousand_serials_that_astakos_does_not_know_end_in_one_look_each(service):

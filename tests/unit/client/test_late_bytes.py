@@ -119,7 +119,7 @@ def deaf(request):
 @pytest.fixture
 def client(deaf, client_of, authorities):
     """A client that needs no discovery."""
-    client = client_of(deaf.url, verify=authorities, use_pool=True, total_timeout=1)
+    client = client_of(deaf.url, verify=authorities, use_pool=True, total_timeout=4)
     client._catalog = Endpoints("/some/account/v1.0", None, None)
     return client
 

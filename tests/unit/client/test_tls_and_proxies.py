@@ -77,7 +77,7 @@ def test_tls_goes_through_a_tunnel_of_the_proxy(  # noqa: PLR0917 # fixtures
     with pytest.raises(ConnectionError) as caught:
         client.issue_provisions([HOLDING])
     assert caught.value.outcome is Outcome.AMBIGUOUS
-    client._limits = dataclasses.replace(client._limits, total_timeout=2)
+    client._limits = dataclasses.replace(client._limits, total_timeout=5)
     with pytest.raises(ConnectionError, match="no whole answer") as caught:
         client.issue_provisions([HOLDING])
     assert caught.value.outcome is Outcome.AMBIGUOUS

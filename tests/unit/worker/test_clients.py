@@ -1,11 +1,14 @@
 """The workers' clients: one a service, made when wanted, with the token that is valid now."""
 
+from pathlib import Path
+
 import pytest
 
 from astakos_worker.configuration.settings import Settings
-from astakos_worker.worker.clients import Clients
+from astakos_worker.worker.clients import Clients, faults
 from astakosclient.errors import LocalError, Outcome
 
+AUTHORITIES = Path(__file__).parents[1] / "client" / "localhost-ca.pem"
 URL = "https://accounts.example.org/identity/v2.0"
 
 
@@ -89,6 +92,34 @@ def test_authorities_that_are_missing_are_the_machines_own_trouble(tmp_path):
     one = {"auth_url": URL, "token": "t", "ca_file": tmp_path / "none.pem"}
     with pytest.raises(LocalError, match=r"none\.pem"):
         Clients(Settings(services={"cyclades": one})).of("cyclades")
+
+
+@pytest.mark.parametrize("text", ["", "garbage", "-----BEGIN CERTIFICATE-----\nx\n"])
+def test_authorities_that_cannot_be_read_are_found_before_the_first_request(tmp_path, text):
+    """F84: a worker with such a file did not say so before it had work."""
+    file = tmp_path / "spoilt.pem"
+    file.write_text(text)
+    one = {"auth_url": URL, "token": "t", "ca_file": file}
+    [fault] = faults(Settings(services={"cyclades": one}))
+    assert str(file) in fault
+
+
+def test_authorities_that_changed_are_read_again(tmp_path, monkeypatch):
+    """F84: a file that was mended needs no restart."""
+    monkeypatch.setattr("astakos_worker.worker.clients._LOOK", 0.0)
+    monkeypatch.setattr("astakos_worker.worker.clients._ROTATION", 0.0)
+    file, good = tmp_path / "ca.pem", AUTHORITIES.read_text()
+    file.write_text(good)
+    one = {"auth_url": URL, "token": "t", "ca_file": file}
+    clients = Clients(Settings(services={"cyclades": one}))
+    before = clients.of("cyclades")
+    assert clients.of("cyclades") is before
+    file.write_text("spoilt")
+    for _ in range(2):
+        with pytest.raises(LocalError, match=str(file)):
+            clients.of("cyclades")
+    file.write_text(good)
+    assert clients.of("cyclades") is not before
 
 
 def test_a_service_that_is_not_configured_is_named(clients):

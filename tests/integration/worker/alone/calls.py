@@ -10,7 +10,7 @@ from astakos_worker import Settings, Unavailable
 from astakos_worker.configuration import names
 
 #: Seconds: a service's patience is one; the rest is a busy machine's.
-BOUND = 3.0
+BOUND = 5.0
 
 #: The patience that a service has if nobody sets another.
 BY_DEFAULT = pytest.mark.parametrize("patience", [Settings.model_fields["patience"].default])
