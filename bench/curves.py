@@ -67,9 +67,9 @@ def by_backlog(cast, backlogs, rounds: int):
     return merged(*parts)
 
 
-def pools(stage, number: int, rounds: int):
+def by_pool(stage, pools, number: int, rounds: int):
     found = {}
-    for pool in POOLS:
+    for pool in pools:
         ours = stage.ours(pool=pool, database=stage.database())
         try:
             stage.astakos.cost("real")

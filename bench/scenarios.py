@@ -192,7 +192,7 @@ SCENARIOS = {
     ),
     "growth": Scenario(
         "Lifecycles with many open commissions in the ledger, Astakos without cost",
-        lambda c: sizes.growth(c.stage, c.of((10, 20), (1_000, 100_000)), c.of(10, 1000), c.rounds),
+        lambda c: sizes.growth(c.stage, c.of((10,), (1_000, 100_000)), c.of(10, 1000), c.rounds),
         full_only=True,
     ),
     "sweep": Scenario(
@@ -202,7 +202,9 @@ SCENARIOS = {
     ),
     "pools": Scenario(
         "Lifecycles by pool, Astakos waiting",
-        lambda c: curves.pools(c.stage, c.of(10, 600), c.rounds),
+        lambda c: curves.by_pool(
+            c.stage, c.of(("prefork",), curves.POOLS), c.of(10, 600), c.rounds
+        ),
         full_only=True,
     ),
     "delay": Scenario(

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.long
 def run(*words):
     """Run a benchmark; its figures are in the file that it was given."""
     done = subprocess.run(
-        [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False, timeout=200
+        [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False, timeout=280
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
