@@ -19,16 +19,20 @@ from astakos_worker.service.errors import (
 )
 from astakos_worker.service.lookups import Lookups
 from astakos_worker.service.new_commission import NewCommission
-from astakos_worker.service.outcome import Outcome
+from astakos_worker.service.outcome import CommissionState, Outcome
+from astakosclient.errors import AstakosClientException, BadValue, NotFound, QuotaLimit
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AstakosClientException",
     "AsyncCommission",
     "AsyncCommissions",
+    "BadValue",
     "Commission",
     "CommissionError",
     "CommissionFailed",
+    "CommissionState",
     "Commissions",
     "DecisionConflict",
     "KeyConflict",
@@ -38,8 +42,10 @@ __all__ = [
     "NewCommission",
     "NewerRecord",
     "NotDead",
+    "NotFound",
     "Outcome",
     "OutcomeTimeout",
+    "QuotaLimit",
     "Settings",
     "Unavailable",
     "UnknownKey",

@@ -8,7 +8,6 @@ fork.
 import os
 from typing import Any
 
-import structlog
 from celery.signals import (
     beat_init,
     worker_init,
@@ -19,6 +18,7 @@ from celery.signals import (
 from pydantic import ValidationError
 
 from astakos_worker.configuration.environment import celerys_variables, not_settings
+from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.configuration.logs import configure_logs
 from astakos_worker.configuration.setting_errors import in_words
 from astakos_worker.configuration.settings import Settings
@@ -30,7 +30,7 @@ from astakos_worker.worker.process import WorkerProcess, this_process
 from astakos_worker.worker.result_store import WorkerApp
 from astakos_worker.worker.tasks import by_name, lookups, sweep, wakeups
 
-log = structlog.get_logger(__name__)
+log = EventLog(__name__)
 
 
 def _settings() -> Settings:
@@ -49,7 +49,7 @@ app.Task.Request = "astakos_worker.worker.consuming:TaskRequest"
 
 def here() -> WorkerProcess:
     """Return what this process has."""
-    return this_process(settings)
+    return this_process(settings, lambda: list(app.amqp.queues.consume_from))
 
 
 app.dead_messages = lambda: here().dead_messages

@@ -25,6 +25,7 @@ from astakos_worker.service.errors import Unavailable
 COMMANDS = {
     "demo": "Run the main job from end to end on this machine, and prove its sums.",
     "up": "Run the whole stack on this machine until Ctrl-C.",
+    "serve": "Run workers, beat and a relay on this host, for a real Astakos.",
     "sandbox": "Run a stand-in Astakos alone.",
     "show": "Show commissions, from their request to their end.",
     "status": "Show how the lanes stand, and their alarms.",

@@ -5,7 +5,6 @@ import sys
 from dataclasses import asdict
 
 import click
-import structlog
 
 from astakos_worker.cli.terminal import duration, print_json, say
 from astakos_worker.configuration.settings import Settings
@@ -33,10 +32,7 @@ def command(database: str, services: tuple[str, ...], *, once: bool, as_json: bo
     Many may run. With --once, exit status 1 if rows are left, or if rows can never be sent.
     """
     # What is printed on stdout is read by programs.
-    structlog.configure(
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-    )
+    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(message)s", level=logging.INFO)
     report = _as_json if as_json else _Lines().show
     relay = Relay(outbox_of_url(database), Settings(), services=services, report=report)
     with stopped_by_signals() as stop:

@@ -1,8 +1,8 @@
 """`astakos-worker status`: the lanes, their work and their alarms."""
 
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import click
@@ -12,11 +12,13 @@ from rich.text import Text
 from astakos_worker.cli.options import JSON
 from astakos_worker.cli.service_names import known_services
 from astakos_worker.cli.terminal import cell, duration, print_json, report_console
+from astakos_worker.configuration import names
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.engine.sweep.findings import Report
 from astakos_worker.engine.sweep.sweep import last_report
-from astakos_worker.ledger.contract import Lane, Ledger
+from astakos_worker.ledger.contract import Lane, Ledger, Served
 from astakos_worker.service.connect import ledger_of
+from astakos_worker.service.served import unserved
 
 #: Alarms that no later answer ends: a person does.
 _FOR_A_PERSON = ("conflict", "vanished", "clock")
@@ -40,11 +42,11 @@ def command(services: tuple[str, ...], seen: tuple[str, ...], as_json: bool) -> 
     """
     settings = Settings()
     ledger = ledger_of(settings)
-    names = known_services(settings, ledger, services) or ledger.lanes()
-    lanes = [ledger.lane(name) for name in names]
+    wanted = known_services(settings, ledger, services) or ledger.lanes()
     if seen:
-        _acknowledge(ledger, lanes, seen)
-        lanes = [ledger.lane(lane.name) for lane in lanes]
+        _acknowledge(ledger, [ledger.lane(name) for name in wanted], seen)
+    served = ledger.served()
+    lanes = [_watched(ledger.lane(name), served, settings.namespace) for name in wanted]
     sweeps = {lane.name: last_report(ledger, lane.name) for lane in lanes}
     if as_json:
         print_json([_as_json(lane, sweeps[lane.name]) for lane in lanes])
@@ -73,6 +75,22 @@ def command(services: tuple[str, ...], seen: tuple[str, ...], as_json: bool) -> 
             for name, text in sorted(lane.alarms.items()):
                 console.print(cell(f"ALARM {lane.name} {name}: {text}", "bold red"))
     sys.exit(1 if any(lane.alarms or lane.dead for lane in lanes) else 0)
+
+
+def _watched(lane: Lane, served: Collection[Served], namespace: str) -> Lane:
+    """Return a lane with an alarm for each queue that no worker reads.
+
+    A lane without open work that no worker serves is an old one, and no alarm.
+    """
+    ours = any((one.namespace, one.service) == (namespace, lane.name) for one in served)
+    if not (lane.open or ours):
+        return lane
+    alarms = dict(lane.alarms)
+    for queue in names.QUEUES:
+        why = unserved(served, namespace, lane.name, queue)
+        if why and why not in alarms.values():  # without any worker it is the same for all queues
+            alarms[f"unread {queue}"] = why
+    return replace(lane, alarms=alarms)
 
 
 def _acknowledge(ledger: Ledger, lanes: Sequence[Lane], seen: Sequence[str]) -> None:

@@ -1,19 +1,20 @@
-"""The logger of our events: through structlog where a process has configured it, as workers do.
+"""The logger of our events: the standard library's `logging`, in services and workers alike.
 
-In another process, such as a service's, events go to the standard library's `logging`. There
-structlog, and rich with it, is not loaded. Unconfigured, it would print to the standard output.
+A line is the name of an event and then its fields: `event='no_answer' server='ledger'`.
 """
 
 import logging
-import sys
 from typing import Any
+
+#: Fields that come first, if an event has them.
+_FIRST = ("lane", "key")
 
 
 class EventLog:
     """A logger of one module: `log.warning("no_answer", server="ledger")`."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self._logger = logging.getLogger(name)
 
     def info(self, event: str, **fields: Any) -> None:
         """Log what is as it should be."""
@@ -29,14 +30,15 @@ class EventLog:
 
     def exception(self, event: str, **fields: Any) -> None:
         """Log the error that is being handled, with its traceback."""
-        self._log(logging.ERROR, event, {**fields, "exc_info": True})
+        self._log(logging.ERROR, event, fields, traceback=True)
 
-    def _log(self, level: int, event: str, fields: dict[str, Any]) -> None:
-        structlog = sys.modules.get("structlog")
-        if structlog is not None and structlog.is_configured():
-            structlog.get_logger(self._name).log(level, event, **fields)
+    def _log(
+        self, level: int, event: str, fields: dict[str, Any], *, traceback: bool = False
+    ) -> None:
+        if not self._logger.isEnabledFor(level):
             return
-        shown = {"event": event, **fields}
-        exc_info = shown.pop("exc_info", None)
+        first = {name: fields[name] for name in _FIRST if name in fields}
+        shown = {"event": event, **first, **fields}
         text = " ".join(f"{name}={value!r}" for name, value in shown.items())
-        logging.getLogger(self._name).log(level, "%s", text, exc_info=exc_info)
+        # The third: the caller of `warning` and the like.
+        self._logger.log(level, "%s", text, exc_info=traceback, stacklevel=3)

@@ -5,8 +5,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-import structlog
-
 #: Characters of a task's result in a log line. Flower has the whole result.
 _RESULT = 300
 
@@ -49,19 +47,8 @@ def escaped(text: str) -> str:
 
 
 def configure_logs() -> None:
-    """Send our events through the standard library's logging, where Celery's options apply."""
+    """Let our events be logged from INFO on, one line each."""
     logging.setLogRecordFactory(_OneLine)
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.stdlib.add_log_level,
-            structlog.processors.format_exc_info,
-            structlog.processors.KeyValueRenderer(key_order=["event", "lane", "key"]),
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
     logging.getLogger("astakos_worker").setLevel(logging.INFO)
     logging.getLogger("celery.app.trace").addFilter(shorten_result)
 

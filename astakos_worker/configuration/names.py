@@ -12,6 +12,12 @@ NAME = r"^[a-z][a-z0-9_-]{0,31}$"
 COMMISSIONS = "astakos.commissions"
 LOOKUPS = "astakos.lookups"
 SWEEP = "astakos.sweep"
+QUEUES = (COMMISSIONS, LOOKUPS, SWEEP)
+
+#: The queue of Celery programs that name none. A call-back without a queue goes there.
+CALLERS = "celery"
+#: The names of our tasks and queues begin so.
+OURS = "astakos."
 
 
 def control_exchange(namespace: str) -> str:

@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
     computed_field,
     field_validator,
     model_validator,
@@ -26,6 +27,7 @@ from pydantic_settings import (
 
 from astakos_worker.configuration.environment import Environment
 from astakos_worker.configuration.names import NAME
+from astakos_worker.configuration.nearest import nearest
 from astakos_worker.configuration.servers import for_celery, read_url
 from astakos_worker.configuration.service_settings import OwnerPath, ServiceSettings
 from astakos_worker.configuration.setting_errors import without_input
@@ -62,11 +64,15 @@ _OF_WORKERS = frozenset(
         *("services", "usage", "owner", "owner_batch", "owner_timeout", "require_https"),
         *("sweep_requests", "grace", "quarantine", "brake_share", "brake_floor"),
         *("foreign", "orphans", "undecided", "metrics_port", "metrics_host"),
+        "callback_broker_url",
     }
 )
 
+#: The address of a ledger in the process of a service's tests.
+IN_MEMORY = "memory://"
+
 #: Settings whose values may hold a password.
-_URLS = {"broker_url", "ledger_url", "result_backend"}
+_URLS = {"broker_url", "ledger_url", "result_backend", "callback_broker_url"}
 
 
 def _shown(url: str) -> str:
@@ -102,6 +108,8 @@ class Settings(BaseSettings):
 
     #: Settings that are not read from the environment.
     passed_over: ClassVar[frozenset[str]] = frozenset()
+    #: Whether the ledger may be `memory://`.
+    may_be_in_memory: ClassVar[bool] = False
 
     #: `demo` shortens the times below, for demonstrations and tests.
     times: Literal["production", "demo"] = "production"
@@ -122,6 +130,8 @@ class Settings(BaseSettings):
     ledger_url: str = "redis://127.0.0.1:6379/1"
     #: The server of the results; empty: the broker's.
     result_backend: str = ""
+    #: The broker that call-backs are sent to; empty: `broker_url`.
+    callback_broker_url: str = ""
     #: The file to use in place of the shipped `celeryconfig.py`.
     celeryconfig: Path | None = None
 
@@ -235,8 +245,27 @@ class Settings(BaseSettings):
 
     @field_validator("broker_url", "ledger_url")
     @classmethod
-    def _readable(cls, url: str) -> str:
+    def _readable(cls, url: str, info: ValidationInfo) -> str:
+        if info.field_name == "ledger_url" and url == IN_MEMORY:
+            if cls.may_be_in_memory:
+                return url
+            raise ValueError(
+                f"{IN_MEMORY} is for the tests of a service; workers, relays and commands need a "
+                "server, such as redis://127.0.0.1:6379/1"
+            )
         read_url(url)
+        return url
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the ledger, the workers and Astakos are in this process: for tests."""
+        return self.ledger_url == IN_MEMORY
+
+    @field_validator("callback_broker_url")
+    @classmethod
+    def _is_broker(cls, url: str) -> str:
+        if url and url.partition("://")[0].lower() not in {"amqp", "amqps"}:
+            read_url(url)
         return url
 
     @field_validator("result_backend")
@@ -303,14 +332,14 @@ class Settings(BaseSettings):
         return [name for name, one in self.services.items() if one.in_clear]
 
     def for_service(self, name: str) -> ServiceSettings:
-        """Return the settings of a named service; the text of `KeyError` lists the known ones."""
+        """Return the settings of a named service; the text of `KeyError` names the nearest one."""
         try:
             return self.services[name]
         except KeyError:
-            known = ", ".join(sorted(self.services)) or "none"
             variable = f"ASTAKOS_SERVICES__{name.upper()}__AUTH_URL"
+            known = nearest(name, self.services)
             raise KeyError(
-                f"no service {name!r} is configured (there are: {known}); set {variable}"
+                f"these workers serve no service {name!r}{known}; {variable} adds one"
             ) from None
 
 
@@ -322,3 +351,4 @@ class SettingsOfAService(Settings):
     """
 
     passed_over = _OF_WORKERS
+    may_be_in_memory = True

@@ -20,8 +20,7 @@ commission that failed before, while others have succeeded since, are not counte
 
 from collections.abc import Iterable
 
-import structlog
-
+from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.engine.lane_memory import LaneMemory, RequestKind
 from astakos_worker.engine.ports import Astakos, Draw, Limits
 from astakos_worker.engine.replies import OF_ONE_REQUEST, Condition, condition_of
@@ -29,7 +28,7 @@ from astakos_worker.ledger.contract import Ledger
 from astakos_worker.ledger.record import Record
 from astakosclient.errors import AstakosClientException, BadValue
 
-log = structlog.get_logger(__name__)
+log = EventLog(__name__)
 
 #: The rests grow no further than this one while Astakos answers a list: 4 to 8 s by default.
 _RESTS_WITH_ANSWERS = 4

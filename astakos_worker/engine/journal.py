@@ -14,8 +14,7 @@ since, nothing is sent.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import structlog
-
+from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.engine.replies import plain_fault
 from astakos_worker.ledger.contract import Asked, Claim, Entry, Ledger, Write, Written
 from astakos_worker.ledger.events import Conflicted, Event, NotNow
@@ -23,7 +22,7 @@ from astakos_worker.ledger.overtaken import retry_overtaken
 from astakos_worker.ledger.record import State, is_bare
 from astakos_worker.ledger.states import transition
 
-log = structlog.get_logger(__name__)
+log = EventLog(__name__)
 
 
 @dataclass(frozen=True, slots=True)

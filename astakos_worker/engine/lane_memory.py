@@ -37,6 +37,8 @@ class LaneMemory:
     batch_size: BatchSize = field(default_factory=BatchSize)
     #: The time of the last success of each kind, by the store's clock.
     succeeded: dict[RequestKind, float] = field(default_factory=dict)
+    #: When Astakos was last asked which name of a commission it does not know.
+    explained: float = 0.0
 
     def succeeded_since(self, kind: RequestKind, at: float) -> bool:
         """Return whether a request of this kind has succeeded at or after a time."""

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from astakos_worker.ledger.request import Provision
+
 
 class Astakos(Protocol):
     """The part of `AstakosClient` that the engine uses; all raise `AstakosClientException`."""
@@ -33,6 +35,10 @@ class Astakos(Protocol):
 #: Sends one wake-up for a lane. It must not raise when the broker is away: the drive sends one
 #: later.
 WakeLane = Callable[[str], None]
+
+#: Says which name of a request Astakos does not know, after a 404: given the lane and the
+#: provisions. It must not raise, and sends one request at most. "": it does not know.
+Explain = Callable[[str, Sequence[Provision]], str]
 
 #: Gives a number in [0, 1), for jitter.
 Draw = Callable[[], float]

@@ -10,7 +10,7 @@ from functools import update_wrapper
 from inspect import isawaitable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
-from astakos_worker.ledger.contract import Clock, Entry, Ledger, Write, Written
+from astakos_worker.ledger.contract import Clock, Entry, Ledger, Served, Write, Written
 from astakos_worker.ledger.record import Decision
 
 P = ParamSpec("P")
@@ -47,6 +47,9 @@ class AwaitedRecords(Protocol):
 
     async def dead(self, lane: str, limit: int = 500) -> list[str]:
         """Return the keys of dead records."""
+
+    async def served(self) -> set[Served]:
+        """Return what the workers of all namespaces on this server serve now."""
 
     async def watch(self, lane: str, key: str, seconds: float) -> Entry | None:
         """Publish the changes of a record for `seconds`; return the record as it is now."""

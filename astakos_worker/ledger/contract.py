@@ -10,7 +10,7 @@ operators), `SweepMemory` (the sweep). `Ledger` is all three.
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from astakos_worker.ledger.record import Decision, Record, is_bare
 
@@ -167,6 +167,14 @@ class Lane:
     alarms: Mapping[str, str] = field(default_factory=dict)
 
 
+class Served(NamedTuple):
+    """A named service of a namespace, and a queue that a worker reads for it."""
+
+    namespace: str
+    service: str
+    queue: str
+
+
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """What the ledger remembers of a pending serial that no record has."""
@@ -294,6 +302,15 @@ class Lanes(Protocol):
 
     def alarm(self, lane: str, name: str, text: str | None) -> None:
         """Raise an alarm for operators; with None end it."""
+
+    def serve(self, services: Iterable[str], queues: Iterable[str], seconds: float) -> None:
+        """Say that a worker of this namespace reads these queues for these named services.
+
+        It counts for `seconds` from now.
+        """
+
+    def served(self) -> set[Served]:
+        """Return what the workers of all namespaces on this server serve now."""
 
     def take_lease(self, name: str, holder: str, lease: float) -> bool:
         """Take or renew a named lease for `lease` seconds; False: another holder has it."""

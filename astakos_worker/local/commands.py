@@ -54,13 +54,17 @@ def beat() -> list[str]:
     return ["celery", "-A", APPLICATION, "beat", "--loglevel", "INFO", "--pidfile="]
 
 
-def flower(port: int, address: str, database: Path | str) -> list[str]:
-    """Return the command of Flower, which saves its state to a file every 30 seconds."""
-    return [
-        *("celery", "-A", APPLICATION, "flower"),
-        *(f"--address={address}", f"--port={port}"),
-        *("--persistent=True", f"--db={database}", "--state_save_interval=30000"),
-    ]
+def flower(port: int, address: str, database: Path | str | None = None) -> list[str]:
+    """Return the command of Flower; with a database it saves its state there every 30 seconds."""
+    words = ["celery", "-A", APPLICATION, "flower", f"--address={address}", f"--port={port}"]
+    if database is None:
+        return words
+    return [*words, "--persistent=True", f"--db={database}", "--state_save_interval=30000"]
+
+
+def relay() -> list[str]:
+    """Return the command of a relay; its database is in the environment."""
+    return ["python", "-m", "astakos_worker.cli", "relay"]
 
 
 def sandbox(port: int, address: str, state: Path | str, more: Iterable[str] = ()) -> list[str]:

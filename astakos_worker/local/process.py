@@ -12,8 +12,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 _DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
 #: Seconds between two checks while this module waits for a process.
@@ -95,19 +96,25 @@ class Process:
             raise StackError(f"{self.name} runs already, as process {self.pid}")
         self.restarts += self._child is not None
         wrapper = [sys.executable, "-I", "-S", str(_DIE_WITH_PARENT), str(os.getpid()), "--"]
-        with self.log.open("ab") as log:
-            self._since = log.tell()
-            log.write(f"$ {shlex.join(self.words)}\n".encode())
-            log.flush()
+        with self._opened() as output:
             self._child = subprocess.Popen(  # noqa: S603  # our own command lines, and no shell
                 [*wrapper, *program(self.words)],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=output,
                 stderr=subprocess.STDOUT,
                 env=self.environment,
                 cwd=self._directory,
                 start_new_session=True,
             )
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[IO[bytes]]:
+        """Open what the program's output goes to, for the time of its start."""
+        with self.log.open("ab") as log:
+            self._since = log.tell()
+            log.write(f"$ {shlex.join(self.words)}\n".encode())
+            log.flush()
+            yield log
 
     def signal(self, number: int) -> None:
         """Send a signal to the process group; do nothing if the program has ended."""
@@ -172,8 +179,11 @@ def wait_ready(processes: Iterable[Process], timeout: float, *, first: bool = Fa
         time.sleep(_LOOK)
 
 
-def end(processes: Iterable[Process], grace: float) -> None:
-    """End all processes: with SIGTERM first, and after `grace` seconds with SIGKILL."""
+def end(processes: Iterable[Process], grace: float) -> list[str]:
+    """End all processes: with SIGTERM first, and after `grace` seconds with SIGKILL.
+
+    Returns the names of those that SIGKILL had to end.
+    """
     processes = list(processes)
     for process in processes:
         process.signal(signal.SIGTERM)
@@ -181,5 +191,7 @@ def end(processes: Iterable[Process], grace: float) -> None:
     deadline = time.monotonic() + grace
     while any(process.alive for process in processes) and time.monotonic() < deadline:
         time.sleep(_LOOK)
+    late = [process.name for process in processes if process.alive]
     for process in processes:
         process.kill()
+    return late

@@ -29,8 +29,9 @@ def backoff(deaths: int) -> float:
 class _Watch:
     """The supervisor's memory of one process: its last start, its deaths, its next restart."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, report: Callable[[str], None]) -> None:
         self.process = process
+        self.report = report
         self.started = time.monotonic()
         self.deaths = 0
         self.due: float | None = None
@@ -41,15 +42,23 @@ class _Watch:
         if self.due is None:
             self.deaths = 1 if now - self.started > SETTLED else self.deaths + 1
             self.due = now + backoff(self.deaths)
+            self.report(
+                f"{self.process.name} ended with exit code {self.process.exit_code}; "
+                f"it is started again in {backoff(self.deaths):.1f} s"
+            )
         elif now >= self.due:
             self.process.start()
             self.started, self.due = now, None
 
 
 class Supervisor:
-    """A thread that starts processes, and restarts those given to `keep`."""
+    """A thread that starts processes, and restarts those given to `keep`.
 
-    def __init__(self) -> None:
+    `report` is given a line for each process that has died.
+    """
+
+    def __init__(self, report: Callable[[str], None] = lambda _: None) -> None:
+        self._report = report
         self._watched: list[_Watch] = []
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._over = threading.Event()
@@ -63,19 +72,20 @@ class Supervisor:
 
     def keep(self, processes: Iterable[Process]) -> None:
         """From now on, restart these processes when they die."""
-        watched = [_Watch(process) for process in processes]
+        watched = [_Watch(process, self._report) for process in processes]
         self._order(lambda: self._watched.extend(watched))
 
     def leave(self) -> None:
         """From now on, restart no process."""
         self._order(self._watched.clear)
 
-    def close(self, processes: Iterable[Process], grace: float) -> None:
-        """End these processes, and then the thread."""
+    def close(self, processes: Iterable[Process], grace: float) -> list[str]:
+        """End these processes, and then the thread; return as `end`."""
         self.leave()
-        end(processes, grace)
+        late = end(processes, grace)
         self._over.set()
         self._thread.join()
+        return late
 
     def _order(self, order: Callable[[], None]) -> None:
         done = threading.Event()

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
-from astakos_worker.configuration.names import NAME
+from astakos_worker.configuration.names import NAME, OURS
 from astakos_worker.ledger.record import KEY_LIMIT, Moment
 from astakos_worker.ledger.request import NAME_LIMIT, Provision, Request, Tag, merge, wire_name
 from astakosclient.errors import BadValue
@@ -30,7 +30,7 @@ def one(
 
     Each quantity is charged to the user's holding and to the project's, as services do.
     """
-    holder, source = f"user:{_id('user', user)}", f"project:{_id('project', project)}"
+    holder, source = f"user:{_uuid('user', user)}", f"project:{_uuid('project', project)}"
     built: list[Provision] = []
     for resource, quantity in _items("provisions", provisions):
         label, amount = _id("resource", resource), checked_quantity(resource, quantity)
@@ -74,7 +74,7 @@ def reassignment(
     force: bool = False,
 ) -> Request:
     """Return a request that moves `{(from_project, to_project, resource): quantity}` of a user."""
-    holder = f"user:{_id('user', user)}"
+    holder = f"user:{_uuid('user', user)}"
     built: list[Provision] = []
     for key, quantity in _items("provisions", provisions):
         before, after, resource = _parts("provisions", key, 3)
@@ -122,6 +122,12 @@ def checked_callback(callback: object) -> str:
     if not fits or not _CALLBACK.fullmatch(callback):
         form = f"task or task@queue, at most {_CALLBACK_LIMIT} printable characters without spaces"
         raise BadValue(f"callback must be {form}, not {callback!r:.80}")
+    for what, name in zip(("task", "queue"), callback.split("@"), strict=False):
+        if name.startswith(OURS):
+            raise BadValue(
+                f"callback: the {what} {name!r} is this package's own, which no call-back can use; "
+                "name a task of yours, and a queue that your own Celery workers read"
+            )
     return callback
 
 
@@ -258,7 +264,20 @@ def _items(label: str, mapping: object, *, empty: bool = False) -> Iterable[tupl
 def _parts(label: str, key: object, length: int) -> tuple[str, ...]:
     if not isinstance(key, tuple) or len(key) != length:
         raise BadValue(f"{label}: each key must be a tuple of {length} strings, not {key!r}")
-    return tuple(_id(label, part) for part in key)
+    *uuids, resource = key
+    return *(_uuid(label, one) for one in uuids), _id(label, resource)
+
+
+def _uuid(label: str, value: object) -> str:
+    """Return the uuid of a user or project; a user's name, which is an address, is refused.
+
+    Astakos would say 404 minutes later. What else is no uuid is left to Astakos.
+    """
+    text = _id(label, value)
+    if "@" in text:
+        found = f"Lookups().uuid({text!r}) returns the uuid of a user"
+        raise BadValue(f"{label} must be a uuid, and {text!r:.80} is a name: {found}")
+    return text
 
 
 def _id(label: str, value: object) -> str:

@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Any, TypeVar, overload
 
 from astakos_worker.configuration.settings import Settings
-from astakos_worker.ledger.record import Record
 from astakos_worker.service.after_commit import Commits, Hook, OnCommit, hook_of
 from astakos_worker.service.calls import CallKind, Calls, Followed
 from astakos_worker.service.connections import AwaitedConnections
@@ -87,7 +86,7 @@ class AsyncCommissions(
         See `Commissions.issue_many`.
         """
         results = await self._run(lambda calls: calls.issue_many(commissions), "write")
-        return [self._handle_of(one) if isinstance(one, Record) else one for one in results]
+        return [self._handle_of(one) if isinstance(one, Followed) else one for one in results]
 
     @overload
     async def resolve(

@@ -4,19 +4,23 @@ Importing this module loads Celery. So a service's face does not: the thread of 
 it before the first of them, and the look-ups with the first question.
 """
 
+import threading
 from typing import Any
 
+import amqp
 import redis
 from celery import Celery
 from kombu.exceptions import KombuError
 
+from astakos_worker.configuration import names
 from astakos_worker.configuration.celery_app import CeleryApp
+from astakos_worker.configuration.servers import for_celery
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.service.server_breaker import CircuitOpenError, ServerBreaker
 from astakos_worker.service.wakeups import Message
 
 #: The errors of publishing when the broker does not answer.
-BROKER_AWAY = (KombuError, redis.RedisError, OSError)
+BROKER_AWAY = (KombuError, redis.RedisError, amqp.AMQPError, OSError)
 
 
 def producer(settings: Settings) -> Celery:
@@ -30,22 +34,48 @@ def producer(settings: Settings) -> Celery:
         {"result_backend": "disabled://"},
         set_as_current=False,
     )
-    app.conf.broker_transport_options |= {
+    app.conf.broker_transport_options |= _impatient(settings)
+    return app
+
+
+def callback_producer(settings: Settings) -> Celery:
+    """Return the application that sends call-backs, to a broker of their own if one is set."""
+    url = settings.callback_broker_url
+    if not url:
+        return producer(settings)
+    address, tls, options = for_celery(url)
+    if address.startswith("amqp"):
+        # The broker confirms each message: one that it has not taken is sent again.
+        transport: dict[str, Any] = {"confirm_publish": True, "max_retries": 0}
+    else:
+        transport = {**options, **_impatient(settings)}
+    values = {
+        "result_backend": "disabled://",
+        "broker_url": address,
+        "broker_use_ssl": tls,
+        "broker_connection_timeout": settings.patience,
+        "broker_transport_options": transport,
+    }
+    return CeleryApp("astakos_worker.callbacks", settings, values, set_as_current=False)
+
+
+def _impatient(settings: Settings) -> dict[str, Any]:
+    """Return options of the transport with which a broker that is away is given up soon."""
+    return {
         "socket_timeout": settings.patience,
         "socket_connect_timeout": settings.patience,
         "max_retries": 0,
         "interval_start": 0,
     }
-    return app
 
 
 class MessageSender:
     """Sends messages; none raises an error of a broker that is away."""
 
-    def __init__(self, app: Celery) -> None:
+    def __init__(self, app: Celery, name: str = "broker") -> None:
         self._app = app
         # While it is open, no message is sent: the drive wakes workers meanwhile.
-        self._breaker = ServerBreaker("broker", BROKER_AWAY, pause=1.0)
+        self._breaker = ServerBreaker(name, BROKER_AWAY, pause=1.0)
         self._kept: Any = None
 
     def send(self, message: Message, **more: Any) -> bool:
@@ -61,6 +91,9 @@ class MessageSender:
                     retry=False,
                     **more,
                 )
+        except amqp.PreconditionFailed:
+            # The queue is there, and was declared in another way than Celery would.
+            return not more and self.send(message, declare=())
         except (CircuitOpenError, *BROKER_AWAY):
             return False
         return True
@@ -85,3 +118,21 @@ class MessageSender:
 def sender(settings: Settings) -> MessageSender:
     """Return a sender for the broker that the settings name. Opens nothing."""
     return MessageSender(producer(settings))
+
+
+class Callbacks:
+    """Sends call-backs. The connection is made with the first one, in a carrier's thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._sender: MessageSender | None = None
+        self._lock = threading.Lock()
+
+    def send(self, callback: str, payload: dict[str, Any]) -> bool:
+        """Send a call-back, `task` or `task@queue`; return whether the broker has it."""
+        with self._lock:
+            if self._sender is None:
+                self._sender = MessageSender(callback_producer(self._settings), "callback_broker")
+        task, _, place = callback.partition("@")
+        message = Message(task, {"commission": payload}, queue=place or names.CALLERS)
+        return self._sender.send(message)

@@ -8,22 +8,26 @@ from collections.abc import Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Unpack
 
+from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.configuration.settings import Settings
-from astakos_worker.ledger.contract import Entry
-from astakos_worker.ledger.record import Record, State, Verb, is_bare, shown
+from astakos_worker.ledger.contract import Entry, LedgerError
+from astakos_worker.ledger.record import Record, State, Verb, is_bare
 from astakos_worker.ledger.request import Request
 from astakos_worker.service import arguments, new_commission
 from astakos_worker.service.changing import extend
 from astakos_worker.service.connections import AwaitedConnections
 from astakos_worker.service.deciding import Decider, Target, bare_serial
-from astakos_worker.service.drafts import Draft
+from astakos_worker.service.drafts import Draft, ignored_options
 from astakos_worker.service.errors import OutcomeTimeout, Unavailable
 from astakos_worker.service.issuing import Issuer
 from astakos_worker.service.ledger_calls import is_of, ledger_errors, missing, read, reused
 from astakos_worker.service.new_commission import NewCommission
 from astakos_worker.service.options import Handling
-from astakos_worker.service.outcome import Outcome, or_error, outcome_of, through
+from astakos_worker.service.outcome import Outcome, or_error, outcome_of, still_open, through
+from astakos_worker.service.served import unserved
 from astakosclient.errors import BadValue
+
+log = EventLog(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +48,17 @@ class Calls:
         """What decides, and returns records."""
         return Decider(self.service, self.connections)
 
-    async def issue(self, request: Request, key: str | None, **options: Unpack[Handling]) -> Record:
-        """Return the record of a commission, which is in the ledger now."""
-        return await self.issuer.issue(request, key, **options)
+    async def issue(
+        self, request: Request, key: str | None, **options: Unpack[Handling]
+    ) -> "Followed":
+        """Return a commission, which is in the ledger now."""
+        draft = self.issuer.draft(request, key, **options)
+        return _issued(draft, await self.issuer.issue_one(draft))
 
-    async def issue_many(self, commissions: Iterable[NewCommission]) -> list[Record | Exception]:
-        """Issue many; return for each its record or its error, in order."""
+    async def issue_many(
+        self, commissions: Iterable[NewCommission]
+    ) -> list["Followed | Exception"]:
+        """Issue many; return each, or its error, in order."""
         drafts: list[Draft | Exception] = []
         for one in new_commission.listed(commissions):
             try:
@@ -64,7 +73,14 @@ class Calls:
             made = iter(error.tokens)
             tokens = [next(made) if isinstance(one, Draft) else None for one in drafts]
             raise Unavailable(error.key, str(error), error.token, tokens) from error.__cause__
-        return [next(records) if isinstance(one, Draft) else one for one in drafts]
+        results: list[Followed | Exception] = []
+        for draft in drafts:
+            if isinstance(draft, Draft):
+                record = next(records)
+                results.append(_issued(draft, record) if isinstance(record, Record) else record)
+            else:
+                results.append(draft)
+        return results
 
     async def decide(
         self, which: str | int, verb: Verb, reason: str = "", incarnation: str | None = None
@@ -126,16 +142,29 @@ class Calls:
         if not is_of(entry, incarnation):
             raise reused(key, incarnation)
         outcome = outcome_of(entry.record)
-        if outcome.state == State.MERGED and outcome.error is not None:
+        if outcome.state == State.MERGED.value and outcome.error is not None:
             # The same wait goes on, for the seconds that are left of it.
             left = max(0.0, limit - (ledger.clock.now() - began))
             return await self.outcome(str(outcome.error["merged"]), left)
         if not done:
-            last = entry.record.error or {}
-            why = f", lastly: {last['message']}" if last.get("message") else ""
-            text = f"commission {shown(key)!r} is still {outcome.state} after {limit:g} s{why}"
-            raise OutcomeTimeout(key, text)
+            raise OutcomeTimeout(key, still_open(outcome, limit, await self._unserved()))
         return or_error(outcome)
+
+    async def _unserved(self) -> str:
+        """Return why no worker does the work of this service; "" if one does, or who knows."""
+        try:
+            served = await self.connections.ledger.served()
+        except LedgerError:
+            return ""
+        return unserved(served, self.settings.namespace, self.service)
+
+
+def _issued(draft: Draft, record: Record) -> "Followed":
+    """Return a commission; warn if options of its call were passed over."""
+    ignored = ignored_options(draft, record)
+    if ignored:
+        log.warning("options_ignored", key=record.key, options=", ".join(ignored))
+    return Followed(record, ignored)
 
 
 #: What a call does: it reads, it writes, or it waits until a commission has changed.
@@ -159,8 +188,9 @@ class RunsCalls(Protocol):
 class Followed:
     """One commission as a handle follows it: this use of its key, and the last that was heard."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, ignored: tuple[str, ...] = ()) -> None:
         self.key = record.key
+        self.ignored = ignored
         self.last = outcome_of(record)
 
     @property

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.awaited import at_once
-from astakos_worker.ledger.record import Record
 from astakos_worker.service.after_commit import Commits, Hook, OnCommit, hook_of
 from astakos_worker.service.calls import CallKind, Calls, Followed
 from astakos_worker.service.connect import connected
@@ -100,7 +99,7 @@ class Commissions(Face[Commission, Outcome, AbstractContextManager[Commission]])
         result.
         """
         results = self._run(lambda calls: calls.issue_many(commissions), "write")
-        return [self._handle_of(one) if isinstance(one, Record) else one for one in results]
+        return [self._handle_of(one) if isinstance(one, Followed) else one for one in results]
 
     @overload
     def resolve(

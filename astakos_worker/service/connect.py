@@ -11,10 +11,11 @@ from typing import Any
 
 from astakos_worker.configuration.servers import connect
 from astakos_worker.configuration.settings import Settings
-from astakos_worker.ledger.contract import ServerLedger, WakeupPolicy
+from astakos_worker.ledger.contract import Ledger, ServerLedger, WakeupPolicy
 from astakos_worker.ledger.redis.store import RedisLedger
 from astakos_worker.service.connections import Connections
 from astakos_worker.service.guarded_ledger import guarded
+from astakos_worker.service.serving_check import CheckingSender
 from astakos_worker.service.waiting import RedisListener, Watcher
 from astakos_worker.service.wakeups import Sends, Waker
 
@@ -48,6 +49,10 @@ _lock = threading.Lock()
 
 def connected(settings: Settings) -> Connections:
     """Return the connections of this process for these settings."""
+    if settings.in_memory:
+        from astakos_worker.testing.in_memory import the_cloud  # noqa: PLC0415  # tests only
+
+        return the_cloud(settings).connections
     name = settings.model_dump_json(exclude={"services"})
     if _pid != os.getpid():  # uWSGI forks without telling Python, unless it is told to
         _forget()
@@ -60,16 +65,16 @@ def connected(settings: Settings) -> Connections:
             )
             _made[name] = Connections(
                 calls,
-                Waker(partial(_sender, settings), patience=settings.patience),
+                Waker(partial(_sender, settings, calls), patience=settings.patience),
                 Watcher(calls, listener),
             )
         return _made[name]
 
 
-def _sender(settings: Settings) -> Sends:
+def _sender(settings: Settings, ledger: Ledger) -> Sends:
     from astakos_worker.service.broker import sender  # noqa: PLC0415  # loads Celery
 
-    return sender(settings)
+    return CheckingSender(sender(settings), ledger, settings.namespace)
 
 
 def _forget() -> None:

@@ -182,6 +182,30 @@ def conflict(draft: Draft, there: Record) -> KeyConflict | None:
     return KeyConflict(key, f"key {key!r} is in use for another commission ({there.state})")
 
 
+def ignored_options(draft: Draft, there: Record) -> tuple[str, ...]:
+    """Return the options of a call that differ from those of the commission that it found.
+
+    They are passed over: the first name, deadline and call-back of a commission stand. A deadline
+    counts only while nobody has decided.
+    """
+    given = draft.record
+    names = [] if _name(given) == _name(there) else ["name"]
+    if there.decision is None and _seconds(given) != _seconds(there):
+        names.append("deadline")
+    if (given.callback, given.moments) != (there.callback, there.moments):
+        names.append("callback")
+    return tuple(names)
+
+
+def _name(record: Record) -> str:
+    return record.request.name if record.request else ""
+
+
+def _seconds(record: Record) -> int | None:
+    """Return the milliseconds from the issue to the deadline."""
+    return None if record.deadline is None else round((record.deadline - record.created) * 1000)
+
+
 def new_incarnation() -> str:
     """Return a new name for one use of a key: 8 hex digits, a part of the tag in the wire name."""
     return secrets.token_hex(4)

@@ -6,6 +6,7 @@ Arguments and documentation are here once. The calls themselves are in `calls.py
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
+from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.configuration.settings import Settings, SettingsOfAService
 from astakos_worker.ledger.record import Record, Verb, shown
 from astakos_worker.ledger.request import Request
@@ -14,9 +15,11 @@ from astakos_worker.service.calls import CallKind, Calls, Followed, RunsCalls
 from astakos_worker.service.deciding import Target
 from astakos_worker.service.hold import Hold
 from astakos_worker.service.options import Options, handling
-from astakos_worker.service.outcome import Outcome
+from astakos_worker.service.outcome import CommissionState, Outcome
 from astakos_worker.service.signatures import Decides, Issues
 from astakosclient.errors import BadValue
+
+log = EventLog(__name__)
 
 #: A handle, or what is awaited for one.
 Handle = TypeVar("Handle")
@@ -43,7 +46,16 @@ class CommissionHandle(Generic[Handle, Told]):
         return f"<{type(self).__name__} {shown(self.key)} {self.last.state}>"
 
     @property
-    def state(self) -> str:
+    def ignored(self) -> tuple[str, ...]:
+        """The options of this call that the commission does not have.
+
+        Some of "name", "deadline" and "callback": the commission was there before, with others,
+        and the first ones stand.
+        """
+        return self._followed.ignored
+
+    @property
+    def state(self) -> CommissionState:
         """The state of `last`; see `Outcome`. Asks nobody."""
         return self.last.state
 
@@ -103,6 +115,8 @@ class Face(Issues[Handle], Decides[Handle], Generic[Handle, Told, Block]):
         self.service = arguments.checked_service(
             self._settings.service if service is None else service
         )
+        if self._settings.in_memory:
+            log.warning("ledger_in_memory", reason="commissions end with this process: for tests")
 
     def extend(
         self, which: str | int, deadline: float, *, incarnation: str | None = None
@@ -190,16 +204,20 @@ class Face(Issues[Handle], Decides[Handle], Generic[Handle, Told, Block]):
 
     def _handled(self, call: Callable[[Calls], Coroutine[Any, Any, Record]]) -> Handle:
         async def run(calls: Calls) -> object:
-            return self._handle_of(await call(calls))
+            return self._handle_of(Followed(await call(calls)))
 
         handle: Handle = self._run(run, "write")
         return handle
 
-    def _handle_of(self, record: Record) -> Any:
-        return self._handle_class(self._run, Followed(record))
+    def _handle_of(self, followed: Followed) -> Any:
+        return self._handle_class(self._run, followed)
 
     def _issue(self, request: Request, key: str | None, options: Options) -> Handle:
-        return self._handled(lambda calls: calls.issue(request, key, **handling(options)))
+        async def run(calls: Calls) -> object:
+            return self._handle_of(await calls.issue(request, key, **handling(options)))
+
+        handle: Handle = self._run(run, "write")
+        return handle
 
     def _decide(self, which: str | int, verb: Verb, reason: str, incarnation: str | None) -> Handle:
         return self._handled(lambda calls: calls.decide(which, verb, reason, incarnation))

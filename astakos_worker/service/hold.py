@@ -55,8 +55,7 @@ class Hold:
         await self._insist(calls, held, "reject" if error else "accept", reason=error)
 
     async def _issue(self, calls: Calls) -> Followed:
-        record = await calls.issue(self._request, self._key, deadline=self._deadline)
-        held = Followed(record)
+        held = await calls.issue(self._request, self._key, deadline=self._deadline)
         if self._given_up is not None:  # the caller was cancelled meanwhile
             await self._try(calls, held, "reject", reason=self._given_up)
         return held

@@ -10,18 +10,25 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from astakos_worker.configuration import names
 from astakos_worker.configuration.settings import Settings, SettingsOfAService
+from astakos_worker.ledger.contract import LedgerError
 from astakos_worker.service import arguments
 from astakos_worker.service.arguments import checked_strings
 from astakos_worker.service.asks import Asks, BrokerAwayError, TaskFailedError
+from astakos_worker.service.connect import connected
 from astakos_worker.service.errors import Unavailable
 from astakos_worker.service.gather import Gather
 from astakos_worker.service.known_names import KnownNames
 from astakos_worker.service.loading import LOADING
+from astakos_worker.service.served import unserved
+from astakosclient.answer_types import Commission, Figures, ProjectFigures, Resource
 from astakosclient.errors import AstakosClientException, NoUserName, NoUUID
+
+if TYPE_CHECKING:
+    from astakos_worker.testing.in_memory import InMemoryCommissions, InMemoryLookups
 
 T = TypeVar("T")
 
@@ -60,6 +67,23 @@ class Lookups:
         self._lock = threading.Lock()
         self._made: tuple[int, _Here] | None = None
 
+    @staticmethod
+    def in_memory(
+        commissions: "InMemoryCommissions | None" = None, *, service: str = "default"
+    ) -> "InMemoryLookups":
+        """Return `Lookups` for unit tests, without broker, workers and Astakos.
+
+        `commissions`: those of `Commissions.in_memory()`, whose Astakos answers; None: an Astakos
+        of its own, without limits. A test adds users: `lookups.users.add_user("ada@example.org")`.
+        """
+        from astakos_worker.testing.in_memory import (  # noqa: PLC0415  # tests only
+            InMemoryCommissions,
+            InMemoryLookups,
+        )
+
+        beside = InMemoryCommissions() if commissions is None else commissions
+        return InMemoryLookups(beside.astakos, service=service)
+
     def usernames(self, uuids: Iterable[str]) -> dict[str, str]:
         """Return `{uuid: user name}`; unknown uuids are absent."""
         return self._names("usernames", "uuids", uuids)
@@ -84,7 +108,7 @@ class Lookups:
 
     def quotas(
         self, user: str | Iterable[str] | None = None, project: str | Iterable[str] | None = None
-    ) -> dict[str, dict[str, dict[str, dict[str, int]]]]:
+    ) -> dict[str, dict[str, dict[str, Figures]]]:
         """Return `{user: {project: {resource: figures}}}` of the service's own resources.
 
         `user`, `project`: one uuid or several; None: all. Figures are `limit`, `usage` and
@@ -96,14 +120,14 @@ class Lookups:
 
     def project_quotas(
         self, project: str | Iterable[str] | None = None
-    ) -> dict[str, dict[str, dict[str, int]]]:
+    ) -> dict[str, dict[str, ProjectFigures]]:
         """Return `{project: {resource: figures}}`, with figures of the project as in `quotas`.
 
         `project`: one uuid or several; None: all.
         """
         return self._ask("project_quotas", dict, project_id=_some("project", project))
 
-    def resources(self) -> dict[str, dict[str, Any]]:
+    def resources(self) -> dict[str, Resource]:
         """Return `{resource: description}` of all visible resources."""
         return self._ask("resources", dict)
 
@@ -119,9 +143,10 @@ class Lookups:
         """Return the serials that are pending in Astakos for the service's token."""
         return self._ask("pending_commissions", list)
 
-    def commission_info(self, serial: int) -> dict[str, Any]:
+    def commission_info(self, serial: int) -> Commission:
         """Return a pending commission; raise `NotFound` if it is resolved or unknown."""
-        return self._ask("commission_info", dict, serial=arguments.checked_serial(serial))
+        found = self._ask("commission_info", dict, serial=arguments.checked_serial(serial))
+        return cast("Commission", found)
 
     # --- Inside -------------------------------------------------------------------------------
 
@@ -156,10 +181,20 @@ class Lookups:
         try:
             yield
         except TimeoutError as error:
-            text = f"no answer to {what!r} within {self._timeout:g} s: {error}"
+            text = f"no answer to {what!r} within {self._timeout:g} s: {self._unserved() or error}"
             raise Unavailable(what, text) from error
         except (BrokerAwayError, TaskFailedError) as error:
             raise Unavailable(what, f"no answer to {what!r}: {error}") from error
+
+    def _unserved(self) -> str:
+        """Return why no worker answers look-ups of this service; "" if one does, or who knows."""
+        if self._given is not None:
+            return ""
+        try:
+            served = connected(self._settings).ledger.served()
+        except LedgerError:
+            return ""
+        return unserved(served, self._settings.namespace, self.service, names.LOOKUPS)
 
     @property
     def _here(self) -> "_Here":
@@ -174,6 +209,10 @@ class Lookups:
         return self._made[1]
 
     def _connect(self) -> "_Here":
+        if self._settings.in_memory:
+            from astakos_worker.testing.in_memory import the_cloud  # noqa: PLC0415  # tests only
+
+            return self._put_up(the_cloud(self._settings).lookups, None)
         with LOADING:
             from astakos_worker.service.asker import asker_and_names  # noqa: PLC0415  # loads Celery
 

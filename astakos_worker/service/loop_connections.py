@@ -19,7 +19,7 @@ from astakos_worker.ledger.contract import Clock, Entry, LedgerError, Unavailabl
 from astakos_worker.ledger.redis.store import RedisLedger
 from astakos_worker.ledger.redis.together import Together
 from astakos_worker.service.connect import connected, ledger_on
-from astakos_worker.service.connections import AwaitedConnections
+from astakos_worker.service.connections import AwaitedConnections, awaiting
 from astakos_worker.service.server_breaker import CircuitOpenError, ServerBreaker
 from astakos_worker.service.waiting import Heard, Inbox, Publishes, Waiting, hear
 
@@ -185,6 +185,8 @@ class _Kept:
 
     async def _make(self) -> AwaitedConnections:
         settings = self._settings
+        if settings.in_memory:
+            return awaiting(connected(settings))
         servers = [
             await connect_asyncio(
                 settings.ledger_url, patience=settings.patience, connections=connections

@@ -22,9 +22,6 @@ log = EventLog(__name__)
 #: Wake-ups that may wait to be sent, about. One for each lane would be enough.
 _MOST = 1000
 
-#: The queue of Celery programs that name no queue.
-_CALLERS_QUEUE = "celery"
-
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -81,12 +78,6 @@ class Waker:
         sent = threading.Event()
         self._waiting.put(sent)
         sent.wait(self._patience)
-
-    def send_callback(self, callback: str, payload: dict[str, Any]) -> bool:
-        """Send a call-back, `task` or `task@queue`; return whether the broker has it."""
-        task, _, place = callback.partition("@")
-        message = Message(task, {"commission": payload}, queue=place or _CALLERS_QUEUE)
-        return self._sender().send(message)
 
     # --- Inside -------------------------------------------------------------------------------
 

@@ -1,12 +1,11 @@
 """A pytest plugin: an Astakos for the tests of a service, over HTTP or in memory.
 
-    pytest_plugins = ["astakos_worker.testing"]     # in the tests' top-level conftest.py
-
     def test_something(astakos_sandbox):
         client = AstakosClient(astakos_sandbox.token("cyclades"), astakos_sandbox.auth_url)
 
 One server in a thread of the tests' process serves the whole run. Each test that asks for it begins
-with the seed. `commissions_in_memory` needs no server. See `docs/testing.md`.
+with the seed. `commissions_in_memory` and `astakos_in_memory` need no server. pytest finds the
+plugin by its entry point. See `docs/testing.md`.
 """
 
 from __future__ import annotations
@@ -20,7 +19,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from astakos_worker.sandbox.server import SandboxServer
-    from astakos_worker.testing.in_memory import InMemoryCommissions
+    from astakos_worker.testing.in_memory import (
+        InMemoryCloud,
+        InMemoryCommissions,
+        InMemoryLookups,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -63,3 +66,33 @@ def commissions_in_memory() -> InMemoryCommissions:
     from astakos_worker.service.commissions import Commissions  # noqa: PLC0415  # as above
 
     return Commissions.in_memory()
+
+
+@pytest.fixture
+def lookups_in_memory(commissions_in_memory: InMemoryCommissions) -> InMemoryLookups:
+    """Return `Lookups` over the Astakos of `commissions_in_memory`.
+
+    `lookups_in_memory.users.add_user(name)` adds a user, and returns the uuid.
+    """
+    from astakos_worker.service.lookups import Lookups  # noqa: PLC0415  # as above
+
+    return Lookups.in_memory(commissions_in_memory)
+
+
+@pytest.fixture
+def astakos_in_memory(monkeypatch: pytest.MonkeyPatch) -> InMemoryCloud:
+    """Return an empty ledger and Astakos, as all `Commissions()` and `Lookups()` of a service see.
+
+    For a service that makes them by itself. Set `ASTAKOS_LEDGER_URL=memory://` for the whole run if
+    it makes them when its modules are imported; each test begins with an empty cloud.
+    """
+    from astakos_worker.configuration.settings import (  # noqa: PLC0415  # as above
+        IN_MEMORY,
+        SettingsOfAService,
+    )
+    from astakos_worker.testing.in_memory import the_cloud  # noqa: PLC0415  # as above
+
+    monkeypatch.setenv("ASTAKOS_LEDGER_URL", IN_MEMORY)
+    cloud = the_cloud(SettingsOfAService())
+    cloud.reset()
+    return cloud

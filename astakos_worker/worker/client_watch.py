@@ -7,13 +7,12 @@ The alarm has the machine's name in it: another machine's worker may be well.
 
 import socket
 
-import structlog
-
+from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.ledger.contract import Ledger
 from astakos_worker.worker.clients import Clients
 from astakosclient import LocalError
 
-log = structlog.get_logger(__name__)
+log = EventLog(__name__)
 
 
 class ClientWatch:

@@ -9,18 +9,18 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import structlog
 from celery.exceptions import Ignore, Reject, Retry, WorkerLostError
 from celery.signals import task_internal_error
 from celery.worker.consumer import Consumer as CelerysConsumer
 from celery.worker.request import Request as CelerysRequest
 from kombu.message import Message
 
+from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.ledger.contract import LedgerError
 from astakos_worker.service.errors import Unavailable
 from astakos_worker.worker.channels import UNREADABLE
 
-log = structlog.get_logger(__name__)
+log = EventLog(__name__)
 
 #: The errors of tasks whose message is retried or was not at fault. Work that could not be done
 #: while the ledger was away is still in the ledger, and another wake-up is sent for it.

@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import redis
-import structlog
 
+from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.configuration.servers import connect
 from astakos_worker.configuration.settings import Settings
 
-log = structlog.get_logger(__name__)
+log = EventLog(__name__)
 
 _KEPT = 1000
 #: Characters of a task's name or id that are kept; a message of rubbish may have long ones.

@@ -10,12 +10,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-import structlog
-
+from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.engine.ports import WakeLane
 from astakos_worker.ledger.contract import Ledger, LedgerError
 
-log = structlog.get_logger(__name__)
+log = EventLog(__name__)
 
 
 class Heartbeat:

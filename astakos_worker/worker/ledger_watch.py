@@ -12,12 +12,12 @@ import re
 from typing import Any
 
 import redis
-import structlog
 
+from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.ledger.contract import ServerLedger
 from astakos_worker.ledger.redis.capacity import LIMIT
 
-log = structlog.get_logger(__name__)
+log = EventLog(__name__)
 
 #: An id as `identify.lua` is given it.
 _ID = re.compile("[0-9a-f]{16}")

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.engine.ports import Astakos
 from astakos_worker.engine.sweep.findings import Report
 from astakos_worker.engine.sweep.sweep import last_report
@@ -21,7 +21,7 @@ from astakos_worker.ledger.contract import Lane, Ledger, LedgerError
 from astakos_worker.ledger.record import Record
 from astakosclient.errors import AstakosClientException
 
-log = structlog.get_logger(__name__)
+log = EventLog(__name__)
 
 #: The state of a lane: each metric's name, description and value.
 _LANE: Final[tuple[tuple[str, str, Callable[[Lane], float]], ...]] = (

@@ -12,9 +12,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-import structlog
-
-from astakos_worker.configuration.names import SAME_NAME
+from astakos_worker.configuration.event_log import EventLog
+from astakos_worker.configuration.names import QUEUES, SAME_NAME
 from astakos_worker.configuration.servers import connect
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.engine.breaker import rest_for_local_trouble
@@ -22,8 +21,9 @@ from astakos_worker.engine.carry.carrier import Carrier, CarryResult
 from astakos_worker.engine.lane_memory import LaneMemory
 from astakos_worker.engine.ports import Astakos
 from astakos_worker.engine.sweep.findings import Report
+from astakos_worker.ledger.request import Provision
 from astakos_worker.service.arguments import checked_strings
-from astakos_worker.service.broker import sender
+from astakos_worker.service.broker import Callbacks, sender
 from astakos_worker.service.commissions import Commissions
 from astakos_worker.service.connect import ledger_of
 from astakos_worker.service.connections import Connections, Wakes
@@ -40,21 +40,27 @@ from astakos_worker.worker.limits import limits_of
 from astakos_worker.worker.metrics import MeasuredAstakos, Metrics
 from astakos_worker.worker.seen_messages import seen_messages_of
 from astakos_worker.worker.sweep_setup import owner_of, sweeping
+from astakos_worker.worker.unknown_names import unknown_name
 from astakosclient import LocalError
 
 if TYPE_CHECKING:
     from astakos_worker.engine.sweep import owner
 
-log = structlog.get_logger(__name__)
+log = EventLog(__name__)
 
 #: Seconds that a worker waits for one answer of the ledger; services have less patience.
 _PATIENCE = 5.0
+#: A worker says what it serves with each drive. That counts for so many drives.
+_SERVED_DRIVES = 4
 
 
 class WorkerProcess:
-    """Everything that the tasks of one process need."""
+    """Everything that the tasks of one process need.
 
-    def __init__(self, settings: Settings) -> None:
+    `queues` returns the names of the queues that the process reads.
+    """
+
+    def __init__(self, settings: Settings, queues: Callable[[], Iterable[str]] = tuple) -> None:
         self.settings = settings
         self.limits = limits_of(settings)
         self.clients = Clients(settings)
@@ -65,6 +71,7 @@ class WorkerProcess:
         # Wake-ups are sent by an application of their own. The one that consumes waits for its
         # broker, and neither a carrier with claimed records nor the heartbeat may wait so long.
         self.waker = Waker(partial(sender, settings), patience=settings.patience)
+        self._callbacks = Callbacks(settings)
         self.metrics = Metrics(self.ledger)
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         listener = RedisListener(connect(settings.ledger_url, patience=_PATIENCE), self.ledger)
@@ -73,12 +80,13 @@ class WorkerProcess:
         client_watch = ClientWatch(self.clients, self.ledger, tuple(settings.services))
         self.heartbeat = Heartbeat(
             self.ledger,
-            (self._ledger_watch.look, client_watch.look),
+            (self._ledger_watch.look, client_watch.look, self._say_what_is_served),
             self.waker.wake_lane,
             name=self.name,
             every=settings.heartbeat,
             drive=settings.drive,
         )
+        self._queues = queues
         self._owners: dict[str, owner.Ask | None] = {}
         self._known_names = known_names_of(settings)
         self._memories: dict[str, LaneMemory] = {}
@@ -111,8 +119,9 @@ class WorkerProcess:
             self.limits,
             random.random,
             self.waker.wake_lane,
-            self.waker.send_callback,
+            self._callbacks.send,
             self._memories.setdefault(service, LaneMemory()),
+            self._explain,
         )
         name = f"{self.name}:{carrier}"
         since = self.ledger.clock.now()
@@ -120,6 +129,9 @@ class WorkerProcess:
             done = worker.carry(service, name, own=own, wake=wake)
         self.metrics.carried(service, done.records.values(), since)
         return done
+
+    def _explain(self, service: str, provisions: Sequence[Provision]) -> str:
+        return unknown_name(self.clients.of(service), provisions)
 
     def _rest(self, service: str, reason: str) -> CarryResult:
         if not self.ledger.lane(service).resting:
@@ -176,6 +188,12 @@ class WorkerProcess:
     def _astakos(self, service: str) -> Astakos:
         return MeasuredAstakos(self.clients.of(service), service, self.metrics)
 
+    def _say_what_is_served(self) -> None:
+        """Say in the ledger which queues this process reads, for which services."""
+        seconds = _SERVED_DRIVES * self.settings.drive + self.settings.heartbeat
+        ours = [queue for queue in self._queues() if queue in QUEUES]
+        self.ledger.serve(self.settings.services, ours, seconds)
+
     def start(self) -> None:
         """Start the heartbeat, and show the metrics if they are wanted."""
         self._ledger_watch.exchange()  # before anything is claimed
@@ -195,15 +213,18 @@ _lock = threading.Lock()
 _made: dict[int, WorkerProcess] = {}
 
 
-def this_process(settings: Settings) -> WorkerProcess:
-    """Return what this process has; the first call makes it and starts its heartbeat."""
+def this_process(settings: Settings, queues: Callable[[], Iterable[str]] = tuple) -> WorkerProcess:
+    """Return what this process has; the first call makes it and starts its heartbeat.
+
+    `queues` returns the names of the queues that it reads.
+    """
     pid = os.getpid()
     made = _made.get(pid)
     if made is None:
         with _lock:
             made = _made.get(pid)
             if made is None:
-                made = WorkerProcess(settings)
+                made = WorkerProcess(settings, queues)
                 made.start()  # before any task works with it
                 _made[pid] = made
     return made

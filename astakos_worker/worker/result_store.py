@@ -11,14 +11,14 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
-import structlog
 from kombu.exceptions import KombuError
 
 from astakos_worker.configuration.celery_app import CeleryApp
+from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.worker.channels import UNREADABLE, WorkerAMQP
 from astakos_worker.worker.dead_messages import DeadMessages
 
-log = structlog.get_logger(__name__)
+log = EventLog(__name__)
 
 #: Seconds to wait for a server that restarts. After one result was lost, the next do not wait.
 _PATIENCE = 5.0

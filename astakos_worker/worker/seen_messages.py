@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import redis
-import structlog
 
+from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.configuration.servers import connect
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.contract import UnavailableError
 
-log = structlog.get_logger(__name__)
+log = EventLog(__name__)
 
 #: Most deliveries of one message: a broker delivers it again after each visibility time-out.
 _DELIVERIES = 10

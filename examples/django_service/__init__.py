@@ -1,11 +1,9 @@
-"""A compute service on Django: a server's row and its commission are one transaction.
+r"""A compute service on Django: a server's row and its commission are one transaction.
 
-    export DATABASE=sqlite:///$PWD/servers.db      # or postgresql://user@host/name
-    python -m examples.django_service migrate --run-syncdb
-    python -m examples.django_service runserver 8000 &
-    python -m examples.django_service astakos_relay &     # sends what a dead process left behind
-    curl -d name=web-1 -d user=$UUID localhost:8000/create
-    curl -d name=web-1 localhost:8000/delete
-
-No view waits for Astakos. What Astakos refuses, the commission's outcome says.
+export DJANGO_SETTINGS_MODULE=examples.django_service.settings
+export DATABASE=sqlite:///$PWD/servers.db      # or postgresql://user@host/name
+python -m django migrate --run-syncdb
+python -m django astakos_relay &     # sends what a dead process left behind
+gunicorn --workers 2 'django.core.wsgi:get_wsgi_application()'    # or: python -m django runserver
+curl -d name=web-1 -d user=$UUID localhost:8000/create
 """

@@ -12,7 +12,6 @@ import celery  # noqa: F401
 import click
 import msgspec  # noqa: F401
 import redis  # noqa: F401
-import structlog  # noqa: F401
 
 from tests.mutation.mutants import of_lua, of_python
 from tests.mutation.subjects import MODULES, SCRIPTS, Subject, equivalent

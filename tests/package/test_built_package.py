@@ -121,7 +121,7 @@ def test_the_installed_command_runs(installed, run):
 
 
 @pytest.mark.parametrize(
-    "absent", ["celery", "kombu", "redis", "msgspec", "pydantic", "structlog", "click", "rich"]
+    "absent", ["celery", "kombu", "redis", "msgspec", "pydantic", "click", "rich"]
 )
 def test_no_module_of_the_client_needs_what_only_the_worker_needs(run, absent):
     program = (

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import structlog
-
 from astakos_worker.ledger.memory.store import MemoryLedger
 from tests.simulation.ending import at_rest
 from tests.simulation.equality import Moment
@@ -160,9 +158,10 @@ def case_of(text: str) -> Case:
 @contextmanager
 def silence() -> Iterator[None]:
     """Keep the engine's log lines away: a million runs would write a billion."""
-    before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    ours = logging.getLogger("astakos_worker")
+    before = ours.level
+    ours.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        structlog.configure(**before)
+        ours.setLevel(before)

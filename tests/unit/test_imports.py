@@ -14,6 +14,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 OURS = "astakos_worker"
 
+#: The logger: any folder may use it, the engine too, which reads no settings.
+EVENT_LOG = f"{OURS}.configuration.event_log"
+
 #: What a folder, or a module at the root, may import of ours besides itself. A folder inside a
 #: folder may be named too: the longest name that fits a module is its room.
 MAY_IMPORT = {
@@ -22,20 +25,29 @@ MAY_IMPORT = {
     f"{OURS}.ledger": (f"{OURS}.configuration",),
     f"{OURS}.ledger.redis": (f"{OURS}.ledger", f"{OURS}.configuration"),
     f"{OURS}.ledger.memory": (f"{OURS}.ledger", f"{OURS}.configuration"),
-    f"{OURS}.engine": (f"{OURS}.ledger", "astakosclient.errors"),
-    f"{OURS}.engine.carry": (f"{OURS}.engine", f"{OURS}.ledger", "astakosclient.errors"),
-    f"{OURS}.engine.sweep": (f"{OURS}.engine", f"{OURS}.ledger", "astakosclient.errors"),
-    f"{OURS}.engine.drift": (f"{OURS}.engine", f"{OURS}.ledger", "astakosclient.errors"),
+    f"{OURS}.engine": (f"{OURS}.ledger", EVENT_LOG, "astakosclient.errors"),
+    f"{OURS}.engine.carry": (
+        *(f"{OURS}.engine", f"{OURS}.ledger"),
+        *(EVENT_LOG, "astakosclient.errors"),
+    ),
+    f"{OURS}.engine.sweep": (
+        *(f"{OURS}.engine", f"{OURS}.ledger"),
+        *(EVENT_LOG, "astakosclient.errors"),
+    ),
+    f"{OURS}.engine.drift": (
+        *(f"{OURS}.engine", f"{OURS}.ledger"),
+        *(EVENT_LOG, "astakosclient.errors"),
+    ),
     f"{OURS}.service": (
         *(f"{OURS}.ledger", f"{OURS}.ledger.redis", f"{OURS}.configuration"),
-        "astakosclient.errors",
+        *("astakosclient.errors", "astakosclient.answer_types"),
     ),
     f"{OURS}.worker": (
         *(f"{OURS}.engine", f"{OURS}.engine.carry", f"{OURS}.engine.sweep", f"{OURS}.service"),
         *(f"{OURS}.ledger", f"{OURS}.ledger.redis", f"{OURS}.configuration", "astakosclient"),
     ),
     f"{OURS}.owners": (f"{OURS}.engine.sweep",),
-    OURS: (f"{OURS}.service", f"{OURS}.configuration"),
+    OURS: (f"{OURS}.service", f"{OURS}.configuration", "astakosclient.errors"),
     f"{OURS}.app": (
         *(f"{OURS}.worker", f"{OURS}.service", f"{OURS}.ledger", f"{OURS}.configuration"),
     ),
@@ -50,6 +62,9 @@ IN_MEMORY = f"{OURS}.testing.in_memory"
 DECLARED = {
     # `Commissions.in_memory()`, which a service's unit test calls.
     (f"{OURS}.service.commissions", IN_MEMORY),
+    (f"{OURS}.service.lookups", IN_MEMORY),
+    # `ASTAKOS_LEDGER_URL=memory://`, which only a service may say.
+    (f"{OURS}.service.connect", IN_MEMORY),
 }
 
 #: What the engine may not import: it is handed its clock, its chance and its client.
@@ -217,7 +232,7 @@ def test_a_service_that_imports_the_package_loads_no_workers_code():
 #: imported, and must not load it.
 NOT_IN_A_SERVICE = (
     *("celery", "kombu", "amqp", "billiard", "vine", "yaml"),  # the wake-ups' thread loads these
-    *("requests", "urllib3", "structlog", "rich", "click", "prometheus_client"),
+    *("requests", "urllib3", "rich", "click", "prometheus_client"),
     *("django", "sqlalchemy", "psycopg", "uvicorn", "uvloop", "flower", "hypothesis", "pytest"),
 )
 

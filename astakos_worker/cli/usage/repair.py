@@ -97,7 +97,7 @@ class Repairer:
             except _ENDINGS as error:
                 why = why or str(error)
             else:
-                why = why or ("" if outcome.state == State.ACCEPTED else outcome.state)
+                why = why or ("" if outcome.state == State.ACCEPTED.value else outcome.state)
             yield Repair(finding, not why, why, key)
 
     def _issue(self, finding: DriftFinding) -> Commission:
@@ -123,7 +123,7 @@ class Repairer:
             raise
         except _ENDINGS as error:
             return str(error)
-        return "" if outcome.state == State.PENDING else f"{outcome.state}: {outcome.reason}"
+        return "" if outcome.state == State.PENDING.value else f"{outcome.state}: {outcome.reason}"
 
     def _give_up(self, commissions: Sequence[Commission]) -> None:
         with suppress(CommissionError):  # if the ledger is away, the deadline rejects them

@@ -15,8 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
+from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.engine.carry.context import CarryContext
 from astakos_worker.engine.carry.token_proof import UNPROVEN, is_token_proven
 from astakos_worker.engine.journal import EventWrite
@@ -36,7 +35,7 @@ from astakos_worker.ledger.record import Record, is_bare
 from astakos_worker.ledger.request import read_tag
 from astakosclient.errors import AstakosClientException
 
-log = structlog.get_logger(__name__)
+log = EventLog(__name__)
 
 
 def needs_check(record: Record) -> bool:

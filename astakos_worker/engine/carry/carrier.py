@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import structlog
-
+from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.engine.breaker import CircuitBreaker
 from astakos_worker.engine.carry.bare_serials import BareSerialChecker
 from astakos_worker.engine.carry.callbacks import SendCallback, send_next_callback
@@ -20,13 +19,13 @@ from astakos_worker.engine.carry.issue import PostSender
 from astakos_worker.engine.carry.settle import Settler
 from astakos_worker.engine.journal import EventWrite, Journal
 from astakos_worker.engine.lane_memory import LaneMemory
-from astakos_worker.engine.ports import Astakos, Draw, Limits, WakeLane
+from astakos_worker.engine.ports import Astakos, Draw, Explain, Limits, WakeLane
 from astakos_worker.engine.replies import plain_fault
 from astakos_worker.ledger.contract import Asked, Claim, Clock, Entry, Ledger
 from astakos_worker.ledger.events import Died, Postponed, Released
 from astakos_worker.ledger.record import Record, State, shown
 
-log = structlog.get_logger(__name__)
+log = EventLog(__name__)
 
 Work = Literal["issue", "probe", "settle", "call back", "die", "release"]
 
@@ -76,6 +75,7 @@ class Carrier:
     wake_lane: WakeLane
     send_callback: SendCallback
     memory: LaneMemory = field(default_factory=LaneMemory)
+    explain: Explain = lambda *_: ""
 
     def carry(
         self, lane: str, name: str, *, own: str | None = None, wake: str | None = None
@@ -136,6 +136,7 @@ class Carrier:
             self.memory,
             Journal(self.ledger),
             breaker,
+            self.explain,
         )
 
     def _asked(self, lane: str, name: str, own: str | None, wake: str | None) -> Asked:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from astakos_worker.engine.breaker import CircuitBreaker
 from astakos_worker.engine.journal import EventWrite, Journal
 from astakos_worker.engine.lane_memory import LaneMemory
-from astakos_worker.engine.ports import Astakos, Draw, Limits
+from astakos_worker.engine.ports import Astakos, Draw, Explain, Limits
 from astakos_worker.ledger.contract import Clock, Entry, Ledger
 from astakos_worker.ledger.events import Event
 from astakos_worker.ledger.record import Record
@@ -28,6 +28,7 @@ class CarryContext:
     memory: LaneMemory
     journal: Journal
     breaker: CircuitBreaker
+    explain: Explain
     events: list[EventWrite] = field(default_factory=list)
 
     def record(self, entry: Entry, event: Event | None) -> None:

@@ -7,20 +7,30 @@ again only when a list that was started after the quiet horizon does not hold it
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import structlog
-
+from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.engine.carry.context import CarryContext
 from astakos_worker.engine.listed import InfoReader, plausible, unrecorded_serials
 from astakos_worker.engine.replies import issue_absent, issue_failed
 from astakos_worker.ledger.contract import Entry
-from astakos_worker.ledger.events import Died, Event, Issued, Postponed, Unsent
+from astakos_worker.ledger.events import (
+    Declined,
+    Died,
+    Event,
+    Issued,
+    Postponed,
+    Refused,
+    Unsent,
+)
 from astakos_worker.ledger.record import Record
 from astakos_worker.ledger.request import wire_name
-from astakosclient.errors import AstakosClientException
+from astakosclient.errors import AstakosClientException, NotFound
 
-log = structlog.get_logger(__name__)
+log = EventLog(__name__)
+
+#: Seconds between two questions of one process about the names of a lane's commissions.
+_EXPLAIN_EVERY = 1.0
 
 
 class _LateError(Exception):
@@ -60,9 +70,28 @@ class PostSender:
             since = record.failing_since
             others = since is not None and context.memory.succeeded_since("issue", since)
             now = context.clock.now()
-            return issue_failed(error, record, now, context.limits, context.draw, others=others)
+            event = issue_failed(error, record, now, context.limits, context.draw, others=others)
+            return self._explained(record, event) if isinstance(error, NotFound) else event
         context.breaker.succeeded("issue", [record])
         return Issued(serial)
+
+    def _explained(self, record: Record, event: Event) -> Event:
+        """Say in the error of a 404 which name Astakos does not know.
+
+        The commission is tried again for a while (F14), and its caller reads the text meanwhile.
+        The text of the first 404 is kept for the next ones.
+        """
+        if not isinstance(event, Declined | Refused) or record.request is None:
+            return event
+        context, fault, before = self.context, event.fault, record.error or {}
+        text, now = "", context.clock.now()
+        if before.get("class") == fault["class"] and before["message"] != fault["message"]:
+            text = before["message"]
+        elif now - context.memory.explained >= _EXPLAIN_EVERY:
+            context.memory.explained = now
+            text = context.explain(context.lane, record.request.provisions)
+            log.warning("declined", lane=context.lane, key=record.key, reason=text)
+        return replace(event, fault={**fault, "message": text}) if text else event
 
     def probe(self, entries: Sequence[Entry]) -> None:
         """Look for all ambiguous commissions of the lane at once."""

@@ -17,8 +17,7 @@ import math
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
-import structlog
-
+from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.engine.breaker import end_outage_alarms
 from astakos_worker.engine.listed import Each, Info, InfoReader, lists_ours, plausible
 from astakos_worker.engine.ports import Astakos, Limits, WakeLane
@@ -38,7 +37,7 @@ from astakos_worker.ledger.contract import Clock, Ledger
 from astakos_worker.ledger.record import shown
 from astakosclient.errors import AstakosClientException
 
-log = structlog.get_logger(__name__)
+log = EventLog(__name__)
 
 #: Names of notes: the last report, and what an operator allows the next sweep to pass.
 _LAST, _ALLOW = "sweep", "allow:"

@@ -8,9 +8,9 @@ its time, and reports progress.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import structlog
 from msgspec.structs import replace
 
+from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.engine.journal import EventWrite, Journal
 from astakos_worker.engine.listed import InfoReader, chunks
 from astakos_worker.engine.ports import Astakos, Limits, WakeLane
@@ -21,7 +21,7 @@ from astakos_worker.ledger.events import Event
 from astakos_worker.ledger.record import Decision, Verb, bare_key
 from astakos_worker.ledger.states import bare
 
-log = structlog.get_logger(__name__)
+log = EventLog(__name__)
 
 #: The log event of each alarm; `docs/sweep.md` says what to do about each alarm.
 _EVENTS = {

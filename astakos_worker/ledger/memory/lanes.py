@@ -7,9 +7,12 @@ import threading
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from astakos_worker.ledger.contract import Clock, Entry, Lane, Sighting, Unreadable
+from astakos_worker.ledger.contract import Clock, Entry, Lane, Served, Sighting, Unreadable
 from astakos_worker.ledger.memory.rows import MemoryLane, MemoryRow
 from astakos_worker.ledger.record import State
+
+#: The only namespace of a ledger in memory.
+_NAMESPACE = "default"
 
 
 class MemoryLanes:
@@ -19,6 +22,7 @@ class MemoryLanes:
         self.clock = clock
         self._lanes: dict[str, MemoryLane] = {}
         self._leases: dict[str, tuple[str, float]] = {}
+        self._served: dict[Served, float] = {}
         self._seen: dict[str, int] = {}
         self._lock = threading.RLock()
 
@@ -167,6 +171,19 @@ class MemoryLanes:
             else:
                 self._at(lane).alarms[name] = text
                 self._at(lane).used = True
+
+    def serve(self, services: Iterable[str], queues: Iterable[str], seconds: float) -> None:
+        """Say that a worker reads these queues for these services, for so many seconds."""
+        with self._lock:
+            until, listed = self.clock.now() + seconds, list(queues)
+            rows = [Served(_NAMESPACE, one, queue) for one in services for queue in listed]
+            self._served.update(dict.fromkeys(rows, until))
+
+    def served(self) -> set[Served]:
+        """Return what is served now."""
+        with self._lock:
+            now = self.clock.now()
+            return {one for one, until in self._served.items() if until > now}
 
     def take_lease(self, name: str, holder: str, lease: float) -> bool:
         """Take or renew a named lease for `lease` seconds; False: another holder has it."""

@@ -33,6 +33,7 @@
 --   N clock         string   "<epoch> <offset>": see NOW                        step
 --   N agreed        string   the latest time that a process agreed to           agree
 --   N lease:<name>  string   "<until> <holder>"                                 lease
+--   astakos:served  zset     "<namespace>/<service>/<queue>" -> until when      serve
 --
 -- The fields of a record's hash:
 --

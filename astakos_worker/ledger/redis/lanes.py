@@ -5,12 +5,16 @@ Workers and operators use these, beside the records. No record is written here.
 
 import json
 import secrets
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
 from astakos_worker.ledger.awaited import blocking
-from astakos_worker.ledger.contract import Entry, Lane, LedgerError
+from astakos_worker.ledger.contract import Entry, Lane, LedgerError, Served
 from astakos_worker.ledger.redis.capacity import used_share
 from astakos_worker.ledger.redis.scripts import Call, Scripts, ms
+
+#: What the workers of all namespaces serve, and until when. No namespace's key has this name.
+_SERVED: Final = "astakos:served"
 
 
 class RedisLanes(Scripts):
@@ -80,6 +84,21 @@ class RedisLanes(Scripts):
             self._call(lambda: self._server.hdel(alarms, name))
         else:
             self._remember(lane, "alarms", {name: text})
+
+    def serve(self, services: Iterable[str], queues: Iterable[str], seconds: float) -> None:
+        """Say that a worker reads these queues for these services, for so many seconds."""
+        listed = list(queues)
+        rows = [f"{self._namespace}/{one}/{queue}" for one in services for queue in listed]
+        self._run([("serve", "", [ms(seconds), *rows])])
+
+    @blocking
+    async def served(self) -> set[Served]:
+        """Return what the workers of all namespaces on this server serve now."""
+        now = ms(self.clock.now())
+        rows: Any = await self._reply(
+            lambda: self._server.zrangebyscore(_SERVED, f"({now}", "+inf")
+        )
+        return {Served(*row.split("/")) for row in rows if row.count("/") == 2}
 
     def take_lease(self, name: str, holder: str, lease: float) -> bool:
         """Take or renew a named lease for `lease` seconds; False: another holder has it."""

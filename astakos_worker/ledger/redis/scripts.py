@@ -42,6 +42,7 @@ _FILES: Final = (
     "rest",
     "watch",
     "lease",
+    "serve",
     "notice",
     "trust",
     "set_aside",
@@ -69,6 +70,7 @@ class Scripts:
     def __init__(self, server: redis.Redis | Together, namespace: str) -> None:
         self.clock = StoreClock(self._time)
         self._server = server
+        self._namespace = namespace
         self._prefix = f"astakos:{namespace}:"
         here = Path(__file__).parent
         shared = (here / "lane.lua").read_text()

@@ -5,12 +5,16 @@ error that the client would have raised.
 """
 
 import json
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, Literal, TypeVar
 
+from astakos_worker.configuration.nearest import nearest
+from astakos_worker.ledger import request
 from astakos_worker.ledger.contract import Clock
 from astakos_worker.sandbox.errors import (
     InternalFailureError,
@@ -30,10 +34,13 @@ from astakos_worker.sandbox.quota import (
 from astakosclient.answer_types import Figures
 from astakosclient.errors import (
     AstakosClientException,
+    BadRequest,
     BadValue,
     ConnectionError,  # noqa: A004  # so named for its users' sake
+    Forbidden,
     NotFound,
     Outcome,
+    Unauthorized,
 )
 from astakosclient.quota_limits import quota_limit
 
@@ -41,6 +48,17 @@ from astakosclient.quota_limits import quota_limit
 _COMPONENT = "in-memory"
 
 T = TypeVar("T")
+
+#: What a request is for.
+RequestTo = Literal["issue", "settle", "list", "look-up"]
+
+#: The errors of some statuses, and the name of the fault in Astakos' own body.
+_ERRORS = {
+    400: (BadRequest, "badRequest"),
+    401: (Unauthorized, "unauthorized"),
+    403: (Forbidden, "forbidden"),
+    404: (NotFound, "itemNotFound"),
+}
 
 
 class InMemoryAstakos:
@@ -57,6 +75,7 @@ class InMemoryAstakos:
         self._book = QuotaBook()
         self._of_each = None if limits is None else dict(limits)
         self._single: dict[HoldingKey, int] = {}
+        self._failures: dict[RequestTo, tuple[int, float]] = {}
         self._lost: deque[Literal["answer", "request"]] = deque()
         self._lock = threading.RLock()
 
@@ -113,6 +132,62 @@ class InMemoryAstakos:
         """Lose the next `times` issues and settles before Astakos; no sender can tell."""
         self._lost.extend(["request"] * times)
 
+    def unknown_name(self, provisions: Sequence[request.Provision]) -> str:
+        """Return which resource of a request has no limit here, and the nearest one that has."""
+        with self._lock:
+            known = [] if self._of_each is None else list(self._of_each)
+            wrong = [one.resource for one in provisions if one.resource not in known]
+        if self._of_each is None or not wrong:
+            return ""
+        return f"Astakos has no resource {wrong[0]!r}{nearest(wrong[0], known)}"
+
+    def fail(self, status: int, *, of: RequestTo = "issue", times: int | None = 1) -> None:
+        """Answer the next `times` requests of a kind with an HTTP status, and do nothing.
+
+        `of`: "issue", "settle", "list" (the engine's lists and reads) or "look-up". `times`: None:
+        until `recover`. A 401 or 403 rests the lane, a 404 of an issue is tried again for the
+        refusal window, a 5xx until it goes well. Raises `BadValue` for a status that is no error.
+        """
+        if not 400 <= status < 600:
+            raise BadValue(f"status must be that of an error, 400 to 599, not {status!r}")
+        with self._lock:
+            self._failures[of] = (status, math.inf if times is None else times)
+
+    def recover(self) -> None:
+        """End all that `fail` began, and the outage."""
+        with self._lock:
+            self._failures.clear()
+            self.away = False
+
+    def settle_elsewhere(self, serial: int, *, accept: bool) -> None:
+        """Accept or reject a pending commission as another program with the same token would.
+
+        The next decision or sweep finds the commission vanished: `CommissionFailed`. That is
+        believed only while another commission of the test is pending, which proves the token.
+        """
+        with self._lock:
+            self._book.resolve(_COMPONENT, serial, accept=accept)
+
+    def look_up(self, work: Callable[[], T]) -> T:
+        """Do a look-up as a request: it fails as `away` and `fail` say."""
+        return self._request("look-up", work)
+
+    def holdings(self) -> dict[tuple[str, str, str], Figures]:
+        """Return `{(user, project, resource): figures}` of all holdings that were ever named."""
+        with self._lock:
+            keys = [key for key in self._book.holdings if key.source is not None]
+            named = [
+                (key.holder.partition(":")[2], str(key.source).partition(":")[2], key.resource)
+                for key in keys
+            ]
+            return {one: self.quota(*one) for one in named}
+
+    @property
+    def limits(self) -> dict[str, int] | None:
+        """The limit of each user in each project, by resource; None: there are no limits."""
+        with self._lock:
+            return None if self._of_each is None else dict(self._of_each)
+
     # --- For the engine -----------------------------------------------------------------------
 
     def issue_provisions(
@@ -145,7 +220,7 @@ class InMemoryAstakos:
                 raise _unexpected() from None
             return one.serial
 
-        return self._request(issue, writes=True)
+        return self._request("issue", issue)
 
     def resolve_commissions(
         self, accept_serials: Sequence[int], reject_serials: Sequence[int]
@@ -165,11 +240,11 @@ class InMemoryAstakos:
                 "failed": gone + both,
             }
 
-        return self._request(resolve, writes=True)
+        return self._request("settle", resolve)
 
     def get_pending_commissions(self) -> list[int]:
         """Return the serials that are pending."""
-        return self._request(lambda: self._book.pending(_COMPONENT))
+        return self._request("list", lambda: self._book.pending(_COMPONENT))
 
     def get_commission_info(self, serial: int) -> Mapping[str, Any]:
         """Return a pending commission."""
@@ -186,16 +261,20 @@ class InMemoryAstakos:
                 "provisions": [provision.describe() for provision in one.provisions],
             }
 
-        return self._request(find)
+        return self._request("list", find)
 
     # --- Inside -------------------------------------------------------------------------------
 
-    def _request(self, work: Callable[[], T], *, writes: bool = False) -> T:
+    def _request(self, kind: RequestTo, work: Callable[[], T]) -> T:
         with self._lock:
             if self.away:
                 cause = ConnectionRefusedError("the test says that Astakos is away")
                 raise ConnectionError(cause, outcome=Outcome.NOT_SENT)
-            lost = self._lost.popleft() if writes and self._lost else None
+            status, times = self._failures.get(kind, (0, 0))
+            if times:
+                self._failures[kind] = status, times - 1
+                raise _error(status)
+            lost = self._lost.popleft() if kind in {"issue", "settle"} and self._lost else None
             if lost == "request":
                 raise _lost()
             try:
@@ -235,6 +314,16 @@ def _key(user: str | None, project: str, resource: str) -> HoldingKey:
 def _lost() -> AstakosClientException:
     cause = TimeoutError("the test lost the answer")
     return ConnectionError(cause, outcome=Outcome.AMBIGUOUS)
+
+
+def _error(status: int) -> AstakosClientException:
+    """Return the error that the client makes of Astakos' own answer with this status."""
+    kind, name = _ERRORS.get(status, (AstakosClientException, "fault"))
+    reason = HTTPStatus(status).phrase if status in set(HTTPStatus) else f"status {status}"
+    fault = {"code": status, "message": "the test says so", "details": ""}
+    body = json.dumps({name: fault})
+    outcome = Outcome.REFUSED if status < 500 else Outcome.AMBIGUOUS
+    return kind(reason, body, status, body, outcome=outcome)
 
 
 def _unexpected() -> AstakosClientException:

@@ -10,7 +10,10 @@ from astakos_worker.testing.in_memory.clock import StandingClock
 
 
 class InMemoryLedger(MemoryLedger):
-    """While `away`, each call of a service takes the patience, and then raises."""
+    """While `away`, each call of a service takes the patience, and then raises.
+
+    While `full`, no new commission is taken: `LedgerFull`.
+    """
 
     def __init__(self, clock: StandingClock, settings: Settings) -> None:
         super().__init__(
@@ -21,13 +24,17 @@ class InMemoryLedger(MemoryLedger):
             bare_retention=settings.bare_retention,
         )
         self.away = False
+        self.full = False
         self._patience = settings.patience
         self._time = clock
 
     def cas(self, writes: Sequence[Write]) -> list[Written]:
         """Do each write if its version is still the record's."""
         self._answer()
-        return super().cas(writes)
+        if not self.full:
+            return super().cas(writes)
+        answers = iter(super().cas([write for write in writes if not write.makes]))
+        return [Written(False, None, full=True) if one.makes else next(answers) for one in writes]
 
     def decide(
         self,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from astakos_worker.configuration.names import COMMISSIONS
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.engine.carry.carrier import Carrier
 from astakos_worker.engine.sweep.owner import Answer, Owner, OwnerError, Unsettled, checked
@@ -46,8 +47,16 @@ class InMemoryWorkers:
         self._ledger = ledger
         self._astakos = astakos
         self._carrier = Carrier(
-            astakos, ledger, clock, limits, _draw, self._ring, self._send_callback
+            astakos,
+            ledger,
+            clock,
+            limits,
+            _draw,
+            self._ring,
+            self._send_callback,
+            explain=lambda _, provisions: astakos.unknown_name(provisions),
         )
+        ledger.serve([lane], [COMMISSIONS], float("inf"))
         self._sweep = Sweep(astakos, ledger, clock, limits, self._ring)
         self._next_sweep = clock.now() + settings.sweep
         self._names = (f"carrier-{n}" for n in itertools.count(1))
@@ -107,13 +116,14 @@ class InMemoryWorkers:
     def _pass(self, end: float, over: Callable[[], bool]) -> None:
         """Move the clock from one due time to the next, until `over` or the end."""
         while True:
-            self._do_what_is_due()
+            self.do_what_is_due()
             now = self._clock.now()
             if over() or now >= end:
                 return
-            self._clock.move(min(end, self._next()))
+            self._clock.move(min(end, self.next_due()))
 
-    def _do_what_is_due(self) -> None:
+    def do_what_is_due(self) -> None:
+        """Do the work and the sweep that are due now."""
         now = self._clock.now()
         if now >= self._next_sweep:
             self._next_sweep = now + self._settings.sweep
@@ -127,8 +137,11 @@ class InMemoryWorkers:
         held = {serial for serial, _ in self._ledger.held(self._lane, limit=10**9)}
         return held != set(self._astakos.pending) or bool(self._ledger.expired(self._lane))
 
-    def _next(self) -> float:
-        """Return the next due time; for work that is due now and not done, the next drive."""
+    def next_due(self) -> float:
+        """Return the next due time, which is later than now.
+
+        For work that is due now and is not done, that is the next drive.
+        """
         now = self._clock.now()
         due = self._ledger.next_due()
         if due is None:

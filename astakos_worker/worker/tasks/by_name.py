@@ -8,9 +8,9 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-import structlog
 from celery import Celery, Task
 
+from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.ledger.contract import UnavailableError
 from astakos_worker.service.errors import CommissionError, Unavailable
 from astakos_worker.worker.calls_by_name import CALLS, CallByName, answered
@@ -19,7 +19,7 @@ from astakos_worker.worker.process import WorkerProcess
 from astakos_worker.worker.task_results import SHOWN, failed
 from astakosclient.errors import AstakosClientException, BadValue
 
-log = structlog.get_logger(__name__)
+log = EventLog(__name__)
 
 #: Seconds until a message that reached no ledger is retried.
 _RETRY = 2.0

@@ -56,9 +56,13 @@ def test_the_table_of_sqlalchemy_is_the_same_and_works(engine, printed, settings
 def test_the_table_of_django_is_the_same(engine, printed, url):
     where = url.replace("+psycopg", "")
     subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "examples.django_service", "migrate"],
+        [sys.executable, "-W", "ignore", "-m", "django", "migrate"],
         cwd=ROOT,
-        env={**os.environ, "DATABASE": where},
+        env={
+            **os.environ,
+            "DATABASE": where,
+            "DJANGO_SETTINGS_MODULE": "examples.django_service.settings",
+        },
         check=True,
         capture_output=True,
         timeout=60,

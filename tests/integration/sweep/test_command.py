@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from astakos_worker.cli import main
 from astakos_worker.cli.reconcile_report import ShownFindings
 from astakos_worker.cli.terminal import report_console
+from astakos_worker.configuration import names
 from astakos_worker.engine.sweep.findings import SweepFinding
 from tests.integration.cluster.until import until
 
@@ -251,6 +252,7 @@ def test_astakos_away_is_told_with_what_was_found_until_then(cloud, asked):
 def test_what_the_last_sweep_did_can_be_asked(cloud, run, monkeypatch):
     assert run("reconcile", "--last")[0] == 1
     cloud.record("queued")
+    cloud.ledger.serve(["default"], names.QUEUES, 300)  # without workers there would be an alarm
     assert "never" in run("status")[1]
     serial = twin(cloud, "doubled")
     cloud.sweep()

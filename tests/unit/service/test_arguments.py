@@ -130,6 +130,26 @@ def test_provisions_that_are_empty_are_refused(ask):
         ask()
 
 
+NAME = "user01@example.org"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: arguments.one(NAME, "p", {"vm": 1}),
+        lambda: arguments.one("u", NAME, {"vm": 1}),
+        lambda: arguments.generic({(NAME, "p", "vm"): 1}, None),
+        lambda: arguments.generic(None, {(NAME, "vm"): 1}),
+        lambda: arguments.reassignment(NAME, {("p", "q", "vm"): 1}),
+        lambda: arguments.reassignment("u", {("p", NAME, "vm"): 1}),
+    ],
+)
+def test_a_users_name_in_place_of_a_uuid_is_refused_with_the_call_that_finds_the_uuid(make):
+    """Astakos would answer 404, for minutes."""
+    with pytest.raises(BadValue, match=r"Lookups\(\)\.uuid\('user01@example.org'\)"):
+        make()
+
+
 @pytest.mark.parametrize("provisions", [None, [("vm", 1)], "vm", 1, {"vm"}])
 def test_provisions_that_are_no_mapping_are_refused(provisions):
     with pytest.raises(BadValue, match="provisions must be a mapping"):

@@ -18,13 +18,13 @@ CALLS = {
     },
     Commission: {
         *("accept", "reject", "extend", "get", "outcome"),
-        *("last", "state", "serial", "incarnation"),
+        *("last", "state", "serial", "incarnation", "ignored"),
     },
     OnCommit: {"issue", "issue_generic", "reassign", "accept", "reject"},
     DeadLetters: {"list", "choices", "resend", "discard"},
     Lookups: {
         *("usernames", "username", "uuids", "uuid", "quotas", "project_quotas", "resources"),
-        *("services", "endpoints", "pending_commissions", "commission_info"),
+        *("services", "endpoints", "pending_commissions", "commission_info", "in_memory"),
     },
 }
 

@@ -1,6 +1,7 @@
 """`Commissions.in_memory()` answers a service as the real thing does."""
 
 import inspect
+import re
 
 import pytest
 
@@ -111,11 +112,15 @@ def test_without_limits_everything_may_be_had():
 
 
 def test_a_misspelt_resource_is_tried_again_for_a_while_and_then_not_found(commissions):
-    """F14: here as there; the error of who waits less says what Astakos answers."""
+    """F14: here as there. The nearest name is known at once, and in each error."""
     commission = commissions.issue(user="ada", project="lab", provisions={"cyclades.wm": 1})
-    with pytest.raises(OutcomeTimeout, match=r"still queued after 30 s, lastly: Not Found"):
+    text = r"no resource 'cyclades.wm'; the nearest known name is 'cyclades.vm'"
+    outcome = commission.get()
+    assert re.search(text, outcome.why) and outcome.last_error["class"] == "NotFound"
+    assert outcome.error is None
+    with pytest.raises(OutcomeTimeout, match=f"lastly: Astakos has {text}"):
         commission.outcome(timeout=30)
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match=text):
         commission.outcome(timeout=600)
 
 
