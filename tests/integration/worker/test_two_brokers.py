@@ -47,7 +47,11 @@ def told(their_server, tmp_path_factory):
     log.touch()
     process = Process(
         "theirs",
-        [*("celery", "-A", "theirs", "worker", "-Q", "app", "--pool", "solo")],
+        [
+            *("celery", "-A", "theirs", "worker", "-Q", "app", "--pool", "solo"),
+            "--loglevel",
+            "INFO",
+        ],
         log,
         environment={**os.environ, "THEIRS": their_server.url(3), "TOLD": str(file)},
         ready=lambda: " ready." in log.read_text(),

@@ -74,7 +74,7 @@ def test_workers_and_commands_refuse_it(cloud):
         ["-m", "astakos_worker.cli", "status"],
         ["-m", "astakos_worker.cli", "serve"],
         ["-m", "astakos_worker.cli", "relay", "--database", "sqlite:///none.db"],
-        ["-m", "celery", "-A", "astakos_worker.app", "beat"],
+        ["-m", "celery", "-A", "astakos_worker.app", "worker"],
     ],
     ids=lambda words: words[-1],
 )
