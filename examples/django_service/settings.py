@@ -1,7 +1,6 @@
-"""The service's settings; its database is in the variable DATABASE."""
+"""The service's settings; its database is postgresql://user@host/name in DATABASE."""
 
 import os
-import secrets
 from urllib.parse import urlsplit
 
 _database = urlsplit(os.environ.get("DATABASE", "sqlite:///servers.db"))
@@ -18,5 +17,5 @@ DATABASES = {
 }
 INSTALLED_APPS = ["astakos_worker.django", "examples.django_service"]
 ROOT_URLCONF = "examples.django_service.views"
-SECRET_KEY = secrets.token_hex()
+SECRET_KEY = os.urandom(32).hex()
 ALLOWED_HOSTS = ["localhost", "127.0.0.1"]

@@ -30,10 +30,9 @@ def delete(request: HttpRequest) -> HttpResponse:
     if state not in {"accepted", "refused"}:
         return JsonResponse({"state": state}, status=409)
     server.delete()
-    key = server.key.replace("/create/", "/delete/")
     if state == "accepted":  # if it was refused, there is nothing to give back
-        _reserve(server.user, -1, key)
-    return JsonResponse({"key": key})
+        _reserve(server.user, -1, server.key.replace("/create/", "/delete/"))
+    return JsonResponse({"state": state})
 
 
 def outcome(_: HttpRequest, key: str) -> HttpResponse:
