@@ -98,7 +98,7 @@ _LADDER: dict[str, str] = {
 class Settings(BaseSettings):
     """Everything that can be set. `Settings()` reads the environment."""
 
-    model_config = SettingsConfigDict(
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
         env_prefix="ASTAKOS_",
         env_nested_delimiter="__",
         frozen=True,

@@ -189,9 +189,9 @@ class Followed:
     """One commission as a handle follows it: this use of its key, and the last that was heard."""
 
     def __init__(self, record: Record, ignored: tuple[str, ...] = ()) -> None:
-        self.key = record.key
-        self.ignored = ignored
-        self.last = outcome_of(record)
+        self.key: str = record.key
+        self.ignored: tuple[str, ...] = ignored
+        self.last: Outcome = outcome_of(record)
 
     @property
     def target(self) -> Target:

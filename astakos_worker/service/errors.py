@@ -12,7 +12,7 @@ class CommissionError(Exception):
     """Base of the errors below. `key` names the commission."""
 
     def __init__(self, key: str, message: str) -> None:
-        self.key = key
+        self.key: str = key
         super().__init__(message)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -54,8 +54,8 @@ class Unavailable(CommissionError):  # noqa: N818
         tokens: Sequence[str | None] = (),
     ) -> None:
         super().__init__(key, message)
-        self.token = token
-        self.tokens = tuple(tokens)
+        self.token: str | None = token
+        self.tokens: tuple[str | None, ...] = tuple(tokens)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.key, str(self), self.token, self.tokens)

@@ -38,7 +38,7 @@ class CommissionHandle(Generic[Handle, Told]):
     """
 
     def __init__(self, run: RunsCalls, followed: Followed) -> None:
-        self.key = followed.key
+        self.key: str = followed.key
         self._run = run
         self._followed = followed
 
@@ -112,7 +112,7 @@ class Face(Issues[Handle], Decides[Handle], Generic[Handle, Told, Block]):
 
     def __init__(self, service: str | None, settings: Settings | None) -> None:
         self._settings = settings or SettingsOfAService()
-        self.service = arguments.checked_service(
+        self.service: str = arguments.checked_service(
             self._settings.service if service is None else service
         )
         if self._settings.in_memory:

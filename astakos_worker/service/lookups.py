@@ -59,7 +59,7 @@ class Lookups:
         known_names: KnownNames | None = None,
     ) -> None:
         self._settings = settings or SettingsOfAService()
-        self.service = arguments.checked_service(
+        self.service: str = arguments.checked_service(
             self._settings.service if service is None else service
         )
         self._timeout = arguments.checked_seconds("timeout", timeout)

@@ -69,7 +69,7 @@ class InMemoryAstakos:
     """
 
     def __init__(self, clock: Clock, limits: Mapping[str, int] | None = None) -> None:
-        self.away = False
+        self.away: bool = False
         """While true, no request can be sent; the workers try again later."""
         self._clock = clock
         self._book = QuotaBook()

@@ -29,11 +29,11 @@ class InMemoryCloud:
         self._settings = settings
         self._lock = threading.RLock()
         self._clock = StandingClock()
-        self.astakos = InMemoryAstakos(self._clock)
-        self.ledger = InMemoryLedger(self._clock, settings)
-        self.lookups = InMemoryAsks(self.astakos)
+        self.astakos: InMemoryAstakos = InMemoryAstakos(self._clock)
+        self.ledger: InMemoryLedger = InMemoryLedger(self._clock, settings)
+        self.lookups: InMemoryAsks = InMemoryAsks(self.astakos)
         self._lanes: dict[str, InMemoryWorkers] = {}
-        self.connections = Connections(self.ledger, self, self)
+        self.connections: Connections = Connections(self.ledger, self, self)
 
     def reset(self, limits: Mapping[str, int] | None = None) -> None:
         """Forget all commissions, users, faults and limits.

@@ -23,8 +23,8 @@ class InMemoryLedger(MemoryLedger):
             retention=settings.retention,
             bare_retention=settings.bare_retention,
         )
-        self.away = False
-        self.full = False
+        self.away: bool = False
+        self.full: bool = False
         self._patience = settings.patience
         self._time = clock
 

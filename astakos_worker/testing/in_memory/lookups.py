@@ -26,7 +26,7 @@ class InMemoryAsks:
 
     def reset(self, astakos: InMemoryAstakos) -> None:
         """Forget all users and answers, and ask another Astakos."""
-        self.away = False
+        self.away: bool = False
         self.answers: dict[str, Any] = {}
         self._astakos = astakos
         self._users: dict[str, str] = {}
@@ -113,6 +113,6 @@ class InMemoryLookups(Lookups):
     """
 
     def __init__(self, astakos: InMemoryAstakos, *, service: str = "default") -> None:
-        self.astakos = astakos
-        self.users = InMemoryAsks(astakos)
+        self.astakos: InMemoryAstakos = astakos
+        self.users: InMemoryAsks = InMemoryAsks(astakos)
         super().__init__(service, settings=None, asks=self.users)

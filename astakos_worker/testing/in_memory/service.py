@@ -28,9 +28,9 @@ class InMemoryCommissions(Commissions):
         # A unit test must not depend on the environment of its run.
         settings = settings or Settings.model_construct()
         clock = self._clock = StandingClock()
-        self.ledger = InMemoryLedger(clock, settings)
-        self.astakos = InMemoryAstakos(clock, limits)
-        self.workers = InMemoryWorkers(
+        self.ledger: InMemoryLedger = InMemoryLedger(clock, settings)
+        self.astakos: InMemoryAstakos = InMemoryAstakos(clock, limits)
+        self.workers: InMemoryWorkers = InMemoryWorkers(
             checked_service(service), settings, clock, self.ledger, self.astakos
         )
         connections = Connections(self.ledger, self.workers, self.workers)

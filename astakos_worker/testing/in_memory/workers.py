@@ -34,7 +34,7 @@ class InMemoryWorkers:
         ledger: InMemoryLedger,
         astakos: InMemoryAstakos,
     ) -> None:
-        self.away = False
+        self.away: bool = False
         """While true, calls are only recorded; after its end `work()` or time does the work."""
         self.told: list[tuple[str, dict[str, Any]]] = []
         """The call-backs that were sent: task and payload."""
