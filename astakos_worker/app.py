@@ -9,14 +9,17 @@ import os
 from typing import Any
 
 from celery.signals import (
+    after_task_publish,
     beat_init,
     worker_init,
     worker_process_init,
     worker_ready,
     worker_shutdown,
+    worker_shutting_down,
 )
 from pydantic import ValidationError
 
+from astakos_worker.configuration import names
 from astakos_worker.configuration.environment import celerys_variables, not_settings
 from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.configuration.logs import configure_logs
@@ -24,9 +27,9 @@ from astakos_worker.configuration.setting_errors import in_words
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.contract import LedgerError, UnavailableError
 from astakos_worker.service.connect import ledger_of
-from astakos_worker.worker import health
 from astakos_worker.worker.clients import faults
-from astakos_worker.worker.process import WorkerProcess, this_process
+from astakos_worker.worker.health import consuming, ordering
+from astakos_worker.worker.process import WorkerProcess, made_here, this_process
 from astakos_worker.worker.result_store import WorkerApp
 from astakos_worker.worker.tasks import by_name, lookups, sweep, wakeups
 
@@ -55,7 +58,7 @@ def here() -> WorkerProcess:
 app.dead_messages = lambda: here().dead_messages
 for shells in (wakeups, by_name, lookups, sweep):
     shells.register(app, here)
-health.register(app)
+consuming.register(app)
 
 
 @beat_init.connect
@@ -88,15 +91,35 @@ def _check(**_: Any) -> None:
         raise SystemExit(f"astakos-worker: {error}") from error
 
 
-@worker_ready.connect
 @worker_process_init.connect
 def _start(**_: Any) -> None:
     here()
 
 
+@worker_ready.connect
+def _consume(sender: Any, **_: Any) -> None:
+    """Announce the worker, now that it takes messages."""
+    here().consumes(consuming.consumer_of(app, sender, settings))
+
+
+@worker_shutting_down.connect
+def _end(**_: Any) -> None:
+    """Announce that the worker takes no more messages. This runs in a handler of a signal."""
+    if process := made_here():
+        process.announcer.ends()
+
+
 @worker_shutdown.connect
 def _stop(**_: Any) -> None:
     here().stop()
+
+
+@beat_init.connect
+def _announce_beat(**_: Any) -> None:
+    """Note when beat orders a sweep: now is the first time, as it orders one at once."""
+    orders = ordering.Orders(settings)
+    after_task_publish.connect(orders.ordered, sender=names.RECONCILE, weak=False)
+    orders.ordered()
 
 
 configure_logs()

@@ -28,7 +28,7 @@ COMMANDS = {
     "serve": "Run workers, beat and a relay on this host, for a real Astakos.",
     "sandbox": "Run a stand-in Astakos alone.",
     "show": "Show commissions, from their request to their end.",
-    "status": "Show how the lanes stand, and their alarms.",
+    "status": "Say whether all is well: lanes, workers, what is wrong and what to do.",
     "relay": "Send the rows of a service's outbox to the ledger.",
     "outbox": "Print the outbox's table; list, retry or drop rows that can never be sent.",
     "dead": "List dead letters; send them again, or discard them.",

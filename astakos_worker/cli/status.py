@@ -1,24 +1,29 @@
-"""`astakos-worker status`: the lanes, their work and their alarms."""
+"""`astakos-worker status`: whether all is well, and if not, what is wrong and what to do."""
 
 import sys
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import click
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from astakos_worker.cli import findings
 from astakos_worker.cli.options import JSON
 from astakos_worker.cli.service_names import known_services
 from astakos_worker.cli.terminal import cell, duration, print_json, report_console
-from astakos_worker.configuration import names
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.engine.sweep.findings import Report
 from astakos_worker.engine.sweep.sweep import last_report
-from astakos_worker.ledger.contract import Lane, Ledger, Served
+from astakos_worker.ledger.contract import Lane, Ledger, LedgerError, ServerLedger
 from astakos_worker.service.connect import ledger_of
-from astakos_worker.service.served import unserved
+from astakos_worker.service.outbox import databases
+from astakos_worker.service.outbox.of_drivers import outbox_of_url
+from astakos_worker.worker.health.judgement import Finding, judge, overall
+from astakos_worker.worker.health.observed import Away, Observed, WaitingRows
+from astakos_worker.worker.health.reading import Reader
 
 #: Alarms that no later answer ends: a person does.
 _FOR_A_PERSON = ("conflict", "vanished", "clock")
@@ -33,31 +38,87 @@ _FOR_A_PERSON = ("conflict", "vanished", "clock")
     type=click.Choice(_FOR_A_PERSON),
     help="End an alarm that a person has dealt with. The others end when their cause ends.",
 )
+@click.option(
+    "--database",
+    envvar="ASTAKOS_OUTBOX_DATABASE",
+    show_envvar=True,
+    help="The service's database, to see whether rows of its outbox wait.",
+)
 @JSON
-def command(services: tuple[str, ...], seen: tuple[str, ...], as_json: bool) -> None:
-    """Show each lane: its work, its carriers, its last sweep, its alarms.
+def command(
+    services: tuple[str, ...], seen: tuple[str, ...], database: str | None, *, as_json: bool
+) -> None:
+    """Say whether all is well: what is wrong, since when, and what to do about it.
 
-    Exit status 1 while there is an alarm or a dead letter (see `astakos-worker dead`).
+    Exit status 1 while something is red. What cannot be read is unknown, and not red.
     `astakos-worker reconcile --last` says more about the last sweep.
     """
     settings = Settings()
     ledger = ledger_of(settings)
-    wanted = known_services(settings, ledger, services) or ledger.lanes()
-    if seen:
-        _acknowledge(ledger, [ledger.lane(name) for name in wanted], seen)
-    served = ledger.served()
-    lanes = [_watched(ledger.lane(name), served, settings.namespace) for name in wanted]
-    sweeps = {lane.name: last_report(ledger, lane.name) for lane in lanes}
+    if seen or services:
+        chosen = known_services(settings, ledger, services) or ledger.lanes()
+        _acknowledge(ledger, [ledger.lane(name) for name in chosen], seen)
+    read = Reader(settings, outbox=_outbox_reader(database)).read
+    view = View.of(read(), ledger, services)
     if as_json:
-        print_json([_as_json(lane, sweeps[lane.name]) for lane in lanes])
+        print_json(view.as_json())
     else:
-        now = ledger.clock.now()
-        console = report_console()
+        report_console().print(view.picture())
+    sys.exit(1 if view.level == "red" else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What `status` shows: the judgement, and the lanes and workers that it is about."""
+
+    level: str
+    findings: Sequence[Finding]
+    lanes: Sequence[Lane]
+    sweeps: dict[str, Report]
+    observed: Observed
+
+    @classmethod
+    def of(cls, seen: Observed, ledger: ServerLedger, services: Sequence[str] = ()) -> "View":
+        """Judge what was seen; with `services`, without what is about the other ones."""
+        others = {lane.name for lane in seen.lanes} - set(services) if services else set()
+        found = [one for one in judge(seen) if one.about not in others]
+        lanes = [lane for lane in seen.lanes if lane.name not in others]
+        sweeps = {}
+        for lane in lanes:
+            try:
+                last = last_report(ledger, lane.name)
+            except LedgerError:
+                continue  # the judgement says so
+            if last is not None:
+                sweeps[lane.name] = last
+        return cls(overall(found), found, lanes, sweeps, seen)
+
+    def picture(self) -> RenderableType:
+        """Return the view for a person."""
+        parts: list[RenderableType] = [findings.headline(self.level, self.findings), Text()]
+        if self.lanes:
+            parts += [self._lanes(), Text()]
+        if self.observed.workers:
+            parts += [self._workers(), Text()]
+        return Group(*parts, *findings.lines(self.findings))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the view for a program."""
+        seen = self.observed
+        return {
+            "level": self.level,
+            "findings": [{**asdict(one), "level": one.level.value} for one in self.findings],
+            "lanes": [_lane_as_json(lane, self.sweeps.get(lane.name)) for lane in self.lanes],
+            "workers": None if seen.workers is None else [asdict(one) for one in seen.workers],
+            "queues": None if seen.queues is None else dict(seen.queues),
+        }
+
+    def _lanes(self) -> Table:
         table = Table(
             *("service", "due", "oldest", "open", "held", "dead", "awake", "last sweep", "rests"),
             box=None,
         )
-        for lane in lanes:
+        for lane in self.lanes:
             rests = f"{lane.resting:.1f} s: {lane.reason}" if lane.resting else "-"
             table.add_row(
                 lane.name,
@@ -67,30 +128,50 @@ def command(services: tuple[str, ...], seen: tuple[str, ...], as_json: bool) -> 
                 str(lane.held),
                 cell(lane.dead, "bold red" if lane.dead else ""),
                 str(lane.awake),
-                _swept(sweeps[lane.name], now),
+                self._swept(lane.name),
                 cell(rests, "yellow" if lane.resting else ""),
             )
-        console.print(table)
-        for lane in lanes:
-            for name, text in sorted(lane.alarms.items()):
-                console.print(cell(f"ALARM {lane.name} {name}: {text}", "bold red"))
-    sys.exit(1 if any(lane.alarms or lane.dead for lane in lanes) else 0)
+        return table
+
+    def _swept(self, name: str) -> Text:
+        report, swept = self.sweeps.get(name), self.observed.sweeps.get(name)
+        if report is None or swept is None:
+            return cell("never")
+        text = f"{duration(swept.age)} ago"
+        if report.stopped:
+            return cell(f"{text}, stopped", "red")
+        return cell(f"{text}, {report.left} left" if report.left else text)
+
+    def _workers(self) -> Table:
+        table = Table("worker", "beat", "up", "reads", "serves", "clock", box=None)
+        for one in self.observed.workers or ():
+            table.add_row(
+                cell(one.node),
+                f"{duration(one.age)} ago",
+                duration(one.up),
+                cell(", ".join(name.removeprefix("astakos.") for name in one.queues) or "-"),
+                cell(", ".join(one.services) or "-"),
+                f"{one.clock:+.1f} s",
+            )
+        return table
 
 
-def _watched(lane: Lane, served: Collection[Served], namespace: str) -> Lane:
-    """Return a lane with an alarm for each queue that no worker reads.
+def _outbox_reader(database: str | None) -> Callable[[], WaitingRows | Away] | None:
+    if database is None:
+        return None
 
-    A lane without open work that no worker serves is an old one, and no alarm.
-    """
-    ours = any((one.namespace, one.service) == (namespace, lane.name) for one in served)
-    if not (lane.open or ours):
-        return lane
-    alarms = dict(lane.alarms)
-    for queue in names.QUEUES:
-        why = unserved(served, namespace, lane.name, queue)
-        if why and why not in alarms.values():  # without any worker it is the same for all queues
-            alarms[f"unread {queue}"] = why
-    return replace(lane, alarms=alarms)
+    def read() -> WaitingRows | Away:
+        try:
+            outbox = outbox_of_url(database)
+            try:
+                [(waiting, oldest)] = databases.run(outbox, "waiting")
+            finally:
+                outbox.close()
+        except Exception as error:  # noqa: BLE001  # the database: its drivers share no class
+            return Away(f"{type(error).__name__}: {error}")
+        return WaitingRows(int(waiting), float(oldest))
+
+    return read
 
 
 def _acknowledge(ledger: Ledger, lanes: Sequence[Lane], seen: Sequence[str]) -> None:
@@ -102,15 +183,6 @@ def _acknowledge(ledger: Ledger, lanes: Sequence[Lane], seen: Sequence[str]) -> 
             ledger.alarm(lane.name, name, None)
 
 
-def _swept(report: Report | None, now: float) -> Text:
-    if report is None:
-        return cell("never")
-    text = f"{duration(now - report.started)} ago"
-    if report.stopped:
-        return cell(f"{text}, stopped", "red")
-    return cell(f"{text}, {report.left} left" if report.left else text)
-
-
-def _as_json(lane: Lane, report: Report | None) -> dict[str, Any]:
+def _lane_as_json(lane: Lane, report: Report | None) -> dict[str, Any]:
     sweep = None if report is None else {**report.to_dict(), "rows": None, "left": report.left}
     return {**asdict(lane), "alarms": dict(lane.alarms), "sweep": sweep}

@@ -55,6 +55,7 @@ DEMO_TIMES: dict[str, float] = {
     "backoff_first": 0.2,
     "backoff_cap": 2,
     "refusal_window": 6,
+    "overdue": 5,
 }
 
 
@@ -63,7 +64,7 @@ _OF_WORKERS = frozenset(
     {
         *("services", "usage", "owner", "owner_batch", "owner_timeout", "require_https"),
         *("sweep_requests", "grace", "quarantine", "brake_share", "brake_floor"),
-        *("foreign", "orphans", "undecided", "metrics_port", "metrics_host"),
+        *("foreign", "orphans", "undecided", "overdue", "metrics_port", "metrics_host"),
         "callback_broker_url",
     }
 )
@@ -206,6 +207,9 @@ class Settings(BaseSettings):
 
     #: How long a service's call waits for the ledger or the broker.
     patience: Seconds = 1
+
+    #: Due work that waits for longer is late: `astakos-worker status` is red.
+    overdue: Seconds = 60
 
     #: The TCP port on which each worker process shows its metrics; 0: none.
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0

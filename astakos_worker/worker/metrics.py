@@ -19,6 +19,8 @@ from astakos_worker.engine.sweep.findings import Report
 from astakos_worker.engine.sweep.sweep import last_report
 from astakos_worker.ledger.contract import Lane, Ledger, LedgerError
 from astakos_worker.ledger.record import Record
+from astakos_worker.worker.health.judgement import Level, judge
+from astakos_worker.worker.health.observed import Away, Observed
 from astakosclient.errors import AstakosClientException
 
 log = EventLog(__name__)
@@ -57,9 +59,12 @@ _SWEEP: Final[tuple[tuple[str, str, Callable[[Report], float]], ...]] = (
 class Metrics:
     """The metrics of one process."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, read: Callable[[], Observed] | None = None) -> None:
+        """`read` reads what the judgement is about; without it there is none to show."""
         self.registry = CollectorRegistry()
         self.registry.register(_FromLedger(ledger))
+        if read is not None:
+            self.registry.register(_Judged(read))
         labels = ("service", "call", "outcome")
         self._requests = Counter(
             "astakos_requests",
@@ -234,3 +239,57 @@ class _FromLedger:
             for what, n in last.counts.items():
                 found.add_metric((last.service, what), n)
         return [*families, found]
+
+
+class _Judged:
+    """The judgement, as Prometheus reads it: the findings that `astakos-worker status` shows."""
+
+    def __init__(self, read: Callable[[], Observed]) -> None:
+        self._read = read
+
+    def describe(self) -> Sequence[Metric]:
+        """Return nothing: the names are known when they are asked for."""
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        """Read and judge."""
+        seen = self._read()
+        found = judge(seen)
+        level = GaugeMetricFamily(
+            "astakos_red",
+            "1 while something is wrong: astakos_finding says what",
+            value=float(any(one.level is Level.RED for one in found)),
+        )
+        findings = GaugeMetricFamily(
+            "astakos_finding",
+            "What is not as it should be: its level is red, warning or unknown",
+            labels=("finding", "about", "level"),
+        )
+        for labels in {(one.name, one.about, one.level.value) for one in found}:
+            findings.add_metric(labels, 1)
+        return [level, findings, *_gauges(seen)]
+
+
+def _gauges(seen: Observed) -> Iterator[Metric]:
+    for name, server in (("ledger", seen.ledger), ("broker", seen.broker)):
+        yield GaugeMetricFamily(
+            f"astakos_{name}_answers",
+            f"Whether the {name} answers",
+            value=float(not isinstance(server, Away)),
+        )
+    dead = GaugeMetricFamily("astakos_lane_dead", "Dead letters", labels=("service",))
+    for lane in seen.lanes:
+        dead.add_metric((lane.name,), lane.dead)
+    yield dead
+    waiting = GaugeMetricFamily("astakos_queue_messages", "Messages that wait", labels=("queue",))
+    for queue, messages in (seen.queues or {}).items():
+        waiting.add_metric((queue,), messages)
+    yield waiting
+    clocks = GaugeMetricFamily(
+        "astakos_clock_ahead_seconds",
+        "How far a worker's clock is ahead of the ledger server's",
+        labels=("worker",),
+    )
+    for one in seen.workers or ():
+        clocks.add_metric((one.node,), one.clock)
+    yield clocks

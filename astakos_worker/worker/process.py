@@ -8,6 +8,7 @@ import random
 import socket
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from astakos_worker.engine.carry.carrier import Carrier, CarryResult
 from astakos_worker.engine.lane_memory import LaneMemory
 from astakos_worker.engine.ports import Astakos
 from astakos_worker.engine.sweep.findings import Report
+from astakos_worker.ledger.contract import LedgerError
 from astakos_worker.ledger.request import Provision
 from astakos_worker.service.arguments import checked_strings
 from astakos_worker.service.broker import Callbacks, sender
@@ -31,9 +33,12 @@ from astakos_worker.service.gather import Gather
 from astakos_worker.service.known_names import known_names_of
 from astakos_worker.service.waiting import RedisListener, Watcher
 from astakos_worker.service.wakeups import Waker
-from astakos_worker.worker.client_watch import ClientWatch
 from astakos_worker.worker.clients import Clients
 from astakos_worker.worker.dead_messages import dead_messages_of
+from astakos_worker.worker.health.announcing import Announcer
+from astakos_worker.worker.health.consuming import ConsumerFacts
+from astakos_worker.worker.health.presence import presences_of
+from astakos_worker.worker.health.reading import Reader
 from astakos_worker.worker.heartbeat import Heartbeat
 from astakos_worker.worker.ledger_watch import LedgerWatch
 from astakos_worker.worker.limits import limits_of
@@ -72,15 +77,18 @@ class WorkerProcess:
         # broker, and neither a carrier with claimed records nor the heartbeat may wait so long.
         self.waker = Waker(partial(sender, settings), patience=settings.patience)
         self._callbacks = Callbacks(settings)
-        self.metrics = Metrics(self.ledger)
+        self.metrics = Metrics(self.ledger, Reader(settings).read)
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         listener = RedisListener(connect(settings.ledger_url, patience=_PATIENCE), self.ledger)
         self._watcher = Watcher(self.ledger, listener)
         self._ledger_watch = LedgerWatch(self.ledger, broker, settings.namespace)
-        client_watch = ClientWatch(self.clients, self.ledger, tuple(settings.services))
+        #: Says to operators that this worker is there, and what it cannot do.
+        self.announcer = Announcer(
+            presences_of(settings, patience=_PATIENCE), self.clients, tuple(settings.services)
+        )
         self.heartbeat = Heartbeat(
             self.ledger,
-            (self._ledger_watch.look, client_watch.look, self._say_what_is_served),
+            (self.announcer.look, self._ledger_watch.look, self._say_what_is_served),
             self.waker.wake_lane,
             name=self.name,
             every=settings.heartbeat,
@@ -194,6 +202,13 @@ class WorkerProcess:
         ours = [queue for queue in self._queues() if queue in QUEUES]
         self.ledger.serve(self.settings.services, ours, seconds)
 
+    def consumes(self, consumer: ConsumerFacts) -> None:
+        """Announce that this process takes messages from now on."""
+        try:
+            self.announcer.consumes(consumer)
+        except LedgerError as error:  # the heartbeat announces it later
+            log.warning("not_announced", error=str(error))
+
     def start(self) -> None:
         """Start the heartbeat, and show the metrics if they are wanted."""
         self._ledger_watch.exchange()  # before anything is claimed
@@ -204,8 +219,11 @@ class WorkerProcess:
             )
 
     def stop(self) -> None:
-        """End the heartbeat and the metrics."""
+        """End the heartbeat and the metrics, and withdraw the worker's presence."""
         self.heartbeat.stop()
+        self.announcer.ends()
+        with suppress(LedgerError):
+            self.announcer.look()
         self._unserve()
 
 
@@ -228,6 +246,11 @@ def this_process(settings: Settings, queues: Callable[[], Iterable[str]] = tuple
                 made.start()  # before any task works with it
                 _made[pid] = made
     return made
+
+
+def made_here() -> WorkerProcess | None:
+    """Return what this process has; None if it has made nothing yet."""
+    return _made.get(os.getpid())
 
 
 def _forget() -> None:

@@ -1,5 +1,6 @@
 """The operator's pages against the program: its commands, states, actions and alarms."""
 
+import inspect
 import re
 import shlex
 from pathlib import Path
@@ -13,6 +14,8 @@ from astakos_worker.engine.replies import Condition
 from astakos_worker.engine.sweep.findings import SweepAction
 from astakos_worker.engine.sweep.sweep_run import _EVENTS
 from astakos_worker.ledger.record import State
+from astakos_worker.worker.health import judgement
+from astakos_worker.worker.health.remedies import REMEDIES
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {
@@ -27,6 +30,15 @@ COMMANDS = sorted(
         for line in re.findall(r"^\$ astakos-worker (.*)$", page, re.MULTILINE)
     }
 )
+
+#: Findings that make no exit status 1.
+NOT_RED = {
+    ("ledger-settings", "unknown"),
+    ("outbox-rows", "unknown"),
+    ("unread", "unknown"),
+    ("broker-evicts", "warning"),
+    ("dead-messages", "warning"),
+}
 
 
 def table_under(heading):
@@ -58,6 +70,19 @@ def test_every_state_is_explained():
 
 def test_every_action_of_a_sweep_is_explained():
     assert table_under("## The sweep by hand") == set(get_args(SweepAction))
+
+
+def test_every_finding_is_explained():
+    source = inspect.getsource(judgement)
+    named = set(re.findall(r'(?:_red\(|Level\.\w+,)\s*"([a-z-]+)"', source))
+    named |= {f"{server}-away" for server in ("ledger", "broker")} | {"sweep-late"}
+    assert len(named) > 20
+    assert table_under("## Findings") == named
+    assert all(f"`{name}` ({level})" in OPERATIONS for name, level in NOT_RED)
+
+
+def test_every_alarm_has_a_remedy():
+    assert table_under("## Alarms") == set(REMEDIES)
 
 
 def test_every_alarm_is_explained():

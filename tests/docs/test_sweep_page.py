@@ -7,6 +7,7 @@ import pytest
 
 from astakos_worker.configuration.settings import DEMO_TIMES, Settings
 from astakos_worker.ledger.memory.store import MemoryLedger
+from astakos_worker.worker.health.observed import Away, Observed
 from astakos_worker.worker.metrics import Metrics
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -57,10 +58,13 @@ def test_the_demos_times_are_the_ones_that_are_told():
     assert told == {name: shown(value) for name, value in DEMO_TIMES.items()}
 
 
+SEEN = Observed(ledger=Away("refused"), broker=Away("refused"))
+
+
 def test_every_metric_is_explained():
     families = {
         f"{family.name}_total" if family.type == "counter" else family.name
-        for family in Metrics(MemoryLedger(_Clock())).registry.collect()
+        for family in Metrics(MemoryLedger(_Clock()), lambda: SEEN).registry.collect()
     }
     assert len(families) > 20
     assert families == set(re.findall(r"`(astakos_\w+)`", PAGE[PAGE.index("## Metrics") :]))

@@ -25,7 +25,7 @@ def cluster(shared_cluster):
 
 
 def ask(server, *arguments, timeout=20):
-    """Run the command; returns its exit status and what it printed, errors too."""
+    """Run the command; returns its exit status and its first line, which is about the workers."""
     words = [sys.executable, "-m", "astakos_worker.cli", "health", "--timeout", str(timeout)]
     urls = {"ASTAKOS_BROKER_URL": server.url(0), "ASTAKOS_LEDGER_URL": server.url(1)}
     done = subprocess.run(
@@ -36,7 +36,9 @@ def ask(server, *arguments, timeout=20):
         text=True,
         check=False,
     )
-    return done.returncode, done.stdout.strip()
+    told, *rest = done.stdout.strip().splitlines()
+    assert all(line.startswith(("RED ", "WARNING ", "UNKNOWN ", "    do: ")) for line in rest), rest
+    return done.returncode, told
 
 
 @pytest.fixture
@@ -91,13 +93,14 @@ def test_probes_leave_nothing_behind(health, node, cluster):
     keys = set(client.keys("*"))
     for _ in range(3):
         assert health("--worker", node)[0] == 0
-    assert {key for key in set(client.keys("*")) - keys if "pidbox" not in key} == set()
+    # The worker sends itself such a message now and then, which may be on its way.
+    until(lambda: {key for key in set(client.keys("*")) - keys if "pidbox" not in key} == set())
     client.close()
 
 
-def test_without_a_broker_the_answer_is_no_and_comes_soon(server):
+def test_without_a_broker_nothing_is_known_and_no_worker_is_to_be_restarted(server):
     server.kill()
+    before = time.monotonic()
     status, words = ask(server, "--worker", "commissions@somewhere", timeout=2)
-    assert status == 1
-    assert "Connection refused" in words
-    assert "Traceback" not in words
+    assert (status, words) == (0, "whether workers consume is not known")
+    assert time.monotonic() - before < 20

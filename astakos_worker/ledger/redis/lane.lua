@@ -34,6 +34,7 @@
 --   N agreed        string   the latest time that a process agreed to           agree
 --   N lease:<name>  string   "<until> <holder>"                                 lease
 --   astakos:served  zset     "<namespace>/<service>/<queue>" -> until when      serve
+--   astakos:namespaces  set  the namespaces that have used this server          identify
 --
 -- The fields of a record's hash:
 --

@@ -9,7 +9,7 @@ import pytest_celery.vendors.worker.tasks  # noqa: F401  # shared tasks, bound t
 from celery.worker.control import control_command
 
 from astakos_worker.app import app
-from astakos_worker.worker import health
+from astakos_worker.worker.health import consuming as health
 
 app.conf.worker_direct = True
 if health.PROBE not in app.tasks:

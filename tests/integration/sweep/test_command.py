@@ -167,9 +167,8 @@ def test_a_misspelt_service_is_no_service_at_rest(run, environment, words):
 def test_a_configured_service_is_known_before_its_first_commission(run, monkeypatch):
     monkeypatch.setenv("ASTAKOS_SERVICES__NEW__AUTH_URL", "http://127.0.0.1:1/identity/v2.0")
     monkeypatch.setenv("ASTAKOS_SERVICES__NEW__TOKEN", "new")
-    status, printed = run("status", "--service", "new")
-    assert status == 0
-    assert "new" in printed
+    _, printed = run("status", "--service", "new")
+    assert any(line.split()[:3] == ["new", "0", "-"] for line in printed.splitlines())
 
 
 def test_the_brake_stops_it_until_the_operator_says_that_it_is_right(cloud, run, asked):
@@ -263,9 +262,9 @@ def test_what_the_last_sweep_did_can_be_asked(cloud, run, monkeypatch):
     assert "default: the last sweep began" in printed and "1 twin" in printed
     [told] = [json.loads(line) for line in run("reconcile", "--last", "--json")[1].splitlines()]
     assert told["report"]["rows"][0]["serial"] == serial
-    status, printed = run("status")
-    assert (status, "s ago" in printed, "stopped" in printed) == (0, True, False)
-    [lane] = json.loads(run("status", "--json")[1])
+    _, printed = run("status")
+    assert ("s ago" in printed, "stopped" in printed) == (True, False)
+    [lane] = json.loads(run("status", "--json")[1])["lanes"]
     assert (lane["sweep"]["twin"], lane["sweep"]["left"]) == (1, 0)
 
 
@@ -276,19 +275,20 @@ def test_a_sweep_that_stopped_shows_in_status_and_in_last(cloud, run):
     status, printed = run("reconcile", "--last")
     assert (status, "Stopped: " in printed) == (1, True)
     status, printed = run("status")
-    assert (status, "ALARM default brake" in printed) == (1, True)
+    assert (status, "RED brake default: " in printed) == (1, True)
 
 
 def test_an_alarm_that_nothing_ends_is_ended_by_who_has_seen_to_it(cloud, run):
     for lane in ("default", "pithos"):
         cloud.ledger.alarm(lane, "vanished", "somebody else settled it")
     cloud.ledger.alarm("default", "conflict", "another")
-    status, printed = run("status", "--acknowledge", "vanished", "--service", "pithos")
-    assert (status, "ALARM" in printed) == (0, False)
+    _, printed = run("status", "--acknowledge", "vanished", "--service", "pithos")
+    assert "RED vanished" not in printed and "RED conflict" not in printed
     assert cloud.alarms("pithos") == {}
     assert set(cloud.alarms()) == {"vanished", "conflict"}
     status, printed = run("status", "--acknowledge", "vanished")
-    assert (status, printed.count("ALARM")) == (1, 1)
+    assert (status, "RED vanished" in printed) == (1, False)
+    assert "RED conflict default: another" in printed
     assert set(cloud.alarms()) == {"conflict"}
     result = CliRunner().invoke(main, ["status", "--acknowledge", "vanished"])
     assert result.exit_code == 2

@@ -97,7 +97,9 @@ def test_dead_letters_are_listed_shown_sent_again_and_discarded(run, dead, commi
     table = run("list")
     assert "server-2" in table.out and "AstakosClientException" in table.out
     status = CliRunner(env=stack.env).invoke(main, ["status", "--json"])
-    assert json.loads(status.stdout)[0]["dead"] == 3
+    told = json.loads(status.stdout)
+    assert told["lanes"][0]["dead"] == 3
+    assert "dead" in {one["name"] for one in told["findings"] if one["level"] == "red"}
     assert status.exit_code == 1
 
     shown = run("show", "server-1")

@@ -94,14 +94,20 @@ def test_a_look_up_says_that_no_worker_reads_its_queue(service, cluster):
         broker.delete(names.LOOKUPS)  # nobody reads the question
 
 
-def test_status_raises_an_alarm_for_each_queue_that_no_worker_reads(service, run):
+def test_status_names_each_queue_that_no_worker_reads_and_is_red_if_messages_wait(
+    service, cluster, run
+):
     until(service.ledger.served, within=10)
     service.issue("seen").outcome(timeout=20)
-    status, said = run("status", "--json", "--service", "default")
-    [lane] = json.loads(said)
-    assert sorted(name for name in lane["alarms"] if name.startswith("unread")) == [
-        f"unread {names.LOOKUPS}",
-        f"unread {names.SWEEP}",
+    _, said = run("status", "--json", "--service", "default")
+    findings = json.loads(said)["findings"]
+    assert [one["about"] for one in findings if one["name"] == "no-worker"] == [
+        names.LOOKUPS,
+        names.SWEEP,
     ]
+    with Redis.from_url(cluster.server.url(0)) as broker:
+        broker.lpush(names.LOOKUPS, "a question")
+        status, said = run("status")
+        broker.delete(names.LOOKUPS)
     assert status == 1
-    assert f"ALARM default unread {names.SWEEP}: no worker reads" in run("status")[1]
+    assert f"RED no-worker {names.LOOKUPS}: " in said and "1 messages wait in it" in said

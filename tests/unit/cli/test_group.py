@@ -70,7 +70,7 @@ def test_an_error_is_one_line_without_a_traceback(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("words", [["show", "a"], ["status"], ["dead", "list"]])
+@pytest.mark.parametrize("words", [["show", "a"], ["dead", "list"]])
 def test_a_ledger_that_is_away_is_named_with_the_setting_that_says_where_it_is(words):
     """F56: the commands only ask; nothing of a commission that may or may not be recorded."""
     done = run(*words, ASTAKOS_LEDGER_URL="redis://:hush@127.0.0.1:1/0")
@@ -83,13 +83,18 @@ def test_a_ledger_that_is_away_is_named_with_the_setting_that_says_where_it_is(w
 
 
 @pytest.mark.long
-def test_a_broker_that_is_away_is_named_likewise():
-    done = run("health", "--timeout", "1", ASTAKOS_BROKER_URL="redis://:hush@127.0.0.1:1/0")
-    assert done.returncode == 1
-    what, advice = done.stderr.splitlines()
-    assert what.startswith("the broker does not answer: ")
-    assert advice.startswith("ASTAKOS_BROKER_URL ")
-    assert "hush" not in done.stderr
+def test_the_judgement_names_both_servers_that_are_away():
+    """`status` is red. `health` is not: to restart a worker brings no server back."""
+    urls = dict.fromkeys(
+        ("ASTAKOS_BROKER_URL", "ASTAKOS_LEDGER_URL"), "redis://:hush@127.0.0.1:1/0"
+    )
+    for words, status in ((["status"], 1), (["health", "--timeout", "1"], 0)):
+        done = run(*words, **urls)
+        assert done.returncode == status
+        for name in ("ledger", "broker"):
+            assert f"RED {name}-away {name}: the {name} does not answer: " in done.stdout
+        assert "ASTAKOS_BROKER_URL" in done.stdout and "ASTAKOS_LEDGER_URL" in done.stdout
+        assert "hush" not in done.stdout + done.stderr
 
 
 @pytest.mark.long
