@@ -170,12 +170,12 @@ def _databases(seen: Observed) -> Iterator[Finding]:
             "a FLUSHDB of the broker would delete the ledger",
             "give ASTAKOS_BROKER_URL and ASTAKOS_LEDGER_URL different database numbers",
         )
-    if seen.ledger_id and seen.remembered_id and seen.ledger_id != seen.remembered_id:
+    if seen.ledger_id is not None and seen.remembered_id not in {"", seen.ledger_id}:
         yield _red(
             "other-ledger",
             "ledger",
             "this is another ledger than the one that was used with this broker: its id is "
-            f"{seen.ledger_id}, and {seen.remembered_id} is remembered",
+            f"{seen.ledger_id or 'none, as it is empty'}, and {seen.remembered_id} is remembered",
             "see whether ASTAKOS_LEDGER_URL is right here and for all workers and services; if the "
             "ledger was replaced on purpose, `astakos-worker ledger trust SERVICE`",
         )
@@ -306,14 +306,15 @@ def _sweeps(seen: Observed) -> Iterator[Finding]:
     up = max((one.up for one in _alive(seen)), default=0.0)
     wanted = {service for one in _alive(seen) for service in one.services}
     wanted |= {lane.name for lane in seen.lanes if lane.open}
-    alarms = {lane.name: lane.alarms for lane in seen.lanes}
+    # A sweep that stops of itself (`sweep`, `brake`) has raised an alarm with the same text.
+    alarms = {lane.name: set(lane.alarms.values()) for lane in seen.lanes}
     for service in sorted(wanted):
         last = seen.sweeps.get(service)
         if last is None and up > bound:
             yield _late(seen, service, "was never swept")
         elif last is not None and last.age > bound:
             yield _late(seen, service, f"was swept last {last.age:.0f} s ago")
-        elif last is not None and last.stopped and not alarms.get(service):
+        elif last is not None and last.stopped not in {"", *alarms.get(service, ())}:
             yield _red(
                 "sweep-fails",
                 service,

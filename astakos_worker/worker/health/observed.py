@@ -127,8 +127,9 @@ class Observed:
     dead_messages: int | None = None
     #: Open commissions of the other namespaces on the ledger's server that no worker serves.
     others: Mapping[str, int] = field(default_factory=dict)
-    #: The ledger's id, and the id of the ledger that the broker's server remembers; "": none yet.
-    ledger_id: str = ""
+    #: The ledger's id, and the id of the ledger that the broker's server remembers; "": none yet;
+    #: None: it could not be read.
+    ledger_id: str | None = None
     remembered_id: str = ""
     outbox: WaitingRows | Away | None = None  # None: no outbox is named
     #: What else could not be read: what, and why.

@@ -67,7 +67,7 @@ def test_all_well_is_green():
 def test_a_fresh_empty_ledger_with_workers_is_green():
     """Nothing was swept yet, and no lane is there: nothing is late before its time."""
     young = replace(WORKER, up=5.0)
-    fresh = replace(WELL, lanes=(), sweeps={}, workers=(young,), beat=None, ledger_id="y")
+    fresh = replace(WELL, lanes=(), sweeps={}, workers=(young,), beat=None, ledger_id="")
     assert judge(replace(fresh, remembered_id="")) == []
 
 
@@ -83,7 +83,7 @@ FAULTS = {
     "ledger-is-replica": {"ledger": replace(GOOD, replica_of="a:1")},
     "replica-lags": {"ledger": replace(GOOD, replicas=(Replica("a:1", "online", 6.0),))},
     "one-database": {"broker": GOOD},
-    "other-ledger": {"remembered_id": "y"},
+    "other-ledger": {"ledger_id": ""},
     "clocks": {"workers": (replace(WORKER, clock=-1.2, clock_error=0.1),)},
     "no-worker": {"workers": ()},
     "worker-silent": {"workers": (WORKER, replace(WORKER, node="w@b", age=7.0))},
@@ -145,6 +145,14 @@ def test_a_queue_without_messages_that_nobody_reads_is_a_warning():
     only = replace(WORKER, queues=(COMMISSIONS, SWEEP))
     [finding] = judge(replace(WELL, workers=(only,)))
     assert (finding.level, finding.name, finding.about) == (Level.WARNING, "no-worker", LOOKUPS)
+
+
+def test_an_alarm_hides_no_sweep_that_fails_for_another_reason():
+    lane = Lane("default", alarms={"vanished": "gone", "brake": "too many"})
+    seen = replace(WELL, lanes=(lane,), sweeps={"default": Swept(3.0, "Astakos: 401")})
+    assert names(seen) == {"vanished", "brake", "sweep-fails"}
+    seen = replace(seen, sweeps={"default": Swept(3.0, "too many")})
+    assert names(seen) == {"vanished", "brake"}
 
 
 def test_workers_that_all_stand_still_are_no_worker():
@@ -250,7 +258,7 @@ OPEN = [field.name for field in dataclasses.fields(Server) if field.default is N
 def less_known(draw, seen):
     """The same, with some of what was read not read."""
     blind = dict.fromkeys(draw(st.sets(SOME(["workers", "beat", "queues", "outbox"]))))
-    blind |= dict.fromkeys(draw(st.sets(SOME(["ledger_id", "remembered_id"]))), "")
+    blind |= draw(SOME([{}, {"ledger_id": None}, {"remembered_id": ""}]))
     for name in ("ledger", "broker"):
         hidden = draw(st.sets(SOME(OPEN)))
         server = getattr(seen, name)
@@ -261,6 +269,7 @@ def less_known(draw, seen):
 @settings(max_examples=60)
 @given(st.data(), observed)
 def test_nothing_that_is_unknown_is_red(data, seen):
+    """F100: whatever else was read, and whatever of it is hidden."""
     blind = data.draw(less_known(seen))
     assert names(blind) <= names(seen)
     assert any(one.level is Level.UNKNOWN for one in judge(blind))
