@@ -8,11 +8,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.service.after_commit import Commits, Hook, OnCommit, hook_of
 from astakos_worker.service.calls import CallKind, Calls, Followed
+from astakos_worker.service.connect import connected
 from astakos_worker.service.connections import AwaitedConnections
 from astakos_worker.service.dead_letters import Dead, DeadLetter
 from astakos_worker.service.deciding import Target
@@ -23,6 +24,9 @@ from astakos_worker.service.loop_connections import connected_loop
 from astakos_worker.service.new_commission import NewCommission
 from astakos_worker.service.outcome import Outcome
 from astakosclient.errors import AstakosClientException
+
+if TYPE_CHECKING:
+    from astakos_worker.service.outbox.in_transaction import AsyncInTransaction
 
 T = TypeVar("T")
 Awaits = Coroutine[Any, Any, T]
@@ -143,6 +147,25 @@ class AsyncCommissions(
         for another hook.
         """
         return OnCommit(self.service, self._settings, self._run, hook_of(hook, None))
+
+    def in_transaction(self, connection: object) -> "AsyncInTransaction":
+        """Return the calls that write, as a part of the caller's own database transaction.
+
+        What is committed becomes a commission, even if a process dies in between; what is rolled
+        back never does. Each call writes rows to the table `astakos_outbox`, and is awaited. After
+        the commit a thread of this process sends them to the ledger; a relay
+        (`astakos-worker relay`) sends what is left.
+
+        `connection`: an `AsyncSession` or `AsyncConnection` of SQLAlchemy 2, or an
+        `AsyncConnection` of psycopg 3. Raises `BadValue` for another one; and for one that is not
+        in a transaction, at the latest when a call is awaited. See `docs/outbox.md`.
+        """
+        from astakos_worker.service.outbox.in_transaction import (  # noqa: PLC0415
+            async_in_transaction,
+        )
+
+        here = connected(self._settings)
+        return async_in_transaction(self.service, self._settings, here, connection)
 
     @property
     def dead(self) -> AsyncDeadLetters:

@@ -31,6 +31,8 @@ _CALLS = 16
 #: Connections for calls; see `together.py`.
 _CONNECTIONS = 8
 
+#: Commissions in one round trip: the loop serves others before the next one is made.
+_TOGETHER = 32
 #: Connections that listen: one for each named service.
 _SUBSCRIPTIONS = 64
 
@@ -203,7 +205,7 @@ class _Kept:
         await guarded.prepare()
         waker = connected(settings).waker
         turn = asyncio.Semaphore(_CALLS)
-        return AwaitedConnections(ledger, waker, watcher, asyncio.sleep, finish, turn)
+        return AwaitedConnections(ledger, waker, watcher, asyncio.sleep, finish, turn, _TOGETHER)
 
 
 async def _until_the_end(
