@@ -189,10 +189,11 @@ class AsyncCommissions(
 
     async def _connections(self) -> AwaitedConnections:
         """The connections of this event loop."""
-        loop = asyncio.get_running_loop()
-        if self._made is None or self._made[0] is not loop:
-            self._made = loop, await connected_loop(self._settings)
-        return self._made[1]
+        loop, made = asyncio.get_running_loop(), self._made
+        if made is None or made[0] is not loop:
+            # Another thread's loop may write here meanwhile: only what was read counts.
+            self._made = made = loop, await connected_loop(self._settings)
+        return made[1]
 
     async def _run(
         self, call: Callable[[Calls], Coroutine[Any, Any, T]], /, kind: CallKind = "read"

@@ -231,9 +231,10 @@ async def connected_loop(settings: Settings) -> AwaitedConnections:
     if _pid != os.getpid():
         _forget()
     loop = asyncio.get_running_loop()
-    if loop not in _loops:
-        for one in [one for one in _loops if one.is_closed()]:
-            del _loops[one]
+    if loop not in _loops:  # each thread may run a loop
+        for one in list(_loops):
+            if one.is_closed():
+                _loops.pop(one, None)
         _loops[loop] = {}
     name = settings.model_dump_json(exclude={"services"})
     kept = _loops[loop].get(name)

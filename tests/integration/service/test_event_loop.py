@@ -261,10 +261,10 @@ def test_each_event_loop_has_its_own_connections_and_closes_them(settings, serve
         warnings.simplefilter("error")
         assert [asyncio.run(main(f"k{n}")) for n in range(3)] == ["k0", "k1", "k2"]
         with ThreadPoolExecutor(4) as pool:
-            found = list(pool.map(lambda n: asyncio.run(main(f"t{n}")), range(8)))
+            found = list(pool.map(lambda n: asyncio.run(main(f"t{n}")), range(20)))
         gc.collect()
-    assert found == [f"t{n}" for n in range(8)]
-    assert connections(settings) == 0
+    assert found == [f"t{n}" for n in range(20)]
+    assert connections(settings) <= 2  # those of the thread that publishes wake-ups
 
 
 def test_a_child_of_a_fork_has_connections_of_its_own(calls, settings):
