@@ -16,7 +16,14 @@ import click
 from kombu.exceptions import OperationalError
 from pydantic import ValidationError
 
-from astakos_worker.cli.terminal import Terminal, cell, paragraph, visible_usage_errors
+from astakos_worker.cli.terminal import (
+    Terminal,
+    cell,
+    leave_closed_pipe,
+    paragraph,
+    survive_odd_output,
+    visible_usage_errors,
+)
 from astakos_worker.configuration.setting_errors import in_words
 from astakos_worker.ledger.contract import UnavailableError
 from astakos_worker.service.errors import Unavailable
@@ -27,6 +34,7 @@ COMMANDS = {
     "up": "Run the whole stack on this machine until Ctrl-C.",
     "serve": "Run workers, beat and a relay on this host, for a real Astakos.",
     "sandbox": "Run a stand-in Astakos alone.",
+    "list": "Find commissions by a part of their key, or by what is in them.",
     "show": "Show commissions, from their request to their end.",
     "status": "Say whether all is well: lanes, workers, what is wrong and what to do.",
     "relay": "Send the rows of a service's outbox to the ledger.",
@@ -78,6 +86,8 @@ class Commands(click.Group):
                 return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except BrokenPipeError:
+            leave_closed_pipe()
         # The outermost place: no other code could report the error.
         except Exception as error:  # noqa: BLE001
             if ctx.params["debug"]:
@@ -92,6 +102,7 @@ class Commands(click.Group):
 def main(debug: bool) -> None:
     """Quota commissions of Synnefo services, carried out exactly once over Celery."""
     del debug  # `invoke` reads it from the context
+    survive_odd_output()
     # The command prints its errors itself. Without a handler, logging would print them again.
     logging.getLogger("astakos_worker").addHandler(logging.NullHandler())
 

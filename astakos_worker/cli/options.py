@@ -1,5 +1,7 @@
 """Options and arguments that several commands have, each with one name and one meaning."""
 
+import re
+
 import click
 
 SERVICE = click.option("--service", help="The named service; ASTAKOS_SERVICE if left out.")
@@ -36,3 +38,14 @@ def chosen(keys: tuple[str, ...], serials: tuple[int, ...]) -> list[str | int]:
     if not keys and not serials:
         raise click.UsageError("name a key, or a serial with --serial")
     return [*keys, *serials]
+
+
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds_of(text: str) -> float:
+    """Return the seconds of a time: `90`, `90s`, `10m`, `2h` or `1d`."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
+    if found is None:
+        raise click.BadParameter(f"{text!r} is not a time such as 90s, 10m, 2h or 1d")
+    return float(found[1]) * _SECONDS[found[2]]

@@ -1,7 +1,6 @@
 """`astakos-worker reconcile`: one sweep by hand. It shows what it would do; `--fix` does it."""
 
 import os
-import re
 import socket
 import sys
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from astakos_worker.cli.interrupts import INTERRUPTED, interrupt_once
-from astakos_worker.cli.options import ROWS, SERVICES
+from astakos_worker.cli.options import ROWS, SERVICES, seconds_of
 from astakos_worker.cli.reconcile_report import ShownFindings, row, show_last, show_report
 from astakos_worker.cli.service_names import known_services
 from astakos_worker.cli.terminal import print_json, progress_bar, report_console, say
@@ -31,16 +30,6 @@ from astakos_worker.worker.limits import limits_of
 from astakos_worker.worker.sweep_setup import owner_of, sweeping
 from astakosclient.errors import AstakosClientException
 
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _seconds(text: str) -> float:
-    """Return the seconds of a time: `90`, `90s`, `10m`, `2h` or `1d`."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
-    if found is None:
-        raise click.BadParameter(f"{text!r} is not a time such as 90s, 10m, 2h or 1d")
-    return float(found[1]) * _SECONDS[found[2]]
-
 
 @click.group("reconcile", invoke_without_command=True)
 @SERVICES
@@ -58,7 +47,7 @@ def _seconds(text: str) -> float:
 )
 @click.option(
     "--older-than",
-    type=_seconds,
+    type=seconds_of,
     default="0",
     metavar="TIME",
     help="Only what is older: 90s, 10m, 2h, 1d.",

@@ -87,7 +87,7 @@ def show_report(console: Terminal, report: Report) -> None:
 
 def show_last(console: Terminal, report: Report, now: float) -> None:
     """Print the time of the last sweep, and its result."""
-    began = f"began {timestamp(report.started)} UTC, {duration(now - report.started)} ago"
+    began = f"began {timestamp(report.started)}, {duration(now - report.started)} ago"
     ended = "is under way, or died" if report.ended is None else f"took {report.seconds:.1f} s"
     console.print(f"{report.service}: the last sweep {began}, and {ended}")
     show_report(console, report)

@@ -2,11 +2,12 @@
 
 import json
 import sys
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.table import Table
 
+from astakos_worker.cli.list import keys_with
 from astakos_worker.cli.options import JSON, KEYS, SERIALS, SERVICE, chosen
 from astakos_worker.cli.terminal import (
     cell,
@@ -23,6 +24,9 @@ from astakos_worker.service.commissions import Commissions
 from astakos_worker.service.errors import NewerRecord, UnknownKey
 from astakos_worker.service.inside import connections_of, decider_of, history
 
+#: Keys that are offered where several have the part that was named.
+_CHOICE: Final = 20
+
 
 @click.command("show")
 @KEYS
@@ -34,6 +38,9 @@ def command(
 ) -> None:
     """Show commissions by their keys: state, serial, decision, and what happened when.
 
+    A part of a key will do where only one commission's key has that part; otherwise the keys are
+    listed. `astakos-worker list` finds commissions by other things.
+
     Exit status 1 if one of them is not in the ledger, was written by a newer version, or cannot be
     read. A record that cannot be read is shown as it is stored.
     """
@@ -41,9 +48,10 @@ def command(
     commissions = Commissions(service)
     console = report_console()
     missing = False
+    first = True
     for which in wanted:
         try:
-            record, version = history(commissions, which)
+            record, version = _found(commissions, which)
         except (UnknownKey, NewerRecord) as error:
             missing = True
             if not _show_unreadable(commissions, which):
@@ -52,8 +60,30 @@ def command(
         if as_json:
             print_json({**json.loads(dump(record)), "version": version})
         else:
+            if not first:
+                console.print()
             console.print(record_table(record))
+        first = False
     sys.exit(1 if missing else 0)
+
+
+def _found(commissions: Commissions, which: str | int) -> tuple[Record, int]:
+    """Return the commission of a key, or of the only key that has this text as a part."""
+    try:
+        return history(commissions, which)
+    except UnknownKey:
+        if not isinstance(which, str):
+            raise
+        keys = keys_with(which, commissions.service)
+        if not keys:
+            raise
+        if len(keys) > 1:
+            more = " and others" if len(keys) > _CHOICE else ""
+            listed = ", ".join(map(shown, keys[:_CHOICE]))
+            raise UnknownKey(
+                which, f"no key is {which!r}; it is a part of {listed}{more}"
+            ) from None
+        return history(commissions, keys[0])
 
 
 def _show_unreadable(commissions: Commissions, which: str | int) -> bool:

@@ -1,7 +1,9 @@
 """`astakos-worker status`: whether all is well, and if not, what is wrong and what to do."""
 
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,9 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from astakos_worker.cli import findings
+from astakos_worker.cli.interrupts import INTERRUPTED
 from astakos_worker.cli.options import JSON
 from astakos_worker.cli.service_names import known_services
-from astakos_worker.cli.terminal import cell, duration, print_json, report_console
+from astakos_worker.cli.terminal import cell, duration, print_json, report_console, shown_live
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.engine.sweep.findings import Report
 from astakos_worker.engine.sweep.sweep import last_report
@@ -23,8 +26,11 @@ from astakos_worker.service.outbox import databases
 from astakos_worker.service.outbox.of_drivers import outbox_of_url
 from astakos_worker.worker.health.judgement import Finding, judge, overall
 from astakos_worker.worker.health.observed import Away, Observed, WaitingRows
+from astakos_worker.worker.health.rates import Rates, rates
 from astakos_worker.worker.health.reading import Reader
 
+#: Seconds between two looks of --watch.
+_EVERY = 2.0
 #: Alarms that no later answer ends: a person does.
 _FOR_A_PERSON = ("conflict", "vanished", "clock")
 
@@ -44,14 +50,21 @@ _FOR_A_PERSON = ("conflict", "vanished", "clock")
     show_envvar=True,
     help="The service's database, to see whether rows of its outbox wait.",
 )
+@click.option("--watch", is_flag=True, help="Look again every two seconds, until Ctrl-C.")
 @JSON
 def command(
-    services: tuple[str, ...], seen: tuple[str, ...], database: str | None, *, as_json: bool
+    services: tuple[str, ...],
+    seen: tuple[str, ...],
+    database: str | None,
+    *,
+    watch: bool,
+    as_json: bool,
 ) -> None:
     """Say whether all is well: what is wrong, since when, and what to do about it.
 
     Exit status 1 while something is red. What cannot be read is unknown, and not red.
-    `astakos-worker reconcile --last` says more about the last sweep.
+    With --watch there are also rates for each second, since the last look. `astakos-worker
+    reconcile --last` says more about the last sweep.
     """
     settings = Settings()
     ledger = ledger_of(settings)
@@ -59,6 +72,10 @@ def command(
         chosen = known_services(settings, ledger, services) or ledger.lanes()
         _acknowledge(ledger, [ledger.lane(name) for name in chosen], seen)
     read = Reader(settings, outbox=_outbox_reader(database)).read
+    if watch:
+        with suppress(KeyboardInterrupt):
+            shown_live(_Moments(lambda: View.of(read(), ledger, services)).picture, every=_EVERY)
+        sys.exit(INTERRUPTED)
     view = View.of(read(), ledger, services)
     if as_json:
         print_json(view.as_json())
@@ -93,9 +110,11 @@ class View:
                 sweeps[lane.name] = last
         return cls(overall(found), found, lanes, sweeps, seen)
 
-    def picture(self) -> RenderableType:
-        """Return the view for a person."""
+    def picture(self, speeds: Mapping[str, Rates] | None = None) -> RenderableType:
+        """Return the view for a person; `speeds` has the rates of services."""
         parts: list[RenderableType] = [findings.headline(self.level, self.findings), Text()]
+        if speeds is not None:
+            parts += [_speeds(speeds), Text()]
         if self.lanes:
             parts += [self._lanes(), Text()]
         if self.observed.workers:
@@ -154,6 +173,32 @@ class View:
                 f"{one.clock:+.1f} s",
             )
         return table
+
+
+class _Moments:
+    """Looks again and again, and shows how fast the work went on since the last look."""
+
+    def __init__(self, look: Callable[[], View]) -> None:
+        self._look = look
+        self._last: tuple[float, View] | None = None
+
+    def picture(self) -> RenderableType:
+        """Look, and return the view with the rates since the last look."""
+        now, view = time.monotonic(), self._look()
+        last, self._last = self._last, (now, view)
+        if last is None:
+            return view.picture({})
+        before, after = last[1].observed.workers or (), view.observed.workers or ()
+        return view.picture(rates(before, after, now - last[0]))
+
+
+def _speeds(speeds: Mapping[str, Rates]) -> Table:
+    table = Table("service", "ended/s", "requests/s", "failed/s", "latency", box=None)
+    for service, one in sorted(speeds.items()):
+        latency = "-" if one.latency is None else f"{one.latency * 1000:.0f} ms"
+        per_second = (f"{n:.1f}" for n in (one.ended, one.requests, one.failed))
+        table.add_row(cell(service), *per_second, latency)
+    return table
 
 
 def _outbox_reader(database: str | None) -> Callable[[], WaitingRows | Away] | None:

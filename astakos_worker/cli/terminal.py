@@ -5,16 +5,20 @@ the window's title or hide a line. `Terminal` prints each such character as its 
 writes it: `\x1b[2J`, `\u202e`. So do `visible` and `print_json`. Commands print in no other way.
 """
 
+import io
 import json
+import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from rich.console import Console, ConsoleOptions, RenderableType
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.segment import Segment
 from rich.text import Text
@@ -57,6 +61,10 @@ class Terminal(Console):
         defaults = {"highlight": False, "markup": False, "emoji": False}
         super().__init__(stderr=stderr, **{**defaults, **options})
 
+    def on_broken_pipe(self) -> None:
+        """End without an error: the reader, such as `head`, wants no more."""
+        leave_closed_pipe()
+
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
@@ -67,6 +75,13 @@ class Terminal(Console):
         """
         for text, style, control in super().render(renderable, options):
             yield Segment(text if control else _escaped(text, keep="\n"), style, control)
+
+
+def leave_closed_pipe() -> NoReturn:
+    """End the process: nobody reads its output any more, which is no error."""
+    # Python flushes standard output when it ends, and would complain of the closed pipe.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(0)
 
 
 def report_console() -> Terminal:
@@ -82,6 +97,11 @@ def say(text: object, style: str = "") -> None:
 def complain(error: object) -> None:
     """Print one red line on standard error."""
     Terminal(stderr=True, soft_wrap=True).print(cell(error, "red"))
+
+
+def hint(text: object) -> None:
+    """Print one line on standard error, for a person or a script that goes on from there."""
+    Terminal(stderr=True, soft_wrap=True).print(cell(text))
 
 
 def print_json(value: object, *, indent: int | None = None) -> None:
@@ -130,9 +150,33 @@ def duration(seconds: float) -> str:
 
 
 def timestamp(at: float, *, milliseconds: bool = False) -> str:
-    """Return a moment (seconds since the epoch) in UTC: `2026-01-31 23:59:59`."""
+    """Return a moment (seconds since the epoch) with its zone: `2026-01-31 23:59:59Z`, in UTC."""
     text = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-    return text[:-3] if milliseconds else text[:-7]
+    return f"{text[:-3] if milliseconds else text[:-7]}Z"
+
+
+def shown_live(picture: Callable[[], RenderableType], *, every: float) -> None:
+    """Show a picture, and a new one in its place every so many seconds, until an exception.
+
+    In a pipe each picture follows the one before.
+    """
+    console = report_console()
+    if not console.is_terminal:
+        while True:
+            console.print(picture(), Text())
+            sys.stdout.flush()
+            time.sleep(every)
+    with Live(console=console, auto_refresh=False, screen=True) as live:
+        while True:
+            live.update(picture(), refresh=True)
+            time.sleep(every)
+
+
+def survive_odd_output() -> None:
+    """Let what the terminal's encoding has no character for be printed as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _escaped(text: str, keep: str = "") -> str:

@@ -60,9 +60,7 @@ class Calls:
     ) -> list["Followed | Exception"]:
         """Issue many; return each, or its error, in order."""
         drafts: list[Draft | Exception] = []
-        for number, one in enumerate(new_commission.listed(commissions), 1):
-            if number % self.connections.together == 0:
-                await self.connections.sleep(0)  # an event loop serves others
+        for one in new_commission.listed(commissions):
             try:
                 request, key, options = new_commission.read(one)
                 drafts.append(self.issuer.draft(request, key, **options))

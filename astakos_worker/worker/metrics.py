@@ -6,12 +6,14 @@ is a label: there are too many of them.
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.samples import Sample
 
 from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.engine.ports import Astakos
@@ -132,6 +134,25 @@ class Metrics:
             self._requests.labels(service, call, outcome).inc()
             self._seconds.labels(service, call).observe(time.monotonic() - began)
 
+    def counts(self) -> dict[str, dict[str, float]]:
+        """Return for each service: commissions ended, requests, those that failed, their seconds.
+
+        Since the process began. A request failed if it was not answered, neither way.
+        """
+        counts: defaultdict[str, dict[str, float]] = defaultdict(
+            lambda: {"ended": 0.0, "requests": 0.0, "failed": 0.0, "seconds": 0.0}
+        )
+        for sample in _samples(self._ended, "astakos_commissions_total"):
+            counts[sample.labels["service"]]["ended"] += sample.value
+        for sample in _samples(self._requests, "astakos_requests_total"):
+            of_service = counts[sample.labels["service"]]
+            of_service["requests"] += sample.value
+            if sample.labels["outcome"] in {"not_sent", "ambiguous"}:
+                of_service["failed"] += sample.value
+        for sample in _samples(self._seconds, "astakos_request_seconds_sum"):
+            counts[sample.labels["service"]]["seconds"] += round(sample.value, 3)
+        return dict(counts)
+
     def serve(self, host: str, port: int) -> Callable[[], None]:
         """Show the metrics over HTTP, in a thread; return the function that ends it."""
         try:
@@ -146,6 +167,11 @@ class Metrics:
             thread.join()
 
         return end
+
+
+def _samples(metric: Counter | Histogram, name: str) -> Iterator[Sample]:
+    for family in metric.collect():
+        yield from (sample for sample in family.samples if sample.name == name)
 
 
 class MeasuredAstakos:

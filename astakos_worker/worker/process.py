@@ -84,7 +84,10 @@ class WorkerProcess:
         self._ledger_watch = LedgerWatch(self.ledger, broker, settings.namespace)
         #: Says to operators that this worker is there, and what it cannot do.
         self.announcer = Announcer(
-            presences_of(settings, patience=_PATIENCE), self.clients, tuple(settings.services)
+            presences_of(settings, patience=_PATIENCE),
+            self.clients,
+            tuple(settings.services),
+            self.metrics.counts,
         )
         self.heartbeat = Heartbeat(
             self.ledger,

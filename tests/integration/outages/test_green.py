@@ -307,6 +307,22 @@ def test_what_only_the_process_that_looks_has_wrong_is_red_there(watched, tmp_pa
     assert (gone[0], "UNKNOWN outbox-rows" in gone[1]) == (0, True)
 
 
+def test_watching_shows_rates_and_latencies_as_the_work_goes_on(watched):
+    words = [sys.executable, "-m", "astakos_worker.cli", "status", "--watch"]
+    with subprocess.Popen(
+        words, env={**os.environ, **watched.stack.env}, stdout=subprocess.PIPE, text=True
+    ) as process:
+        lines = iter(process.stdout.readline, "")
+        assert re.match("green: |warning: ", next(lines))  # a stray's message may have been dead
+        issued = Commissions(settings=watched.settings).issue(
+            user=USER, project=USER, provisions={"cyclades.vm": 1}, key="rate", accept=True
+        )
+        assert issued.outcome(timeout=30).state == "accepted"
+        row = re.compile(r"^ ?default +0\.[1-9] +[0-9.]+ +0\.0 +\d+ ms")
+        assert any(row.match(line) for line in lines)
+        process.terminate()
+
+
 def test_what_a_server_refuses_to_tell_is_unknown_and_not_red(watched):
     """F100: a user of the ledger's server may be allowed neither CONFIG nor INFO."""
     with Redis.from_url(watched.ledger.url()) as server:
