@@ -8,11 +8,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.service.after_commit import Commits, Hook, OnCommit, hook_of
 from astakos_worker.service.calls import CallKind, Calls, Followed
+from astakos_worker.service.connect import connected
 from astakos_worker.service.connections import AwaitedConnections
 from astakos_worker.service.dead_letters import Dead, DeadLetter
 from astakos_worker.service.deciding import Target
@@ -23,6 +24,9 @@ from astakos_worker.service.loop_connections import connected_loop
 from astakos_worker.service.new_commission import NewCommission
 from astakos_worker.service.outcome import Outcome
 from astakosclient.errors import AstakosClientException
+
+if TYPE_CHECKING:
+    from astakos_worker.service.outbox.in_transaction import AsyncInTransaction
 
 T = TypeVar("T")
 Awaits = Coroutine[Any, Any, T]
@@ -144,6 +148,25 @@ class AsyncCommissions(
         """
         return OnCommit(self.service, self._settings, self._run, hook_of(hook, None))
 
+    def in_transaction(self, connection: object) -> "AsyncInTransaction":
+        """Return the calls that write, as a part of the caller's own database transaction.
+
+        What is committed becomes a commission, even if a process dies in between; what is rolled
+        back never does. Each call writes rows to the table `astakos_outbox`, and is awaited. After
+        the commit a thread of this process sends them to the ledger; a relay
+        (`astakos-worker relay`) sends what is left.
+
+        `connection`: an `AsyncSession` or `AsyncConnection` of SQLAlchemy 2, or an
+        `AsyncConnection` of psycopg 3. Raises `BadValue` for another one; and for one that is not
+        in a transaction, at the latest when a call is awaited. See `docs/outbox.md`.
+        """
+        from astakos_worker.service.outbox.in_transaction import (  # noqa: PLC0415
+            async_in_transaction,
+        )
+
+        here = connected(self._settings)
+        return async_in_transaction(self.service, self._settings, here, connection)
+
     @property
     def dead(self) -> AsyncDeadLetters:
         """The commissions that cannot go on without a person: `list`, `resend`, `discard`."""
@@ -166,10 +189,11 @@ class AsyncCommissions(
 
     async def _connections(self) -> AwaitedConnections:
         """The connections of this event loop."""
-        loop = asyncio.get_running_loop()
-        if self._made is None or self._made[0] is not loop:
-            self._made = loop, await connected_loop(self._settings)
-        return self._made[1]
+        loop, made = asyncio.get_running_loop(), self._made
+        if made is None or made[0] is not loop:
+            # Another thread's loop may write here meanwhile: only what was read counts.
+            self._made = made = loop, await connected_loop(self._settings)
+        return made[1]
 
     async def _run(
         self, call: Callable[[Calls], Coroutine[Any, Any, T]], /, kind: CallKind = "read"

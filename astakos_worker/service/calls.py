@@ -60,7 +60,9 @@ class Calls:
     ) -> list["Followed | Exception"]:
         """Issue many; return each, or its error, in order."""
         drafts: list[Draft | Exception] = []
-        for one in new_commission.listed(commissions):
+        for number, one in enumerate(new_commission.listed(commissions), 1):
+            if number % self.connections.together == 0:
+                await self.connections.sleep(0)  # an event loop serves others
             try:
                 request, key, options = new_commission.read(one)
                 drafts.append(self.issuer.draft(request, key, **options))

@@ -16,6 +16,9 @@ from astakos_worker.ledger.contract import Entry, Ledger
 
 T = TypeVar("T")
 
+#: They take about 20 ms of the ledger's server, which serves other callers between two round trips.
+TOGETHER = 250
+
 
 class Wakes(Protocol):
     """Sends the wake-up of one commission. Never raises, and never makes its caller wait."""
@@ -72,6 +75,8 @@ class AwaitedConnections:
     finish: Finishes
     #: So many calls are under way at once: an event loop serves others between two of them.
     turn: AbstractAsyncContextManager[Any]
+    #: Commissions in one round trip of a call that has many.
+    together: int
 
 
 def awaiting(connections: Connections) -> AwaitedConnections:
@@ -83,6 +88,7 @@ def awaiting(connections: Connections) -> AwaitedConnections:
         _sleep,
         _finish,
         nullcontext(),
+        TOGETHER,
     )
 
 

@@ -181,7 +181,7 @@ class Decider:
         async def record(items: Sequence[tuple[str, Decision]]) -> list[Written]:
             return await self._record_batch(dict(items), incarnations)
 
-        written = await in_batches(list(decisions.items()), record)
+        written = await in_batches(list(decisions.items()), record, self.connections.together)
         return dict(zip(decisions, written, strict=True))
 
     async def _record_batch(

@@ -72,7 +72,9 @@ class Issuer:
         Raises `Unavailable` if the ledger does not answer the first batch.
         """
         items = [(draft.record.key, draft) for draft in drafts]
-        return await in_batches(items, self._issue_batch, lambda draft: draft.token)
+        return await in_batches(
+            items, self._issue_batch, self.connections.together, lambda draft: draft.token
+        )
 
     async def _issue_batch(self, items: list[tuple[str, Draft]]) -> list[Record | CommissionError]:
         results = await self._create(items)

@@ -17,10 +17,6 @@ from astakos_worker.service.errors import (
     UnknownKey,
 )
 
-#: Commissions in one round trip. They take about 20 ms of the ledger's server, which serves other
-#: callers between two round trips.
-TOGETHER = 250
-
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -43,9 +39,10 @@ def ledger_errors(*keys: str, reads: bool = False) -> Iterator[None]:
 async def in_batches(
     items: Sequence[tuple[str, T]],
     do: Callable[[list[tuple[str, T]]], Awaitable[Sequence[R]]],
+    together: int,
     token: Callable[[T], str | None] = lambda _: None,
 ) -> list[R | Unavailable]:
-    """Call `do` with `TOGETHER` items at a time; return its results, one for each item.
+    """Call `do` with `together` items at a time; return its results, one for each item.
 
     An item is a key and what belongs to it; `token` returns its token for a repeated call. `do` may
     replace the items of its list by what it has found out about them.
@@ -55,13 +52,13 @@ async def in_batches(
     recorded.
     """
     results: list[R | Unavailable] = []
-    for start in range(0, len(items), TOGETHER):
-        batch = list(items[start : start + TOGETHER])
+    for start in range(0, len(items), together):
+        batch = list(items[start : start + together])
         try:
             with ledger_errors(*(key for key, _ in batch)):
                 results += await do(batch)
         except Unavailable as error:
-            rest = [*batch, *items[start + TOGETHER :]]
+            rest = [*batch, *items[start + together :]]
             tokens = [token(item) for _, item in rest]
             if start == 0:
                 raise Unavailable(error.key, str(error), tokens[0], tokens) from error.__cause__

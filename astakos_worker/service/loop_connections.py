@@ -31,6 +31,8 @@ _CALLS = 16
 #: Connections for calls; see `together.py`.
 _CONNECTIONS = 8
 
+#: Commissions in one round trip: the loop serves others before the next one is made.
+_TOGETHER = 32
 #: Connections that listen: one for each named service.
 _SUBSCRIPTIONS = 64
 
@@ -203,7 +205,7 @@ class _Kept:
         await guarded.prepare()
         waker = connected(settings).waker
         turn = asyncio.Semaphore(_CALLS)
-        return AwaitedConnections(ledger, waker, watcher, asyncio.sleep, finish, turn)
+        return AwaitedConnections(ledger, waker, watcher, asyncio.sleep, finish, turn, _TOGETHER)
 
 
 async def _until_the_end(
@@ -229,9 +231,10 @@ async def connected_loop(settings: Settings) -> AwaitedConnections:
     if _pid != os.getpid():
         _forget()
     loop = asyncio.get_running_loop()
-    if loop not in _loops:
-        for one in [one for one in _loops if one.is_closed()]:
-            del _loops[one]
+    if loop not in _loops:  # each thread may run a loop
+        for one in list(_loops):
+            if one.is_closed():
+                _loops.pop(one, None)
         _loops[loop] = {}
     name = settings.model_dump_json(exclude={"services"})
     kept = _loops[loop].get(name)

@@ -73,7 +73,8 @@ class PostgresOutbox:
     def take(self, services: Sequence[str] = ()) -> Iterator[Taken]:
         """Take the oldest rows of projects whose locks are free, as many of each."""
         with self.transactions() as execute:
-            execute(statement(self.dialect, "begin"), ())
+            for text in statement(self.dialect, "begin").split(";"):
+                execute(text, ())  # asyncpg takes one statement at a time
             wanted = (list(services), not services, PROJECTS)
             locked = execute(statement(self.dialect, "lock"), wanted)
             rows: list[Row] = []

@@ -32,7 +32,7 @@ class DjangoWriter:
         """Return an outbox over the connection that Django gives to each thread."""
         return outbox_of_django(self._using)
 
-    def insert(self, text: str, parameters: Sequence[Any]) -> list[int]:
+    async def insert(self, text: str, parameters: Sequence[Any]) -> list[int]:
         """Execute an INSERT in the transaction; return the ids."""
         with connections[self._using].cursor() as cursor:
             cursor.execute(text, parameters)

@@ -26,13 +26,24 @@ class DriverConnection(Protocol):
         """Roll back."""
 
 
+def in_style(text: str, paramstyle: str) -> str:
+    """Return a statement, whose parameters are written %s, as a driver takes it (PEP 249)."""
+    if paramstyle in ("format", "pyformat"):
+        return text
+    first, *rest = text.replace("%%", "%").split("%s")
+    if paramstyle == "qmark":
+        return "?".join((first, *rest))
+    sign = "$" if paramstyle == "numeric_dollar" else ":"
+    return first + "".join(f"{sign}{n}{part}" for n, part in enumerate(rest, 1))
+
+
 @contextmanager
-def transaction(connection: DriverConnection, *, question_marks: bool) -> Iterator[Execute]:
+def transaction(connection: DriverConnection, *, paramstyle: str) -> Iterator[Execute]:
     """Run one transaction on a driver's connection that begins it by itself."""
 
     def execute(text: str, parameters: Sequence[Any]) -> list[Any]:
-        if parameters and question_marks:
-            text = text.replace("%s", "?").replace("%%", "%")
+        if parameters:
+            text = in_style(text, paramstyle)
         with closing(connection.cursor()) as cursor:
             if parameters:
                 cursor.execute(text, parameters)
@@ -79,7 +90,7 @@ def psycopg_outbox(conninfo: str) -> PostgresOutbox:
         if not kept or kept[0].closed:
             kept[:] = [psycopg.connect(conninfo, row_factory=tuple_row, connect_timeout=5)]
         try:
-            with transaction(kept[0], question_marks=False) as execute:
+            with transaction(kept[0], paramstyle="format") as execute:
                 yield execute
         except psycopg.OperationalError:
             close()
@@ -104,7 +115,7 @@ def _sqlite(path: str) -> Outbox:
     def transactions() -> Iterator[Execute]:
         with (
             closing(sqlite3.connect(path, timeout=_BUSY)) as connection,
-            transaction(connection, question_marks=True) as execute,
+            transaction(connection, paramstyle="qmark") as execute,
         ):
             yield execute
 

@@ -3,10 +3,11 @@
 `table()` is for Alembic.
 """
 
+import asyncio
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
 from sqlalchemy import (
@@ -26,13 +27,18 @@ from sqlalchemy import (
     event,
     text,
 )
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.util import greenlet_spawn
 
+from astakos_worker.ledger.awaited import at_once
 from astakos_worker.service.outbox.databases import Execute, Outbox, PostgresOutbox, SqliteOutbox
-from astakos_worker.service.outbox.of_drivers import transaction
+from astakos_worker.service.outbox.of_drivers import in_style, transaction
 from astakos_worker.service.outbox.sender import Sender
 from astakos_worker.service.outbox.statements import TABLE, Dialect
 from astakosclient.errors import BadValue
+
+T = TypeVar("T")
 
 
 def table(metadata: MetaData) -> Table:
@@ -93,24 +99,17 @@ class SqlalchemyWriter:
         return dialect_of(self._connection.engine)
 
     @property
-    def database(self) -> tuple[Any, ...] | None:
-        """The engine; None: its driver is an asynchronous one, which a thread cannot use."""
-        engine = self._connection.engine
-        return None if engine.dialect.is_async else ("sqlalchemy", engine)
+    def database(self) -> tuple[Any, ...]:
+        """The engine."""
+        return "sqlalchemy", self._connection.engine
 
     def outbox(self) -> Outbox:
         """Return an outbox over connections of the same engine."""
         return outbox_of_engine(self._connection.engine)
 
-    def insert(self, text: str, parameters: Sequence[Any]) -> list[int]:
+    async def insert(self, text: str, parameters: Sequence[Any]) -> list[int]:
         """Execute an INSERT in the transaction; return the ids."""
-        style = self._connection.dialect.paramstyle
-        if style == "qmark":
-            text = text.replace("%s", "?").replace("%%", "%")
-        elif style.startswith("numeric"):
-            sign = "$" if style == "numeric_dollar" else ":"
-            first, *rest = text.split("%s")
-            text = first + "".join(f"{sign}{n}{part}" for n, part in enumerate(rest, 1))
+        text = in_style(text, self._connection.dialect.paramstyle)
         return [one[0] for one in self._connection.exec_driver_sql(text, tuple(parameters))]
 
     def after_commit(self, sender: Sender, ids: Sequence[int]) -> None:
@@ -126,12 +125,49 @@ def writer(given: object) -> SqlalchemyWriter:
     if not isinstance(connection, Connection):
         raise BadValue(
             "in_transaction() takes a Session or a Connection of SQLAlchemy, not "
-            f"{type(given).__name__}; inside an asynchronous session, call it by run_sync()"
+            f"{type(given).__name__}; AsyncCommissions takes an AsyncSession or AsyncConnection"
         )
     dialect_of(connection.engine)
     if connection._is_autocommit_isolation():  # noqa: SLF001  # no public name says it
         raise BadValue("the connection commits each statement by itself: it has no transaction")
     return SqlalchemyWriter(given if isinstance(given, Session) else connection)
+
+
+class AsyncSqlalchemyWriter:
+    """A session or a connection of an event loop; `inner` is the one that it hides."""
+
+    def __init__(self, given: AsyncSession | AsyncConnection, inner: SqlalchemyWriter) -> None:
+        self._given = given
+        self._inner = inner
+        self.dialect = inner.dialect
+        self.database = inner.database
+        self.outbox = inner.outbox
+
+    async def insert(self, text: str, parameters: Sequence[Any]) -> list[int]:
+        """Execute an INSERT in the transaction; return the ids."""
+        return await self._given.run_sync(lambda _: at_once(self._inner.insert(text, parameters)))
+
+    def after_commit(self, sender: Sender, ids: Sequence[int]) -> None:
+        """Wake the sender at the commit, as `SqlalchemyWriter` does."""
+        self._inner.after_commit(sender, ids)
+
+
+def async_writer(given: object) -> Callable[[], Coroutine[Any, Any, AsyncSqlalchemyWriter]]:
+    """Return what makes the writer for a session or a connection of an event loop."""
+    if isinstance(given, async_scoped_session):
+        given = given()
+    if not isinstance(given, AsyncSession | AsyncConnection):
+        raise BadValue(
+            "in_transaction() takes an AsyncSession or an AsyncConnection of SQLAlchemy, not "
+            f"{type(given).__name__}; Commissions takes a Session or Connection"
+        )
+    session: AsyncSession | AsyncConnection = given
+
+    async def made() -> AsyncSqlalchemyWriter:
+        # A session takes its connection now, which may have to wait for the database.
+        return AsyncSqlalchemyWriter(session, await session.run_sync(writer))
+
+    return made
 
 
 def dialect_of(engine: Engine) -> Dialect:
@@ -147,20 +183,70 @@ def dialect_of(engine: Engine) -> Dialect:
 
 def outbox_of_engine(engine: Engine) -> Outbox:
     """Return the outbox of an engine's database."""
-    marks = engine.dialect.paramstyle == "qmark"
+    kind = PostgresOutbox if dialect_of(engine) == "postgresql" else SqliteOutbox
+    if engine.dialect.is_async:
+        loop = _OwnLoop(engine)
+        return kind(loop.transactions, loop.close)
+    style = engine.dialect.paramstyle
 
     @contextmanager
     def transactions() -> Iterator[Execute]:
         connection = engine.raw_connection()
         try:
-            with transaction(connection, question_marks=marks) as execute:
+            with transaction(connection, paramstyle=style) as execute:
                 yield execute
         finally:
             connection.close()
 
-    if dialect_of(engine) == "postgresql":
-        return PostgresOutbox(transactions)
-    return SqliteOutbox(transactions)
+    return kind(transactions)
+
+
+class _OwnLoop:
+    """Transactions of an asynchronous driver in a thread, in an event loop of its own.
+
+    The connections of the service's engine belong to the service's event loop. So the thread has a
+    pool of its own, of the same kind, and one connection in it.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._kept: tuple[asyncio.AbstractEventLoop, Any, Any] | None = None
+
+    @contextmanager
+    def transactions(self) -> Iterator[Execute]:
+        if self._kept is None:
+            loop, pool = asyncio.new_event_loop(), self._engine.pool.recreate()
+            self._kept = loop, pool, loop.run_until_complete(greenlet_spawn(pool.connect))
+        loop, _, connection = self._kept
+
+        def run(call: Callable[..., T], *arguments: Any) -> T:
+            return loop.run_until_complete(greenlet_spawn(call, *arguments))
+
+        inner = transaction(connection, paramstyle=self._engine.dialect.paramstyle)
+        try:
+            execute = run(inner.__enter__)
+            try:
+                yield lambda text, parameters: run(execute, text, parameters)
+            except BaseException as error:
+                if not run(inner.__exit__, type(error), error, error.__traceback__):
+                    raise
+            else:
+                run(inner.__exit__, None, None, None)
+        except BaseException:
+            self.close()  # the connection may be broken
+            raise
+
+    def close(self) -> None:
+        """Close the connection and its loop."""
+        if self._kept is None:
+            return
+        (loop, pool, connection), self._kept = self._kept, None
+        with suppress(Exception):  # it may be broken, and is not used again
+            loop.run_until_complete(greenlet_spawn(connection.invalidate))
+        with suppress(Exception):
+            loop.run_until_complete(greenlet_spawn(pool.dispose))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
 
 
 # --- When a transaction commits ---------------------------------------------------------------

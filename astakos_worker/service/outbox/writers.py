@@ -1,6 +1,6 @@
 """How a row gets into the service's own transaction, and how its commit is heard of."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from astakos_worker.service.outbox.databases import Outbox
@@ -28,28 +28,31 @@ class Writer(Protocol):
         """What it speaks."""
 
     @property
-    def database(self) -> tuple[Any, ...] | None:
-        """A text that names its database in this process; None: a thread cannot reach it."""
+    def database(self) -> tuple[Any, ...]:
+        """What names its database in this process."""
 
     def outbox(self) -> Outbox:
         """Return the outbox of its database, over connections of its own."""
 
-    def insert(self, text: str, parameters: Sequence[Any]) -> list[int]:
-        """Execute an INSERT in the transaction; return the ids. Parameters are written %s."""
+    async def insert(self, text: str, parameters: Sequence[Any]) -> list[int]:
+        """Execute an INSERT in the transaction; return the ids. Parameters are written %s.
+
+        On a connection of a thread it never suspends.
+        """
 
     def after_commit(self, sender: Sender, ids: Sequence[int]) -> None:
         """Wake the sender when the transaction commits, as soon as that can be known."""
 
 
-def write(writer: Writer, rows: Sequence[NewRow]) -> list[int]:
+async def write(writer: Writer, rows: Sequence[NewRow]) -> list[int]:
     """Write rows by one statement for each `MOST` of them; return their ids."""
     ids: list[int] = []
     for start in range(0, len(rows), MOST):
-        ids += _write(writer, rows[start : start + MOST])
+        ids += await _write(writer, rows[start : start + MOST])
     return ids
 
 
-def _write(writer: Writer, rows: Sequence[NewRow]) -> list[int]:
+async def _write(writer: Writer, rows: Sequence[NewRow]) -> list[int]:
     now = statement(writer.dialect, "now")
     values: list[str] = []
     parameters: list[Any] = []
@@ -62,7 +65,7 @@ def _write(writer: Writer, rows: Sequence[NewRow]) -> list[int]:
             values.append(f"(%s, %s, %s, %s, %s, %s, %s, {now})")
             parameters += row
     listed = ", ".join(values)
-    return writer.insert(
+    return await writer.insert(
         f"INSERT INTO astakos_outbox ({_COLUMNS}) VALUES {listed} RETURNING id",  # noqa: S608
         parameters,
     )
@@ -79,7 +82,7 @@ def writer_of(connection: object, using: str | None) -> Writer:
         return of_django.writer(using)
     if using is not None:
         raise BadValue("using= names a database of Django: give it without a connection")
-    makers = {one.__module__.partition(".")[0] for one in type(connection).__mro__}
+    makers = _makers(connection)
     if "sqlalchemy" in makers:
         from astakos_worker.service.outbox import of_sqlalchemy  # noqa: PLC0415
 
@@ -92,3 +95,25 @@ def writer_of(connection: object, using: str | None) -> Writer:
         "in_transaction() takes a Session or Connection of SQLAlchemy, a connection of psycopg 3, "
         f"or nothing with Django; not {type(connection).__name__}"
     )
+
+
+def async_writer_of(connection: object) -> Callable[[], Coroutine[Any, Any, Writer]]:
+    """Return what makes the writer for a connection of an event loop: SQLAlchemy's or psycopg's."""
+    makers = _makers(connection)
+    if "sqlalchemy" in makers:
+        from astakos_worker.service.outbox import of_sqlalchemy  # noqa: PLC0415
+
+        return of_sqlalchemy.async_writer(connection)
+    if "psycopg" in makers:
+        from astakos_worker.service.outbox import of_psycopg  # noqa: PLC0415
+
+        return of_psycopg.async_writer(connection)
+    raise BadValue(
+        "in_transaction() takes an AsyncSession or AsyncConnection of SQLAlchemy, or an "
+        f"AsyncConnection of psycopg 3; not {type(connection).__name__}"
+    )
+
+
+def _makers(connection: object) -> set[str]:
+    """Return the packages that a connection's classes come from."""
+    return {one.__module__.partition(".")[0] for one in type(connection).__mro__}

@@ -3,12 +3,13 @@
 One master, one replica and two Sentinels, all real; the first Sentinel that is named is not there.
 """
 
+import asyncio
 import os
 
 import pytest
 from redis import Redis
 
-from astakos_worker import Commissions, Settings, Unavailable
+from astakos_worker import AsyncCommissions, Commissions, Settings, Unavailable
 from astakos_worker.configuration import names
 from astakos_worker.ledger.contract import UnavailableError
 from astakos_worker.local import commands
@@ -135,7 +136,9 @@ def test_all_follow_the_master(watchers, worker):
     settings = Settings(times="demo", ledger_url=watchers.url(1), broker_url=watchers.url(0))
     commissions, ledger = Commissions(settings=settings), ledger_of(settings)
     ledger.check()
-    with producer(settings) as app:
+    with producer(settings) as app, asyncio.Runner() as loop:
+        calls = AsyncCommissions(settings=settings)
+        assert loop.run(calls.issue(**VM, key="awaited")).state == "queued"
 
         def send(key):
             """A decision without its request: the worker writes it down, and waits for that."""
@@ -155,6 +158,9 @@ def test_all_follow_the_master(watchers, worker):
         assert after.last.state == "queued"
         until(lambda: watchers.master() != old)
         assert commissions.issue(**VM, key="before").last.decision == "accept"
+        assert (
+            patiently(lambda: loop.run(calls.issue(**VM, key="awaited, after"))).state == "queued"
+        )
         patiently(lambda: send("with a new one"))
         until(lambda: is_kept("with a new one"), within=90)
     ledger.check()

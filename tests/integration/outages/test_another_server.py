@@ -5,12 +5,13 @@ ones with the old one, as the address of a managed Redis does. Services and work
 within seconds, and nobody restarts them.
 """
 
+import asyncio
 import time
 
 import pytest
 import redis
 
-from astakos_worker import Lookups, Settings, Unavailable
+from astakos_worker import AsyncCommissions, Lookups, Settings, Unavailable
 from astakos_worker.configuration import names
 from astakos_worker.configuration.celery_app import CeleryApp
 from astakos_worker.configuration.servers import connect
@@ -154,6 +155,25 @@ def still(tmp_path):
     made.start()
     yield made
     made.close()
+
+
+def test_an_event_loop_follows_too(pair, tmp_path):
+    """F90: its connections stay open to a server that takes no writes any more."""
+    settings = Settings(times="demo", ledger_url=pair.name.url(), broker_url=pair.name.url())
+    vm = {"user": USER, "project": USER, "provisions": {"cyclades.vm": 1}}
+    with asyncio.Runner() as loop:
+        calls = AsyncCommissions(settings=settings)
+        loop.run(calls.issue(**vm, key="before"))
+        pair.fail_over("read-only")
+
+        def issue():
+            try:
+                return loop.run(calls.issue(**vm, key="after"))
+            except Unavailable:
+                return None
+
+        assert until(issue, within=20).state == "queued"
+        assert loop.run(calls.get("before")).state == "queued"
 
 
 @pytest.mark.parametrize("moving", ["ledger", "broker"])

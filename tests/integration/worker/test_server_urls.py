@@ -5,6 +5,7 @@ characters that mean something in a URL. A second one wants a client's certifica
 the master of a Sentinel with a password and TLS of its own.
 """
 
+import asyncio
 import os
 import socket
 import ssl
@@ -18,7 +19,13 @@ import redis
 import requests
 from kombu.exceptions import OperationalError
 
-from astakos_worker import Commissions, Settings, Unavailable
+from astakos_worker import (
+    AsyncCommissions,
+    Commissions,
+    OutcomeTimeout,
+    Settings,
+    Unavailable,
+)
 from astakos_worker.configuration import names
 from astakos_worker.configuration.celery_app import CeleryApp
 from astakos_worker.configuration.servers import connect
@@ -207,6 +214,22 @@ def test_each_form_connects_ledger_broker_and_results(doors, form):
     if "user" in form or form in ("ipv6", "sentinel"):
         with connect(settings.broker_url, patience=5) as client:
             assert client.acl_whoami() == "quotas"
+
+
+def test_each_form_connects_the_ledger_of_an_event_loop(doors, form):
+    """F92: by `redis.asyncio`; a call that waits has a connection of its own."""
+    settings = Settings(namespace=f"loop-{form}", patience=5, **urls(doors, form))
+
+    async def main():
+        calls = AsyncCommissions(settings=settings)
+        one = await calls.issue(user="u", project="p", provisions={"vm": 1}, key="k")
+        with pytest.raises(OutcomeTimeout):
+            await one.outcome(0.1)
+        assert (await one.reject()).last.decision == "reject"
+
+    asyncio.run(main())
+    assert Commissions(settings=settings).get("k").decision == "reject"
+    assert any(key.startswith(f"astakos:loop-{form}:") for key in keys(doors, form, 2))
 
 
 # --- With workers and Flower ------------------------------------------------------------------

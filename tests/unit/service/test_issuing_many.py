@@ -5,6 +5,7 @@ import pytest
 from astakos_worker.ledger.awaited import at_once
 from astakos_worker.ledger.contract import UnavailableError, Written
 from astakos_worker.service.commissions import Commission
+from astakos_worker.service.connections import TOGETHER
 from astakos_worker.service.errors import (
     DecisionConflict,
     KeyConflict,
@@ -14,7 +15,6 @@ from astakos_worker.service.errors import (
     UnknownKey,
 )
 from astakos_worker.service.inside import decider_of
-from astakos_worker.service.ledger_calls import TOGETHER
 from astakos_worker.service.outcome import Outcome
 from astakosclient.errors import BadValue
 from tests.unit.service.conftest import LANE, VM
