@@ -20,7 +20,11 @@ from celery.signals import (
 from pydantic import ValidationError
 
 from astakos_worker.configuration import names
-from astakos_worker.configuration.environment import celerys_variables, not_settings
+from astakos_worker.configuration.environment import (
+    celerys_variables,
+    drop_injected,
+    not_settings,
+)
 from astakos_worker.configuration.event_log import EventLog
 from astakos_worker.configuration.logs import configure_logs
 from astakos_worker.configuration.setting_errors import in_words
@@ -122,4 +126,7 @@ def _announce_beat(**_: Any) -> None:
     orders.ordered()
 
 
+# Flower reads its options from `FLOWER_...` after this import. For a Service with the name `flower`
+# Kubernetes injects `FLOWER_PORT=tcp://...` into every pod.
+drop_injected(os.environ, "FLOWER_")
 configure_logs()

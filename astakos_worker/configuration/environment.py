@@ -1,7 +1,7 @@
 """Variables of the environment that begin with `ASTAKOS_`: settings, misspelt and injected ones."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, MutableMapping
 from typing import Final
 
 from pydantic_settings import BaseSettings, EnvSettingsSource
@@ -29,6 +29,13 @@ def is_injected(name: str, value: str | None) -> bool:
     if name.endswith("_PORT") and value is not None and _INJECTED_PORT.match(value):
         return True
     return _INJECTED_NAME.search(name) is not None
+
+
+def drop_injected(variables: MutableMapping[str, str], prefix: str) -> None:
+    """Remove the variables with this prefix that Kubernetes has injected."""
+    for name, value in list(variables.items()):
+        if name.startswith(prefix) and is_injected(name, value):
+            del variables[name]
 
 
 class Environment(EnvSettingsSource):

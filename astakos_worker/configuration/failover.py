@@ -6,8 +6,8 @@ It answers writes with an error such as `READONLY`. On such an error these conne
 and all idle ones of their pool; the next try resolves the name again. The error is raised as a
 broken connection, so the sender of the command retries it as after any broken connection.
 
-A replica answers reads and `PUBLISH` without an error, so a connection with no other commands would
-stay with it. Every few seconds such a connection asks its server for its role instead of a `PING`.
+Such a server answers reads and `PUBLISH` without an error, so a connection with no other commands
+would stay with it. So the health check of a connection is a write that changes nothing, and no `PING`.
 """
 
 import re
@@ -33,6 +33,10 @@ _WRONG_CLASSES: Final = (
 )
 
 
+#: A key that nobody sets.
+_NOTHING: Final = "astakos:nothing"
+
+
 class WrongServerError(redis.ConnectionError):
     """Raised when a server answers that it is not the one that takes writes now."""
 
@@ -53,31 +57,26 @@ class Follows(_Base):
 
     #: Closes the pool's other connections.
     renew: Callable[[], None] | None = None
-    #: When the server is asked for its role, by the monotonic clock; None: not yet known.
-    _ask_role_at: float | None = None
+    #: When to check that the server takes writes, by the monotonic clock; None: not yet known.
+    _check_at: float | None = None
 
     def check_health(self) -> None:
-        """Ask the server for its role every `health_check_interval` seconds, idle or not."""
+        """Check the server every `health_check_interval` seconds, also if it is in use."""
         now = time.monotonic()
-        if self._ask_role_at is None:
-            self._ask_role_at = now + self.health_check_interval
-        if now >= self._ask_role_at:
+        if self._check_at is None:
+            self._check_at = now + self.health_check_interval
+        if now >= self._check_at:
             self.next_health_check = 0  # redis-py checks idle connections only
         super().check_health()  # type: ignore[no-untyped-call]  # redis-py has no types here
 
     def _send_ping(self) -> None:
-        """Raise `WrongServerError` if the server is a replica; the caller then connects anew."""
-        self._ask_role_at = time.monotonic() + self.health_check_interval
-        self.send_command("HELLO", check_health=False)  # type: ignore[no-untyped-call]  # nor here
+        """Send a write. `WrongServerError`: the server takes none, and redis-py connects anew."""
+        self._check_at = time.monotonic() + self.health_check_interval
+        self.send_command("DEL", _NOTHING, check_health=False)  # type: ignore[no-untyped-call]
         try:
-            role = _role_in(self.read_response())
-        except redis.ResponseError:  # a proxy that does not know the command
-            super()._send_ping()  # type: ignore[no-untyped-call]  # nor here
-            return
-        if role == "replica":
-            if self.renew is not None:
-                self.renew()
-            raise WrongServerError("the server is a replica now")
+            self.read_response()
+        except redis.ResponseError:  # this user may not write here
+            super()._send_ping()  # type: ignore[no-untyped-call]  # redis-py has no types here
 
     def read_response(self, *args: Any, **options: Any) -> Any:
         """Return an answer; `WrongServerError` in place of an error such as `READONLY`."""
@@ -90,15 +89,6 @@ class Follows(_Base):
             if self.renew is not None:
                 self.renew()
             raise WrongServerError(f"the server is not the right one now: {error}") from error
-
-
-def _role_in(answer: Any) -> str:
-    """Return the role in an answer to `HELLO`: "master" or "replica"."""
-    pairs = (
-        answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=False))
-    )
-    role = pairs.get("role", pairs.get(b"role", ""))
-    return role.decode() if isinstance(role, bytes) else str(role)
 
 
 class TcpConnection(Follows, redis.Connection):

@@ -108,7 +108,8 @@ def test_one_error_closes_the_other_connections_too(pair, how):
 
 
 @BOTH_SERVERS
-def test_a_connection_to_which_no_replica_refuses_anything_follows_too(pair):
+@HOW
+def test_a_connection_to_which_no_replica_refuses_anything_follows_too(pair, how):
     """F90: it is never idle, and no command of it writes: control messages, or reads."""
     client = connect(pair.name.url(), patience=5)
     client.connection_pool.connection_kwargs["health_check_interval"] = 0.5
@@ -119,7 +120,7 @@ def test_a_connection_to_which_no_replica_refuses_anything_follows_too(pair):
         return client.info("server")["run_id"] == run_id
 
     assert not is_there()
-    pair.fail_over("read-only")
+    pair.fail_over(how)
     until(is_there)
 
 

@@ -8,7 +8,9 @@ from redis import Redis
 
 from astakos_worker.configuration import names
 from astakos_worker.local import commands
-from astakos_worker.local.process import program
+from astakos_worker.local.free_ports import LOOPBACK, Port
+from astakos_worker.local.process import Process, program, wait_ready
+from astakos_worker.local.readiness import http_answers
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +98,25 @@ def test_variables_that_kubernetes_injects_stop_no_worker(cluster):
     """F91: pods with such a Service beside them did not start."""
     log = cluster.worker.logs()
     assert "ready." in log and "variable='ASTAKOS_" not in log
+
+
+def test_flower_starts_beside_a_service_of_its_name(environment, tmp_path, processes):
+    """F91: `FLOWER_PORT` is one of Flower's own options."""
+    port, log = Port(), tmp_path / "flower.log"
+    log.touch()
+    address = f"{LOOPBACK}:{port.number}"
+    flower = Process(
+        "flower",
+        commands.flower(port.number, LOOPBACK, tmp_path / "flower"),
+        log,
+        environment={**os.environ, **environment, "FLOWER_PORT": "tcp://10.96.0.12:5555"},
+        ready=lambda: http_answers("GET", f"http://{address}/healthcheck"),
+    )
+    processes.append(flower)
+    flower.start()
+    wait_ready([flower], 60, first=True)
+    flower.kill()
+    port.close()
 
 
 #: What is set in a demonstration's times, and what the worker says to it.
