@@ -7,7 +7,7 @@ and all idle ones of their pool; the next try resolves the name again. The error
 broken connection, so the sender of the command retries it as after any broken connection.
 
 Such a server answers reads and `PUBLISH` without an error, so a connection with no other commands
-would stay with it. So the health check of a connection is a write that changes nothing, and no `PING`.
+would stay with it. So its health check is a write that changes nothing, and no `PING`.
 """
 
 import re

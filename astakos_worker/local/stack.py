@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Self
 
-from celery import Celery
-
 from astakos_worker.configuration import names
+from astakos_worker.configuration.celery_app import CeleryApp
+from astakos_worker.configuration.settings import Settings
 from astakos_worker.local import commands
 from astakos_worker.local.files import Lock, sandbox_token, write_secret
 from astakos_worker.local.free_ports import LOOPBACK, Port
@@ -84,7 +84,7 @@ class LocalStack:
         self._ports: list[Port] = []
         self._lock: Lock | None = None
         self._supervisor: Supervisor | None = None
-        self._control: Celery | None = None
+        self._control: CeleryApp | None = None
 
     @property
     def env(self) -> dict[str, str]:
@@ -162,9 +162,12 @@ class LocalStack:
         self._variables = {"ASTAKOS_TIMES": "demo", **self._named}
         self._plan_server()
         self._plan_astakos()
-        self._control = Celery(broker=self.broker_url, set_as_current=False)
-        namespace = self._variables.get("ASTAKOS_NAMESPACE", "default")
-        self._control.conf.control_exchange = names.control_exchange(namespace)
+        # Celery itself does not read every form of URL that the workers do.
+        settings = Settings.model_construct(
+            broker_url=self.broker_url,
+            namespace=self._variables.get("ASTAKOS_NAMESPACE", "default"),
+        )
+        self._control = CeleryApp("astakos_worker.local", settings, set_as_current=False)
         for queue, count in self._workers.items():
             for number in range(1, count + 1):
                 self._plan_worker(queue, f"{queue.rpartition('.')[2]}-{number}")

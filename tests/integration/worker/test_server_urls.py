@@ -29,7 +29,7 @@ from astakos_worker import (
 from astakos_worker.configuration import names
 from astakos_worker.configuration.celery_app import CeleryApp
 from astakos_worker.configuration.servers import connect
-from astakos_worker.local import commands
+from astakos_worker.local import LocalStack, commands
 from astakos_worker.local.free_ports import LOOPBACK, Port
 from astakos_worker.local.process import Process, wait_ready
 from astakos_worker.sandbox.seed import user_uuid
@@ -396,3 +396,14 @@ def test_the_servers_name_is_verified_too(doors):
         connect(url, patience=1).ping()
     connect(f"{url}&ssl_check_hostname=false", patience=1).ping()
     other.close()
+
+
+def test_the_local_stack_knows_when_its_workers_are_ready(doors, tmp_path):
+    """F92: it asks them over the same broker."""
+    urls = {
+        "ASTAKOS_BROKER_URL": doors.url("sentinel", 4),
+        "ASTAKOS_LEDGER_URL": doors.url("tls", 5),
+    }
+    alone = {"workers": 1, "lookups": 0, "sweeps": 0, "beat": False, "flower": False}
+    with LocalStack(tmp_path / "stack", **alone, env=urls) as stack:
+        assert stack.processes["commissions-1"].ready
