@@ -265,6 +265,14 @@ async def connect_asyncio(
     return master
 
 
+async def close_asyncio(server: "redis.asyncio.Redis") -> None:
+    """Close a client that `connect_asyncio` has made, and what it asks for its server."""
+    await server.aclose()
+    manager = getattr(server.connection_pool, "sentinel_manager", None)
+    for sentinel in manager.sentinels if manager else ():
+        await sentinel.aclose()
+
+
 def _place(server: ServerUrl) -> dict[str, Any]:
     """Return where a server is, as redis-py's connections take it; Sentinels know it."""
     if server.path:

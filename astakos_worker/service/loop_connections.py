@@ -7,12 +7,12 @@ that publishes them. When a loop ends by `asyncio.run`, its connections are clos
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from astakos_worker.configuration.servers import connect_asyncio
+from astakos_worker.configuration.servers import close_asyncio, connect_asyncio
 from astakos_worker.configuration.settings import Settings
 from astakos_worker.ledger.awaited import AwaitedRecords, coroutine_of
 from astakos_worker.ledger.contract import Clock, Entry, LedgerError, UnavailableError
@@ -200,7 +200,7 @@ class _Kept:
         guarded = LoopLedger(on_server)
         ledger = cast("AwaitedRecords", guarded)
         watcher = LoopWatcher(ledger, servers[1], on_server)
-        self._closing = _until_the_end(watcher, (together, servers[1]))
+        self._closing = _until_the_end(watcher, together, servers[1])
         await anext(self._closing)
         await guarded.prepare()
         waker = connected(settings).waker
@@ -209,15 +209,15 @@ class _Kept:
 
 
 async def _until_the_end(
-    watcher: LoopWatcher, servers: Iterable[Any]
+    watcher: LoopWatcher, calls: Together, subscriptions: Any
 ) -> AsyncGenerator[None, None]:
     """Close the connections when the loop ends: `asyncio.run` closes its generators first."""
     try:
         yield
     finally:
         await watcher.close()
-        for server in servers:
-            await server.aclose()
+        await calls.aclose()
+        await close_asyncio(subscriptions)
 
 
 _loops: dict[asyncio.AbstractEventLoop, dict[str, _Kept]] = {}

@@ -13,6 +13,7 @@ from astakos_worker.ledger.contract import (
     Claim,
     Entry,
     Lane,
+    Served,
     Sighting,
     UnavailableError,
     Write,
@@ -179,6 +180,9 @@ class SteppedLedger:
 
     def notes(self, lane: str) -> dict[str, str]:
         return self._reads("notes", lambda: self._ledger.notes(lane))
+
+    def served(self) -> set[Served]:
+        return self._reads("served", self._ledger.served)
 
     def watch(self, lane: str, key: str, seconds: float) -> Entry | None:
         return self._reads("watch", lambda: self._ledger.watch(lane, key, seconds))

@@ -15,6 +15,8 @@ from typing import Any, Final
 
 import redis.asyncio
 
+from astakos_worker.configuration.servers import close_asyncio
+
 #: Commands in one round trip, at most: the loop serves others before it reads all answers.
 _MOST: Final = 32
 #: Round trips under way at once.
@@ -50,7 +52,7 @@ class Together:
     async def aclose(self) -> None:
         """Close the connections, when no round trip is under way any more."""
         await asyncio.gather(*self._under_way, return_exceptions=True)
-        await self._server.aclose()
+        await close_asyncio(self._server)
 
     def _asked(self, commands: Sequence[AskedCommand]) -> asyncio.Future[list[Any]]:
         """Return what becomes the answers, or the error of a server that does not answer."""

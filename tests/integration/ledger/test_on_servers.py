@@ -193,8 +193,8 @@ def test_an_error_of_the_server_is_an_error_of_the_ledger(on_server):
         on_server.decide("a")
 
 
-#: What a ledger keeps of itself: its id, and the time that was agreed to.
-ITS_OWN = {"astakos:test:id", "astakos:test:agreed"}
+#: What a ledger keeps of itself: its id, the time that was agreed to, and the namespaces.
+ITS_OWN = {"astakos:test:id", "astakos:test:agreed", "astakos:namespaces"}
 
 
 # --- Full memory ------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from astakos_worker.sandbox.server import SandboxServer
 
 PAGE = Path(__file__).parents[3] / "docs" / "testing.md"
 BLOCKS = [part.split("```")[0] for part in PAGE.read_text().split("```python\n")[1:]]
-CONFTEST, FIRST, SERVICE, TESTS = BLOCKS[:4]
+FIRST, SERVICE, TESTS = BLOCKS[:3]
 
 
 @pytest.fixture
@@ -42,13 +42,13 @@ def run(tmp_path):
 
 
 def test_the_worked_example_of_the_page_passes(run):
-    output = run(conftest=CONFTEST, test_first=FIRST, vm_service=SERVICE, test_vm_service=TESTS)
+    output = run(test_first=FIRST, vm_service=SERVICE, test_vm_service=TESTS)
     assert "6 passed" in output
 
 
 def test_a_seed_of_one_s_own_takes_the_place_of_the_shipped_one(run):
     seed = '[[component]]\\nname = "mine"\\ntoken = "sandbox-token-of-mine"\\n'
-    conftest = f"""{CONFTEST}
+    conftest = f"""
 import pytest
 @pytest.fixture(scope="session")
 def astakos_sandbox_seed():

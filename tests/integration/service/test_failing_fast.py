@@ -109,4 +109,4 @@ def test_look_ups_go_on_when_the_broker_is_back(broker, settings):
     with pytest.raises(Unavailable, match="broker"):
         lookups.resources()
     broker.start()
-    until(lambda: "the workers are away" in str(timed(lookups.resources)[0]), within=20)
+    until(lambda: "no worker runs on this ledger" in str(timed(lookups.resources)[0]), within=20)
