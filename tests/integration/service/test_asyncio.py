@@ -29,10 +29,11 @@ def calls(settings):
     return AsyncCommissions(settings=settings)
 
 
-async def later(call, *arguments, seconds=0.05):
-    """Make a blocking call of a test's in a while, as another process would."""
-    await asyncio.sleep(seconds)
-    return await asyncio.to_thread(call, *arguments)
+async def later(calls, call, key, *arguments, seconds=0.05):
+    """Make a blocking call of a test's, as another process would, once the key is known."""
+    await until(known, calls, key)
+    await asyncio.sleep(seconds)  # the caller waits by then, mostly: both must do
+    return await asyncio.to_thread(call, key, *arguments)
 
 
 def test_each_call_is_that_of_commissions(calls, settings, worker):
@@ -88,7 +89,7 @@ def test_a_wait_is_told_of_the_end_and_not_polled_for(calls, worker, monkeypatch
     async def main():
         await calls.issue(**VM, key="k")
         waits = [asyncio.create_task(calls.outcome("k", 60)) for _ in range(50)]
-        await later(worker.issues, "k", 57, seconds=0.5)
+        await later(calls, worker.issues, "k", 57, seconds=0.5)
         async with asyncio.timeout(20):
             assert {(await one).serial for one in waits} == {57}
 
@@ -115,12 +116,12 @@ def test_outcomes_come_as_they_are_known(calls, worker):
         handle = await calls.issue(**VM, key="d")
 
         async def play():
-            await later(worker.issues, "c", 3)
-            await later(worker.is_refused, "a")
-            await later(worker.issues, "d", 4)
+            await later(calls, worker.issues, "c", 3)
+            await later(calls, worker.is_refused, "a")
+            await later(calls, worker.issues, "d", 4)
 
         playing = asyncio.create_task(play())
-        told = [one async for one in calls.outcomes(["a", "b", "c", handle], 1.0)]
+        told = [one async for one in calls.outcomes(["a", "b", "c", handle], 3.0)]
         await playing
         assert [(which, type(one).__name__) for which, one in told] == [
             ("c", "Outcome"),
@@ -152,12 +153,12 @@ def test_who_leaves_the_loop_over_outcomes_early_waits_for_none(calls, worker):
 
 def test_a_block_is_accepted_or_rejected_at_its_end(calls, worker):
     async def main():
-        playing = asyncio.create_task(later(worker.issues, "k", 57))
+        playing = asyncio.create_task(later(calls, worker.issues, "k", 57))
         async with calls.hold(**VM, key="k") as one:
             assert (one.last.state, one.serial) == ("pending", 57)
         await playing
         assert one.last.decision == "accept"
-        playing = asyncio.create_task(later(worker.issues, "j", 58))
+        playing = asyncio.create_task(later(calls, worker.issues, "j", 58))
         with pytest.raises(ZeroDivisionError):
             async with calls.hold(**VM, key="j"):
                 raise ZeroDivisionError
@@ -166,7 +167,7 @@ def test_a_block_is_accepted_or_rejected_at_its_end(calls, worker):
             "reject",
             "ZeroDivisionError",
         )
-        playing = asyncio.create_task(later(worker.is_refused, "l"))
+        playing = asyncio.create_task(later(calls, worker.is_refused, "l"))
         with pytest.raises(QuotaLimit):
             async with calls.hold(**VM, key="l"):
                 pytest.fail("the block must not run")
