@@ -54,11 +54,11 @@ def generic(
     `{(project, resource): quantity}`.
     """
     built = []
-    for key, quantity in _items("user_provisions", user_provisions or {}, empty=True):
+    for key, quantity in _items("user_provisions", user_provisions or {}):
         user, project, resource = _parts("user_provisions", key, 3)
         amount = checked_quantity(resource, quantity)
         built.append(Provision(f"user:{user}", f"project:{project}", resource, amount))
-    for key, quantity in _items("project_provisions", project_provisions or {}, empty=True):
+    for key, quantity in _items("project_provisions", project_provisions or {}):
         project, resource = _parts("project_provisions", key, 2)
         built.append(
             Provision(f"project:{project}", None, resource, checked_quantity(resource, quantity))
@@ -253,11 +253,9 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-def _items(label: str, mapping: object, *, empty: bool = False) -> Iterable[tuple[Any, Any]]:
+def _items(label: str, mapping: object) -> Iterable[tuple[Any, Any]]:
     if not isinstance(mapping, Mapping):
         raise BadValue(f"{label} must be a mapping, not {type(mapping).__name__}")
-    if not mapping and not empty:
-        raise BadValue(f"{label} is empty: there is nothing to reserve")
     return mapping.items()
 
 

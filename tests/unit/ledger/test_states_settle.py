@@ -249,3 +249,32 @@ def test_a_record_that_is_given_back_is_due_only_if_something_is_left_to_do():
     assert after(fresh(), events.Released()).due == NOW
     twin = after(PENDING, events.Issued(8), events.Released())
     assert twin.due == NOW
+
+
+# --- What a record keeps of it ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("event", [events.Recognised("5eed", "a name"), events.NotThere()])
+def test_what_is_said_of_a_bare_serial_changes_no_commission_of_ours(event):
+    with pytest.raises(events.NotNow, match="is not a bare serial"):
+        transition(after(fresh(), ACCEPTED, MARKED, ISSUED), event, NOW)
+
+
+def test_a_look_without_a_fault_counts_as_a_try():
+    once = after(PENDING, ACCEPTED, events.Postponed(NOW + 3))
+    assert (once.attempts, after(once, events.Postponed(NOW + 9)).attempts) == (1, 2)
+
+
+def test_the_history_keeps_milliseconds_and_bounded_texts():
+    record = transition(bare(), events.Recognised("5eed", "x" * 100), 1000.12345)
+    assert record.history[-1].at == 1000.123
+    assert record.history[-1].what == f"it is {'x' * 80!r}"
+    odd = {"class": "Odd", "message": "x" * 300}
+    long = after(PENDING, ACCEPTED, SETTLES, events.SettleFailed(NOW + 1, odd))
+    assert long.history[-1].what == f"not settled: Odd: {'x' * 195}"
+
+
+@pytest.mark.parametrize("event", [events.Settled(), SETTLES])
+def test_nothing_is_settled_before_it_is_decided(event):
+    with pytest.raises(events.NotNow):
+        transition(PENDING, event, NOW)

@@ -168,6 +168,12 @@ def test_force_is_true_or_false(force):
         arguments.one("u", "p", {"vm": 1}, force=force)
 
 
+def test_nothing_is_forced_that_is_not_said_to_be():
+    assert not arguments.one("u", "p", {"vm": 1}).force
+    assert not arguments.generic({("u", "p", "vm"): 1}, None).force
+    assert not arguments.reassignment("u", {("p", "q", "vm"): 1}).force
+
+
 # --- Names (F22) ------------------------------------------------------------------------------
 
 
@@ -230,6 +236,33 @@ def test_what_is_no_serial_is_refused(serial):
 def test_what_is_no_time_is_refused(seconds):
     with pytest.raises(BadValue, match="deadline must be"):
         arguments.checked_seconds("deadline", seconds)
+
+
+def test_a_time_is_any_number_of_seconds_up_to_ten_years():
+    ten_years = 315_360_000
+    assert arguments.checked_seconds("deadline", ten_years - 1) == ten_years - 1
+    assert arguments.checked_seconds("deadline", 0.5) == 0.5
+    with pytest.raises(BadValue, match="less than ten years"):
+        arguments.checked_seconds("deadline", ten_years)
+
+
+def test_a_timeout_may_be_nothing():
+    assert arguments.checked_timeout("timeout", 0) == 0
+    assert arguments.checked_timeout("timeout", 2) == 2
+    with pytest.raises(BadValue, match="timeout must be"):
+        arguments.checked_timeout("timeout", False)
+
+
+def test_a_count_is_an_integer_from_one_on():
+    assert arguments.checked_count("limit", 1) == 1
+    with pytest.raises(BadValue, match="limit must be a positive integer"):
+        arguments.checked_count("limit", 0)
+
+
+def test_a_callback_may_be_as_long_as_is_said():
+    assert arguments.checked_callback("t" * 400) == "t" * 400
+    with pytest.raises(BadValue, match="at most 400"):
+        arguments.checked_callback("t" * 401)
 
 
 # --- Whatever is accepted is good all the way --------------------------------------------------
